@@ -1,0 +1,1 @@
+"""Coils, stimulators and the primary field dA/dt of a posed coil."""

@@ -1,0 +1,1 @@
+"""Ground floor: constants, errors, argument checks and rigid poses. Imports nothing of ours."""

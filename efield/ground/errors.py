@@ -1,0 +1,29 @@
+"""Errors a user can act on. The command line prints each as one line and exits with code 2."""
+
+
+class EfieldError(Exception):
+    """Base of every error `efield` raises on purpose."""
+
+
+class InputError(EfieldError, ValueError):
+    """An argument, option or file content that cannot be used; the message says what to do."""
+
+
+class FileFormatError(InputError):
+    """A file that is missing, truncated or not of the format it claims."""
+
+
+class OutsideHeadError(InputError):
+    """A target or point that must lie in or on the head, and does not."""
+
+
+class CollisionError(InputError):
+    """A coil placement that would cut into the head."""
+
+
+class SolverError(EfieldError, RuntimeError):
+    """The linear solver did not reach its tolerance."""
+
+
+class MissingDependencyError(EfieldError, ImportError):
+    """An optional package is needed; the message names the pip extra that brings it."""

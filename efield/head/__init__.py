@@ -1,0 +1,1 @@
+"""Heads: tetrahedral meshes, tissues, surfaces, and the ways to make them."""

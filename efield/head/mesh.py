@@ -1,0 +1,106 @@
+"""`HeadMesh`: a head as tetrahedra with a tissue tag each."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from efield.ground import checks
+from efield.ground.errors import InputError
+
+#: A head is at least this wide (mm); anything smaller is a mesh in meters or centimeters.
+_SMALLEST_HEAD_MM = 20.0
+
+
+@dataclass(frozen=True, eq=False)
+class HeadMesh:
+    """A conforming tetrahedral mesh of a head; all arrays are read-only.
+
+    Parameters
+    ----------
+    points : (n, 3) array_like of float, mm
+        Node coordinates, RAS.
+    tets : (m, 4) array_like of int
+        0-based node numbers; every tetrahedron must have a positive volume,
+        that is (p1 - p0) x (p2 - p0) . (p3 - p0) > 0.
+    tissue : (m,) array_like of int
+        SimNIBS tissue tags (1 white matter, 2 gray matter, 3 CSF, 4 bone, 5 scalp, ...).
+
+    Raises
+    ------
+    InputError
+        On wrong shapes, non-finite coordinates, node numbers out of range, flat or inverted tetrahedra, or
+        coordinates that look like meters.
+    """
+
+    points: NDArray[np.float64]
+    tets: NDArray[np.int32]
+    tissue: NDArray[np.uint16]
+
+    def __post_init__(self) -> None:
+        points = checks.vectors("points", self.points, minimum=4)
+        tets = _as_tets(self.tets, len(points))
+        tissue = _as_tags(self.tissue, len(tets))
+        extent = float(np.ptp(points[np.unique(tets)], axis=0).max())
+        if extent < _SMALLEST_HEAD_MM:
+            raise InputError(
+                f"points must be in millimeters; instead the mesh is only {extent:.3g} wide, "
+                "which looks like meters: multiply the coordinates by 1000"
+            )
+        # An index view, not attributes assigned one by one, keeps the dataclass frozen.
+        for name, array in (("points", points), ("tets", tets), ("tissue", tissue)):
+            object.__setattr__(self, name, checks.read_only(array))
+        self._check_orientation()
+
+    def _check_orientation(self) -> None:
+        bad = np.flatnonzero(~(self.volumes > 0))
+        if len(bad):
+            raise InputError(
+                f"tets must have positive volume; instead {len(bad)} of {len(self.tets)} are flat or inverted "
+                f"(first: number {bad[0]}): swap two node numbers of the inverted ones, or mesh the head again"
+            )
+
+    @cached_property
+    def volumes(self) -> NDArray[np.float64]:
+        """(m,) volume of each tetrahedron, mm^3."""
+        p0, p1, p2, p3 = (self.points[self.tets[:, k]] for k in range(4))
+        return np.asarray(np.einsum("ij,ij->i", np.cross(p1 - p0, p2 - p0), p3 - p0) / 6.0)
+
+    @cached_property
+    def barycenters(self) -> NDArray[np.float64]:
+        """(m, 3) centers of the tetrahedra, mm."""
+        return np.asarray(self.points[self.tets].mean(axis=1))
+
+    @cached_property
+    def tags(self) -> tuple[int, ...]:
+        """The tissue tags that occur, ascending."""
+        return tuple(int(t) for t in np.unique(self.tissue))
+
+    def tissue_volume_mm3(self, tag: int) -> float:
+        """Volume of one tissue, mm^3."""
+        return float(self.volumes[self.tissue == tag].sum())
+
+
+def _as_tets(value: object, n_points: int) -> NDArray[np.int32]:
+    tets = np.asarray(value)
+    if tets.ndim != 2 or tets.shape[1] != 4 or not len(tets):
+        raise InputError(f"tets must have shape (m, 4) with m >= 1; instead received shape {tets.shape}")
+    if not np.issubdtype(tets.dtype, np.integer):
+        raise InputError(f"tets must be integers; instead received {tets.dtype}")
+    low, high = int(tets.min()), int(tets.max())
+    if low < 0 or high >= n_points:
+        raise InputError(
+            f"tets must hold node numbers 0 to {n_points - 1}; instead received {low} to {high}"
+            + ("; numbers that start at 1 need 1 subtracted" if low == 1 and high == n_points else "")
+        )
+    return np.ascontiguousarray(tets, dtype=np.int32)
+
+
+def _as_tags(value: object, n_tets: int) -> NDArray[np.uint16]:
+    tissue = np.asarray(value)
+    if tissue.shape != (n_tets,):
+        raise InputError(f"tissue must have one tag per tetrahedron, shape ({n_tets},); instead received {tissue.shape}")
+    if not np.issubdtype(tissue.dtype, np.integer) or tissue.min() < 0 or tissue.max() > 65535:
+        raise InputError("tissue must be integer tags from 0 to 65535, such as 1 (white matter) to 5 (scalp)")
+    return np.ascontiguousarray(tissue, dtype=np.uint16)

@@ -1,0 +1,49 @@
+"""Tissue tags and their default conductivities.
+
+Tags are those of SimNIBS. Conductivities (S/m): Wagner et al. 2004 (IEEE Trans Biomed Eng 51:1586), Opitz et
+al. 2015 (NeuroImage 109:140) and Gabriel et al. 2009 (Phys Med Biol 54:4863), as collected by SimNIBS.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True)
+class Tissue:
+    """One tissue: its tag, name and default conductivity in S/m."""
+
+    tag: int
+    name: str
+    conductivity: float
+
+
+WHITE_MATTER: Final = 1
+GRAY_MATTER: Final = 2
+CSF: Final = 3
+BONE: Final = 4
+SCALP: Final = 5
+
+TISSUES: Final[dict[int, Tissue]] = {
+    t.tag: t
+    for t in (
+        Tissue(WHITE_MATTER, "white matter", 0.126),
+        Tissue(GRAY_MATTER, "gray matter", 0.275),
+        Tissue(CSF, "CSF", 1.654),
+        Tissue(BONE, "bone", 0.010),
+        Tissue(SCALP, "scalp", 0.465),
+        Tissue(6, "eye", 0.5),
+        Tissue(7, "compact bone", 0.008),
+        Tissue(8, "spongy bone", 0.025),
+        Tissue(9, "blood", 0.6),
+        Tissue(10, "muscle", 0.16),
+        Tissue(11, "cartilage", 0.88),
+        Tissue(12, "fat", 0.078),
+        Tissue(100, "rubber", 29.4),
+        Tissue(500, "saline", 1.0),
+    )
+}
+
+
+def tissue_name(tag: int) -> str:
+    """The tissue's name, or ``tag N`` for one without a name."""
+    return TISSUES[tag].name if tag in TISSUES else f"tag {tag}"

@@ -1,0 +1,1 @@
+"""Pictures. Nothing below imports this."""
