@@ -1,0 +1,55 @@
+"""The electric field that transcranial magnetic stimulation induces in the motor cortex.
+
+Research software: not a medical device. See ``efield --help`` and the README.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from efield.coils.model import Coil as Coil
+    from efield.ground.errors import EfieldError as EfieldError
+    from efield.ground.pose import Pose as Pose
+    from efield.head.conductivity import Conductivity as Conductivity
+    from efield.head.mesh import HeadMesh as HeadMesh
+    from efield.io.load import load_coil as load_coil
+    from efield.io.load import load_head as load_head
+    from efield.targeting.field import EField as EField
+    from efield.targeting.placement import place_coil as place_coil
+    from efield.targeting.simulate import Simulator as Simulator
+    from efield.targeting.targets import Target as Target
+    from efield.targeting.targets import m1_face as m1_face
+    from efield.targeting.targets import m1_hand as m1_hand
+    from efield.targeting.targets import m1_leg as m1_leg
+
+__version__ = "0.1.0"
+
+#: Public names and the modules that hold them; each is imported when it is first used, so `import efield` is quick.
+_HOMES = {
+    "Coil": "efield.coils.model",
+    "Conductivity": "efield.head.conductivity",
+    "EField": "efield.targeting.field",
+    "EfieldError": "efield.ground.errors",
+    "HeadMesh": "efield.head.mesh",
+    "Pose": "efield.ground.pose",
+    "Simulator": "efield.targeting.simulate",
+    "Target": "efield.targeting.targets",
+    "load_coil": "efield.io.load",
+    "load_head": "efield.io.load",
+    "m1_face": "efield.targeting.targets",
+    "m1_hand": "efield.targeting.targets",
+    "m1_leg": "efield.targeting.targets",
+    "place_coil": "efield.targeting.placement",
+}
+
+__all__ = [*sorted(_HOMES), "__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'efield' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,13 +1,18 @@
 """`HeadMesh`: a head as tetrahedra with a tissue tag each."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, wraps
+from typing import TypeVar
+from weakref import WeakKeyDictionary
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from efield.ground import checks
 from efield.ground.errors import InputError
+
+T = TypeVar("T")
 
 #: A head is at least this wide (mm); anything smaller is a mesh in meters or centimeters.
 _SMALLEST_HEAD_MM = 20.0
@@ -26,6 +31,9 @@ class HeadMesh:
         that is (p1 - p0) x (p2 - p0) . (p3 - p0) > 0.
     tissue : (m,) array_like of int
         SimNIBS tissue tags (1 white matter, 2 gray matter, 3 CSF, 4 bone, 5 scalp, ...).
+    mni_to_head : (4, 4) array_like, optional
+        Affine from MNI152 coordinates to those of this head, mm. Where it is None, targets that are known in MNI
+        coordinates cannot be found.
 
     Raises
     ------
@@ -37,6 +45,7 @@ class HeadMesh:
     points: NDArray[np.float64]
     tets: NDArray[np.int32]
     tissue: NDArray[np.uint16]
+    mni_to_head: NDArray[np.float64] | None = None
 
     def __post_init__(self) -> None:
         points = checks.vectors("points", self.points, minimum=4)
@@ -48,8 +57,10 @@ class HeadMesh:
                 f"points must be in millimeters; instead the mesh is only {extent:.3g} wide, "
                 "which looks like meters: multiply the coordinates by 1000"
             )
-        # An index view, not attributes assigned one by one, keeps the dataclass frozen.
-        for name, array in (("points", points), ("tets", tets), ("tissue", tissue)):
+        arrays = {"points": points, "tets": tets, "tissue": tissue}
+        if self.mni_to_head is not None:
+            arrays["mni_to_head"] = _as_affine(self.mni_to_head)
+        for name, array in arrays.items():
             object.__setattr__(self, name, checks.read_only(array))
         self._check_orientation()
 
@@ -100,7 +111,29 @@ def _as_tets(value: object, n_points: int) -> NDArray[np.int32]:
 def _as_tags(value: object, n_tets: int) -> NDArray[np.uint16]:
     tissue = np.asarray(value)
     if tissue.shape != (n_tets,):
-        raise InputError(f"tissue must have one tag per tetrahedron, shape ({n_tets},); instead received {tissue.shape}")
+        raise InputError(
+            f"tissue must have one tag per tetrahedron, shape ({n_tets},); instead received {tissue.shape}"
+        )
     if not np.issubdtype(tissue.dtype, np.integer) or tissue.min() < 0 or tissue.max() > 65535:
         raise InputError("tissue must be integer tags from 0 to 65535, such as 1 (white matter) to 5 (scalp)")
     return np.ascontiguousarray(tissue, dtype=np.uint16)
+
+
+def _as_affine(value: ArrayLike) -> NDArray[np.float64]:
+    affine = checks.as_float_array("mni_to_head", value)
+    if affine.shape != (4, 4) or not np.allclose(affine[3], (0, 0, 0, 1)) or abs(np.linalg.det(affine)) < 1e-6:
+        raise InputError("mni_to_head must be an invertible 4x4 affine whose last row is 0 0 0 1")
+    return affine
+
+
+def once_per_head(function: Callable[[HeadMesh], T]) -> Callable[[HeadMesh], T]:
+    """Remember a function's result for as long as the head it was computed for is alive."""
+    results: WeakKeyDictionary[HeadMesh, T] = WeakKeyDictionary()
+
+    @wraps(function)
+    def cached(head: HeadMesh) -> T:
+        if head not in results:
+            results[head] = function(head)
+        return results[head]
+
+    return cached

@@ -1,0 +1,123 @@
+"""The command `efield`: each verb checks its input, calls the package, and shows the answer."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+import efield
+from efield.app import coils, meshes
+from efield.app.console import ERR, OUT
+from efield.ground.errors import EfieldError
+
+app = typer.Typer(
+    name="efield",
+    help="The electric field that TMS induces in the motor cortex. Research software, not a medical device.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+app.add_typer(coils.app, name="coils")
+app.add_typer(meshes.app, name="mesh")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        OUT.print(f"efield {efield.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and leave.")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def simulate(
+    head: Annotated[str, typer.Option(help="A shipped head (mni152, sphere) or a .msh or .vtu file.")] = "mni152",
+    coil: Annotated[
+        str, typer.Option(help="A coil's name (see `efield coils list`) or a coil file.")
+    ] = "magstim-70mm-figure8",
+    target: Annotated[
+        str, typer.Option(help="m1-hand-left, m1-leg-right, ... or x,y,z in mm (write --target=-37,-21,58).")
+    ] = "m1-hand-left",
+    angle: Annotated[
+        float,
+        typer.Option(help="Degrees from anterior toward the midline; 45 = handle back and to the side."),
+    ] = 45.0,
+    distance: Annotated[float, typer.Option(help="Gap from scalp to coil casing in mm (hair).")] = 4.0,
+    pose: Annotated[
+        Path | None,
+        typer.Option(help="File with a 4x4 coil-to-head matrix; replaces --angle and --distance."),
+    ] = None,
+    didt: Annotated[float | None, typer.Option(help="Coil current's rate of change in A/s; 1e6 = 1 A/us.")] = None,
+    stimulator: Annotated[
+        str | None, typer.Option(help="Stimulator, to turn --intensity into dI/dt (see `efield coils list`).")
+    ] = None,
+    intensity: Annotated[float | None, typer.Option(help="Percent of maximum stimulator output.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("efield-out"),
+    as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON on standard output.")] = False,
+) -> None:
+    """Field of one coil placement: numbers, field files and a picture.
+
+    With no option: a 70 mm figure-8 over the left hand area of the MNI152 head, driven at 1 A/us.
+
+    Examples:
+
+      efield simulate --coil magventure-c-b60 --target m1-leg-left --angle 0
+
+      efield simulate --stimulator magstim-rapid2 --intensity 60
+    """
+    from efield.app.simulation import Request, run
+    from efield.app.tables import summary_table
+
+    request = Request(head, coil, target, angle, distance, pose, didt, stimulator, intensity, out)
+    document, summary = run(request)
+    if as_json:
+        json.dump(document, sys.stdout, indent=2)
+        sys.stdout.write("\n")
+        return
+    OUT.print(summary_table(document, summary))
+    for note in document["notes"]:
+        ERR.print(f"note: {note}", markup=False)
+    OUT.print(f"written: {', '.join(str(out / name) for name in document['files'])}", markup=False, soft_wrap=True)
+
+
+@app.command()
+def validate(
+    as_json: Annotated[bool, typer.Option("--json", help="Print the table as JSON.")] = False,
+) -> None:
+    """Check this installation: a layered sphere, whose field is known in closed form, solved at three mesh sizes."""
+    from efield.app.console import Steps
+    from efield.app.tables import validation_table
+    from efield.targeting.validation import EDGES_MM, validate_on_sphere
+
+    steps = Steps(len(EDGES_MM))
+    rows = []
+    for edge in EDGES_MM:
+        with steps(f"sphere with {edge:g} mm edges"):
+            rows.append(validate_on_sphere(edge))
+    passed = all(row.passed for row in rows)
+    if as_json:
+        json.dump({"passed": passed, "rows": [row.to_json() for row in rows]}, sys.stdout, indent=2)
+        sys.stdout.write("\n")
+    else:
+        OUT.print(validation_table(rows))
+    if not passed:
+        raise typer.Exit(1)
+
+
+def main() -> None:
+    """Entry point: errors a user can act on become one line and exit code 2."""
+    try:
+        app()
+    except EfieldError as error:
+        ERR.print(f"error: {' '.join(str(error).split())}", style="red", markup=False, soft_wrap=True)
+        raise SystemExit(2) from None

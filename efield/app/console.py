@@ -1,0 +1,35 @@
+"""What the command line shows while it works: one line per step on standard error, a spinner on a terminal."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from time import perf_counter
+
+from rich.console import Console
+
+#: Results go to standard output, everything else to standard error, so that ``--json`` can be piped.
+OUT = Console(highlight=False)
+ERR = Console(stderr=True, highlight=False)
+
+
+class Steps:
+    """Announces the steps of a long job and remembers how long each took.
+
+    Parameters
+    ----------
+    total : int
+        Number of steps.
+    """
+
+    def __init__(self, total: int) -> None:
+        self.total = total
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def __call__(self, title: str) -> Iterator[None]:
+        """One step; on a terminal a spinner runs until it ends, in a log there is one line when it does."""
+        label = f"[{len(self.seconds) + 1}/{self.total}] {title}"
+        start = perf_counter()
+        with ERR.status(label):
+            yield
+        self.seconds[title] = perf_counter() - start
+        ERR.print(f"{label:<56} {self.seconds[title]:6.1f} s", markup=False)

@@ -1,0 +1,141 @@
+"""`efield simulate`: from options to files."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from efield import __version__
+from efield.app.console import Steps
+from efield.coils import stimulators
+from efield.coils.model import Coil
+from efield.ground import checks
+from efield.ground.errors import InputError
+from efield.head.mesh import HeadMesh
+from efield.io.atomic import replacing
+from efield.io.load import load_coil, load_head, load_pose
+from efield.targeting.field import EField
+from efield.targeting.metrics import Summary
+from efield.targeting.placement import check_clear, place_coil
+from efield.targeting.simulate import Simulator
+from efield.targeting.targets import Target, named_target, parse_target
+
+_DEFAULT_DIDT: Final = 1e6
+
+#: A drive below this (A/s) is no TMS pulse; a number like 80 is A/us typed as A/s.
+_SMALL_DIDT: Final = 1e4
+
+_DISCLAIMER: Final = "research software, not a medical device: an intensity for a person needs a clinician"
+
+
+@dataclass(frozen=True)
+class Request:
+    """The options of `efield simulate`; those that can be are checked before any work."""
+
+    head: str
+    coil: str
+    target: str
+    angle_deg: float
+    distance_mm: float
+    pose: Path | None
+    didt: float | None
+    stimulator: str | None
+    intensity: float | None
+    out: Path
+
+    def __post_init__(self) -> None:
+        checks.positive("--distance", self.distance_mm)
+        checks.number("--angle", self.angle_deg)
+        parse_target(self.target)
+        if (self.stimulator is None) != (self.intensity is None):
+            raise InputError("--stimulator and --intensity must be given together")
+        if self.didt is not None:
+            checks.number("--didt", self.didt)
+            if self.intensity is not None:
+                raise InputError("--didt and --intensity must not be given together; each sets the drive")
+        if self.out.exists() and not self.out.is_dir():
+            raise InputError(f"--out must be a folder; instead {self.out} is a file")
+
+    def drive(self, coil: Coil) -> float:
+        """dI/dt in A/s."""
+        if self.stimulator is not None and self.intensity is not None:
+            return stimulators.didt(self.stimulator, coil, self.intensity)
+        return _DEFAULT_DIDT if self.didt is None else self.didt
+
+
+def run(request: Request) -> tuple[dict[str, Any], Summary]:
+    """Simulate, write ``summary.json``, ``field.vtu``, ``field.nii.gz`` and ``m1.png``; return the summary."""
+    coil = load_coil(request.coil)
+    didt = request.drive(coil)
+    given_pose = load_pose(request.pose) if request.pose else None
+    steps = Steps(7)
+    with steps(f"loading head {request.head}"):
+        head = load_head(request.head)
+    with steps("finding the target, placing the coil"):
+        target = named_target(head, request.target)
+        target.tets(head)
+        pose = given_pose or place_coil(head, target, request.angle_deg, request.distance_mm, coil=coil)
+        check_clear(head, coil, pose)
+    request.out.mkdir(parents=True, exist_ok=True)
+    with steps("preparing the solver"):
+        simulator = Simulator(head)
+    with steps("solving"):
+        field = simulator.solve(coil, pose, didt)
+    with steps("measuring the field"):
+        summary = field.summary(target)
+    notes = _notes(request, target, didt)
+    notes += _write_field(request.out, field, target, coil, steps)
+    document = _document(request, field, target, summary, steps, notes)
+    with replacing(request.out / "summary.json") as temporary:
+        temporary.write_text(json.dumps(document, indent=2) + "\n")
+    return document, summary
+
+
+def _notes(request: Request, target: Target, didt: float) -> list[str]:
+    notes = [f"target: {target.note}"] if target.note else []
+    if abs(didt) < _SMALL_DIDT:
+        notes.append(f"dI/dt is only {didt:g} A/s; --didt is in A/s, so 80 A/us is written 80e6")
+    if request.intensity is not None:
+        notes.append(_DISCLAIMER)
+    return notes
+
+
+def _write_field(out: Path, field: EField, target: Target, coil: Coil, steps: Steps) -> list[str]:
+    from efield.viz.picture import save_picture
+
+    with steps("writing field.vtu and field.nii.gz"):
+        field.save(out / "field.vtu")
+        field.to_nifti(out / "field.nii.gz")
+    with steps("drawing m1.png"):
+        report = save_picture(out / "m1.png", field, target, coil, field.pose)
+    return [report.advice] if report.advice else []
+
+
+def _document(
+    request: Request, field: EField, target: Target, summary: Summary, steps: Steps, notes: list[str]
+) -> dict[str, Any]:
+    direction = None if target.direction is None else target.direction.tolist()
+    return {
+        "efield": __version__,
+        "head": {"name": request.head, **_sizes(field.head)},
+        "coil": field.coil.name,
+        "pose": field.pose.matrix.tolist(),
+        "target": {
+            "name": target.name,
+            "center_mm": target.center_mm.tolist(),
+            "direction": direction,
+            "note": target.note,
+        },
+        "didt": field.didt,
+        "stimulator": request.stimulator,
+        "intensity_percent": request.intensity,
+        "metrics": summary.to_json(),
+        "iterations": field.iterations,
+        "seconds": steps.seconds,
+        "notes": notes,
+        "files": ["summary.json", "field.vtu", "field.nii.gz", "m1.png"],
+    }
+
+
+def _sizes(head: HeadMesh) -> dict[str, int]:
+    return {"nodes": len(head.points), "tets": len(head.tets)}

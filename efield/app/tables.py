@@ -1,0 +1,44 @@
+"""Tables for people."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from rich.table import Table
+
+from efield.targeting.metrics import Summary, format_value
+from efield.targeting.validation import SphereCheck
+
+
+def summary_table(document: dict[str, Any], summary: Summary) -> Table:
+    """The answer of `efield simulate`."""
+    table = Table(title=f"{document['coil']} over {document['target']['name']} of {document['head']['name']}")
+    table.add_column("what")
+    table.add_column("value", justify="right")
+    for metric in summary.metrics.values():
+        table.add_row(metric.meaning, format_value(metric))
+    return table
+
+
+def validation_table(rows: Sequence[SphereCheck]) -> Table:
+    """Errors against the closed form, one row per mesh size."""
+    table = Table(title="Four-shell sphere under a 70 mm figure-8: error of E against the closed form")
+    for column in (
+        "edge (mm)",
+        "tetrahedra",
+        "elements (%)",
+        "recovered (%)",
+        "allowed (%)",
+        "solve (s)",
+        "",
+    ):
+        table.add_column(column, justify="right")
+    for row in rows:
+        cells = (
+            f"{row.edge_mm:g}",
+            str(row.n_tets),
+            f"{row.element_error:.2%}"[:-1],
+            f"{row.recovered_error:.2%}"[:-1],
+        )
+        verdict = "[green]pass[/]" if row.passed else "[red]FAIL[/]"
+        table.add_row(*cells, f"{row.allowed:.2%}"[:-1], f"{row.seconds:.2f}", verdict)
+    return table

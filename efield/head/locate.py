@@ -1,0 +1,59 @@
+"""Which tetrahedron of a head holds a point."""
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from efield.ground import checks
+from efield.head.mesh import HeadMesh
+from efield.kernels.locate import fill_bins, find_tets
+
+#: A point this far outside a tetrahedron, in barycentric coordinates, still counts as on its face.
+_ON_FACE = 1e-9
+
+
+class Locator:
+    """Finds the tetrahedron and the barycentric coordinates of points in a head.
+
+    Parameters
+    ----------
+    head : HeadMesh
+        The head; its tetrahedra are sorted into a grid of about one bin per tetrahedron.
+    """
+
+    def __init__(self, head: HeadMesh) -> None:
+        self._points = np.ascontiguousarray(head.points)
+        self._tets = np.ascontiguousarray(head.tets)
+        corners = self._points[self._tets]
+        low, high = corners.min(axis=(0, 1)), corners.max(axis=(0, 1))
+        self._size = max(float(np.cbrt(np.prod(high - low) / len(self._tets))), 1e-6 * float((high - low).max()))
+        # Half a bin of margin, so that a point on the outermost face is inside the grid.
+        self._origin = low - 0.5 * self._size
+        self._shape = (np.floor((high - self._origin) / self._size) + 1).astype(np.int64)
+        self._start, self._inside = fill_bins(self._points, self._tets, self._origin, self._size, self._shape)
+
+    def find(self, points_mm: ArrayLike) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Tetrahedron and barycentric coordinates of each point.
+
+        Parameters
+        ----------
+        points_mm : (n, 3) array_like, mm
+            Points anywhere.
+
+        Returns
+        -------
+        tet : (n,) ndarray of int
+            Number of the tetrahedron, -1 outside the head. On a shared face or node, the lowest number.
+        weights : (n, 4) ndarray
+            Barycentric coordinates in that tetrahedron, nan outside.
+
+        Raises
+        ------
+        InputError
+            If points_mm is not an (n, 3) array of finite numbers.
+        """
+        targets = checks.vectors("points_mm", points_mm)
+        tet, weights = find_tets(
+            self._points, self._tets, self._origin, self._size, self._shape,
+            self._start, self._inside, targets, _ON_FACE,
+        )  # fmt: skip
+        return tet, weights

@@ -1,0 +1,179 @@
+"""`EField`: the answer of one simulation."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from efield.coils.model import Coil
+from efield.fem.recovery import RecoveredField
+from efield.ground import checks
+from efield.ground.errors import InputError
+from efield.ground.pose import Pose
+from efield.head.mesh import HeadMesh
+from efield.head.surface import Surface
+from efield.kernels.raster import paint_magnitude
+
+if TYPE_CHECKING:
+    from efield.targeting.metrics import Summary
+    from efield.targeting.targets import Target
+
+
+@dataclass(frozen=True, eq=False)
+class EField:
+    """The electric field one coil placement induces in one head.
+
+    Parameters
+    ----------
+    head : HeadMesh
+    e : (m, 3) float, V/m
+        One vector per tetrahedron, as the finite elements give it.
+    didt : float
+        Rate of change of the coil current, A/s.
+    coil : Coil
+    pose : Pose
+    iterations : int
+        Iterations the linear solver took.
+    recover : callable
+        Makes the recovered (smooth within each tissue) field; called at the first use of it.
+    """
+
+    head: HeadMesh
+    e: NDArray[np.float64]
+    didt: float
+    coil: Coil
+    pose: Pose
+    iterations: int
+    recover: Callable[[], RecoveredField]
+
+    @cached_property
+    def recovered(self) -> RecoveredField:
+        """The field recovered within each tissue: nodal values, more accurate than `e`."""
+        return self.recover()
+
+    @cached_property
+    def magnitude(self) -> NDArray[np.float64]:
+        """(m,) |E| per tetrahedron, V/m."""
+        return np.asarray(np.linalg.norm(self.e, axis=1))
+
+    def at(self, points_mm: ArrayLike) -> NDArray[np.float64]:
+        """The recovered field at points.
+
+        Parameters
+        ----------
+        points_mm : (n, 3) array_like, mm
+
+        Returns
+        -------
+        (n, 3) float, V/m
+            nan outside the head.
+        """
+        return self.recovered.at(checks.vectors("points_mm", points_mm))
+
+    def in_tets(self, tets: NDArray[np.integer]) -> NDArray[np.float64]:
+        """(k, 3) recovered field at the centers of the tetrahedra with the given numbers (k,), V/m."""
+        e = np.empty((len(tets), 3))
+        for tag in np.unique(self.head.tissue[tets]):
+            of_tag = self.head.tissue[tets] == tag
+            corners = self.recovered.at_nodes(int(tag))[self.head.tets[tets[of_tag]]]
+            e[of_tag] = corners.mean(axis=1)
+        return e
+
+    def on_vertices(self, surface: Surface, tag: int) -> NDArray[np.float64]:
+        """(p, 3) recovered field at a surface's vertices, on the side of tissue `tag`, V/m."""
+        return np.asarray(self.recovered.at_nodes(tag)[surface.nodes])
+
+    def on_triangles(self, surface: Surface, tag: int) -> NDArray[np.float64]:
+        """(t, 3) recovered field at the centers of a surface's triangles, on the side of tissue `tag`, V/m."""
+        return np.asarray(self.on_vertices(surface, tag)[surface.triangles].mean(axis=1))
+
+    def summary(self, target: "Target") -> "Summary":
+        """What the field does at a target and in the whole gray matter (see `efield.targeting.metrics`)."""
+        from efield.targeting.metrics import summarize
+
+        return summarize(self, target)
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write the head with ``E`` and ``magnE`` (V/m, per tetrahedron).
+
+        Parameters
+        ----------
+        path : path_like
+            ``.vtu`` (ParaView) or ``.msh`` (Gmsh 2.2, as SimNIBS users know it).
+
+        Raises
+        ------
+        InputError
+            If the name ends otherwise.
+        """
+        data = {"E": self.e.astype(np.float32), "magnE": self.magnitude.astype(np.float32)}
+        suffix = Path(path).suffix.lower()
+        if suffix == ".vtu":
+            from efield.io.vtu import write_vtu
+
+            write_vtu(path, self.head, cell_data=data)
+        elif suffix == ".msh":
+            from efield.io.gmsh import write_head
+
+            write_head(path, self.head, element_data=data)
+        else:
+            raise InputError(f"the file's name must end in .vtu or .msh; instead received {Path(path).name!r}")
+
+    def to_nifti(self, path: str | PathLike[str], like: str | PathLike[str] | None = None) -> None:
+        """Write the recovered |E| in V/m on a voxel grid, nan outside the head.
+
+        Parameters
+        ----------
+        path : path_like
+            ``.nii`` or ``.nii.gz``.
+        like : path_like, optional
+            A NIfTI image whose grid is taken; by default a 1 mm grid on whole millimeters, which coincides with the
+            MNI152 templates on the default head.
+        """
+        from efield.io.nifti import read_grid, sample_grid, write_scalar_nifti
+
+        bounds = np.array([self.head.points.min(axis=0), self.head.points.max(axis=0)])
+        shape, affine = sample_grid(bounds, 1.0) if like is None else read_grid(like)
+        is_mni = self.head.mni_to_head is not None and np.array_equal(self.head.mni_to_head, np.eye(4))
+        write_scalar_nifti(path, self.magnitude_on_grid(shape, affine), affine, mni=is_mni)
+
+    def magnitude_on_grid(self, shape: tuple[int, int, int], affine: NDArray[np.float64]) -> NDArray[np.float32]:
+        """Recovered |E| in V/m at voxel centers, nan outside the head.
+
+        Parameters
+        ----------
+        shape : tuple of 3 int
+        affine : (4, 4) float
+            Voxel indices to mm.
+        """
+        to_index = np.linalg.inv(affine)
+        points = self.head.points @ to_index[:3, :3].T + to_index[:3, 3]
+        volume = np.full(shape, np.nan, dtype=np.float32)
+        for tag in self.head.tags:
+            tets = np.ascontiguousarray(self.head.tets[self.head.tissue == tag])
+            paint_magnitude(points, tets, self.recovered.at_nodes(tag), volume)
+        return volume
+
+    def plot(self, target: "Target | None" = None, coil: Coil | None = None) -> Any:
+        """Show the field on the cortex in three dimensions (PyVista).
+
+        Parameters
+        ----------
+        target : Target, optional
+            Marked in the picture.
+        coil : Coil, optional
+            Drawn at the field's pose.
+
+        Returns
+        -------
+        pyvista.Plotter
+            Call its ``show()``, or ``screenshot(path)``.
+        """
+        from efield.viz.scene import field_scene
+
+        return field_scene(self, target=target, coil=coil, pose=self.pose if coil is not None else None)

@@ -1,0 +1,219 @@
+"""Where and how a coil is held: from a place on the head, an angle and a distance to a pose."""
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.spatial import cKDTree
+
+from efield.coils.model import Coil
+from efield.ground import checks
+from efield.ground.errors import CollisionError, OutsideHeadError
+from efield.ground.pose import Pose
+from efield.head.locate import Locator
+from efield.head.mesh import HeadMesh, once_per_head
+from efield.head.surface import Surface, scalp
+from efield.targeting.tangent import medial_sign, tangent_direction
+from efield.targeting.targets import Target
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+#: The scalp's normal is averaged with a Gaussian of this width: it then reaches as far as a 70 mm figure-8's wings
+#: rest on the head, so a bump or an ear does not tilt the coil (mm).
+FOOTPRINT_SIGMA_MM: Final = 20.0
+
+#: A requested place farther than this from the scalp is a mistake, not a target (mm).
+_FARTHEST_PLACE_MM: Final = 60.0
+
+#: Casing of a coil of which nothing is known: a flat plate, about that of a 70 mm figure-8 (half width and height, mm).
+_UNKNOWN_CASING_MM: Final = (85.0, 45.0)
+
+#: Scalp samples this near to a casing point (in the coil's plane) face it (mm).
+_CASING_SPACING_MM: Final = 4.0
+
+
+_locator = once_per_head(Locator)
+
+
+def place_coil(
+    head: HeadMesh,
+    over: Target | ArrayLike,
+    angle_deg: float = 45.0,
+    distance_mm: float = 4.0,
+    *,
+    coil: Coil | None = None,
+) -> Pose:
+    """Hold a coil tangentially over a place on the head.
+
+    The coil's center is put over the scalp point whose smoothed normal passes nearest to the place asked for, so that
+    the coil's axis points at it. The normal is averaged over the coil's footprint.
+
+    Parameters
+    ----------
+    head : HeadMesh
+    over : Target or (3,) array_like
+        What the coil is held over: a target, or a point in head coordinates (mm).
+    angle_deg : float
+        Direction of the coil's y axis (the induced current under a figure-8) in the scalp's plane: 0 = anterior, handle
+        straight back; 45 = handle back and lateral; 90 = medial.
+    distance_mm : float
+        Gap from the scalp to the coil's casing under the coil's center (hair, cap), > 0.
+    coil : Coil, optional
+        Whose casing must stay clear of the head; by default a flat plate of 170 x 90 mm. Where the casing would touch
+        the head away from its center, the coil is lifted along its axis until it is clear.
+
+    Returns
+    -------
+    Pose
+        Coil to head. The origin of the coil frame is on the casing's head-side face: the winding lies farther out, by
+        the coil's casing thickness and half the height of its wire.
+
+    Raises
+    ------
+    InputError
+        If the distance is not positive.
+    OutsideHeadError
+        If the place is not near the head.
+    """
+    gap = checks.positive("distance_mm", distance_mm)
+    angle = checks.number("angle_deg", angle_deg)
+    place = over.center_mm if isinstance(over, Target) else checks.vector("over", over)
+    surface = scalp(head)
+    foot, outward = scalp_point_over(surface, place)
+    y_axis = tangent_direction(outward, angle, medial_sign(foot))
+    pose = Pose.from_axes(foot + gap * outward, y_axis, -outward)
+    lift = max(0.0, -_narrowest_gap_mm(surface, pose, coil))
+    return pose.moved((0.0, 0.0, -lift))
+
+
+def scalp_point_over(
+    surface: Surface, place_mm: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The point of the scalp from which the smoothed inward normal passes nearest to a place, and the outward normal.
+
+    Raises
+    ------
+    OutsideHeadError
+        If the place is more than 60 mm from the scalp.
+    """
+    tree = cKDTree(surface.centers_mm)
+    nearest_mm, nearest = tree.query(place_mm)
+    if nearest_mm > _FARTHEST_PLACE_MM:
+        raise OutsideHeadError(
+            f"the place to hold the coil over must lie within {_FARTHEST_PLACE_MM:g} mm of the scalp; "
+            f"instead ({place_mm[0]:.0f}, {place_mm[1]:.0f}, {place_mm[2]:.0f}) is {nearest_mm:.0f} mm away"
+        )
+    foot = surface.centers_mm[nearest]
+    for foot_try in _walk_to_axis(surface, tree, foot, place_mm):
+        foot = foot_try
+    return foot, smoothed_normal(surface, tree, foot)
+
+
+def _walk_to_axis(
+    surface: Surface, tree: cKDTree, foot: NDArray[np.float64], place: NDArray[np.float64]
+) -> "Iterator[NDArray[np.float64]]":
+    """Slide along the scalp until the inward normal points at the place; the steps shrink geometrically on a scalp
+    whose curvature radius exceeds the place's depth."""
+    for _ in range(20):
+        outward = smoothed_normal(surface, tree, foot)
+        miss = (place - foot) - ((place - foot) @ outward) * outward
+        if np.linalg.norm(miss) < 0.2:
+            return
+        foot = _project(surface, tree, foot + 0.7 * miss)
+        yield foot
+
+
+def _project(surface: Surface, tree: cKDTree, point: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The scalp point nearest to `point`, within the triangles whose centers are nearest."""
+    candidates = tree.query(point, k=12)[1]
+    corners = surface.points_mm[surface.triangles[candidates]]
+    nearest = _nearest_on_triangles(corners, point)
+    return np.asarray(nearest[np.argmin(np.linalg.norm(nearest - point, axis=1))])
+
+
+def _nearest_on_triangles(corners: NDArray[np.float64], point: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(k, 3) nearest points on k triangles, by clamping to the plane's inside or to the three edges."""
+    best = np.full((len(corners), 3), np.nan)
+    best_distance = np.full(len(corners), np.inf)
+    for a, b in ((0, 1), (1, 2), (2, 0)):
+        edge = corners[:, b] - corners[:, a]
+        t = np.clip(np.einsum("ij,ij->i", point - corners[:, a], edge) / np.einsum("ij,ij->i", edge, edge), 0, 1)
+        on_edge = corners[:, a] + t[:, None] * edge
+        distance = np.linalg.norm(on_edge - point, axis=1)
+        closer = distance < best_distance
+        best[closer], best_distance[closer] = on_edge[closer], distance[closer]
+    normal = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    normal /= np.linalg.norm(normal, axis=1, keepdims=True)
+    in_plane = point - np.einsum("ij,ij->i", point - corners[:, 0], normal)[:, None] * normal
+    turns = [
+        np.einsum("ij,ij->i", np.cross(corners[:, b] - corners[:, a], in_plane - corners[:, a]), normal)
+        for a, b in ((0, 1), (1, 2), (2, 0))
+    ]
+    inside = np.all(np.array(turns) >= 0, axis=0)
+    best[inside] = in_plane[inside]
+    return best
+
+
+def smoothed_normal(surface: Surface, tree: cKDTree, point_mm: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The scalp's outward normal around a point, averaged over a coil's footprint.
+
+    Triangle normals are weighted by area and by a Gaussian of `FOOTPRINT_SIGMA_MM`, cut at two of its widths; triangles
+    that face away from the local side (the inside of an ear) do not count.
+    """
+    near = np.array(tree.query_ball_point(point_mm, 2 * FOOTPRINT_SIGMA_MM), dtype=np.intp)
+    distance = np.linalg.norm(surface.centers_mm[near] - point_mm, axis=1)
+    weight = surface.areas[near] * np.exp(-0.5 * (distance / FOOTPRINT_SIGMA_MM) ** 2)
+    normals = surface.triangle_normals[near]
+    mean = weight @ normals
+    weight = weight * (normals @ mean > 0)
+    mean = weight @ normals
+    return np.asarray(mean / np.linalg.norm(mean))
+
+
+def _casing_points_mm(coil: Coil | None) -> NDArray[np.float64]:
+    if coil is not None and len(coil.casing_points_mm):
+        return coil.casing_points_mm
+    half_width, half_height = _UNKNOWN_CASING_MM
+    x, y = np.meshgrid(np.arange(-half_width, half_width + 1, 5.0), np.arange(-half_height, half_height + 1, 5.0))
+    return np.column_stack([x.ravel(), y.ravel(), np.zeros(x.size)])
+
+
+def _narrowest_gap_mm(surface: Surface, pose: Pose, coil: Coil | None) -> float:
+    """Smallest gap along the coil's axis between the casing and the scalp that faces it; negative where they overlap.
+
+    The casing's head-side face and the facing scalp are both height fields over the coil's plane, sampled at the casing
+    points and at the scalp's vertices and triangle centers.
+    """
+    facing = surface.triangle_normals @ pose.z < 0
+    samples = np.concatenate(
+        [
+            pose.to_coil(surface.centers_mm[facing]),
+            pose.to_coil(surface.points_mm[np.unique(surface.triangles[facing])]),
+        ]
+    )
+    casing = _casing_points_mm(coil)
+    distance, nearest = cKDTree(casing[:, :2]).query(samples[:, :2], distance_upper_bound=_CASING_SPACING_MM)
+    over = np.isfinite(distance)
+    if not over.any():
+        return float("inf")
+    return float((samples[over, 2] - casing[nearest[over], 2]).min())
+
+
+def check_clear(head: HeadMesh, coil: Coil, pose: Pose) -> None:
+    """Refuse a pose that puts any of the coil's casing or winding inside the head.
+
+    Raises
+    ------
+    CollisionError
+        With how much of the coil is inside and how far it reaches in.
+    """
+    parts = [_casing_points_mm(coil), *coil.windings]
+    points = pose.to_head(np.concatenate(parts))
+    inside = _locator(head).find(points)[0] >= 0
+    if inside.any():
+        depth = float(np.max(cKDTree(scalp(head).points_mm).query(points[inside])[0]))
+        raise CollisionError(
+            f"the coil must stay outside the head; instead {inside.mean():.0%} of {coil.name} is inside, up to "
+            f"about {depth:.0f} mm deep: move the pose outward along its z axis, and check that z points into the head"
+        )

@@ -1,0 +1,91 @@
+"""Where coil meets head: the one place that knows both."""
+
+from collections.abc import Iterable, Iterator
+from functools import partial
+from itertools import islice
+
+import numpy as np
+
+from efield.coils.model import Coil
+from efield.coils.primary import dadt
+from efield.fem.problem import FemProblem
+from efield.fem.recovery import recover
+from efield.ground import checks
+from efield.ground.pose import Pose
+from efield.head.conductivity import Conductivity
+from efield.head.mesh import HeadMesh
+from efield.targeting.field import EField
+
+#: Right-hand sides that are solved together by `Simulator.solve_many`: one pass over the matrix serves them all.
+_BLOCK = 8
+
+
+class Simulator:
+    """A head made ready: conductivities looked up, equations assembled and the solver prepared, once.
+
+    Parameters
+    ----------
+    head : HeadMesh
+    conductivity : Conductivity, optional
+        The default table of `efield.head.tissue` unless given.
+    tol : float
+        Relative residual at which the linear solver stops.
+
+    Raises
+    ------
+    InputError
+        If a tissue tag has no conductivity.
+    """
+
+    def __init__(self, head: HeadMesh, conductivity: Conductivity | None = None, *, tol: float = 1e-8) -> None:
+        self.head = head
+        self.conductivity = conductivity or Conductivity()
+        self.problem = FemProblem(head, self.conductivity.per_tet(head), tol=tol)
+
+    def solve(self, coil: Coil, pose: Pose, didt: float = 1e6) -> EField:
+        """The field of one placement.
+
+        Parameters
+        ----------
+        coil : Coil
+        pose : Pose
+            Coil to head.
+        didt : float, A/s
+            Rate of change of the coil current; 1e6 is 1 A/us.
+
+        Raises
+        ------
+        SolverError
+            If the solver does not reach its tolerance.
+        """
+        return next(self.solve_many(coil, [pose], didt))
+
+    def solve_many(self, coil: Coil, poses: Iterable[Pose], didt: float = 1e6) -> Iterator[EField]:
+        """The fields of many placements, in order; blocks of right-hand sides are solved together.
+
+        Parameters
+        ----------
+        coil : Coil
+        poses : iterable of Pose
+            Consumed block by block, so that a long list costs no memory.
+        didt : float, A/s
+        """
+        rate = checks.number("didt", didt)
+        remaining = iter(poses)
+        while block := list(islice(remaining, _BLOCK)):
+            yield from self._solve_block(coil, block, rate)
+
+    def _solve_block(self, coil: Coil, poses: list[Pose], didt: float) -> Iterator[EField]:
+        primary = np.stack([dadt(coil, pose, self.head.points, didt) for pose in poses], axis=-1)
+        solution = self.problem.solve(primary)
+        for k, pose in enumerate(poses):
+            phi, primary_k = np.ascontiguousarray(solution.phi[:, k]), np.ascontiguousarray(primary[..., k])
+            yield EField(
+                head=self.head,
+                e=self.problem.element_field(phi, primary_k),
+                didt=didt,
+                coil=coil,
+                pose=pose,
+                iterations=solution.iterations,
+                recover=partial(recover, self.problem, phi, primary_k),
+            )

@@ -1,0 +1,98 @@
+"""Coils are held where they are asked to be, and never inside the head."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from efield.coils.model import Coil
+from efield.ground.errors import CollisionError, InputError, OutsideHeadError
+from efield.ground.pose import Pose
+from efield.head.mesh import HeadMesh
+from efield.head.spheres import sphere_head
+from efield.targeting.placement import check_clear, place_coil
+from efield.targeting.targets import Target, m1_hand
+
+SCALP_MM = 85.0
+
+#: Flat triangles with 9 mm edges lie up to h^2 / (6 R) inside the sphere they approximate.
+FACETS_MM = 0.35
+
+
+@pytest.fixture(scope="module")
+def head():
+    return sphere_head((70.0, 73.0, 79.0, SCALP_MM), (2, 3, 4, 5), edge_mm=9.0)
+
+
+def bumpy(head, height_mm):
+    """The sphere with a 12 mm wide bump beside the vertex."""
+    points = head.points.copy()
+    radius = np.linalg.norm(points, axis=1)
+    bump_at = SCALP_MM * np.array([np.sin(0.2), 0, np.cos(0.2)])
+    outer = np.isclose(radius, SCALP_MM)
+    lift = height_mm * np.exp(-0.5 * (np.linalg.norm(points - bump_at, axis=1) / 6) ** 2)
+    points[outer] *= 1 + lift[outer, None] / SCALP_MM
+    return HeadMesh(points=points, tets=head.tets, tissue=head.tissue)
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    theta=st.floats(0, 1.4),
+    azimuth=st.floats(0, 6.28),
+    angle=st.floats(-180, 180),
+    distance=st.floats(0.5, 30),
+)
+def test_the_axis_points_at_the_place_and_the_gap_is_the_distance(head, theta, azimuth, angle, distance):
+    direction = np.array([np.sin(theta) * np.cos(azimuth), np.sin(theta) * np.sin(azimuth), np.cos(theta)])
+    pose = place_coil(head, 60 * direction, angle, distance)
+    assert np.linalg.norm(pose.center_mm) == pytest.approx(SCALP_MM + distance, abs=FACETS_MM + 0.3)
+    assert np.degrees(np.arccos(min(1, -pose.z @ direction))) < 2.0
+
+
+def test_angle_zero_is_anterior_and_45_turns_toward_the_midline_on_both_sides(head):
+    for side, medial in ((-1, 1), (1, -1)):
+        place = np.array([side * 30.0, 0, 60.0])
+        assert place_coil(head, place, 0).y[1] > 0.99
+        y = place_coil(head, place, 45).y
+        assert y[1] > 0.6
+        assert medial * y[0] > 0.5
+
+
+def test_over_a_target_the_current_runs_along_its_preferred_direction(head):
+    target = m1_hand(head, "left")
+    pose = place_coil(head, target, 45)
+    assert np.degrees(np.arccos(pose.y @ target.direction)) < 3
+
+
+def test_a_bump_beside_the_coil_lifts_it_but_hardly_tilts_it(head):
+    bump = bumpy(head, 6.0)
+    flat, lifted = place_coil(head, (0, 0, 60), 0, 1.0), place_coil(bump, (0, 0, 60), 0, 1.0)
+    assert np.degrees(np.arccos(min(1, flat.z @ lifted.z))) < 6
+    coil = Coil.from_dipoles([[0, 0, -5.0]], [[0, 0, 1.0]])
+    plate = np.stack(np.meshgrid(np.arange(-80, 81, 4.0), np.arange(-40, 41, 4.0)), -1).reshape(-1, 2)
+    plated = Coil(name="plate", sources=coil.sources, casing_points_mm=np.column_stack([plate, np.zeros(len(plate))]))
+    check_clear(bump, plated, place_coil(bump, (0, 0, 60), 0, 1.0, coil=plated))
+    with pytest.raises(CollisionError, match="outside the head"):
+        check_clear(bump, plated, lifted.moved((0, 0, 4.0)))
+
+
+@pytest.mark.parametrize("distance", [0, -3, np.nan])
+def test_the_gap_must_be_positive(head, distance):
+    with pytest.raises(InputError, match="distance_mm"):
+        place_coil(head, (0, 0, 60), 0, distance)
+
+
+def test_a_place_far_from_the_scalp_is_refused(head):
+    with pytest.raises(OutsideHeadError, match="within 60 mm of the scalp"):
+        place_coil(head, (0, 0, 300))
+
+
+def test_a_pose_inside_the_head_is_refused(head):
+    coil = Coil.from_dipoles([[0, 0, -5.0]], [[0, 0, 1.0]], name="dot")
+    with pytest.raises(CollisionError, match="dot is inside"):
+        check_clear(head, coil, Pose.from_axes((0, 0, 60), y=(0, 1, 0), z=(0, 0, -1)))
+
+
+def test_a_target_without_tissue_is_refused(head):
+    with pytest.raises(OutsideHeadError, match="gray matter within"):
+        Target.sphere(center_mm=(0, 0, 200)).tets(head)
