@@ -9,7 +9,6 @@ import numpy as np
 from efield.coils.model import Coil
 from efield.coils.primary import dadt
 from efield.fem.problem import FemProblem
-from efield.fem.recovery import recover
 from efield.ground import checks
 from efield.ground.pose import Pose
 from efield.head.conductivity import Conductivity
@@ -87,5 +86,5 @@ class Simulator:
                 coil=coil,
                 pose=pose,
                 iterations=solution.iterations,
-                recover=partial(recover, self.problem, phi, primary_k),
+                recover=partial(self.problem.recovered_field, phi, primary_k),
             )
