@@ -1,0 +1,170 @@
+"""Depth and spread of a coil's electric field in a spherical head.
+
+Figures of merit of Deng, Lisanby and Peterchev, Brain Stimul 2013;6:1-13: the half-value depth d1/2 is the
+distance from the cortical surface to the deepest point where |E| is at least half of its maximum on that
+surface; the half-value volume V1/2 is the volume where it is; the spread is S1/2 = V1/2 / d1/2.
+
+In a conducting sphere E has no radial part and does not depend on the conductivity: E = curl(r psi) with psi
+harmonic, and the radial part of curl E = -dB/dt gives l (l + 1) psi_lm = -r dB_lm/dt for every spherical
+harmonic. So B_r of the coil on one sphere is all that is needed, whatever the coil is made of.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from efield.coils.model import Coil
+from efield.coils.primary import b_field
+from efield.ground import checks
+from efield.ground.errors import InputError
+from efield.ground.pose import Pose
+from efield.ground.units import AMPERE_PER_MICROSECOND, mm_to_m
+
+FloatArray = NDArray[np.float64]
+
+#: Degree of the expansion. A wire 5 mm above an 85 mm scalp leaves (70/90)^60 = 3e-7 at the cortex.
+_DEGREE = 60
+_RADII = 141
+
+
+@dataclass(frozen=True)
+class DepthSpread:
+    """Half-value depth, volume and spread, and the largest |E| on the cortical surface at 1 A/us."""
+
+    depth_mm: float
+    volume_mm3: float
+    spread_mm2: float
+    peak_v_per_m: float
+
+
+def depth_spread(
+    coil: Coil, *, distance_mm: float = 1.0, head_radius_mm: float = 85.0, cortex_depth_mm: float = 15.0
+) -> DepthSpread:
+    """Half-value depth and spread of a coil held centrally over a spherical head.
+
+    Parameters
+    ----------
+    coil : Coil
+        Must have casing points; its z axis is aimed at the center of the head.
+    distance_mm : float
+        From the scalp to the nearest point of the casing.
+    head_radius_mm : float
+        Radius of the scalp.
+    cortex_depth_mm : float
+        Depth of the cortical surface below the scalp.
+
+    Returns
+    -------
+    DepthSpread
+
+    Raises
+    ------
+    InputError
+        If a length is not positive (the distance may be 0), the cortex lies at the center or deeper, or the
+        coil has no casing points.
+
+    References
+    ----------
+    Deng, Lisanby and Peterchev, Brain Stimul 2013;6:1-13.
+    """
+    radius = checks.positive("head_radius_mm", head_radius_mm)
+    cortex = radius - checks.positive("cortex_depth_mm", cortex_depth_mm)
+    if cortex <= 0:
+        raise InputError(f"cortex_depth_mm must be less than the head's radius; instead received {cortex_depth_mm!r}")
+    pose = _central_pose(coil, radius + checks.in_range("distance_mm", distance_mm, 0, 500))
+    return _half_values(_stream_function(coil, pose, cortex), cortex)
+
+
+def _central_pose(coil: Coil, reach_mm: float) -> Pose:
+    """The coil above the north pole of a sphere at the origin, its nearest casing point at `reach_mm`."""
+    points = np.asarray(coil.casing_points_mm)
+    lateral = np.hypot(points[:, 0], points[:, 1])
+    above = lateral < reach_mm
+    if not above.any():
+        raise InputError(f"coil {coil.name!r} must have casing points over the head; give casing_points_mm")
+    height = (points[above, 2] + np.sqrt(reach_mm**2 - lateral[above] ** 2)).max()
+    return Pose.from_axes((0.0, 0.0, height), y=(0.0, 1.0, 0.0), z=(0.0, 0.0, -1.0))
+
+
+def _stream_function(coil: Coil, pose: Pose, cortex_mm: float) -> NDArray[np.complex128]:
+    """(l, m) coefficients of psi on the cortical surface for m >= 0 at 1 A/us, in V."""
+    nodes, weights = np.polynomial.legendre.leggauss(_DEGREE + 4)
+    number = 2 * _DEGREE + 8
+    azimuth = 2 * np.pi * np.arange(number) / number
+    sine = np.sqrt(1 - nodes**2)
+    outward = np.stack(
+        [np.outer(sine, np.cos(azimuth)), np.outer(sine, np.sin(azimuth)), np.outer(nodes, np.ones(number))], axis=-1
+    )
+    field = b_field(coil, pose, cortex_mm * outward.reshape(-1, 3), AMPERE_PER_MICROSECOND)
+    radial = np.einsum("ijk,ijk->ij", field.reshape(outward.shape), outward)
+    by_order = np.fft.rfft(radial, axis=1)[:, : _DEGREE + 1] / number
+    legendre, _ = _legendre(np.arccos(nodes))
+    coefficients = 2 * np.pi * np.einsum("lmi,im,i->lm", legendre, by_order, weights)
+    degree = np.arange(_DEGREE + 1)[:, None]
+    scale = -float(mm_to_m(np.array(cortex_mm))) / np.maximum(degree * (degree + 1), 1)
+    result = scale * coefficients
+    result[0] = 0.0
+    return np.asarray(result)
+
+
+def _half_values(psi: NDArray[np.complex128], cortex_mm: float) -> DepthSpread:
+    nodes, weights = np.polynomial.legendre.leggauss(2 * _DEGREE)
+    # The pole itself, where a figure-8 is strongest, gets a node of its own with no weight.
+    polar = np.append(np.arccos(nodes), 1e-4)
+    solid_angle = np.append(weights, 0.0)[:, None] * 2 * np.pi / (4 * _DEGREE)
+    radii = np.linspace(0.0, cortex_mm, _RADII)
+    basis = _legendre(polar)
+    surface = _magnitude(psi, basis, polar)
+    half = float(surface.max()) / 2
+    volume, depth = 0.0, 0.0
+    outer, outer_radius = surface, radii[-1]
+    for inner_radius in radii[-2::-1]:
+        inner = _magnitude(psi * _decay(inner_radius / cortex_mm), basis, polar)
+        high, low = np.maximum(inner, outer), np.minimum(inner, outer)
+        # Share of the shell above half, |E| taken linear across it.
+        share = np.clip((high - half) / np.maximum(high - low, 1e-300), 0.0, 1.0)
+        volume += float((share * solid_angle).sum()) * (outer_radius**3 - inner_radius**3) / 3
+        if (outer >= half).any():
+            reach = share[outer >= half].max() * (outer_radius - inner_radius)
+            depth = max(depth, cortex_mm - outer_radius + float(reach))
+        outer, outer_radius = inner, inner_radius
+    return DepthSpread(depth, volume, volume / depth, 2 * half)
+
+
+def _decay(ratio: float) -> FloatArray:
+    return np.asarray(ratio ** np.arange(_DEGREE + 1.0)[:, None])
+
+
+def _magnitude(
+    psi: NDArray[np.complex128], basis: tuple[FloatArray, FloatArray], polar: FloatArray
+) -> FloatArray:
+    """|E| on a grid of polar angles and 4 l_max azimuths: the length of the angular gradient of psi."""
+    legendre, slope = basis
+    number = 4 * _DEGREE
+    order = np.arange(_DEGREE + 1)
+    along_polar = np.einsum("lm,lmi->im", psi, slope)
+    along_azimuth = 1j * order * np.einsum("lm,lmi->im", psi, legendre) / np.sin(polar)[:, None]
+    parts = [np.fft.irfft(part, n=number, axis=1) * number for part in (along_polar, along_azimuth)]
+    return np.asarray(np.hypot(*parts))
+
+
+def _legendre(polar: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Orthonormal associated Legendre functions (l, m, i) at polar angles (i,), and their polar derivatives."""
+    cosine, sine = np.cos(polar), np.sin(polar)
+    value = np.zeros((_DEGREE + 1, _DEGREE + 1, len(polar)))
+    slope = np.zeros_like(value)
+    value[0, 0] = np.sqrt(1 / (4 * np.pi))
+    for m in range(1, _DEGREE + 1):
+        value[m, m] = np.sqrt((2 * m + 1) / (2 * m)) * sine * value[m - 1, m - 1]
+    for m in range(_DEGREE + 1):
+        for degree in range(m, _DEGREE + 1):
+            below = value[degree - 1, m] if degree > m else np.zeros_like(cosine)
+            if degree > m:
+                ratio = np.sqrt((4 * degree**2 - 1) / (degree**2 - m**2))
+                lowest = value[degree - 2, m] if degree > m + 1 else np.zeros_like(cosine)
+                back = np.sqrt(((degree - 1) ** 2 - m**2) / (4 * (degree - 1) ** 2 - 1)) if degree > 1 else 0.0
+                value[degree, m] = ratio * (cosine * below - back * lowest)
+            step = np.sqrt((2 * degree + 1) * (degree**2 - m**2) / (2 * degree - 1)) if degree else 0.0
+            slope[degree, m] = (degree * cosine * value[degree, m] - step * below) / sine
+    return value, slope
