@@ -13,6 +13,7 @@ from efield.ground.checks import read_only
 from efield.ground.errors import InputError
 from efield.head.mesh import HeadMesh, once_per_head
 from efield.head.tissue import GRAY_MATTER, WHITE_MATTER
+from efield.kernels.faces import unshared_faces
 
 #: Faces of a positively oriented tetrahedron, each listed so that its normal points out.
 _OUTWARD_FACES = np.array([[0, 2, 1], [0, 1, 3], [1, 2, 3], [0, 3, 2]])
@@ -110,25 +111,9 @@ def boundary(head: HeadMesh, tags: Iterable[int] | None = None) -> Surface:
     chosen = np.arange(len(head.tets)) if tags is None else np.flatnonzero(np.isin(head.tissue, list(tags)))
     if not len(chosen):
         raise InputError(f"tags must occur in the head, which has {head.tags}; instead received {tags}")
-    # Face k of every tetrahedron in one column block: (4 m, 3), tetrahedra fastest.
-    faces = np.concatenate([head.tets[np.ix_(chosen, corner)] for corner in _OUTWARD_FACES])
-    single = _occurring_once(faces, len(head.points))
-    return _compact(head.points, faces[single], chosen[single % len(chosen)])
-
-
-def _occurring_once(faces: NDArray[np.int32], n_points: int) -> NDArray[np.int64]:
-    """Numbers of the faces that no other face shares all three nodes with."""
-    low, mid, high = np.sort(faces, axis=1).astype(np.int64).T
-    if n_points < 2_097_151:  # three node numbers fit in one 63-bit key: sorting one array is fastest
-        order = np.argsort((low * n_points + mid) * n_points + high, kind="stable")
-    else:
-        order = np.lexsort((high, mid, low))
-    low, mid, high = low[order], mid[order], high[order]
-    same = (low[1:] == low[:-1]) & (mid[1:] == mid[:-1]) & (high[1:] == high[:-1])
-    shared = np.zeros(len(faces), dtype=bool)
-    shared[1:] |= same
-    shared[:-1] |= same
-    return np.sort(order[~shared])
+    tets = np.ascontiguousarray(head.tets[chosen])
+    owner, face = np.divmod(unshared_faces(tets, _OUTWARD_FACES, len(head.points)), 4)
+    return _compact(head.points, np.take_along_axis(tets[owner], _OUTWARD_FACES[face], axis=1), chosen[owner])
 
 
 @once_per_head

@@ -58,15 +58,6 @@ def test_a_surface_is_computed_once_per_head(head):
     assert scalp(head) is scalp(head)
 
 
-def test_many_nodes_take_the_wide_sort_to_the_same_faces(head):
-    shifted = HeadMesh(
-        points=np.vstack([np.zeros((2_100_000, 3)), head.points]),
-        tets=head.tets + 2_100_000,
-        tissue=head.tissue,
-    )
-    assert np.array_equal(boundary(shifted).points_mm, boundary(head).points_mm)
-
-
 def test_absent_tissue_is_refused(head):
     with pytest.raises(InputError, match="occur in the head"):
         boundary(head, (9,))
