@@ -57,7 +57,7 @@ def sphere_head(
     node_radius = _layer_radii(radii, layers)
     tag_of_layer = np.repeat(np.asarray(tags), layers)
     points, tets, layer = _icosahedral_ball(node_radius)
-    return HeadMesh(points=points, tets=tets, tissue=tag_of_layer[layer])
+    return HeadMesh(points=points, tets=tets, tissue=tag_of_layer[layer].astype(np.uint16))
 
 
 def _check_radii(radii_mm: Sequence[float], tags: Sequence[int]) -> NDArray[np.float64]:
@@ -108,7 +108,7 @@ def _icosahedron() -> tuple[NDArray[np.float64], list[tuple[int, int, int]]]:
 
 def _icosahedral_ball(
     radius: NDArray[np.float64],
-) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]:
+) -> tuple[NDArray[np.float64], NDArray[np.int32], NDArray[np.int64]]:
     """Points, tetrahedra and the layer (0 to N - 1) of each tetrahedron."""
     n = len(radius) - 1
     vertices, faces = _icosahedron()
@@ -123,7 +123,7 @@ def _icosahedral_ball(
     ]
     tets = _positive(np.concatenate(cells), points)
     height = np.rint(np.interp(np.linalg.norm(points, axis=1), radius, np.arange(n + 1.0)))
-    return points, tets, height[tets].min(axis=1).astype(np.int64)
+    return points, tets.astype(np.int32), height[tets].min(axis=1).astype(np.int64)
 
 
 def _keys(grid: NDArray[np.int64], face: tuple[int, int, int], n: int) -> NDArray[np.int64]:

@@ -136,9 +136,7 @@ def _decay(ratio: float) -> FloatArray:
     return np.asarray(ratio ** np.arange(_DEGREE + 1.0)[:, None])
 
 
-def _magnitude(
-    psi: NDArray[np.complex128], basis: tuple[FloatArray, FloatArray], polar: FloatArray
-) -> FloatArray:
+def _magnitude(psi: NDArray[np.complex128], basis: tuple[FloatArray, FloatArray], polar: FloatArray) -> FloatArray:
     """|E| on a grid of polar angles and 4 l_max azimuths: the length of the angular gradient of psi."""
     legendre, slope = basis
     number = 4 * _DEGREE

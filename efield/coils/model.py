@@ -1,0 +1,254 @@
+"""What a coil is: a set of field sources per ampere, the shape of its windings, and of the casing around them.
+
+Coil frame (mm): the origin lies on the head-side face of the casing at the coil's center, z points into the
+head, y away from the handle. The windings of a flat coil lie at z < 0. Positive dI/dt induces E = -dA/dt
+along +y under the center of a figure-8.
+"""
+
+from dataclasses import dataclass, field
+from typing import Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from efield.ground import checks
+from efield.ground.errors import InputError
+
+FloatArray = NDArray[np.float64]
+
+
+def _freeze(instance: object, **arrays: FloatArray) -> None:
+    for name, array in arrays.items():
+        object.__setattr__(instance, name, checks.read_only(array))
+
+
+@dataclass(frozen=True, eq=False)
+class Dipoles:
+    """Point magnetic dipoles.
+
+    Parameters
+    ----------
+    points_mm : (k, 3) array_like
+        Positions in the coil frame.
+    moments_am2 : (k, 3) array_like
+        Moments in A m^2 per ampere of coil current.
+
+    Raises
+    ------
+    InputError
+        If the arrays are not finite, not (k, 3), empty, or of different length.
+    """
+
+    points_mm: FloatArray = field(repr=False)
+    moments_am2: FloatArray = field(repr=False)
+
+    def __post_init__(self) -> None:
+        points = checks.vectors("points_mm", self.points_mm, minimum=1)
+        moments = checks.vectors("moments_am2", self.moments_am2, minimum=1)
+        if len(points) != len(moments):
+            raise InputError(
+                "points_mm and moments_am2 must have the same length; "
+                f"instead received {len(points)} and {len(moments)}"
+            )
+        _freeze(self, points_mm=points, moments_am2=moments)
+
+    def __len__(self) -> int:
+        return len(self.points_mm)
+
+    @property
+    def extent_mm(self) -> FloatArray:
+        """(k, 3) points that span the sources."""
+        return self.points_mm
+
+
+@dataclass(frozen=True, eq=False)
+class Segments:
+    """Straight, infinitely thin wire segments.
+
+    Parameters
+    ----------
+    starts_mm, ends_mm : (k, 3) array_like
+        Ends in the coil frame; positive current runs from start to end.
+    turns : (k,) array_like or float
+        Ampere-turns each segment carries per ampere of coil current (a fraction where several filaments
+        share one wire).
+
+    Raises
+    ------
+    InputError
+        If the arrays are not finite, of different length, empty, or a segment has no length.
+    """
+
+    starts_mm: FloatArray = field(repr=False)
+    ends_mm: FloatArray = field(repr=False)
+    turns: FloatArray = field(repr=False, default_factory=lambda: np.ones(1))
+
+    def __post_init__(self) -> None:
+        starts = checks.vectors("starts_mm", self.starts_mm, minimum=1)
+        ends = checks.vectors("ends_mm", self.ends_mm, minimum=1)
+        if len(starts) != len(ends):
+            raise InputError(
+                f"starts_mm and ends_mm must have the same length; instead received {len(starts)} and {len(ends)}"
+            )
+        turns = checks.as_float_array("turns", self.turns)
+        if turns.size == 1:
+            turns = np.full(len(starts), turns.item())
+        if turns.shape != (len(starts),):
+            raise InputError(f"turns must be one number or {len(starts)}; instead received shape {turns.shape}")
+        empty = np.flatnonzero((starts == ends).all(axis=1))
+        if len(empty):
+            raise InputError(f"every segment must have a length; instead segment {empty[0]} starts where it ends")
+        _freeze(self, starts_mm=starts, ends_mm=ends, turns=turns)
+
+    def __len__(self) -> int:
+        return len(self.starts_mm)
+
+    @property
+    def extent_mm(self) -> FloatArray:
+        """(2k, 3) points that span the sources."""
+        return np.concatenate([self.starts_mm, self.ends_mm])
+
+
+@dataclass(frozen=True, eq=False)
+class SampledField:
+    """A vector potential sampled on a regular grid, as a coil NIfTI file holds it; trilinear in between.
+
+    Parameters
+    ----------
+    affine : (4, 4) array_like
+        Voxel indices to coil coordinates in mm.
+    a_tm : (nx, ny, nz, 3) array_like
+        A in T m per ampere, in coil axes; at least two samples along each axis.
+
+    Raises
+    ------
+    InputError
+        If a shape is wrong, a value is not finite or the affine cannot be inverted.
+    """
+
+    affine: FloatArray
+    a_tm: FloatArray = field(repr=False)
+
+    def __post_init__(self) -> None:
+        affine = checks.as_float_array("affine", self.affine)
+        samples = checks.as_float_array("a_tm", self.a_tm)
+        if samples.ndim != 4 or samples.shape[3] != 3 or min(samples.shape[:3]) < 2:
+            raise InputError(
+                "a_tm must have shape (nx, ny, nz, 3) with at least 2 samples along each axis; "
+                f"instead received shape {samples.shape}"
+            )
+        if affine.shape != (4, 4) or not np.array_equal(affine[3], (0, 0, 0, 1)):
+            raise InputError("affine must be a 4x4 matrix whose last row is 0 0 0 1")
+        if np.linalg.det(affine[:3, :3]) == 0:
+            raise InputError("affine must be invertible; instead its axes are coplanar")
+        _freeze(self, affine=affine, a_tm=samples)
+
+    def __len__(self) -> int:
+        return int(np.prod(self.a_tm.shape[:3]))
+
+    @property
+    def extent_mm(self) -> FloatArray:
+        """(0, 3): a sampled field does not say where its wires are."""
+        return np.empty((0, 3))
+
+
+Source = Dipoles | Segments | SampledField
+
+
+@dataclass(frozen=True, eq=False)
+class Coil:
+    """A TMS coil: field sources per ampere, and what is needed to place and to draw it.
+
+    Parameters
+    ----------
+    name : str
+    sources : tuple of Dipoles, Segments or SampledField
+        Their fields add.
+    windings : tuple of (p, 3) array_like
+        Center lines of the wire in mm, for drawing.
+    casing_mm : float
+        Distance between the windings' head-side face and the casing's head-side face.
+    casing_points_mm : (c, 3) array_like, optional
+        Points that cover the head-side surface of the casing; tested against the head. By default the
+        sources themselves; none for a sampled field, whose shape is not known.
+    citation : str
+        Where the geometry comes from.
+    assumptions : tuple of str
+        What the source does not give and was assumed.
+    max_didt : float, optional
+        dI/dt at the pulse's start in A/s at 100 % of the maximum stimulator output.
+    aliases : tuple of str
+
+    Raises
+    ------
+    InputError
+        If there is no source, or a value has the wrong type, shape or sign.
+    """
+
+    name: str
+    sources: tuple[Source, ...]
+    windings: tuple[FloatArray, ...] = field(default=(), repr=False)
+    casing_mm: float = 0.0
+    casing_points_mm: FloatArray | None = field(default=None, repr=False)
+    citation: str = ""
+    assumptions: tuple[str, ...] = field(default=(), repr=False)
+    max_didt: float | None = None
+    aliases: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        sources = tuple(self.sources)
+        if not sources or not all(isinstance(s, Dipoles | Segments | SampledField) for s in sources):
+            raise InputError("sources must be one or more of Dipoles, Segments, SampledField")
+        windings = tuple(checks.read_only(checks.vectors("winding", w, minimum=2)) for w in self.windings)
+        object.__setattr__(self, "sources", sources)
+        object.__setattr__(self, "windings", windings)
+        object.__setattr__(self, "casing_mm", checks.in_range("casing_mm", self.casing_mm, 0, 100))
+        if self.max_didt is not None:
+            object.__setattr__(self, "max_didt", checks.positive("max_didt", self.max_didt))
+        given = self.casing_points_mm
+        casing = np.concatenate([s.extent_mm for s in sources]) if given is None else given
+        _freeze(self, casing_points_mm=checks.vectors("casing_points_mm", casing))
+
+    @classmethod
+    def from_dipoles(cls, points_mm: ArrayLike, moments_am2: ArrayLike, *, name: str = "dipoles") -> Self:
+        """A coil made of magnetic dipoles.
+
+        Parameters
+        ----------
+        points_mm : (k, 3) array_like
+            Positions in the coil frame.
+        moments_am2 : (k, 3) array_like
+            Moments in A m^2 per ampere of coil current.
+        name : str
+
+        Raises
+        ------
+        InputError
+            If the arrays are not finite (k, 3) arrays of the same length.
+        """
+        return cls(name=name, sources=(Dipoles(np.asarray(points_mm), np.asarray(moments_am2)),))
+
+    @classmethod
+    def from_segments(
+        cls, starts_mm: ArrayLike, ends_mm: ArrayLike, turns: ArrayLike = 1, *, name: str = "segments"
+    ) -> Self:
+        """A coil made of straight wire segments.
+
+        Parameters
+        ----------
+        starts_mm, ends_mm : (k, 3) array_like
+            Ends in the coil frame. The segments should form closed loops: an open wire has no divergence-free
+            vector potential.
+        turns : float or (k,) array_like
+            Ampere-turns per ampere of coil current.
+        name : str
+
+        Raises
+        ------
+        InputError
+            If the arrays are not finite (k, 3) arrays of the same length, or a segment has no length.
+        """
+        return cls(name=name, sources=(Segments(np.asarray(starts_mm), np.asarray(ends_mm), np.asarray(turns)),))
+
+    def __len__(self) -> int:
+        return sum(len(source) for source in self.sources)

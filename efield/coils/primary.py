@@ -1,0 +1,141 @@
+"""The primary field of a posed coil: the one place where coil millimeters become meters."""
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from efield.coils.model import Coil, Dipoles, SampledField, Segments, Source
+from efield.ground import checks
+from efield.ground.errors import InputError
+from efield.ground.pose import Pose
+from efield.ground.units import mm_to_m
+from efield.kernels import dipoles, grid, segments
+
+FloatArray = NDArray[np.float64]
+
+
+def dadt(coil: Coil, pose: Pose, points_mm: ArrayLike, didt: float) -> FloatArray:
+    """Rate of change of the coil's vector potential.
+
+    Parameters
+    ----------
+    coil : Coil
+    pose : Pose
+        Coil to head.
+    points_mm : (n, 3) array_like
+        Where, in head coordinates.
+    didt : float
+        Rate of change of the coil current in A/s; negative for the opposite current direction.
+
+    Returns
+    -------
+    (n, 3) ndarray
+        dA/dt in V/m, in head axes. The primary electric field is its negative.
+
+    Raises
+    ------
+    InputError
+        If `points_mm` or `didt` is not finite, or a point lies on a source or outside a sampled field.
+    """
+    rate = checks.number("didt", didt)
+    return rate * (vector_potential(coil, pose.to_coil(points_mm)) @ pose.rotation.T)
+
+
+def b_field(coil: Coil, pose: Pose, points_mm: ArrayLike, current: float) -> FloatArray:
+    """Magnetic flux density of the coil.
+
+    Parameters
+    ----------
+    coil : Coil
+    pose : Pose
+        Coil to head.
+    points_mm : (n, 3) array_like
+        Where, in head coordinates.
+    current : float
+        Coil current in A.
+
+    Returns
+    -------
+    (n, 3) ndarray
+        B in T, in head axes.
+
+    Raises
+    ------
+    InputError
+        If `points_mm` or `current` is not finite, or a point lies on a source or outside a sampled field.
+    """
+    amperes = checks.number("current", current)
+    points = pose.to_coil(points_mm)
+    total = np.zeros_like(points)
+    for source in coil.sources:
+        total += _magnetic_field(source, points)
+    return amperes * (_checked(coil, total) @ pose.rotation.T)
+
+
+def vector_potential(coil: Coil, points_mm: ArrayLike) -> FloatArray:
+    """(n, 3) A in T m per ampere at (n, 3) points in coil coordinates (mm), in coil axes.
+
+    Raises
+    ------
+    InputError
+        If `points_mm` is not finite, or a point lies on a source or outside a sampled field.
+    """
+    points = checks.vectors("points_mm", points_mm)
+    total = np.zeros_like(points)
+    for source in coil.sources:
+        total += _vector_potential(source, points)
+    return _checked(coil, total)
+
+
+def _checked(coil: Coil, values: FloatArray) -> FloatArray:
+    bad = np.flatnonzero(~np.isfinite(values).all(axis=1))
+    if len(bad):
+        sampled = any(isinstance(source, SampledField) for source in coil.sources)
+        where = "outside the coil's sampled field" if sampled else "on one of the coil's wires or dipoles"
+        raise InputError(
+            f"points_mm must be where the coil's field is known; instead {len(bad)} point(s), the first in row "
+            f"{bad[0]}, lie {where}; move the coil or take a coil model that covers the head"
+        )
+    return values
+
+
+def _vector_potential(source: Source, points_mm: FloatArray) -> FloatArray:
+    if isinstance(source, Dipoles):
+        return np.asarray(dipoles.vector_potential(mm_to_m(points_mm), _dipole_rows(source)))
+    if isinstance(source, Segments):
+        return np.asarray(segments.vector_potential(mm_to_m(points_mm), _segment_rows(source)))
+    to_index = np.linalg.inv(source.affine)
+    indices = points_mm @ to_index[:3, :3].T + to_index[:3, 3]
+    return np.asarray(grid.trilinear(indices, source.a_tm.copy()))
+
+
+def _magnetic_field(source: Source, points_mm: FloatArray) -> FloatArray:
+    if isinstance(source, Dipoles):
+        return np.asarray(dipoles.magnetic_field(mm_to_m(points_mm), _dipole_rows(source)))
+    if isinstance(source, Segments):
+        rows = _segment_rows(source)
+        return np.asarray(segments.magnetic_field(mm_to_m(points_mm), rows, source.turns.copy()))
+    return _curl(source, points_mm)
+
+
+def _dipole_rows(source: Dipoles) -> FloatArray:
+    """(6, k) positions in m and moments, as the kernel takes them."""
+    return np.ascontiguousarray(np.hstack([mm_to_m(source.points_mm), source.moments_am2]).T)
+
+
+def _segment_rows(source: Segments) -> FloatArray:
+    """(10, k) ends in m, unit tangent times turns, and length in m, as the kernel takes them."""
+    starts, ends = mm_to_m(source.starts_mm), mm_to_m(source.ends_mm)
+    length = np.linalg.norm(ends - starts, axis=1)[:, None]
+    tangent = (ends - starts) / length * source.turns[:, None]
+    return np.ascontiguousarray(np.hstack([starts, ends, tangent, length]).T)
+
+
+def _curl(source: SampledField, points_mm: FloatArray) -> FloatArray:
+    """Curl of the interpolated A by central differences over one voxel, the finest step the samples carry."""
+    step_mm = float(np.linalg.norm(source.affine[:3, :3], axis=0).min())
+    slope = np.empty((3, len(points_mm), 3))
+    for axis, shift in enumerate(0.5 * step_mm * np.eye(3)):
+        ahead = _vector_potential(source, points_mm + shift)
+        slope[axis] = (ahead - _vector_potential(source, points_mm - shift)) / mm_to_m(np.array(step_mm))
+    dx, dy, dz = slope
+    return np.column_stack([dy[:, 2] - dz[:, 1], dz[:, 0] - dx[:, 2], dx[:, 1] - dy[:, 0]])

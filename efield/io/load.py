@@ -1,0 +1,192 @@
+"""A head, coil or pose from what a person types: a name, or a file."""
+
+import json
+import os
+from difflib import get_close_matches
+from math import prod
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.lib import format as npy
+from numpy.typing import NDArray
+
+from efield.coils.model import Coil
+from efield.ground.errors import FileFormatError, InputError
+from efield.ground.pose import Pose
+from efield.head.mesh import HeadMesh
+from efield.io.cursor import file_bytes, numbers
+
+HEAD_NAMES: Final = ("mni152", "sphere")
+HEAD_SUFFIXES: Final = (".msh", ".vtu")
+COIL_SUFFIXES: Final = (".ccd", ".tcd", ".nii", ".nii.gz")
+POSE_SUFFIXES: Final = (".txt", ".csv", ".npy", ".json")
+_LARGEST_POSE_BYTES: Final = 1 << 16
+
+
+def load_head(name_or_path: str | os.PathLike[str]) -> HeadMesh:
+    """A head by name, or from a file.
+
+    Parameters
+    ----------
+    name_or_path : str or path_like
+        ``mni152`` (the default head), ``sphere`` (nested spheres), or a ``.msh`` or ``.vtu`` file in mm.
+
+    Returns
+    -------
+    HeadMesh
+        The head.
+
+    Raises
+    ------
+    InputError
+        If it is neither a known name nor a known kind of file; the nearest name is suggested.
+    FileFormatError
+        If the file cannot be read.
+    """
+    text = os.fspath(name_or_path)
+    if text == "mni152":
+        from efield.head.template import load_template
+
+        return load_template()
+    if text == "sphere":
+        from efield.head.spheres import sphere_head
+
+        return sphere_head()
+    suffix = _suffix(text, HEAD_SUFFIXES)
+    if suffix == ".msh":
+        from efield.io.gmsh import read_head
+
+        return read_head(text)
+    if suffix == ".vtu":
+        from efield.io.vtu import read_head as read_vtu_head
+
+        return read_vtu_head(text)
+    raise _unknown("head", text, HEAD_NAMES, HEAD_SUFFIXES)
+
+
+def load_pose(path: str | os.PathLike[str]) -> Pose:
+    """A pose from a file that holds the 16 numbers of its matrix, row by row.
+
+    Parameters
+    ----------
+    path : path_like
+        ``.txt`` or ``.csv`` (separated by blanks, commas, semicolons or tabs), ``.npy``, or ``.json`` (nested
+        list, or an object with the key ``matrix`` or ``matsimnibs``).
+
+    Returns
+    -------
+    Pose
+        Coil to head, mm.
+
+    Raises
+    ------
+    FileFormatError
+        If the file does not hold exactly 16 numbers that make a rigid pose.
+    """
+    text = os.fspath(path)
+    suffix = _suffix(text, POSE_SUFFIXES)
+    if suffix is None:
+        raise _unknown("pose", text, (), POSE_SUFFIXES)
+    data = file_bytes(text)
+    if len(data) > _LARGEST_POSE_BYTES:
+        raise FileFormatError(f"{text} must hold 16 numbers; instead it has {len(data)} bytes; is it a pose?")
+    try:
+        matrix = {".npy": _npy_numbers, ".json": _json_numbers}.get(suffix, _text_numbers)(data)
+    except (ValueError, TypeError, OverflowError, RecursionError, EOFError, SyntaxError) as error:
+        raise FileFormatError(f"{text} must hold 16 numbers; instead it cannot be read as {suffix}: {error}") from error
+    if matrix is None or matrix.size != 16:
+        found = "text" if matrix is None else f"{matrix.size}"
+        raise FileFormatError(f"{text} must hold 16 numbers, a 4x4 matrix row by row; instead it holds {found}")
+    try:
+        return Pose(matrix.reshape(4, 4))
+    except InputError as error:
+        raise FileFormatError(f"{text}: {error}") from error
+
+
+def load_coil(name_or_path: str | os.PathLike[str]) -> Coil:
+    """A coil by name, or from a file.
+
+    Parameters
+    ----------
+    name_or_path : str or path_like
+        A name of the catalog such as ``magstim-70mm-figure8``, or a ``.ccd``, ``.tcd``, ``.nii`` or
+        ``.nii.gz`` file.
+
+    Returns
+    -------
+    Coil
+        The coil.
+
+    Raises
+    ------
+    InputError
+        If it is neither a known name nor a known kind of file; the nearest name is suggested.
+    FileFormatError
+        If the file cannot be read.
+    """
+    text = os.fspath(name_or_path)
+    suffix = _suffix(text, COIL_SUFFIXES)
+    if suffix is None and not _looks_like_path(text):
+        from efield.coils.catalog import load_named
+
+        return load_named(text)
+    if suffix == ".ccd":
+        from efield.io.ccd import read_ccd
+
+        return read_ccd(text)
+    if suffix == ".tcd":
+        from efield.io.tcd import read_tcd
+
+        return read_tcd(text)
+    if suffix is not None:
+        from efield.io.coil_grid import read_coil_grid
+
+        return read_coil_grid(text)
+    raise _unknown("coil", text, (), COIL_SUFFIXES)
+
+
+def _suffix(text: str, suffixes: tuple[str, ...]) -> str | None:
+    return next((suffix for suffix in sorted(suffixes, key=len) if text.lower().endswith(suffix)), None)
+
+
+def _looks_like_path(text: str) -> bool:
+    return os.sep in text or "/" in text or Path(text).exists() or bool(Path(text).suffix[1:].isalpha())
+
+
+def _unknown(what: str, text: str, names: tuple[str, ...], suffixes: tuple[str, ...]) -> InputError:
+    if Path(text).is_dir():
+        return InputError(f"{what} must be a name or a file; instead {text} is a folder; name the file inside it")
+    near = get_close_matches(text.lower(), names, n=1, cutoff=0.4)
+    accepted = ", ".join([*names, f"a file that ends in {' or '.join(suffixes)}"])
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    return InputError(f"{what} must be one of: {accepted}; instead received {text!r}{hint}")
+
+
+def _text_numbers(data: bytes) -> NDArray[Any] | None:
+    lines = [line.split(b"#")[0] for line in data.splitlines()]
+    return numbers(b"\n".join(lines).translate(bytes.maketrans(b",;", b"  ")), np.float64)
+
+
+def _npy_numbers(data: bytes) -> NDArray[Any]:
+    from io import BytesIO
+    from tokenize import TokenError
+
+    stream = BytesIO(data)
+    try:
+        read_header = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}[npy.read_magic(stream)]
+        shape, fortran, dtype = read_header(stream)
+    except (TokenError, KeyError) as error:
+        raise ValueError("its header is damaged") from error
+    # Checked before anything is read: the header may state any size, and objects would be pickles.
+    if prod(shape) != 16 or dtype.kind not in "fiu":
+        raise ValueError(f"it holds an array of {dtype} of shape {shape}")
+    flat = np.frombuffer(data, dtype, 16, stream.tell())
+    return flat.reshape(4, 4, order="F" if fortran else "C").astype(np.float64)
+
+
+def _json_numbers(data: bytes) -> NDArray[Any]:
+    value = json.loads(data)
+    if isinstance(value, dict):
+        value = next((value[key] for key in ("matrix", "matsimnibs") if key in value), None)
+    return np.asarray(value, dtype=np.float64)

@@ -1,0 +1,82 @@
+"""Which tetrahedron holds a point: a grid of bins over the tetrahedra. Any length unit, the same throughout."""
+
+import numpy as np
+from numba import njit, prange
+
+
+@njit(cache=True)
+def _bin_range(points, tet, origin, size, shape, low, high):
+    """First and last bin along each axis that the tetrahedron's bounding box touches."""
+    for d in range(3):
+        a = min(points[tet[0], d], points[tet[1], d], points[tet[2], d], points[tet[3], d])
+        b = max(points[tet[0], d], points[tet[1], d], points[tet[2], d], points[tet[3], d])
+        low[d] = max(0, int((a - origin[d]) / size))
+        high[d] = min(shape[d] - 1, int((b - origin[d]) / size))
+
+
+@njit(cache=True)
+def fill_bins(points, tets, origin, size, shape):
+    """Tetrahedra whose bounding box touches each bin: row starts (bins + 1,) int64, numbers int32, ascending."""
+    start = np.zeros(shape[0] * shape[1] * shape[2] + 1, dtype=np.int64)
+    low, high = np.empty(3, dtype=np.int64), np.empty(3, dtype=np.int64)
+    for t in range(tets.shape[0]):
+        _bin_range(points, tets[t], origin, size, shape, low, high)
+        for x in range(low[0], high[0] + 1):
+            for y in range(low[1], high[1] + 1):
+                for z in range(low[2], high[2] + 1):
+                    start[(x * shape[1] + y) * shape[2] + z + 1] += 1
+    for b in range(start.shape[0] - 1):
+        start[b + 1] += start[b]
+    fill = start[:-1].copy()
+    inside = np.empty(start[-1], dtype=np.int32)
+    for t in range(tets.shape[0]):
+        _bin_range(points, tets[t], origin, size, shape, low, high)
+        for x in range(low[0], high[0] + 1):
+            for y in range(low[1], high[1] + 1):
+                for z in range(low[2], high[2] + 1):
+                    b = (x * shape[1] + y) * shape[2] + z
+                    inside[fill[b]] = t
+                    fill[b] += 1
+    return start, inside
+
+
+@njit(cache=True)
+def _weights(points, tet, x, y, z, out):
+    """Barycentric coordinates of (x, y, z) and the smallest of them."""
+    o = points[tet[0]]
+    a0, a1, a2 = points[tet[1], 0] - o[0], points[tet[1], 1] - o[1], points[tet[1], 2] - o[2]
+    b0, b1, b2 = points[tet[2], 0] - o[0], points[tet[2], 1] - o[1], points[tet[2], 2] - o[2]
+    c0, c1, c2 = points[tet[3], 0] - o[0], points[tet[3], 1] - o[1], points[tet[3], 2] - o[2]
+    p0, p1, p2 = x - o[0], y - o[1], z - o[2]
+    n0, n1, n2 = b1 * c2 - b2 * c1, b2 * c0 - b0 * c2, b0 * c1 - b1 * c0
+    inverse = 1.0 / (a0 * n0 + a1 * n1 + a2 * n2)
+    out[1] = (p0 * n0 + p1 * n1 + p2 * n2) * inverse
+    m0, m1, m2 = a1 * p2 - a2 * p1, a2 * p0 - a0 * p2, a0 * p1 - a1 * p0
+    out[2] = (m0 * c0 + m1 * c1 + m2 * c2) * inverse
+    out[3] = -(m0 * b0 + m1 * b1 + m2 * b2) * inverse
+    out[0] = 1.0 - out[1] - out[2] - out[3]
+    return min(out[0], out[1], out[2], out[3])
+
+
+@njit(cache=True, parallel=True)
+def find_tets(points, tets, origin, size, shape, start, inside, targets, tolerance):
+    """Tetrahedron (q,) int64 of each target, -1 outside, and barycentric coordinates (q, 4).
+
+    A target counts as inside when no coordinate is below -tolerance; of several, the tetrahedron with the lowest
+    number is taken. Outside, the coordinates are nan.
+    """
+    found = np.full(targets.shape[0], -1, dtype=np.int64)
+    weights = np.full((targets.shape[0], 4), np.nan)
+    for q in prange(targets.shape[0]):
+        x, y, z = targets[q, 0], targets[q, 1], targets[q, 2]
+        i, j, k = (x - origin[0]) / size, (y - origin[1]) / size, (z - origin[2]) / size
+        if i < 0 or j < 0 or k < 0 or i >= shape[0] or j >= shape[1] or k >= shape[2]:
+            continue
+        b = (int(i) * shape[1] + int(j)) * shape[2] + int(k)
+        trial = np.empty(4)
+        for s in range(start[b], start[b + 1]):
+            if _weights(points, tets[inside[s]], x, y, z, trial) >= -tolerance:
+                found[q] = inside[s]
+                weights[q] = trial
+                break
+    return found, weights

@@ -1,0 +1,224 @@
+"""Recovery of a smooth field within each tissue, by least squares over the patch of tetrahedra around a node.
+
+SI units. One (node, tissue) pair is one row: a node on an interface has a row for every tissue it touches. Rows
+are written by one thread each, so results are the same bits for any number of threads.
+"""
+
+import numpy as np
+from numba import njit, prange
+
+_UNKNOWNS = 8
+# Fewer neighbors than this and the patch takes in the next ring: half again as many as unknowns.
+_ENOUGH = 12
+# A quadratic term whose pivot falls below this share of its diagonal is not determined by the patch: left out.
+_PIVOT = 1e-3
+
+
+@njit(cache=True)
+def tissues_of_nodes(tissue, start, around):
+    """Distinct tissues at each node: row starts (n + 1,) int64 and tags (p,), ascending per node."""
+    n = start.shape[0] - 1
+    row = np.zeros(n + 1, dtype=np.int64)
+    tags = np.empty(around.shape[0], dtype=tissue.dtype)
+    size = 0
+    for i in range(n):
+        first = size
+        for s in range(start[i], start[i + 1]):
+            tag = tissue[around[s]]
+            q = size
+            while q > first and tags[q - 1] > tag:
+                q -= 1
+            if q > first and tags[q - 1] == tag:
+                continue
+            for r in range(size, q, -1):
+                tags[r] = tags[r - 1]
+            tags[q] = tag
+            size += 1
+        row[i + 1] = size
+    return row, tags[:size].copy()
+
+
+@njit(cache=True)
+def _ring(tets, tissue, start, around, i, tag, members, size):
+    """Adds to `members` the nodes that share a tetrahedron with node i, of one tissue (or any, for tag -1)."""
+    for s in range(start[i], start[i + 1]):
+        t = around[s]
+        if tag >= 0 and tissue[t] != tag:
+            continue
+        for k in range(4):
+            j = tets[t, k]
+            known = size == members.shape[0]
+            for q in range(size):
+                if members[q] == j:
+                    known = True
+                    break
+            if not known:
+                members[size] = j
+                size += 1
+    return size
+
+
+@njit(cache=True)
+def _solve(matrix, rhs, unknowns, linear):
+    """Solves by Cholesky in place, rhs (u, c) becoming the solution; returns how many unknowns were left out.
+
+    The first `linear` unknowns are kept always; a later one that the patch does not determine becomes zero.
+    """
+    dropped = 0
+    for j in range(unknowns):
+        pivot = matrix[j, j]
+        for q in range(j):
+            pivot -= matrix[j, q] * matrix[j, q]
+        if j >= linear and pivot <= _PIVOT * matrix[j, j]:
+            dropped += 1
+            for i in range(j, unknowns):
+                matrix[i, j] = 0.0
+            matrix[j, j] = 1.0
+            for q in range(j):
+                matrix[j, q] = 0.0
+            for c in range(rhs.shape[1]):
+                rhs[j, c] = 0.0
+            continue
+        root = np.sqrt(pivot)
+        matrix[j, j] = root
+        for i in range(j + 1, unknowns):
+            value = matrix[i, j]
+            for q in range(j):
+                value -= matrix[i, q] * matrix[j, q]
+            matrix[i, j] = value / root
+    for c in range(rhs.shape[1]):
+        for j in range(unknowns):
+            for q in range(j):
+                rhs[j, c] -= matrix[j, q] * rhs[q, c]
+            rhs[j, c] /= matrix[j, j]
+        for j in range(unknowns - 1, -1, -1):
+            for q in range(j + 1, unknowns):
+                rhs[j, c] -= matrix[q, j] * rhs[q, c]
+            rhs[j, c] /= matrix[j, j]
+    return dropped
+
+
+@njit(cache=True)
+def _primary_gradient(points, dadt, i, members, size, matrix, rhs):
+    """d(dA/dt)_c / dx_d at node i in rhs[d, c], by a linear fit over all its neighbors; A is smooth everywhere."""
+    matrix[:3, :3] = 0.0
+    rhs[:3, :] = 0.0
+    x = np.empty(3)
+    for q in range(size):
+        j = members[q]
+        if j == i:
+            continue
+        square = 0.0
+        for d in range(3):
+            x[d] = points[j, d] - points[i, d]
+            square += x[d] * x[d]
+        for d in range(3):
+            for b in range(d + 1):
+                matrix[d, b] += x[d] * x[b] / square
+            for c in range(3):
+                rhs[d, c] += x[d] * (dadt[j, c] - dadt[i, c]) / square
+    _solve(matrix, rhs, 3, 3)
+
+
+@njit(cache=True)
+def _harmonic_fit(points, phi, i, members, size, divergence, basis, matrix, rhs):
+    """Fits phi about node i by a quadratic whose Laplacian is -divergence; coefficients in rhs (8, 1).
+
+    Each neighbor's difference quotient counts alike, and the fit passes through phi at the node itself. Lengths
+    are scaled by the patch; returns the scale and the number of quadratic terms left out.
+    """
+    scale = 0.0
+    for q in range(size):
+        for d in range(3):
+            scale = max(scale, abs(points[members[q], d] - points[i, d]))
+    matrix[:, :] = 0.0
+    rhs[:, :] = 0.0
+    for q in range(size):
+        j = members[q]
+        if j == i:
+            continue
+        x = (points[j, 0] - points[i, 0]) / scale
+        y = (points[j, 1] - points[i, 1]) / scale
+        z = (points[j, 2] - points[i, 2]) / scale
+        square = x * x + y * y + z * z
+        basis[0], basis[1], basis[2] = x, y, z
+        basis[3], basis[4], basis[5] = x * y, y * z, x * z
+        basis[6], basis[7] = x * x - y * y, 2.0 * z * z - x * x - y * y
+        value = phi[j] - phi[i] + divergence * scale * scale * square / 6.0
+        for a in range(_UNKNOWNS):
+            weighted = basis[a] / square
+            for b in range(a + 1):
+                matrix[a, b] += weighted * basis[b]
+            rhs[a, 0] += weighted * value
+    dropped = _solve(matrix, rhs, _UNKNOWNS, 3)
+    return scale, dropped
+
+
+@njit(cache=True, parallel=True)
+def recover(points, tets, tissue, start, around, row, tags, phi, dadt):
+    """E (p, 3) and its gradient (p, 3, 3; [d, c] is dE_c/dx_d) at every (node, tissue) pair.
+
+    phi (n,) and dadt (n, 3) are nodal. In a tissue of one conductivity the potential's Laplacian is minus the
+    divergence of dA/dt, which spares one unknown and most of the noise of a free quadratic fit.
+    """
+    n = start.shape[0] - 1
+    field, gradient = np.empty((tags.shape[0], 3)), np.empty((tags.shape[0], 3, 3))
+    for i in prange(n):
+        members = np.empty(512, dtype=np.int32)
+        matrix, basis = np.empty((_UNKNOWNS, _UNKNOWNS)), np.empty(_UNKNOWNS)
+        primary, fit = np.empty((3, 3)), np.empty((_UNKNOWNS, 1))
+        if row[i + 1] > row[i]:
+            size = _ring(tets, tissue, start, around, i, -1, members, 0)
+            _primary_gradient(points, dadt, i, members, size, matrix, primary)
+        divergence = primary[0, 0] + primary[1, 1] + primary[2, 2]
+        for p in range(row[i], row[i + 1]):
+            size = _ring(tets, tissue, start, around, i, tags[p], members, 0)
+            dropped = 1
+            if size > _ENOUGH:
+                scale, dropped = _harmonic_fit(points, phi, i, members, size, divergence, basis, matrix, fit)
+            if dropped:
+                for q in range(size):
+                    size = _ring(tets, tissue, start, around, members[q], tags[p], members, size)
+                scale, dropped = _harmonic_fit(points, phi, i, members, size, divergence, basis, matrix, fit)
+            for d in range(3):
+                field[p, d] = -dadt[i, d] - fit[d, 0] / scale
+            curve = 1.0 / (scale * scale)
+            third = divergence / 3.0
+            hxx = curve * (2.0 * fit[6, 0] - 2.0 * fit[7, 0]) - third
+            hyy = curve * (-2.0 * fit[6, 0] - 2.0 * fit[7, 0]) - third
+            hzz = curve * 4.0 * fit[7, 0] - third
+            hxy, hyz, hxz = curve * fit[3, 0], curve * fit[4, 0], curve * fit[5, 0]
+            out = gradient[p]
+            out[0, 0], out[0, 1], out[0, 2] = -hxx, -hxy, -hxz
+            out[1, 0], out[1, 1], out[1, 2] = -hxy, -hyy, -hyz
+            out[2, 0], out[2, 1], out[2, 2] = -hxz, -hyz, -hzz
+            for d in range(3):
+                for c in range(3):
+                    out[d, c] -= primary[d, c]
+    return field, gradient
+
+
+@njit(cache=True, parallel=True)
+def evaluate(points, tets, tissue, row, tags, field, gradient, tet, weights, targets):
+    """E (q, 3) at targets (q, 3) inside tetrahedra (q,) with barycentric weights (q, 4); nan where tet is -1.
+
+    The four corners' values and gradients are blended so that a quadratic field comes out exactly: the sum of
+    w_k (E_k + grad E_k . (x - x_k) / 2).
+    """
+    out = np.full(targets.shape, np.nan)
+    for q in prange(targets.shape[0]):
+        t = tet[q]
+        if t < 0:
+            continue
+        out[q] = 0.0
+        for k in range(4):
+            i = tets[t, k]
+            p = row[i]
+            while tags[p] != tissue[t]:
+                p += 1
+            for c in range(3):
+                value = field[p, c]
+                for d in range(3):
+                    value += 0.5 * gradient[p, d, c] * (targets[q, d] - points[i, d])
+                out[q, c] += weights[q, k] * value
+    return out

@@ -1,0 +1,164 @@
+"""Element loops of linear tetrahedra. SI units; tetrahedra must have positive volume.
+
+Everything gathers row by row through the list of tetrahedra around each node, so each row is written by one
+thread, sums run in a fixed order, and results are the same bits for any number of threads.
+"""
+
+import numpy as np
+from numba import njit, prange
+
+# Outward order of the face opposite each corner, so that its area vector points into the tetrahedron.
+_FACES = np.array([[1, 3, 2], [0, 2, 3], [0, 3, 1], [0, 1, 2]], dtype=np.int64)
+
+
+@njit(cache=True)
+def node_tets(tets, n_nodes):
+    """Tetrahedra around each node: row starts (n + 1,) int64 and tetrahedron numbers (4 m,) int32, ascending."""
+    start = np.zeros(n_nodes + 1, dtype=np.int64)
+    for t in range(tets.shape[0]):
+        for k in range(4):
+            start[tets[t, k] + 1] += 1
+    for i in range(n_nodes):
+        start[i + 1] += start[i]
+    fill = start[:-1].copy()
+    around = np.empty(4 * tets.shape[0], dtype=np.int32)
+    for t in range(tets.shape[0]):
+        for k in range(4):
+            i = tets[t, k]
+            around[fill[i]] = t
+            fill[i] += 1
+    return start, around
+
+
+@njit(cache=True)
+def _face_vector(points, tet, k, out):
+    """6 V grad(shape function k), from the area of the face opposite corner k."""
+    a, b, c = tet[_FACES[k, 0]], tet[_FACES[k, 1]], tet[_FACES[k, 2]]
+    ux, uy, uz = points[b, 0] - points[a, 0], points[b, 1] - points[a, 1], points[b, 2] - points[a, 2]
+    vx, vy, vz = points[c, 0] - points[a, 0], points[c, 1] - points[a, 1], points[c, 2] - points[a, 2]
+    out[0] = uy * vz - uz * vy
+    out[1] = uz * vx - ux * vz
+    out[2] = ux * vy - uy * vx
+
+
+@njit(cache=True)
+def _six_volumes(points, tet, face0):
+    """6 V from the face vector of corner 0."""
+    i, j = tet[0], tet[1]
+    return (
+        face0[0] * (points[i, 0] - points[j, 0])
+        + face0[1] * (points[i, 1] - points[j, 1])
+        + face0[2] * (points[i, 2] - points[j, 2])
+    )
+
+
+@njit(cache=True, parallel=True)
+def row_lengths(tets, start, around):
+    """Number of nodes (n,) int64 that share a tetrahedron with each node, itself included."""
+    n = start.shape[0] - 1
+    count = np.zeros(n, dtype=np.int64)
+    for i in prange(n):
+        near = np.empty(4 * (start[i + 1] - start[i]) + 1, dtype=np.int32)
+        size = 0
+        for s in range(start[i], start[i + 1]):
+            for k in range(4):
+                j = tets[around[s], k]
+                known = False
+                for q in range(size):
+                    if near[q] == j:
+                        known = True
+                        break
+                if not known:
+                    near[size] = j
+                    size += 1
+        count[i] = size
+    return count
+
+
+@njit(cache=True, parallel=True)
+def stiffness(points, tets, sigma, start, around, indptr):
+    """Column numbers (ascending per row) and values of the stiffness matrix: integral of sigma grad.grad."""
+    n = start.shape[0] - 1
+    columns = np.empty(indptr[n], dtype=np.int32)
+    values = np.zeros(indptr[n])
+    for i in prange(n):
+        low, high = indptr[i], indptr[i]
+        for s in range(start[i], start[i + 1]):
+            for k in range(4):
+                j = tets[around[s], k]
+                q = high
+                while q > low and columns[q - 1] > j:
+                    q -= 1
+                if q > low and columns[q - 1] == j:
+                    continue
+                for r in range(high, q, -1):
+                    columns[r] = columns[r - 1]
+                columns[q] = j
+                high += 1
+        own, other, face0 = np.empty(3), np.empty(3), np.empty(3)
+        for s in range(start[i], start[i + 1]):
+            t = around[s]
+            tet = tets[t]
+            corner = 0
+            for k in range(4):
+                if tet[k] == i:
+                    corner = k
+            _face_vector(points, tet, 0, face0)
+            _face_vector(points, tet, corner, own)
+            scale = sigma[t] / (6.0 * _six_volumes(points, tet, face0))
+            for k in range(4):
+                _face_vector(points, tet, k, other)
+                value = scale * (own[0] * other[0] + own[1] * other[1] + own[2] * other[2])
+                q = low
+                while columns[q] != tet[k]:
+                    q += 1
+                values[q] += value
+    return columns, values
+
+
+@njit(cache=True, parallel=True)
+def induced_load(points, tets, sigma, start, around, dadt):
+    """Right-hand sides (n, k): minus the integral of sigma grad(shape) . dA/dt, for dadt (n, 3, k) at the nodes.
+
+    dA/dt is averaged over the corners, exact for a linear dA/dt.
+    """
+    n, width = start.shape[0] - 1, dadt.shape[2]
+    load = np.zeros((n, width))
+    for i in prange(n):
+        face = np.empty(3)
+        for s in range(start[i], start[i + 1]):
+            t = around[s]
+            tet = tets[t]
+            corner = 0
+            for k in range(4):
+                if tet[k] == i:
+                    corner = k
+            _face_vector(points, tet, corner, face)
+            scale = -sigma[t] / 24.0
+            for d in range(3):
+                weight = scale * face[d]
+                for k in range(4):
+                    node = tet[k]
+                    for c in range(width):
+                        load[i, c] += weight * dadt[node, d, c]
+    return load
+
+
+@njit(cache=True, parallel=True)
+def element_field(points, tets, phi, dadt):
+    """E (m, 3, k) = -(mean dA/dt of the corners) - grad phi, for phi (n, k) and dadt (n, 3, k)."""
+    m, width = tets.shape[0], phi.shape[1]
+    out = np.empty((m, 3, width))
+    for t in prange(m):
+        tet = tets[t]
+        face = np.empty((4, 3))
+        for k in range(4):
+            _face_vector(points, tet, k, face[k])
+        scale = 1.0 / _six_volumes(points, tet, face[0])
+        for d in range(3):
+            for c in range(width):
+                value = 0.0
+                for k in range(4):
+                    value -= 0.25 * dadt[tet[k], d, c] + scale * face[k, d] * phi[tet[k], c]
+                out[t, d, c] = value
+    return out
