@@ -32,4 +32,4 @@ class Steps:
         with ERR.status(label):
             yield
         self.seconds[title] = perf_counter() - start
-        ERR.print(f"{label:<56} {self.seconds[title]:6.1f} s", markup=False)
+        ERR.print(f"{label:<56} {self.seconds[title]:6.1f} s", markup=False, soft_wrap=True)

@@ -42,7 +42,7 @@ def info(
         "low_mm": mesh.points.min(axis=0).tolist(),
         "high_mm": mesh.points.max(axis=0).tolist(),
         "min_dihedral_deg": quality.min_dihedral_deg,
-        "closed_manifold": quality.closed_manifold,
+        "closed_manifold": quality.boundary_closed and quality.boundary_manifold,
         "has_mni_map": mesh.mni_to_head is not None,
         "tissues": tissues,
     }

@@ -1,6 +1,7 @@
 """`efield simulate`: from options to files."""
 
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -53,14 +54,22 @@ class Request:
             checks.number("--didt", self.didt)
             if self.intensity is not None:
                 raise InputError("--didt and --intensity must not be given together; each sets the drive")
-        if self.out.exists() and not self.out.is_dir():
-            raise InputError(f"--out must be a folder; instead {self.out} is a file")
+        _check_writable(self.out)
 
     def drive(self, coil: Coil) -> float:
         """dI/dt in A/s."""
         if self.stimulator is not None and self.intensity is not None:
             return stimulators.didt(self.stimulator, coil, self.intensity)
         return _DEFAULT_DIDT if self.didt is None else self.didt
+
+
+def _check_writable(folder: Path) -> None:
+    """Fail before the work, not after it; the folder itself is made only when there is something to put in."""
+    nearest = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not nearest.is_dir():
+        raise InputError(f"--out must be a folder; instead {nearest} is a file")
+    if not os.access(nearest, os.W_OK):
+        raise InputError(f"--out must be in a folder that can be written; {nearest} cannot")
 
 
 def run(request: Request) -> tuple[dict[str, Any], Summary]:
@@ -76,13 +85,13 @@ def run(request: Request) -> tuple[dict[str, Any], Summary]:
         target.tets(head)
         pose = given_pose or place_coil(head, target, request.angle_deg, request.distance_mm, coil=coil)
         check_clear(head, coil, pose)
-    request.out.mkdir(parents=True, exist_ok=True)
     with steps("preparing the solver"):
         simulator = Simulator(head)
     with steps("solving"):
         field = simulator.solve(coil, pose, didt)
     with steps("measuring the field"):
         summary = field.summary(target)
+    request.out.mkdir(parents=True, exist_ok=True)
     notes = _notes(request, target, didt)
     notes += _write_field(request.out, field, target, coil, steps)
     document = _document(request, field, target, summary, steps, notes)

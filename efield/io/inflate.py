@@ -6,7 +6,7 @@ from typing import Final
 
 #: Coordinates, numbers and fields compress a few times; labels and empty air some hundred times.
 _LARGEST_RATIO: Final = 250
-_ALWAYS_ALLOWED: Final = 1 << 26
+_ALWAYS_ALLOWED: Final = 1 << 25
 _PIECE: Final = 1 << 22
 
 _ZLIB: Final = 15
@@ -14,7 +14,7 @@ _GZIP: Final = 31
 
 
 def allowed(compressed: int) -> int:
-    """How many bytes `compressed` bytes may become: 64 MiB, or 250 times as many."""
+    """How many bytes `compressed` bytes may become: 32 MiB, or 250 times as many."""
     return max(_ALWAYS_ALLOWED, _LARGEST_RATIO * compressed)
 
 

@@ -110,7 +110,7 @@ class MeshData:
                 "a head needs tetrahedra; instead the file holds "
                 f"{len(self.triangles)} triangles and no tetrahedron; mesh the volume first"
             )
-        points, tets = _used(self.points, _right_handed(self.points, self.tets))
+        points, tets = _used(self.points, self.tets)
         return HeadMesh(points=points, tets=tets, tissue=self.tissue)
 
 
@@ -136,17 +136,6 @@ def _checked_data(name: str, data: Mapping[str, Any], length: int) -> dict[str, 
             )
         checked[str(key)] = checks.read_only(array)
     return checked
-
-
-def _right_handed(points: NDArray[np.float64], tets: NDArray[np.int32]) -> NDArray[np.int32]:
-    """The same tetrahedra, renumbered if every one of them is left-handed."""
-    first = points[tets[0]]
-    if np.linalg.det(first[1:] - first[0]) >= 0:
-        return tets
-    p0, p1, p2, p3 = (points[tets[:, k]] for k in range(4))
-    if np.any(np.einsum("ij,ij->i", np.cross(p1 - p0, p2 - p0), p3 - p0) >= 0):
-        return tets
-    return np.ascontiguousarray(tets[:, [0, 2, 1, 3]])
 
 
 def _used(points: NDArray[np.float64], tets: NDArray[np.int32]) -> tuple[NDArray[np.float64], NDArray[np.int32]]:

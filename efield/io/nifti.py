@@ -21,7 +21,9 @@ from efield.io.inflate import allowed, inflated
 
 _MNI_CODE: Final = 4
 _SCANNER_CODE: Final = 1
-_MOST_VOXELS: Final = 2**31
+_MOST_VOXELS: Final = 2**29
+#: Label volumes are mostly air and may compress a thousand times, so a size as such is no sign of damage.
+_LARGEST_BYTES: Final = 1 << 30
 #: Bytes of header to decompress before the size of the volume is known.
 _HEADER_BYTES: Final = 1024
 
@@ -50,7 +52,7 @@ def sample_grid(bounds: ArrayLike, spacing_mm: float) -> tuple[tuple[int, int, i
     Raises
     ------
     InputError
-        If the corners are in the wrong order, or the grid would have more than 2^31 voxels.
+        If the corners are in the wrong order, or the grid would have more than 2^29 voxels.
     """
     corners = checks.vectors("bounds", bounds)
     spacing = checks.positive("spacing_mm", spacing_mm)
@@ -184,19 +186,31 @@ def _labels(cursor: Cursor, volume: NDArray[Any]) -> NDArray[np.uint16]:
 
 
 def read_grid(path: str | os.PathLike[str]) -> tuple[tuple[int, int, int], NDArray[np.float64]]:
-    """Shape and affine (voxel indices to mm) of a NIfTI image, whatever it shows.
+    """The voxel grid of an image, such as a T1; its values are not read.
+
+    Parameters
+    ----------
+    path : path_like
+        ``.nii`` or ``.nii.gz`` with three axes or more.
+
+    Returns
+    -------
+    shape : tuple of 3 int
+        Number of voxels along the first three axes.
+    affine : (4, 4) ndarray
+        Voxel indices to mm, RAS.
 
     Raises
     ------
     FileFormatError
-        If the file is damaged or has fewer than three axes.
+        If the file is missing or damaged, has fewer axes, or no usable affine.
     """
     cursor = Cursor.open(path)
-    values, affine = read_volume(cursor)
-    if values.ndim < 3:
-        raise cursor.error(f"the image must have three axes; instead its shape is {values.shape}")
-    nx, ny, nz = values.shape[:3]
-    return (nx, ny, nz), affine
+    _, header = _header(cursor)
+    shape = tuple(int(n) for n in header.get_data_shape())
+    if len(shape) < 3 or not 0 < prod(shape[:3]) <= _MOST_VOXELS:
+        raise cursor.error(f"an image must have 3 axes and up to 2^29 voxels; instead its shape is {shape}")
+    return (shape[0], shape[1], shape[2]), _stored_affine(cursor, header)
 
 
 def read_volume(cursor: Cursor) -> Volume:
@@ -207,55 +221,64 @@ def read_volume(cursor: Cursor) -> Volume:
     FileFormatError
         If the file is damaged, states a size its content does not have, or its affine is singular.
     """
-    import nibabel
+    image_class, header = _header(cursor)
+    content = _content(cursor, header)
+    with np.errstate(all="ignore"):  # a damaged scale factor overflows; the values are checked by who asked
+        values = _attempt(cursor, lambda: np.asanyarray(image_class.from_bytes(content).dataobj))
+    if values.dtype.kind not in "iufb":
+        raise cursor.error(f"voxels must be plain numbers; instead received {values.dtype}; export it again")
+    return values, _stored_affine(cursor, header)
+
+
+def _attempt(cursor: Cursor, read: Callable[[], Any]) -> Any:
+    """What nibabel reads; whatever it objects to becomes one error."""
     from nibabel.filebasedimages import ImageFileError
     from nibabel.spatialimages import HeaderDataError
 
     try:
-        content, kind = _content(cursor, nibabel)
-        with np.errstate(all="ignore"):
-            image = kind.from_bytes(content)
-            values = np.asanyarray(image.dataobj)
-    except (
-        ImageFileError,
-        HeaderDataError,
-        ValueError,
-        TypeError,
-        KeyError,
-        OverflowError,
-        OSError,
-    ) as error:
-        if isinstance(error, InputError):
-            raise
+        return read()
+    except (ImageFileError, HeaderDataError, ValueError, TypeError, KeyError, OverflowError, OSError) as error:
         raise cursor.error(f"a NIfTI file must be valid; instead: {error}; copy or export it again") from error
-    if values.dtype.kind not in "iufb":
-        raise cursor.error(f"voxels must be plain numbers; instead received {values.dtype}; export it again")
-    try:
-        return values, _checked_affine(np.asarray(image.affine, dtype=np.float64))
-    except InputError as error:
-        raise cursor.error(str(error)) from error
 
 
-def _content(cursor: Cursor, nibabel: Any) -> tuple[bytes, Any]:
-    """The uncompressed file and the image class that reads it, once its header states a size it can have."""
-    zipped = cursor.data.startswith(b"\x1f\x8b")
-    head = inflated(cursor.data, _HEADER_BYTES, gzip=True) if zipped else cursor.data[:_HEADER_BYTES]
+def _header(cursor: Cursor) -> tuple[Any, Any]:
+    """The nibabel class for the version of the file, and the header."""
+    import nibabel
+
+    head = inflated(cursor.data, _HEADER_BYTES, gzip=True) if _zipped(cursor) else cursor.data[:_HEADER_BYTES]
     if head is None or len(head) < 348:
         raise cursor.error("a NIfTI file must have a header of 348 bytes; instead it is damaged or truncated")
     second = 540 in (int.from_bytes(head[:4], "little"), int.from_bytes(head[:4], "big"))
     image_class = nibabel.Nifti2Image if second else nibabel.Nifti1Image
-    header = image_class.header_class.from_fileobj(BytesIO(head))
+    return image_class, _attempt(cursor, lambda: image_class.header_class.from_fileobj(BytesIO(head)))
+
+
+def _zipped(cursor: Cursor) -> bool:
+    return cursor.data.startswith(b"\x1f\x8b")
+
+
+def _content(cursor: Cursor, header: Any) -> bytes:
+    """The uncompressed file, once its header states a size it can have."""
     shape = tuple(int(n) for n in header.get_data_shape())
-    voxels = prod(shape)
-    if not shape or min(shape) < 1 or not 0 < voxels <= _MOST_VOXELS:
-        raise cursor.error(f"a volume must have 1 to 2^31 voxels; instead its shape is {shape}; the header is damaged")
-    size = int(header.get_data_offset()) + voxels * int(header.get_data_dtype().itemsize)
-    if zipped and size > allowed(len(cursor.data)):
+    if not shape or min(shape) < 1 or prod(shape) > _MOST_VOXELS:
+        raise cursor.error(f"a volume must have 1 to 2^29 voxels; instead its shape is {shape}; the header is damaged")
+    offset, voxel = _attempt(cursor, lambda: (int(header.get_data_offset()), int(header.get_data_dtype().itemsize)))
+    size = offset + prod(shape) * voxel
+    if _zipped(cursor) and size > max(_LARGEST_BYTES, allowed(len(cursor.data))):
         raise cursor.error(f"shape {shape} must fit the file; instead its {len(cursor.data)} bytes are far too few")
-    content = inflated(cursor.data, size, gzip=True) if zipped else cursor.data
+    content = inflated(cursor.data, size, gzip=True) if _zipped(cursor) else cursor.data
     if content is None or len(content) < size:
         raise cursor.truncated(f"the volume of shape {shape}")
-    return content, image_class
+    return content
+
+
+def _stored_affine(cursor: Cursor, header: Any) -> NDArray[np.float64]:
+    """The best affine of the header: sform, else qform, else voxel sizes alone."""
+    affine = _attempt(cursor, header.get_best_affine)
+    try:
+        return _checked_affine(np.asarray(affine, dtype=np.float64))
+    except InputError as error:
+        raise cursor.error(str(error)) from error
 
 
 def _checked_affine(affine: NDArray[np.float64]) -> NDArray[np.float64]:

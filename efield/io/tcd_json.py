@@ -152,4 +152,4 @@ def packed(array: NDArray[Any]) -> str:
     """The text that `Node.array` unpacks."""
     import zlib
 
-    return base64.b64encode(zlib.compress(np.ascontiguousarray(array).tobytes(), 9)).decode()
+    return base64.b64encode(zlib.compress(np.ascontiguousarray(array).tobytes())).decode()

@@ -38,13 +38,13 @@ _WALL_COHERENCE: Final = 0.6
 _WALL_FROM_RULE_DEG: Final = 45.0
 
 #: Left-hemisphere MNI coordinates (mm) and the angle of the preferred induced current, from anterior toward medial.
-#: Hand: Mayka 2006 (unverified). Face: (-55, -15, 38) as published, probably Talairach. Leg: coordinates unverified;
-#: the axis of its preferred current is 33 degrees anterior of lateral (+- 18, read), its sense (into the medial wall)
-#: is our reading.
+#: Hand: Mayka 2006 (unverified). Face: the precentral wall of the MNI152 template; the published (-55, -15, 38),
+#: probably Talairach, lies behind the template's central sulcus. Leg: coordinates unverified; the axis of its preferred
+#: current is 33 degrees anterior of lateral (+- 18, read), its sense (into the medial wall) is our reading.
 _M1_LEFT: Final = {
     "hand": ((-37.0, -21.0, 58.0), 45.0),
     "leg": ((-6.0, -25.0, 70.0), -57.0),
-    "face": ((-55.0, -15.0, 38.0), 45.0),
+    "face": ((-55.0, -5.0, 38.0), 45.0),
 }
 
 #: Scalp hotspot of the hand (FDI) in 184 people, relative to the vertex: lateral and anterior arc (mm).

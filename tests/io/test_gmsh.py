@@ -1,8 +1,10 @@
 """Gmsh files: round trips, and files built byte by byte from the published format."""
 
+import dataclasses
 import struct
 from pathlib import Path
 
+import meshio
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -234,10 +236,11 @@ def test_format_41_by_hand(tmp_path, binary):
     assert gmsh.read_head(tmp_path / "a.msh").volumes == pytest.approx([50**3 / 6] * 2)
 
 
-def test_a_mesh_numbered_the_other_way_round_is_the_same_head(mesh, tmp_path):
+def test_a_mesh_numbered_the_other_way_round_is_refused_not_repaired(mesh, tmp_path):
     mirrored = MeshData(points=mesh.points, tets=mesh.tets[:, [1, 0, 2, 3]], tissue=mesh.tissue)
     gmsh.write_mesh(tmp_path / "a.msh", mirrored)
-    assert_allclose(gmsh.read_head(tmp_path / "a.msh").volumes, mesh.head().volumes, rtol=1e-12)
+    with pytest.raises(FileFormatError, match=r"a\.msh.*48 of 48 are flat or inverted"):
+        gmsh.read_head(tmp_path / "a.msh")
 
 
 def test_a_mixture_of_orientations_is_refused(mesh, tmp_path):
@@ -275,3 +278,39 @@ def test_several_time_steps_keep_their_values(mesh, tmp_path):
     (tmp_path / "b.msh").write_bytes(data + section)
     again: HeadMesh | MeshData = gmsh.read_mesh(Path(tmp_path / "b.msh"))
     assert_array_equal(again.node_data["v_2"], mesh.node_data["v"])
+
+
+@pytest.mark.parametrize("version", ["gmsh22", "gmsh"])
+@pytest.mark.parametrize("binary", [True, False])
+def test_we_read_what_meshio_writes_and_it_reads_what_we_write(mesh, tmp_path, version, binary):
+    ids = {
+        "gmsh:physical": [mesh.tissue, mesh.triangle_tags],
+        "gmsh:geometrical": [mesh.tet_entities, mesh.triangle_entities],
+    }
+    theirs = meshio.Mesh(
+        mesh.points,
+        [("tetra", mesh.tets), ("triangle", mesh.triangles)],
+        point_data={"v": mesh.node_data["v"]},
+        cell_data={
+            "magnE": [mesh.element_data["magnE"], mesh.triangle_data["magnE"]],
+            **({k: [np.asarray(a, np.int32) for a in v] for k, v in ids.items()} if version == "gmsh22" else {}),
+        },
+    )
+    meshio.write(tmp_path / "theirs.msh", theirs, file_format=version, binary=binary)
+    ours = gmsh.read_mesh(tmp_path / "theirs.msh")
+    assert_allclose(ours.points, mesh.points, rtol=1e-15)
+    assert_array_equal(ours.tets, mesh.tets)
+    assert_array_equal(ours.triangles, mesh.triangles)
+    assert_allclose(ours.element_data["magnE"], mesh.element_data["magnE"], rtol=1e-15)
+    assert_allclose(ours.triangle_data["magnE"], mesh.triangle_data["magnE"], rtol=1e-15)
+    assert_allclose(ours.node_data["v"], mesh.node_data["v"], rtol=1e-15)
+    if version == "gmsh22":
+        assert_array_equal(ours.tissue, mesh.tissue)
+        assert_array_equal(ours.triangle_entities, mesh.triangle_entities)
+    whole = dataclasses.replace(mesh, element_data={"magnE": mesh.element_data["magnE"]})
+    gmsh.write_mesh(tmp_path / "ours.msh", whole, binary=binary)
+    again = meshio.read(tmp_path / "ours.msh")
+    assert_array_equal(again.points, mesh.points)
+    assert_array_equal(again.cells_dict["tetra"], mesh.tets)
+    assert_array_equal(again.cell_data_dict["gmsh:physical"]["tetra"], mesh.tissue)
+    assert_array_equal(again.cell_data_dict["magnE"]["triangle"], mesh.triangle_data["magnE"])

@@ -174,3 +174,17 @@ def test_the_mni_label_example_is_read(foreign):
     labels, affine = nifti.read_labels(foreign("testcoil.ccd").parent.parent / "mni152_labels_example.nii.gz")
     assert np.bincount(labels.ravel()).argmax() == 0
     assert_array_equal(affine[:3, :3], np.eye(3))
+
+
+@pytest.mark.parametrize("name", ["t1.nii", "t1.nii.gz"])
+def test_the_grid_of_an_image_is_read_without_its_values(tmp_path, name):
+    nibabel.save(nibabel.Nifti1Image(np.zeros((4, 5, 6, 2), np.float32), OBLIQUE), tmp_path / name)
+    shape, affine = nifti.read_grid(tmp_path / name)
+    assert shape == (4, 5, 6)
+    assert_allclose(affine, OBLIQUE, rtol=1e-6)
+
+
+def test_an_image_with_two_axes_has_no_grid(tmp_path, refuses):
+    nibabel.save(nibabel.Nifti1Image(np.zeros((4, 5), np.float32), np.eye(4)), tmp_path / "a.nii")
+    assert "3 axes" in refuses(lambda: nifti.read_grid(tmp_path / "a.nii"))
+    assert "does not exist" in refuses(lambda: nifti.read_grid(tmp_path / "b.nii"))

@@ -163,7 +163,7 @@ def test_missing_empty_and_foreign_files_are_refused(tmp_path, refuses, reader):
 
 
 def test_a_zip_bomb_is_refused(refuses, reader):
-    packed = zlib.compress(bytes(100 << 20), 1)
+    packed = zlib.compress(bytes(100 << 20), 9)
     header = struct.pack("<4I", 1, 100 << 20, 100 << 20, len(packed))
     bomb = base64.b64encode(header) + base64.b64encode(packed)
     text = TEXT.replace('byte_order="LittleEndian"', 'byte_order="LittleEndian" compressor="vtkZLibDataCompressor"')

@@ -1,0 +1,209 @@
+"""The command line does its job, and answers bad input with one line and exit code 2."""
+
+import json
+import sys
+
+import nibabel
+import numpy as np
+import pytest
+import pyvista
+
+import efield
+from efield.app.cli import main
+from efield.head.spheres import sphere_head
+from efield.io.gmsh import write_head
+
+
+def run(monkeypatch, *arguments):
+    monkeypatch.setattr(sys, "argv", ["efield", *map(str, arguments)])
+    with pytest.raises(SystemExit) as leaving:
+        main()
+    return leaving.value.code or 0
+
+
+@pytest.fixture(scope="module")
+def small_head(tmp_path_factory):
+    path = tmp_path_factory.mktemp("head") / "sphere.msh"
+    write_head(path, sphere_head(edge_mm=9.0))
+    return path
+
+
+def simulate(monkeypatch, head, out, *more):
+    return run(monkeypatch, "simulate", "--head", head, "--out", out, *more)
+
+
+def test_simulate_writes_what_it_says(monkeypatch, capsys, small_head, tmp_path):
+    out = tmp_path / "out"
+    assert simulate(monkeypatch, small_head, out, "--json") == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert printed == json.loads((out / "summary.json").read_text())
+    assert sorted(p.name for p in out.iterdir()) == sorted(printed["files"])
+    e = pyvista.read(out / "field.vtu").cell_data["E"]
+    image = nibabel.load(out / "field.nii.gz")
+    assert np.nanmax(image.get_fdata()) <= 1.3 * np.linalg.norm(e, axis=1).max()
+    assert (out / "m1.png").read_bytes().startswith(b"\x89PNG")
+    metrics = printed["metrics"]
+    # A 70 mm figure-8 with its winding 11 mm from an 85 mm sphere: 1.3 V/m per A/us on the cortex below.
+    assert 0.7 < metrics["target_mean"]["value"] < 1.5
+    assert metrics["target_angle"]["value"] < 20
+
+
+def test_output_scales_with_the_stimulator_and_comes_with_a_warning(monkeypatch, capsys, small_head, tmp_path):
+    arguments = ("--stimulator", "magstim-rapid2", "--intensity", "50", "--json")
+    assert simulate(monkeypatch, small_head, tmp_path / "a", *arguments) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["didt"] == pytest.approx(0.5 * efield.load_coil("d70").max_didt)
+    assert any("not a medical device" in note for note in document["notes"])
+
+
+def test_a_pose_from_a_file_is_used_as_it_is(monkeypatch, capsys, small_head, tmp_path):
+    pose = tmp_path / "pose.txt"
+    matrix = np.array([[-1.0, 0, 0, 0], [0, 1, 0, 0], [0, 0, -1, 95], [0, 0, 0, 1]])
+    np.savetxt(pose, matrix)
+    assert simulate(monkeypatch, small_head, tmp_path / "a", "--pose", pose, "--target=0,0,65") == 0
+    text = capsys.readouterr().out
+    assert "mean |E| in the target" in text
+    assert json.loads((tmp_path / "a" / "summary.json").read_text())["pose"] == matrix.tolist()
+
+
+def pose_file(path, change):
+    matrix = np.array([[-1.0, 0, 0, 0], [0, 1, 0, 0], [0, 0, -1, 95], [0, 0, 0, 1]])
+    np.savetxt(path, change @ matrix)
+    return path
+
+
+def bad_pose(change):
+    return lambda tmp: ("--pose", pose_file(tmp / "pose.txt", change))
+
+
+SHEAR = np.eye(4)
+SHEAR[0, 1] = 0.2
+DOWN = np.eye(4)
+DOWN[2, 3] = -60
+BAD = {
+    "no such head": (lambda tmp: ("--head", tmp / "nothing.msh"), "nothing.msh"),
+    "unknown head": (lambda tmp: ("--head", "mni125"), "mni152"),
+    "unknown coil": (lambda tmp: ("--coil", "magstim-70mm-figure9"), "magstim-70mm-figure8"),
+    "unknown target": (lambda tmp: ("--target", "m1-hnad-left"), "m1-hand-left"),
+    "target outside": (lambda tmp: ("--target=0,0,200",), "gray matter"),
+    "zero distance": (lambda tmp: ("--distance", "0"), "--distance"),
+    "negative distance": (lambda tmp: ("--distance", "-2"), "--distance"),
+    "distance is nan": (lambda tmp: ("--distance", "nan"), "--distance"),
+    "intensity alone": (lambda tmp: ("--intensity", "50"), "--stimulator"),
+    "intensity too high": (lambda tmp: ("--stimulator", "magstim-rapid2", "--intensity", "150"), "intensity"),
+    "both drives": (
+        lambda tmp: ("--didt", "1e6", "--stimulator", "magstim-rapid2", "--intensity", "50"),
+        "together",
+    ),
+    "unknown stimulator": (lambda tmp: ("--stimulator", "magstim-rapid3", "--intensity", "50"), "magstim-rapid2"),
+    "mirrored pose": (bad_pose(np.diag([-1.0, 1, 1, 1])), "mirrored"),
+    "sheared pose": (bad_pose(SHEAR), "sheared"),
+    "pose inside the head": (bad_pose(DOWN), "outside the head"),
+    "missing pose": (lambda tmp: ("--pose", tmp / "nothing.txt"), "nothing.txt"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_options_are_answered_in_one_line(monkeypatch, capsys, small_head, tmp_path, case):
+    options, word = BAD[case]
+    out = tmp_path / "out"
+    assert simulate(monkeypatch, small_head, out, *options(tmp_path)) == 2
+    lines = [line for line in capsys.readouterr().err.splitlines() if not line.startswith("[")]
+    assert len(lines) == 1
+    assert lines[0].startswith("error: ")
+    assert word in lines[0]
+    assert not out.exists()
+
+
+def damaged(change):
+    def make(tmp, good):
+        path = tmp / "bad.msh"
+        path.write_bytes(change(good.read_bytes()))
+        return path
+
+    return make
+
+
+def made_of(**change):
+    def make(tmp, good):
+        import meshio
+
+        head = sphere_head(edge_mm=12.0)
+        arrays = {"points": head.points, "tets": head.tets, "tissue": head.tissue} | {
+            k: f(head) for k, f in change.items()
+        }
+        path = tmp / "bad.msh"
+        cells = [("tetra", arrays["tets"])]
+        tags = [arrays["tissue"].astype(np.int32)]
+        meshio.write(
+            path,
+            meshio.Mesh(arrays["points"], cells, cell_data={"gmsh:physical": tags, "gmsh:geometrical": tags}),
+            file_format="gmsh22",
+            binary=False,
+        )
+        return path
+
+    return make
+
+
+def with_nan(head):
+    points = head.points.copy()
+    points[7] = np.nan
+    return points
+
+
+MESHES = {
+    "truncated": (damaged(lambda data: data[: len(data) // 2]), "bad.msh"),
+    "empty": (damaged(lambda data: b""), "bad.msh"),
+    "wrong magic": (damaged(lambda data: b"PK\x03\x04" + data[4:]), "bad.msh"),
+    "meters": (made_of(points=lambda h: h.points / 1000), "meters"),
+    "not finite": (made_of(points=with_nan), "finite|nan"),
+    "inverted": (made_of(tets=lambda h: h.tets[:, [1, 0, 2, 3]]), "volume|inverted|orient"),
+    "unknown tags": (made_of(tissue=lambda h: np.where(h.tissue == 3, 77, h.tissue)), "77"),
+}
+
+
+@pytest.mark.parametrize("case", MESHES)
+def test_bad_meshes_are_answered_in_one_line(monkeypatch, capsys, small_head, tmp_path, case):
+    make, words = MESHES[case]
+    out = tmp_path / "out"
+    assert simulate(monkeypatch, make(tmp_path, small_head), out) == 2
+    lines = [line for line in capsys.readouterr().err.splitlines() if not line.startswith("[")]
+    assert len(lines) == 1
+    assert any(word in lines[0] for word in words.split("|"))
+    assert not out.exists()
+
+
+def test_a_file_in_the_place_of_the_folder_is_not_overwritten(monkeypatch, capsys, small_head, tmp_path):
+    out = tmp_path / "out"
+    out.write_text("mine")
+    assert simulate(monkeypatch, small_head, out) == 2
+    assert "--out" in capsys.readouterr().err
+    assert out.read_text() == "mine"
+
+
+def test_coils_are_listed_and_described(monkeypatch, capsys):
+    assert run(monkeypatch, "coils", "list", "--json") == 0
+    names = [coil["name"] for coil in json.loads(capsys.readouterr().out)["coils"]]
+    assert "magstim-70mm-figure8" in names
+    assert run(monkeypatch, "coils", "info", "d70") == 0
+    text = capsys.readouterr().out
+    assert "Deng" in text
+    assert "114.73" in text
+    assert run(monkeypatch, "coils", "list") == 0
+
+
+def test_a_mesh_is_described(monkeypatch, capsys, small_head):
+    assert run(monkeypatch, "mesh", "info", small_head, "--json") == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert facts["closed_manifold"]
+    assert [tissue["tag"] for tissue in facts["tissues"]] == [2, 3, 4, 5]
+    assert run(monkeypatch, "mesh", "info", small_head) == 0
+    assert "gray matter" in capsys.readouterr().out
+
+
+def test_version_and_help(monkeypatch, capsys):
+    assert run(monkeypatch, "--version") == 0
+    assert efield.__version__ in capsys.readouterr().out
+    assert run(monkeypatch, "simulate", "--help") == 0
+    assert "A/s" in capsys.readouterr().out
