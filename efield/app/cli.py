@@ -59,7 +59,8 @@ def simulate(
     ] = None,
     didt: Annotated[float | None, typer.Option(help="Coil current's rate of change in A/s; 1e6 = 1 A/us.")] = None,
     stimulator: Annotated[
-        str | None, typer.Option(help="Stimulator, to turn --intensity into dI/dt (see `efield coils list`).")
+        str | None,
+        typer.Option(help="Stimulator that --intensity is of, if not the coil's usual one (see `efield coils list`)."),
     ] = None,
     intensity: Annotated[float | None, typer.Option(help="Percent of maximum stimulator output.")] = None,
     out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("efield-out"),

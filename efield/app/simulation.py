@@ -48,8 +48,8 @@ class Request:
         checks.positive("--distance", self.distance_mm)
         checks.number("--angle", self.angle_deg)
         parse_target(self.target)
-        if (self.stimulator is None) != (self.intensity is None):
-            raise InputError("--stimulator and --intensity must be given together")
+        if self.stimulator is not None and self.intensity is None:
+            raise InputError("--stimulator needs --intensity, the percent of its maximum output")
         if self.didt is not None:
             checks.number("--didt", self.didt)
             if self.intensity is not None:
@@ -58,9 +58,13 @@ class Request:
 
     def drive(self, coil: Coil) -> float:
         """dI/dt in A/s."""
-        if self.stimulator is not None and self.intensity is not None:
+        if self.intensity is None:
+            return _DEFAULT_DIDT if self.didt is None else self.didt
+        if self.stimulator is not None:
             return stimulators.didt(self.stimulator, coil, self.intensity)
-        return _DEFAULT_DIDT if self.didt is None else self.didt
+        if coil.max_didt is None:
+            raise InputError(f"the largest dI/dt of {coil.name} is not known: give --stimulator as well, or --didt")
+        return coil.max_didt * checks.in_range("--intensity", self.intensity, 0.0, 100.0) / 100.0
 
 
 def _check_writable(folder: Path) -> None:

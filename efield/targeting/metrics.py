@@ -116,8 +116,8 @@ def _target_metrics(field: EField, target: Target, region: NDArray[np.intp]) -> 
         "target_volume": Metric(float(volume.sum()), "mm3", "volume of the target's region"),
     }
     if target.direction is not None:
-        along = float(mean @ target.direction)
-        angle = float(np.degrees(np.arccos(np.clip(along / np.linalg.norm(mean), -1, 1))))
+        along, length = float(mean @ target.direction), float(np.linalg.norm(mean))
+        angle = float(np.degrees(np.arccos(np.clip(along / length, -1, 1)))) if length else None
         metrics["target_along"] = Metric(along, "V/m", "mean E along the preferred direction in the target")
         metrics["target_angle"] = Metric(angle, "deg", "angle of the mean E to the preferred direction")
     return metrics

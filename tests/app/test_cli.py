@@ -89,7 +89,11 @@ BAD = {
     "zero distance": (lambda tmp: ("--distance", "0"), "--distance"),
     "negative distance": (lambda tmp: ("--distance", "-2"), "--distance"),
     "distance is nan": (lambda tmp: ("--distance", "nan"), "--distance"),
-    "intensity alone": (lambda tmp: ("--intensity", "50"), "--stimulator"),
+    "stimulator alone": (lambda tmp: ("--stimulator", "magstim-rapid2"), "--intensity"),
+    "intensity of a coil without known output": (
+        lambda tmp: ("--coil", "circular-90mm", "--intensity", "50"),
+        "--didt",
+    ),
     "intensity too high": (lambda tmp: ("--stimulator", "magstim-rapid2", "--intensity", "150"), "intensity"),
     "both drives": (
         lambda tmp: ("--didt", "1e6", "--stimulator", "magstim-rapid2", "--intensity", "50"),
