@@ -136,3 +136,17 @@ def cortex(head: HeadMesh) -> Surface:
     brain = boundary(head, (WHITE_MATTER, GRAY_MATTER))
     gray = head.tissue[brain.owners] == GRAY_MATTER
     return _compact(brain.points_mm, brain.triangles[gray], brain.owners[gray], brain.nodes)
+
+
+def nearest(points_mm: NDArray[np.float64], place_mm: NDArray[np.float64]) -> tuple[int, float]:
+    """Number of the point nearest to a place, and its distance in mm; for one place a search tree would cost more.
+
+    Parameters
+    ----------
+    points_mm : (p, 3) float
+    place_mm : (3,) float
+    """
+    offset = points_mm - place_mm
+    squared = np.einsum("ij,ij->i", offset, offset)
+    index = int(np.argmin(squared))
+    return index, float(np.sqrt(squared[index]))

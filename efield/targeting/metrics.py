@@ -11,11 +11,10 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
 
 from efield.ground.errors import InputError
 from efield.ground.units import AMPERE_PER_MICROSECOND
-from efield.head.surface import cortex, scalp
+from efield.head.surface import cortex, nearest, scalp
 from efield.head.tissue import GRAY_MATTER
 from efield.targeting.field import EField
 from efield.targeting.targets import Target
@@ -164,21 +163,15 @@ def _gray_metrics(field: EField) -> dict[str, Metric]:
 
 
 def _distances(field: EField, target: Target) -> dict[str, Metric]:
-    outer = cKDTree(scalp(field.head).points_mm)
-    gray_surface = cKDTree(cortex(field.head).points_mm)
-    below_coil = outer.data[outer.query(field.pose.center_mm)[1]]
+    outer, gray = scalp(field.head).points_mm, cortex(field.head).points_mm
+    below_coil = outer[nearest(outer, field.pose.center_mm)[0]]
+    coil_target = float(np.linalg.norm(field.pose.center_mm - target.center_mm))
     return {
         "scalp_cortex": Metric(
-            float(gray_surface.query(below_coil)[0]),
-            "mm",
-            "scalp to nearest gray matter, under the coil's center",
+            nearest(gray, below_coil)[1], "mm", "scalp to nearest gray matter, under the coil's center"
         ),
         "target_depth": Metric(
-            float(outer.query(target.center_mm)[0]), "mm", "depth of the target's center below the scalp"
+            nearest(outer, target.center_mm)[1], "mm", "depth of the target's center below the scalp"
         ),
-        "coil_target": Metric(
-            float(np.linalg.norm(field.pose.center_mm - target.center_mm)),
-            "mm",
-            "coil center to target center",
-        ),
+        "coil_target": Metric(coil_target, "mm", "coil center to target center"),
     }

@@ -1,6 +1,6 @@
 """Where and how a coil is held: from a place on the head, an angle and a distance to a pose."""
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -16,15 +16,16 @@ from efield.head.surface import Surface, scalp
 from efield.targeting.tangent import medial_sign, tangent_direction
 from efield.targeting.targets import Target
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 #: The scalp's normal is averaged with a Gaussian of this width: it then reaches as far as a 70 mm figure-8's wings
 #: rest on the head, so a bump or an ear does not tilt the coil (mm).
 FOOTPRINT_SIGMA_MM: Final = 20.0
 
 #: A requested place farther than this from the scalp is a mistake, not a target (mm).
 _FARTHEST_PLACE_MM: Final = 60.0
+
+#: The coil's axis passes this near to the place it is held over (mm), or as near as this many steps bring it.
+_CLOSE_ENOUGH_MM: Final = 0.2
+_MOST_SLIDES: Final = 20
 
 #: Casing of a coil of which nothing is known: a flat plate, about that of a 70 mm figure-8 (half width and height, mm).
 _UNKNOWN_CASING_MM: Final = (85.0, 45.0)
@@ -34,6 +35,11 @@ _CASING_SPACING_MM: Final = 4.0
 
 
 _locator = once_per_head(Locator)
+
+
+@once_per_head
+def _scalp_tree(head: HeadMesh) -> cKDTree:
+    return cKDTree(scalp(head).centers_mm)
 
 
 def place_coil(
@@ -80,7 +86,7 @@ def place_coil(
     angle = checks.number("angle_deg", angle_deg)
     place = over.center_mm if isinstance(over, Target) else checks.vector("over", over)
     surface = scalp(head)
-    foot, outward = scalp_point_over(surface, place)
+    foot, outward = scalp_point_over(surface, _scalp_tree(head), place)
     y_axis = tangent_direction(outward, angle, medial_sign(foot))
     pose = Pose.from_axes(foot + gap * outward, y_axis, -outward)
     lift = max(0.0, -_narrowest_gap_mm(surface, pose, coil))
@@ -88,16 +94,26 @@ def place_coil(
 
 
 def scalp_point_over(
-    surface: Surface, place_mm: NDArray[np.float64]
+    surface: Surface, tree: cKDTree, place_mm: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """The point of the scalp from which the smoothed inward normal passes nearest to a place, and the outward normal.
+
+    Slides along the scalp until the normal points at the place; the steps shrink geometrically on a scalp whose radius
+    of curvature exceeds the place's depth.
+
+    Parameters
+    ----------
+    surface : Surface
+        The scalp.
+    tree : cKDTree
+        Of its triangles' centers.
+    place_mm : (3,) float
 
     Raises
     ------
     OutsideHeadError
         If the place is more than 60 mm from the scalp.
     """
-    tree = cKDTree(surface.centers_mm)
     nearest_mm, nearest = tree.query(place_mm)
     if nearest_mm > _FARTHEST_PLACE_MM:
         raise OutsideHeadError(
@@ -105,23 +121,13 @@ def scalp_point_over(
             f"instead ({place_mm[0]:.0f}, {place_mm[1]:.0f}, {place_mm[2]:.0f}) is {nearest_mm:.0f} mm away"
         )
     foot = surface.centers_mm[nearest]
-    for foot_try in _walk_to_axis(surface, tree, foot, place_mm):
-        foot = foot_try
-    return foot, smoothed_normal(surface, tree, foot)
-
-
-def _walk_to_axis(
-    surface: Surface, tree: cKDTree, foot: NDArray[np.float64], place: NDArray[np.float64]
-) -> "Iterator[NDArray[np.float64]]":
-    """Slide along the scalp until the inward normal points at the place; the steps shrink geometrically on a scalp
-    whose curvature radius exceeds the place's depth."""
-    for _ in range(20):
+    for _ in range(_MOST_SLIDES):
         outward = smoothed_normal(surface, tree, foot)
-        miss = (place - foot) - ((place - foot) @ outward) * outward
-        if np.linalg.norm(miss) < 0.2:
-            return
+        miss = (place_mm - foot) - ((place_mm - foot) @ outward) * outward
+        if np.linalg.norm(miss) < _CLOSE_ENOUGH_MM:
+            break
         foot = _project(surface, tree, foot + 0.7 * miss)
-        yield foot
+    return foot, smoothed_normal(surface, tree, foot)
 
 
 def _project(surface: Surface, tree: cKDTree, point: NDArray[np.float64]) -> NDArray[np.float64]:

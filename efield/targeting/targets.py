@@ -14,12 +14,11 @@ from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.spatial import cKDTree
 
 from efield.ground import checks
 from efield.ground.errors import InputError, OutsideHeadError
 from efield.head.mesh import HeadMesh
-from efield.head.surface import cortex, scalp
+from efield.head.surface import cortex, nearest, scalp
 from efield.head.tissue import GRAY_MATTER, tissue_name
 from efield.targeting.tangent import medial_sign, tangent_direction
 
@@ -204,7 +203,7 @@ def _motor_target(head: HeadMesh, part: str, side: Side) -> Target:
 
 def _nearest_gray(head: HeadMesh, point: NDArray[np.float64]) -> NDArray[np.float64]:
     gray = head.barycenters[head.tissue == GRAY_MATTER]
-    distance, index = cKDTree(gray).query(point)
+    index, distance = nearest(gray, point)
     if distance > _LONGEST_SNAP_MM:
         raise OutsideHeadError(
             f"gray matter must lie within {_LONGEST_SNAP_MM:g} mm of the target {_triple(point)}; "
@@ -231,8 +230,8 @@ def _preferred_direction(
 
 def _rule_direction(head: HeadMesh, point: NDArray[np.float64], angle_deg: float) -> NDArray[np.float64]:
     surface = scalp(head)
-    nearest = int(cKDTree(surface.points_mm).query(point)[1])
-    return tangent_direction(surface.normals[nearest], angle_deg, medial_sign(point))
+    outward = surface.normals[nearest(surface.points_mm, point)[0]]
+    return tangent_direction(outward, angle_deg, medial_sign(point))
 
 
 def _sulcal_wall_normal(head: HeadMesh, center: NDArray[np.float64]) -> tuple[NDArray[np.float64], float]:
@@ -244,7 +243,7 @@ def _sulcal_wall_normal(head: HeadMesh, center: NDArray[np.float64]) -> tuple[ND
     surface = cortex(head)
     near = np.linalg.norm(surface.centers_mm - center, axis=1) <= _WALL_RADIUS_MM
     outer = scalp(head)
-    up = outer.normals[int(cKDTree(outer.points_mm).query(center)[1])]
+    up = outer.normals[nearest(outer.points_mm, center)[0]]
     normals, areas = surface.triangle_normals[near], surface.areas[near]
     is_wall = np.abs(normals @ up) < 0.5
     if not is_wall.any():
