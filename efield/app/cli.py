@@ -46,7 +46,7 @@ def simulate(
         str, typer.Option(help="A coil's name (see `efield coils list`) or a coil file.")
     ] = "magstim-70mm-figure8",
     target: Annotated[
-        str, typer.Option(help="m1-hand-left, m1-leg-right, ... or x,y,z in mm (write --target=-37,-21,58).")
+        str, typer.Option(help="m1-hand-left, m1-leg-right, ..., C3, or x,y,z in mm (write --target=-37,-21,58).")
     ] = "m1-hand-left",
     angle: Annotated[
         float,

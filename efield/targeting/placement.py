@@ -10,6 +10,7 @@ from efield.coils.model import Coil
 from efield.ground import checks
 from efield.ground.errors import CollisionError, OutsideHeadError
 from efield.ground.pose import Pose
+from efield.head.landmarks import electrode
 from efield.head.locate import Locator
 from efield.head.mesh import HeadMesh, once_per_head
 from efield.head.surface import Surface, scalp
@@ -44,7 +45,7 @@ def _scalp_tree(head: HeadMesh) -> cKDTree:
 
 def place_coil(
     head: HeadMesh,
-    over: Target | ArrayLike,
+    over: Target | str | ArrayLike,
     angle_deg: float = 45.0,
     distance_mm: float = 4.0,
     *,
@@ -58,8 +59,8 @@ def place_coil(
     Parameters
     ----------
     head : HeadMesh
-    over : Target or (3,) array_like
-        What the coil is held over: a target, or a point in head coordinates (mm).
+    over : Target, str or (3,) array_like
+        What the coil is held over: a target, a 10-10 position such as ``"C3"``, or a point in head coordinates (mm).
     angle_deg : float
         Direction of the coil's y axis (the induced current under a figure-8) in the scalp's plane: 0 = anterior, handle
         straight back; 45 = handle back and lateral; 90 = medial.
@@ -78,19 +79,27 @@ def place_coil(
     Raises
     ------
     InputError
-        If the distance is not positive.
+        If the distance is not positive, or there is no 10-10 position of that name.
     OutsideHeadError
         If the place is not near the head.
     """
     gap = checks.positive("distance_mm", distance_mm)
     angle = checks.number("angle_deg", angle_deg)
-    place = over.center_mm if isinstance(over, Target) else checks.vector("over", over)
+    place = _place_mm(head, over)
     surface = scalp(head)
     foot, outward = scalp_point_over(surface, _scalp_tree(head), place)
     y_axis = tangent_direction(outward, angle, medial_sign(foot))
     pose = Pose.from_axes(foot + gap * outward, y_axis, -outward)
     lift = max(0.0, -_narrowest_gap_mm(surface, pose, coil))
     return pose.moved((0.0, 0.0, -lift))
+
+
+def _place_mm(head: HeadMesh, over: Target | str | ArrayLike) -> NDArray[np.float64]:
+    if isinstance(over, Target):
+        return over.center_mm
+    if isinstance(over, str):
+        return electrode(head, over)
+    return checks.vector("over", over)
 
 
 def scalp_point_over(

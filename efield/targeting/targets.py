@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from efield.ground import checks
 from efield.ground.errors import InputError, OutsideHeadError
+from efield.head.landmarks import POSITIONS, electrode
 from efield.head.mesh import HeadMesh
 from efield.head.surface import cortex, nearest, scalp
 from efield.head.tissue import GRAY_MATTER, tissue_name
@@ -153,7 +154,7 @@ NAMES: Final = tuple(f"m1-{part}-{side}" for part in _NAMED for side in ("left",
 
 
 def parse_target(text: str) -> str | NDArray[np.float64]:
-    """What a target on the command line means: one of `NAMES`, or (3,) coordinates in mm.
+    """What a target on the command line means: one of `NAMES`, a 10-10 position, or (3,) coordinates in mm.
 
     Raises
     ------
@@ -161,7 +162,10 @@ def parse_target(text: str) -> str | NDArray[np.float64]:
         If it is neither a known name nor ``x,y,z``.
     """
     if "," not in text:
-        return checks.choice("target", text.lower(), NAMES)
+        electrodes = {name.lower(): name for name in POSITIONS}
+        if text.lower() in electrodes:
+            return electrodes[text.lower()]
+        return checks.choice("target", text.lower(), (*NAMES, "C3, Cz, ... (10-10)", "x,y,z (mm)"))
     try:
         return checks.vector("target", [float(part) for part in text.split(",")])
     except ValueError as error:
@@ -169,7 +173,9 @@ def parse_target(text: str) -> str | NDArray[np.float64]:
 
 
 def named_target(head: HeadMesh, text: str) -> Target:
-    """A target from the command line: ``m1-hand-left`` and the like (`NAMES`), or ``x,y,z`` in mm.
+    """A target from the command line: ``m1-hand-left`` and the like (`NAMES`), ``C3``, or ``x,y,z`` in mm.
+
+    A 10-10 position stands for the gray matter nearest to it.
 
     Raises
     ------
@@ -177,10 +183,19 @@ def named_target(head: HeadMesh, text: str) -> Target:
         If the text cannot be understood, or the head has no map from MNI coordinates and needs one.
     """
     parsed = parse_target(text)
+    if isinstance(parsed, str) and parsed in POSITIONS:
+        return _below_electrode(head, parsed)
     if isinstance(parsed, str):
         _, part, side = parsed.split("-")
         return _NAMED[part](head, "left" if side == "left" else "right")
     return Target.sphere(center_mm=parsed, direction=_rule_direction(head, parsed, 45.0))
+
+
+def _below_electrode(head: HeadMesh, name: str) -> Target:
+    gray = head.barycenters[head.tissue == GRAY_MATTER]
+    center = gray[nearest(gray, electrode(head, name))[0]]
+    note = f"gray matter nearest to {name}; direction: 45-degree rule"
+    return Target(f"{name} (cortex below)", center, direction=_rule_direction(head, center, 45.0), note=note)
 
 
 def _motor_target(head: HeadMesh, part: str, side: Side) -> Target:

@@ -76,6 +76,14 @@ def test_a_bump_beside_the_coil_lifts_it_but_hardly_tilts_it(head):
         check_clear(bump, plated, lifted.moved((0, 0, 4.0)))
 
 
+def test_a_coil_is_held_over_an_electrode(head):
+    pose = place_coil(head, "Cz", 0)
+    assert pose.z == pytest.approx([0, 0, -1], abs=0.05)
+    assert pose.center_mm[2] == pytest.approx(SCALP_MM + 4, abs=0.5)
+    with pytest.raises(InputError, match="C3"):
+        place_coil(head, "C33")
+
+
 @pytest.mark.parametrize("distance", [0, -3, np.nan])
 def test_the_gap_must_be_positive(head, distance):
     with pytest.raises(InputError, match="distance_mm"):

@@ -66,6 +66,13 @@ def test_names_and_coordinates_are_understood(sphere):
     assert len(NAMES) == 6
 
 
+def test_an_electrode_stands_for_the_cortex_below_it(sphere):
+    target = named_target(sphere, "cz")
+    assert target.name.startswith("Cz")
+    assert target.center_mm / np.linalg.norm(target.center_mm) == pytest.approx([0, 0, 1], abs=0.08)
+    assert np.linalg.norm(target.center_mm) < 70
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [("m1-hand-lft", "did you mean 'm1-hand-left'"), ("1,2", "three numbers|shape"), ("1,b,3", "three numbers")],
