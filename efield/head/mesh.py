@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from efield.ground import checks
 from efield.ground.errors import InputError
+from efield.kernels import measures
 
 T = TypeVar("T")
 
@@ -51,7 +52,9 @@ class HeadMesh:
         points = checks.vectors("points", self.points, minimum=4)
         tets = _as_tets(self.tets, len(points))
         tissue = _as_tags(self.tissue, len(tets))
-        extent = float(np.ptp(points[np.unique(tets)], axis=0).max())
+        used = np.zeros(len(points), dtype=bool)
+        used[tets] = True
+        extent = float(np.ptp(points[used], axis=0).max())
         if extent < _SMALLEST_HEAD_MM:
             raise InputError(
                 f"points must be in millimeters; instead the mesh is only {extent:.3g} wide, "
@@ -75,13 +78,12 @@ class HeadMesh:
     @cached_property
     def volumes(self) -> NDArray[np.float64]:
         """(m,) volume of each tetrahedron, mm^3."""
-        p0, p1, p2, p3 = (self.points[self.tets[:, k]] for k in range(4))
-        return np.asarray(np.einsum("ij,ij->i", np.cross(p1 - p0, p2 - p0), p3 - p0) / 6.0)
+        return np.asarray(measures.signed_volumes(self.points, self.tets))
 
     @cached_property
     def barycenters(self) -> NDArray[np.float64]:
         """(m, 3) centers of the tetrahedra, mm."""
-        return np.asarray(self.points[self.tets].mean(axis=1))
+        return np.asarray(measures.centers(self.points, self.tets))
 
     @cached_property
     def tags(self) -> tuple[int, ...]:

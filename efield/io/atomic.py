@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from shutil import rmtree
 from tempfile import mkdtemp
 
 from efield.ground.errors import InputError
@@ -43,5 +44,4 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
         yield temporary
         temporary.replace(target)
     finally:
-        temporary.unlink(missing_ok=True)
-        folder.rmdir()
+        rmtree(folder, ignore_errors=True)

@@ -1,17 +1,21 @@
 """Nodes and elements of Gmsh format 2.2, the one SimNIBS writes (Gmsh manual, "MSH file format 2")."""
 
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from efield.io.cursor import Cursor, numbers
-from efield.io.gmsh_elements import Elements, check_kind, equal_rows
+from efield.io.gmsh_elements import NODES, Elements, check_kind, equal_rows
 
 _NODE = np.dtype([("id", "<i4"), ("xyz", "<f8", (3,))])
 
 #: Gmsh writes 2 tags, and with partitions a few more; a larger number is damage.
 _MOST_TAGS = 64
+
+#: Looking ahead for equal blocks pays from about this many; shorter runs are gathered row by row.
+_SHORT = 16
 
 
 def read_nodes(cursor: Cursor, binary: bool) -> tuple[NDArray[Any], NDArray[np.float64]]:
@@ -47,42 +51,98 @@ def read_elements(cursor: Cursor, binary: bool) -> Elements:
     return elements
 
 
+@dataclass
+class _Rows:
+    """Rows of one file, gathered by (type, number of tags): long runs as views, scattered rows by their places."""
+
+    flat: NDArray[Any]
+    elements: Elements
+    skipped: int
+    scattered: dict[tuple[int, int], list[int]] = field(default_factory=dict)
+
+    def add_places(self, kind: int, ntags: int, places: range) -> None:
+        """Keep single rows that start at these places."""
+        self.scattered.setdefault((kind, ntags), []).extend(places)
+
+    def add_run(self, kind: int, ntags: int, rows: NDArray[Any]) -> None:
+        """Keep many rows, in the order of the file."""
+        self._gather(kind, ntags)
+        self.elements.add(kind, ntags, rows)
+
+    def finish(self) -> None:
+        """Gather what is still scattered."""
+        for kind, ntags in list(self.scattered):
+            self._gather(kind, ntags)
+
+    def _gather(self, kind: int, ntags: int) -> None:
+        places = np.array(self.scattered.pop((kind, ntags), []), dtype=np.int64)
+        if len(places):
+            columns = np.arange(1 + self.skipped + ntags + NODES[kind])
+            rows = self.flat[places[:, None] + np.delete(columns, slice(1, 1 + self.skipped))]
+            self.elements.add(kind, ntags, rows)
+
+
 def _walk_binary(cursor: Cursor, flat: NDArray[Any], total: int, elements: Elements) -> int:
     """Gather blocks of (type, count, ntags) and `count` rows; SimNIBS writes few blocks, Gmsh one each."""
-    place = done = 0
+    words = memoryview(cursor.data)[cursor.position : cursor.position + 4 * len(flat)].cast("i")
+    rows = _Rows(flat, elements, skipped=0)
+    place = done = alike = 0
+    last: tuple[int, int, int] | None = None
     while done < total:
-        if place + 3 > len(flat):
+        if place + 3 > len(words):
             raise cursor.truncated("the list of elements")
-        kind, count, ntags = (int(v) for v in flat[place : place + 3])
-        width = 1 + ntags + check_kind(cursor, kind)
-        if not (0 < count <= total - done and 0 <= ntags <= _MOST_TAGS):
-            raise cursor.error(f"element block must hold 1 to {total - done} elements; instead {count}; damaged file")
+        header = kind, count, ntags = words[place], words[place + 1], words[place + 2]
+        alike = alike + 1 if header == last else 0
+        if header != last:
+            _check_block(cursor, count, ntags, total - done)
+        last, width = header, 1 + ntags + check_kind(cursor, kind)
         stride = 3 + count * width
-        blocks = equal_rows(flat, place, stride, slice(3), (total - done) // count)
-        if not blocks:
+        if place + stride > len(words) or count > total - done:
             raise cursor.truncated("the list of elements")
-        run = flat[place : place + blocks * stride].reshape(blocks, stride)
-        elements.add(kind, ntags, run[:, 3:].reshape(blocks * count, width))
+        if count < _SHORT and alike < _SHORT:
+            rows.add_places(kind, ntags, range(place + 3, place + stride, width))
+            blocks = 1
+        else:
+            blocks = equal_rows(flat, place, stride, slice(3), (total - done) // count)
+            run = flat[place : place + blocks * stride].reshape(blocks, stride)
+            rows.add_run(kind, ntags, run[:, 3:].reshape(blocks * count, width))
         place += blocks * stride
         done += blocks * count
+    rows.finish()
     return place
+
+
+def _check_block(cursor: Cursor, count: int, ntags: int, left: int) -> None:
+    if not (0 < count <= left and 0 <= ntags <= _MOST_TAGS):
+        raise cursor.error(
+            f"element block must hold 1 to {left} elements with up to {_MOST_TAGS} tags; "
+            f"instead received {count} with {ntags}; damaged file"
+        )
 
 
 def _walk_text(cursor: Cursor, flat: NDArray[Any], total: int, elements: Elements) -> int:
     """Gather rows of (id, type, ntags, tags, nodes), whose length depends on type and ntags."""
-    place = done = 0
+    words = flat.data
+    rows = _Rows(flat, elements, skipped=2)
+    place = done = alike = 0
+    last: tuple[int, int] | None = None
     while done < total:
-        if place + 3 > len(flat):
+        if place + 3 > len(words):
             raise cursor.truncated("the list of elements")
-        kind, ntags = int(flat[place + 1]), int(flat[place + 2])
-        if not 0 <= ntags <= _MOST_TAGS:
-            raise cursor.error(f"element must have 0 to {_MOST_TAGS} tags; instead received {ntags}; damaged file")
+        header = kind, ntags = words[place + 1], words[place + 2]
+        alike, last = (alike + 1 if header == last else 0), header
+        _check_block(cursor, 1, ntags, total - done)
         stride = 3 + ntags + check_kind(cursor, kind)
-        rows = equal_rows(flat, place, stride, slice(1, 3), total - done)
-        if not rows:
+        if place + stride > len(words):
             raise cursor.truncated("the list of elements")
-        run = flat[place : place + rows * stride].reshape(rows, stride)
-        elements.add(kind, ntags, np.hstack([run[:, :1], run[:, 3:]]))
-        place += rows * stride
-        done += rows
+        if alike < _SHORT:
+            rows.add_places(kind, ntags, range(place, place + 1))
+            count = 1
+        else:
+            count = equal_rows(flat, place, stride, slice(1, 3), total - done)
+            run = flat[place : place + count * stride].reshape(count, stride)
+            rows.add_run(kind, ntags, np.hstack([run[:, :1], run[:, 3:]]))
+        place += count * stride
+        done += count
+    rows.finish()
     return place

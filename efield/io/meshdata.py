@@ -101,9 +101,8 @@ class MeshData:
         Raises
         ------
         InputError
-            If there are no tetrahedra, or they do not make a valid `HeadMesh`. Tetrahedra that are all
-            numbered the other way round are renumbered; a mixture of both is refused, because it cannot be
-            told from a folded mesh.
+            If there are no tetrahedra, or they do not make a valid `HeadMesh`. Inverted tetrahedra are refused,
+            not renumbered: a head with left and right swapped shows in nothing else.
         """
         if not len(self.tets):
             raise InputError(

@@ -27,6 +27,9 @@ _LARGEST_BYTES: Final = 1 << 30
 #: Bytes of header to decompress before the size of the volume is known.
 _HEADER_BYTES: Final = 1024
 
+#: Length of the header by version of the format.
+_SIZES: Final = {1: 348, 2: 540}
+
 Volume = tuple[NDArray[Any], NDArray[np.float64]]
 
 
@@ -206,7 +209,7 @@ def read_grid(path: str | os.PathLike[str]) -> tuple[tuple[int, int, int], NDArr
         If the file is missing or damaged, has fewer axes, or no usable affine.
     """
     cursor = Cursor.open(path)
-    _, header = _header(cursor)
+    header = _header(cursor)
     shape = tuple(int(n) for n in header.get_data_shape())
     if len(shape) < 3 or not 0 < prod(shape[:3]) <= _MOST_VOXELS:
         raise cursor.error(f"an image must have 3 axes and up to 2^29 voxels; instead its shape is {shape}")
@@ -221,10 +224,10 @@ def read_volume(cursor: Cursor) -> Volume:
     FileFormatError
         If the file is damaged, states a size its content does not have, or its affine is singular.
     """
-    image_class, header = _header(cursor)
-    content = _content(cursor, header)
+    header = _header(cursor)
+    content = BytesIO(_content(cursor, header))
     with np.errstate(all="ignore"):  # a damaged scale factor overflows; the values are checked by who asked
-        values = _attempt(cursor, lambda: np.asanyarray(image_class.from_bytes(content).dataobj))
+        values = _attempt(cursor, lambda: np.asanyarray(header.data_from_fileobj(content)))
     if values.dtype.kind not in "iufb":
         raise cursor.error(f"voxels must be plain numbers; instead received {values.dtype}; export it again")
     return values, _stored_affine(cursor, header)
@@ -241,16 +244,24 @@ def _attempt(cursor: Cursor, read: Callable[[], Any]) -> Any:
         raise cursor.error(f"a NIfTI file must be valid; instead: {error}; copy or export it again") from error
 
 
-def _header(cursor: Cursor) -> tuple[Any, Any]:
-    """The nibabel class for the version of the file, and the header."""
+def _header(cursor: Cursor) -> Any:
+    """The header; nibabel's own checks are left out, as they repair headers and log that they did."""
     import nibabel
 
     head = inflated(cursor.data, _HEADER_BYTES, gzip=True) if _zipped(cursor) else cursor.data[:_HEADER_BYTES]
-    if head is None or len(head) < 348:
+    if head is None or len(head) < _SIZES[1]:
         raise cursor.error("a NIfTI file must have a header of 348 bytes; instead it is damaged or truncated")
-    second = 540 in (int.from_bytes(head[:4], "little"), int.from_bytes(head[:4], "big"))
-    image_class = nibabel.Nifti2Image if second else nibabel.Nifti1Image
-    return image_class, _attempt(cursor, lambda: image_class.header_class.from_fileobj(BytesIO(head)))
+    version = 2 if _SIZES[2] in (int.from_bytes(head[:4], "little"), int.from_bytes(head[:4], "big")) else 1
+    if len(head) < _SIZES[version]:
+        raise cursor.truncated("the header of a NIfTI file")
+    header_class = nibabel.Nifti2Header if version == 2 else nibabel.Nifti1Header
+    header = _attempt(cursor, lambda: header_class(head[: _SIZES[version]], check=False))
+    if int(header["sizeof_hdr"]) != _SIZES[version] or not bytes(header["magic"]).startswith(f"n+{version}".encode()):
+        raise cursor.error(
+            "a NIfTI file must hold header and image in one, magic 'n+1' or 'n+2'; instead it does not; "
+            "convert it to .nii.gz in the program that wrote it"
+        )
+    return header
 
 
 def _zipped(cursor: Cursor) -> bool:
@@ -263,6 +274,8 @@ def _content(cursor: Cursor, header: Any) -> bytes:
     if not shape or min(shape) < 1 or prod(shape) > _MOST_VOXELS:
         raise cursor.error(f"a volume must have 1 to 2^29 voxels; instead its shape is {shape}; the header is damaged")
     offset, voxel = _attempt(cursor, lambda: (int(header.get_data_offset()), int(header.get_data_dtype().itemsize)))
+    if not 0 < voxel <= 16 or not _SIZES[1] <= offset < _LARGEST_BYTES:
+        raise cursor.error("voxels must be plain numbers behind the header; instead the header is damaged")
     size = offset + prod(shape) * voxel
     if _zipped(cursor) and size > max(_LARGEST_BYTES, allowed(len(cursor.data))):
         raise cursor.error(f"shape {shape} must fit the file; instead its {len(cursor.data)} bytes are far too few")

@@ -163,9 +163,10 @@ def _waveform(node: Node) -> RecordedWaveform:
 
 
 def _deformation(node: Node) -> Deformation:
-    kind = node.text("type")
-    points = [node.need(key).array((3,)) for key in ("point1", "point2")] if kind == "rot2p" else [None, None]
-    return Deformation(node.need("deformRange").integer(), kind, *points)
+    kind, number = node.text("type"), node.need("deformRange").integer()
+    if kind != "rot2p":
+        return Deformation(number, kind)
+    return Deformation(number, kind, node.need("point1").array((3,)), node.need("point2").array((3,)))
 
 
 def _range(node: Node) -> DeformRange:
@@ -199,10 +200,7 @@ def _document(file: TcdCoil) -> dict[str, Any]:
         coilCasing=file.casing,
         coilElementList=[_element_entry(element) for element in file.elements],
         stimulatorList=[_stimulator_entry(item) for item in file.stimulators],
-        deformList=[
-            _present(deformRange=d.range_index, type=d.kind, point1=_listed(d.point1), point2=_listed(d.point2))
-            for d in file.deformations
-        ],
+        deformList=[_deformation_entry(deformation) for deformation in file.deformations],
         deformRangeList=[{"initial": r.initial, "range": [r.low, r.high]} for r in file.ranges],
         coilModels=[
             _present(
@@ -214,6 +212,11 @@ def _document(file: TcdCoil) -> dict[str, Any]:
         ],
         selfIntersectionTest=[list(group) for group in file.self_intersection],
     )
+
+
+def _deformation_entry(item: Deformation) -> dict[str, Any]:
+    axis = {"point1": _listed(item.point1), "point2": _listed(item.point2)} if item.kind == "rot2p" else {}
+    return {"deformRange": item.range_index, "type": item.kind, **axis}
 
 
 def _element_entry(element: Element) -> dict[str, Any]:

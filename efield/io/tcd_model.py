@@ -37,14 +37,12 @@ class Deformation:
 
     range_index: int
     kind: str
-    point1: FloatArray | None = None
-    point2: FloatArray | None = None
+    point1: FloatArray = field(default_factory=lambda: np.zeros(3))
+    point2: FloatArray = field(default_factory=lambda: np.zeros(3))
 
     def __post_init__(self) -> None:
         checks.choice("the type of a deformation", self.kind, KINDS)
-        if self.kind == "rot2p" and (
-            self.point1 is None or self.point2 is None or np.allclose(self.point1, self.point2)
-        ):
+        if self.kind == "rot2p" and np.allclose(self.point1, self.point2):
             raise InputError("a rotation must have two different points on its axis")
 
     def matrix(self, value: float) -> FloatArray:
@@ -53,8 +51,6 @@ class Deformation:
         if self.kind != "rot2p":
             motion["xyz".index(self.kind), 3] = value
             return motion
-        assert self.point1 is not None  # noqa: S101
-        assert self.point2 is not None  # noqa: S101
         axis = checks.unit_vector("rotation axis", self.point2 - self.point1)
         angle = np.deg2rad(value)
         # Rodrigues' formula; `cross @ v` is axis x v, because row i of the product is e_i x axis.
