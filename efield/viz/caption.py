@@ -1,0 +1,58 @@
+"""The line of words above a picture: what was computed, in the units people quote."""
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from efield.ground.units import AMPERE_PER_MICROSECOND
+from efield.head.tissue import tissue_name
+from efield.targeting.metrics import weighted_percentile
+from efield.viz.nodal import drawn_tissue
+
+if TYPE_CHECKING:
+    from efield.coils.model import Coil
+    from efield.targeting.field import EField
+    from efield.targeting.targets import Target
+
+_PEAK_PERCENTILE: Final = 99.9
+
+
+def caption(
+    field: "EField", target: "Target | None" = None, coil: "Coil | None" = None, *, between: str = "  ·  "
+) -> str:
+    """Coil, drive, field at the target and peak, the same numbers as in `EField.summary`.
+
+    Parameters
+    ----------
+    field : EField
+    target : Target, optional
+    coil : Coil, optional
+    between : str
+        What separates the parts.
+
+    Returns
+    -------
+    str
+        Such as ``d70, dI/dt 1 A/µs  ·  m1-hand-left: mean |E| 0.93 V/m  ·  gray matter: peak |E| 1.42 V/m``.
+
+    Raises
+    ------
+    OutsideHeadError
+        If the target's region holds no tissue.
+    """
+    drive = f"dI/dt {field.didt / AMPERE_PER_MICROSECOND:.4g} A/µs"
+    parts = [drive if coil is None else f"{coil.name}, {drive}"]
+    if target is not None:
+        region = target.tets(field.head)
+        mean = float(np.average(_magnitude(field, region), weights=field.head.volumes[region]))
+        parts.append(f"{target.name}: mean |E| {mean:.3g} V/m")
+    tag = drawn_tissue(field.head)
+    own = np.flatnonzero(field.head.tissue == tag)
+    peak = weighted_percentile(_magnitude(field, own), field.head.volumes[own], _PEAK_PERCENTILE)
+    parts.append(f"{tissue_name(tag)}: peak |E| {peak:.3g} V/m")
+    return between.join(parts)
+
+
+def _magnitude(field: "EField", tets: NDArray[np.intp]) -> NDArray[np.float64]:
+    return np.asarray(np.linalg.norm(field.in_tets(tets), axis=1))

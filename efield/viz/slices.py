@@ -1,0 +1,280 @@
+"""Orthogonal slices through the target, drawn by matplotlib's own rasterizer: no OpenGL, no display."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from efield.head.tissue import GRAY_MATTER, WHITE_MATTER
+from efield.viz import palette
+from efield.viz.caption import caption
+from efield.viz.nodal import drawn_tissue, field_around, strongest_point
+from efield.viz.page import LABEL_PT, TICK_PT, TITLE_PT, add_color_bar, halo, new_page
+from efield.viz.section import Section, cut
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from efield.coils.model import Coil
+    from efield.ground.pose import Pose
+    from efield.head.mesh import HeadMesh
+    from efield.targeting.field import EField
+    from efield.targeting.targets import Target
+
+#: Default width and height, pixels: 300 dots per inch on a printed page.
+SIZE: Final = (2160, 1520)
+
+#: The upper row is cropped to this far around head and coil, and this far below the brain (mm).
+_MARGIN_MM: Final = 6.0
+_BELOW_BRAIN_MM: Final = 20.0
+
+#: The lower row shows this far around the target (mm): the hand knob with the gyri on both of its sides.
+_CLOSE_MM: Final = 34.0
+
+#: Room around and between the panels for words and numbers, inches.
+_LEFT_IN, _RIGHT_IN, _GAP_IN, _TOP_IN, _BOTTOM_IN, _BETWEEN_IN = 0.45, 0.85, 0.45, 0.56, 0.36, 0.52
+
+#: Share of the panels' height that the upper row takes where height is what limits it.
+_UPPER_SHARE: Final = 0.54
+
+#: Length of the arrow of current, where it lies in the plane, as a share of the panel's width.
+_ARROW_SHARE: Final = 0.13
+
+_AXIS_NAMES: Final = ("x", "y", "z")
+
+
+@dataclass(frozen=True)
+class _Plane:
+    """One anatomical plane: the axis it is perpendicular to, and letters at its left, right, lower, upper edge."""
+
+    name: str
+    axis: int
+    edges: tuple[str, str, str, str]
+
+
+_PLANES: Final = (
+    _Plane("Sagittal", 0, ("P", "A", "I", "S")),
+    _Plane("Coronal", 1, ("L", "R", "I", "S")),
+    _Plane("Axial", 2, ("L", "R", "P", "A")),
+)
+
+
+@dataclass(frozen=True, eq=False)
+class _Drawing:
+    """What all slices have in common: nodal |E| per tissue, color limit, place, current direction, windings."""
+
+    values: dict[int, NDArray[np.float64]]
+    limit: float
+    center: NDArray[np.float64]
+    along: NDArray[np.float64]
+    windings: list[NDArray[np.float64]]
+
+
+def slice_figure(
+    field: "EField",
+    target: "Target | None" = None,
+    coil: "Coil | None" = None,
+    pose: "Pose | None" = None,
+    *,
+    size: tuple[int, int] = SIZE,
+    title: str | None = None,
+) -> "Figure":
+    """|E| in gray and white matter on the sagittal, coronal and axial plane through the target, whole and close.
+
+    Parameters
+    ----------
+    field : EField
+    target : Target, optional
+        Marked with a ring; without one the slices go through the strongest field of the drawn tissue.
+    coil : Coil, optional
+        Drawn, where `pose` says it is, as the points at which its windings pierce the plane.
+    pose : Pose, optional
+    size : (int, int), pixels
+        Width and height.
+    title : str, optional
+        Line above the slices; what was computed, by default.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Not tied to any window or to pyplot; ``figure.savefig(path)`` writes it.
+    """
+    page = new_page(size, title or caption(field, target, coil))
+    drawing = _drawing(field, target, coil, pose)
+    box = _shown_box(field.head, tuple(drawing.values), drawing.windings)
+    upper, lower = _rows(page, box, drawing.center)
+    for plane, whole, close in zip(_PLANES, upper, lower, strict=True):
+        section = cut(field.head, plane.axis, float(drawing.center[plane.axis]))
+        for axes in (whole, close):
+            _draw(axes, section, drawing, plane)
+        _letter_edges(whole, plane)
+        position = f"{_AXIS_NAMES[plane.axis]} = {drawing.center[plane.axis]:.0f} mm"
+        whole.set_title(f"{plane.name}, {position}", fontsize=TITLE_PT, color=palette.INK, pad=4)
+    add_color_bar(page, (0.912, 0.27, 0.016, 0.42), drawing.limit)
+    _add_legend(page, bool(drawing.windings), named=target is not None)
+    return page
+
+
+def _drawing(field: "EField", target: "Target | None", coil: "Coil | None", pose: "Pose | None") -> _Drawing:
+    tissue = drawn_tissue(field.head)
+    shown = {tissue} | ({GRAY_MATTER, WHITE_MATTER} & set(field.head.tags))
+    values = {tag: np.linalg.norm(field.recovered.at_nodes(tag), axis=1) for tag in sorted(shown)}
+    center = np.asarray(strongest_point(field, tissue) if target is None else target.center_mm)
+    direction = field_around(field, tissue, center)
+    length = float(np.linalg.norm(direction))
+    return _Drawing(
+        values=values,
+        limit=palette.upper_limit(values[tissue], field.head.points, center),
+        center=center,
+        along=direction / (length if length > 0 else 1.0),
+        windings=[] if coil is None or pose is None else [pose.to_head(w) for w in coil.windings],
+    )
+
+
+def _shown_box(head: "HeadMesh", tags: tuple[int, ...], windings: list[NDArray[np.float64]]) -> NDArray[np.float64]:
+    """(2, 3) corners of the upper row: head and coil, cut a little below the brain, as the neck is empty."""
+    everything = np.concatenate([head.points, *windings])
+    brain = head.points[np.unique(head.tets[np.isin(head.tissue, tags)])]
+    low, high = everything.min(axis=0) - _MARGIN_MM, everything.max(axis=0) + _MARGIN_MM
+    low[2] = max(low[2], brain[:, 2].min() - _BELOW_BRAIN_MM)
+    return np.stack([low, high])
+
+
+def _rows(page: "Figure", box: NDArray[np.float64], center: NDArray[np.float64]) -> tuple[list[Any], list[Any]]:
+    """Two rows of three axes; within a row all have the same scale, and the columns are centered on each other."""
+    width, height = page.get_size_inches()
+    wholes = [np.delete(box, plane.axis, axis=1) for plane in _PLANES]
+    spans = np.array([corners[1] - corners[0] for corners in wholes])
+    room_across = width - _LEFT_IN - _RIGHT_IN - 2 * _GAP_IN
+    room_up = height - _TOP_IN - _BOTTOM_IN - _BETWEEN_IN
+    scale = float(min(room_across / spans[:, 0].sum(), _UPPER_SHARE * room_up / spans[:, 1].max()))
+    side = min(room_up - scale * float(spans[:, 1].max()), room_across / 3)
+    columns = _LEFT_IN + room_across / 3 * (np.arange(3) + 0.5) + _GAP_IN * np.arange(3)
+    row_up = scale * float(spans[:, 1].max())
+    free = (room_up - row_up - side) / 2
+    upper, lower = [], []
+    for plane, corners, span, middle in zip(_PLANES, wholes, spans * scale, columns, strict=True):
+        bottom = height - _TOP_IN - free - (row_up + span[1]) / 2
+        upper.append(_axes(page, middle - span[0] / 2, bottom, span, corners, plane))
+        spot = np.delete(center, plane.axis)
+        square = np.stack([spot - _CLOSE_MM, spot + _CLOSE_MM])
+        lower.append(_axes(page, middle - side / 2, _BOTTOM_IN + free, np.array([side, side]), square, plane))
+    return upper, lower
+
+
+def _axes(
+    page: "Figure",
+    left_in: float,
+    bottom_in: float,
+    span_in: NDArray[np.float64],
+    corners: NDArray[np.float64],
+    plane: _Plane,
+) -> Any:
+    width, height = page.get_size_inches()
+    axes = page.add_axes((left_in / width, bottom_in / height, span_in[0] / width, span_in[1] / height))
+    axes.set_xlim(*corners[:, 0])
+    axes.set_ylim(*corners[:, 1])
+    across, up = (name for axis, name in enumerate(_AXIS_NAMES) if axis != plane.axis)
+    axes.set_xlabel(f"{across} (mm)", fontsize=LABEL_PT, labelpad=1)
+    axes.set_ylabel(f"{up} (mm)", fontsize=LABEL_PT, labelpad=0)
+    axes.tick_params(labelsize=TICK_PT, length=2, width=0.5, pad=1.5)
+    axes.locator_params(nbins=6)
+    for spine in axes.spines.values():
+        spine.set_linewidth(0.5)
+    return axes
+
+
+def _draw(axes: Any, section: Section, drawing: _Drawing, plane: _Plane) -> None:
+    _draw_tissues(axes, section, drawing)
+    _draw_outlines(axes, section, drawing)
+    pierced = [_pierced(winding, plane.axis, float(drawing.center[plane.axis])) for winding in drawing.windings]
+    for points in pierced:
+        axes.plot(points[:, 0], points[:, 1], "o", ms=1.7, mew=0, color=palette.COIL_COLOR)
+    _draw_target(axes, np.delete(drawing.center, plane.axis), np.delete(drawing.along, plane.axis))
+
+
+def _in_view(axes: Any, section: Section) -> NDArray[np.bool_]:
+    """Triangles of a section that touch the part which the axes show."""
+    low, high = np.array([axes.get_xlim(), axes.get_ylim()]).T
+    corners = section.points_mm[section.triangles]
+    return np.asarray(((corners.max(axis=1) > low) & (corners.min(axis=1) < high)).all(axis=1))
+
+
+def _draw_tissues(axes: Any, section: Section, drawing: _Drawing) -> None:
+    from matplotlib.collections import PolyCollection
+
+    visible = _in_view(axes, section)
+    for tag in np.unique(section.tissue[visible]):
+        triangles = section.triangles[visible & (section.tissue == tag)]
+        if tag in drawing.values:
+            axes.tripcolor(
+                *section.points_mm.T,
+                triangles,
+                np.nan_to_num(section.interpolated(drawing.values[int(tag)])),
+                shading="gouraud",
+                cmap=palette.field_colors(),
+                vmin=0.0,
+                vmax=drawing.limit,
+            )
+        else:
+            fill = palette.TISSUE_FILLS.get(int(tag), palette.OTHER_FILL)
+            corners = section.points_mm[triangles]
+            # Edges in the color of the fill close the hairlines between neighbors.
+            axes.add_collection(PolyCollection(corners, facecolors=fill, edgecolors=fill, linewidths=0.25))
+
+
+def _draw_outlines(axes: Any, section: Section, drawing: _Drawing) -> None:
+    from matplotlib.collections import LineCollection
+
+    in_brain = np.isin(section.outline_tags, list(drawing.values))
+    for chosen, color in ((~in_brain, palette.OUTLINE_COLOR), (in_brain, palette.INK)):
+        axes.add_collection(LineCollection(list(section.outlines_mm[chosen]), colors=color, linewidths=0.45))
+
+
+def _pierced(winding: NDArray[np.float64], axis: int, position_mm: float) -> NDArray[np.float64]:
+    """(k, 2) points at which a polyline passes through a plane."""
+    height = winding[:, axis] - position_mm
+    before = np.flatnonzero((height[1:] > 0) != (height[:-1] > 0))
+    fraction = (height[before] / (height[before] - height[before + 1]))[:, None]
+    points = winding[before] * (1 - fraction) + winding[before + 1] * fraction
+    return np.asarray(np.delete(points, axis, axis=1))
+
+
+def _draw_target(axes: Any, center: NDArray[np.float64], along: NDArray[np.float64]) -> None:
+    low, high = axes.get_xlim()
+    arrow = {"arrowstyle": "-|>", "color": palette.TARGET_COLOR, "lw": 1.3, "shrinkA": 2.2, "shrinkB": 0}
+    axes.annotate(
+        "",
+        xy=center + _ARROW_SHARE * (high - low) * along,
+        xytext=center,
+        arrowprops={**arrow, "mutation_scale": 7, "path_effects": halo(width=2.4)},
+    )
+    ring = {"mfc": "none", "mec": palette.TARGET_COLOR, "mew": 1.2, "path_effects": halo(width=2.4)}
+    axes.plot(*center, "o", ms=4.0, **ring)
+
+
+def _letter_edges(axes: Any, plane: _Plane) -> None:
+    places = ((0.025, 0.5), (0.975, 0.5), (0.5, 0.025), (0.5, 0.975))
+    aligned = (("left", "center"), ("right", "center"), ("center", "bottom"), ("center", "top"))
+    for letter, place, (across, up) in zip(plane.edges, places, aligned, strict=True):
+        style = {"transform": axes.transAxes, "fontsize": LABEL_PT, "color": palette.INK, "path_effects": halo()}
+        axes.text(*place, letter, ha=across, va=up, **style)
+
+
+def _add_legend(page: "Figure", with_coil: bool, named: bool) -> None:
+    from matplotlib.lines import Line2D
+
+    def mark(marker: str, label: str, **style: Any) -> Any:
+        return Line2D([], [], marker=marker, linestyle="none", label=label, **style)
+
+    place = "target" if named else "strongest field"
+    handles = [
+        mark("o", place, ms=4.0, mew=1.2, mfc="none", mec=palette.TARGET_COLOR),
+        mark(r"$\rightarrow$", f"direction of E at the {place}", ms=9, mew=0, color=palette.TARGET_COLOR),
+    ]
+    if with_coil:
+        handles.append(mark("o", "coil winding", ms=2.2, mew=0, color=palette.COIL_COLOR))
+    style: dict[str, Any] = {"fontsize": LABEL_PT, "frameon": False, "handletextpad": 0.2, "columnspacing": 1.4}
+    height = page.get_size_inches()[1]
+    page.legend(handles=handles, loc="upper left", bbox_to_anchor=(0.0, 1 - 0.2 / height), ncols=3, **style)

@@ -1,0 +1,54 @@
+"""Colors tell high from low by lightness, and their limit is set by the surroundings of the target."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from efield.ground.errors import InputError
+from efield.viz import palette
+
+
+def lightness(rgb):
+    """CIE 1976 L* of sRGB colors (IEC 61966-2-1)."""
+    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    y = linear @ np.array([0.2126, 0.7152, 0.0722])
+    return np.where(y > 0.008856, 116 * np.cbrt(y) - 16, 903.3 * y)
+
+
+def test_equal_steps_of_the_field_are_equal_steps_of_lightness():
+    steps = np.diff(lightness(palette.field_colors()(np.linspace(0, 1, 65))[:, :3]))
+    assert steps.min() > 0
+    # viridis is uniform in total color difference; its lightness alone rises a little more slowly at the ends
+    assert steps.max() / steps.min() < 2.5
+
+
+@given(st.floats(1e-9, 1e9))
+def test_a_limit_is_never_below_the_value_and_at_most_a_third_above(value):
+    limit = palette.rounded_up(value)
+    assert value * (1 - 1e-8) <= limit <= value * 1.26
+
+
+@pytest.mark.parametrize(
+    ("value", "limit"), [(1.0, 1.0), (1.2, 1.2), (1.21, 1.4), (0.93, 1.0), (96.0, 100.0), (0.0, 1.0)]
+)
+def test_limits_are_short_numbers(value, limit):
+    assert palette.rounded_up(value) == limit
+
+
+def test_a_hot_spot_far_from_the_target_does_not_set_the_limit():
+    points = np.zeros((1000, 3))
+    points[:10, 0] = 100.0
+    values = np.ones(1000)
+    values[:10] = 50.0
+    assert palette.upper_limit(values, points, (0, 0, 0)) == 1.0
+    assert palette.upper_limit(values, points) == 50.0
+
+
+def test_where_nothing_is_near_the_target_everything_counts():
+    assert palette.upper_limit(np.array([2.0, np.nan]), np.zeros((2, 3)), (500, 0, 0)) == 2.0
+
+
+def test_a_field_without_a_finite_value_is_refused():
+    with pytest.raises(InputError, match="finite"):
+        palette.upper_limit(np.full(3, np.nan), np.zeros((3, 3)))

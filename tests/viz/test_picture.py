@@ -1,0 +1,149 @@
+"""Pictures are whole PNG files of the size asked for, with a field on them; or there is no file at all."""
+
+import numpy as np
+import pytest
+
+from efield.ground.errors import InputError, MissingDependencyError, OutsideHeadError
+from efield.targeting.targets import Target
+from efield.viz.caption import caption
+from efield.viz.picture import save_picture
+from efield.viz.probe import can_render
+from efield.viz.scene import field_scene, set_stage
+from efield.viz.slices import slice_figure
+
+SIZE = (700, 520)
+
+
+def pixels(path):
+    from PIL import Image
+
+    with Image.open(path) as image:
+        assert image.format == "PNG"
+        return np.asarray(image.convert("RGB"))
+
+
+def colored(image):
+    """Share of pixels that are not gray: the field, the coil and the target are colored."""
+    spread = image.max(axis=2).astype(int) - image.min(axis=2)
+    return float((spread > 40).mean())
+
+
+@pytest.fixture(params=["as the machine can", "without OpenGL"])
+def way(request, monkeypatch):
+    if request.param == "without OpenGL":
+        monkeypatch.setenv("EFIELD_NO_GL", "1")
+    else:
+        monkeypatch.delenv("EFIELD_NO_GL", raising=False)
+    return "scene" if can_render() else "slices"
+
+
+def test_a_picture_has_the_size_asked_for_and_shows_a_field(way, case, tmp_path):
+    report = save_picture(tmp_path / "m1.png", *case, size=SIZE)
+    image = pixels(report.path)
+    assert image.shape == (SIZE[1], SIZE[0], 3)
+    assert report.kind == way
+    assert (report.advice is None) == (way == "scene")
+    assert colored(image) > 0.05
+    assert len(np.unique(image.reshape(-1, 3), axis=0)) > 500
+    assert (image[0] == 255).all()
+    assert [f.name for f in tmp_path.iterdir()] == ["m1.png"]
+
+
+def test_a_picture_needs_neither_target_nor_coil(way, case, tmp_path):
+    report = save_picture(tmp_path / "m1.png", case[0], size=SIZE)
+    assert colored(pixels(report.path)) > 0.05
+
+
+def test_a_head_without_gray_matter_shows_its_innermost_tissue(way, brainless_case, tmp_path):
+    report = save_picture(tmp_path / "m1.png", *brainless_case, size=SIZE)
+    # a shell of CSF 4 mm thick covers little of the slices
+    assert colored(pixels(report.path)) > 0.03
+
+
+def test_a_coil_that_is_switched_off_gives_a_dark_picture_and_no_error(way, case_switched_off, tmp_path):
+    report = save_picture(tmp_path / "m1.png", *case_switched_off, size=SIZE)
+    assert pixels(report.path).std() > 0
+
+
+def test_a_picture_is_drawn_the_same_twice(way, case, tmp_path):
+    first, second = (pixels(save_picture(tmp_path / f"{k}.png", *case, size=SIZE).path) for k in (1, 2))
+    np.testing.assert_array_equal(first, second)
+
+
+def test_a_target_outside_the_head_leaves_no_file(way, case, tmp_path):
+    field, _, coil, pose = case
+    with pytest.raises(OutsideHeadError, match="target"):
+        save_picture(tmp_path / "m1.png", field, Target.sphere(center_mm=(300, 0, 0)), coil, pose)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["m1.jpg", "m1", "missing/m1.png"])
+def test_a_name_that_cannot_be_written_is_refused(case, tmp_path, no_gl, name):
+    with pytest.raises(InputError, match=r"must (end in \.png|exist)"):
+        save_picture(tmp_path / name, *case)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("size", [(10, 600), (700, 10**6), (700,), (700, float("nan"))])
+def test_a_size_no_page_can_have_is_refused(case, tmp_path, no_gl, size):
+    with pytest.raises(InputError, match="size"):
+        save_picture(tmp_path / "m1.png", *case, size=size)
+
+
+def test_the_title_says_coil_drive_and_the_summarys_numbers(case):
+    field, target, coil, _ = case
+    words = caption(field, target, coil)
+    summary = field.summary(target)
+    assert words.startswith("small figure-8, dI/dt 1 A/µs")
+    assert f"upper left: mean |E| {summary['target_mean']:.3g} V/m" in words
+    assert f"gray matter: peak |E| {summary['peak']:.3g} V/m" in words
+
+
+def test_slices_leave_pyplot_alone(case, no_gl):
+    from matplotlib import _pylab_helpers
+
+    slice_figure(*case, size=SIZE)
+    assert not _pylab_helpers.Gcf.figs
+
+
+def test_slices_pass_through_the_target_and_all_planes_share_a_scale(case, no_gl):
+    figure = slice_figure(*case, size=SIZE)
+    whole, close = figure.axes[0:6:2], figure.axes[1:6:2]
+    titles = [axes.get_title() for axes in figure.axes if axes.get_title()]
+    assert titles == ["Sagittal, x = -17 mm", "Coronal, y = 0 mm", "Axial, z = 22 mm"]
+    for row in (whole, close):
+        scales = [
+            [
+                axes.get_window_extent().width / np.ptp(axes.get_xlim()),
+                axes.get_window_extent().height / np.ptp(axes.get_ylim()),
+            ]
+            for axes in row
+        ]
+        np.testing.assert_allclose(scales, scales[0][0], rtol=1e-9)
+
+
+def test_the_stage_takes_the_field_on_the_gray_side_and_its_direction_at_the_target(case):
+    field, target, _, pose = case
+    stage = set_stage(field, target, pose)
+    np.testing.assert_allclose(stage.e, field.recovered.vectors[stage.surface.nodes])
+    np.testing.assert_allclose(stage.along, np.array([1, 1, 0]) / np.sqrt(2), atol=1e-12)
+    assert (stage.crown_mm - stage.center_mm) @ stage.outward > 0
+
+
+def test_a_scene_has_two_panels_or_is_refused_where_vtk_would_crash(case):
+    if not can_render():
+        with pytest.raises(MissingDependencyError, match="OpenGL"):
+            field_scene(*case)
+        return
+    plotter = field_scene(*case, size=(400, 200), off_screen=True)
+    assert plotter.shape == (1, 2)
+    image = np.asarray(plotter.screenshot(return_img=True))
+    plotter.close()
+    assert image.shape == (200, 400, 3)
+    assert colored(image[:, :200]) > 0.02
+    assert colored(image[:, 200:]) > 0.2
+
+
+def test_a_scene_without_gl_says_what_to_do(case, no_gl):
+    with pytest.raises(MissingDependencyError, match="EFIELD_NO_GL"):
+        field_scene(*case)

@@ -1,0 +1,71 @@
+"""Views keep directions, sizes and everything that must be seen."""
+
+import numpy as np
+import pytest
+
+from efield.ground.errors import InputError
+from efield.viz.figure import _rendered
+from efield.viz.parts import add_target
+from efield.viz.probe import can_render
+from efield.viz.views import View, close_view, outward_at, whole_view
+
+FROM_ABOVE = View(np.array([1.0, 2.0, 3.0]), np.array([0, 0, 2.0]), np.array([0.0, 1, 1]), 30.0)
+
+
+def test_from_above_with_the_front_up_right_is_right():
+    np.testing.assert_allclose(FROM_ABOVE.right, [1, 0, 0], atol=1e-15)
+    np.testing.assert_allclose(FROM_ABOVE.in_picture([[4.0, 7.0, 4.0]]), [[3, 5, 1]], atol=1e-14)
+
+
+def test_up_along_the_line_of_sight_is_refused():
+    with pytest.raises(InputError, match="up"):
+        View(np.zeros(3), np.array([0, 0, 1.0]), np.array([0, 0, 3.0]), 30.0)
+
+
+def test_the_compass_leaves_out_the_axis_that_points_at_the_viewer():
+    compass = FROM_ABOVE.compass()
+    assert set(compass) == {"R", "A"}
+    np.testing.assert_allclose(compass["A"], [0, 1], atol=1e-15)
+
+
+@pytest.mark.parametrize(("outward", "up"), [((-0.6, 0, 0.8), "A"), ((-0.95, 0, 0.3), "S")])
+def test_the_close_up_has_the_front_up_on_top_of_the_head_and_the_top_up_on_its_side(outward, up):
+    view = close_view(np.zeros(3), np.array(outward))
+    assert view.compass()[up][1] > 0.7
+
+
+@pytest.mark.parametrize("side", [-1.0, 1.0])
+def test_the_whole_view_shows_everything_from_the_stimulated_side(side):
+    cloud = np.random.default_rng(1).normal(size=(300, 3)) * (70, 90, 80) + (5, -10, 20)
+    view = whole_view(cloud, np.array([0.6 * side, 0, 0.8]), aspect=0.9)
+    across, up, _ = np.abs(view.in_picture(cloud)).T
+    assert up.max() <= view.half_height_mm
+    assert across.max() <= 0.9 * view.half_height_mm
+    assert view.toward[0] * side > 0
+
+
+def test_outward_is_against_the_coils_axis_or_away_from_the_middle(case):
+    field, target, _, pose = case
+    np.testing.assert_allclose(outward_at(field.head, target.center_mm, pose), -pose.z)
+    np.testing.assert_allclose(outward_at(field.head, np.array([-9.0, 0, 0]), None), [-1, 0, 0], atol=1e-12)
+    assert np.linalg.norm(outward_at(field.head, np.zeros(3), None)) == 1.0
+
+
+def test_a_rendered_length_is_the_length_the_scale_bar_says():
+    view = View(np.array([10.0, -20, 30]), np.array([-0.6, 0.2, 0.7]), np.array([0, 0, 1.0]), 40.0)
+
+    def two_balls(plotter):
+        for shift in (-10.0, 10.0):
+            add_target(plotter, view.focus_mm + shift * view.right, 2.0)
+        view.aim(plotter)
+        return view
+
+    if not can_render():  # nothing is rendered on such a machine, so nothing can have a wrong length
+        return
+    image, _ = _rendered((300, 200), two_balls)
+    columns = np.flatnonzero((image < 200).any(axis=(0, 2)))
+    left, right = columns[columns < 150], columns[columns >= 150]
+    mm_per_pixel = 2 * view.half_height_mm / 200
+    # centers of blobs of whole pixels: half a pixel each
+    assert (right.mean() - left.mean()) * mm_per_pixel == pytest.approx(20.0, abs=mm_per_pixel)
+    assert (left.mean() + right.mean()) / 2 == pytest.approx(149.5, abs=1.0)
