@@ -20,8 +20,9 @@ from efield.ground.units import AMPERE_PER_MICROSECOND
 _DENG: Final = "winding after Deng, Lisanby and Peterchev, Brain Stimul 2013;6:1-13"
 _DRAKAKI: Final = "max dI/dt after Drakaki et al., Brain Stimul 2022;15:697"
 
-#: Distance from winding to head-side casing face. No source gives it; coils in use have a few millimeters.
-_CASING_MM: Final = 4.0
+#: Distance from winding to head-side casing face. No source gives it for these coils; in the X-ray model of the MC-B70
+#: (Thielscher and Kammer 2004) the winding's face lies about 3 mm behind the casing's.
+_CASING_MM: Final = 3.0
 _ASSUMED_CASING: Final = f"casing {_CASING_MM:g} mm thick between winding and head (not published)"
 _ASSUMED_TOUCHING: Final = "wings touch: center distance equal to the outer diameter (not published)"
 _ASSUMED_HINGE: Final = "wings meet at a sharp angle at their winding mid-planes (not published)"
@@ -97,13 +98,13 @@ _ENTRIES: Final[tuple[Entry, ...]] = (
     ),
     Entry(
         "magventure-mc-b70",
-        lambda: figure8(Winding(24, 108, 10, 3.5, 6), _CASING_MM, separation_mm=61.2, opening_deg=145.5),
+        lambda: figure8(Winding(24, 108, 10, 3.5, 6), _CASING_MM, separation_mm=62.9, opening_deg=153.3),
         f"{_DENG}; {_DRAKAKI} (MC-B70 on MagPro X100)",
         (
             _ASSUMED_CASING,
-            "center distance 61.2 mm and opening 145.5 degrees measured in the model of Thielscher and Kammer, "
-            "Clin Neurophysiol 2004;115:1697, as a public coil file carries it (the wings overlap)",
-            "each wing is flat up to the middle; in the real coil only the outer parts are bent",
+            "center distance 62.9 mm and opening 153.3 degrees: centers and mean directions of the wings in the X-ray "
+            "model of Thielscher and Kammer, Clin Neurophysiol 2004;115:1697, as a public coil file carries it",
+            "each wing is one plane; in the real coil the overlapping middle is flat and the outer parts are bent more",
             _ASSUMED_LEADS,
         ),
         155.33 * AMPERE_PER_MICROSECOND,

@@ -5,12 +5,13 @@ head, y away from the handle. The windings of a flat coil lie at z < 0. Positive
 along +y under the center of a figure-8.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from efield.coils.casing import Casing
 from efield.ground import checks
 from efield.ground.errors import InputError
 
@@ -169,8 +170,10 @@ class Coil:
     casing_mm : float
         Distance between the windings' head-side face and the casing's head-side face.
     casing_points_mm : (c, 3) array_like, optional
-        Points that cover the head-side surface of the casing; tested against the head. By default the
-        sources themselves; none for a sampled field, whose shape is not known.
+        Points that cover the head-side surface of the casing; tested against the head. By default samples of
+        `casing`, else the sources themselves; none for a sampled field, whose shape is not known.
+    casing : Casing, optional
+        The casing as a surface, where its shape is known: tested against the head exactly.
     citation : str
         Where the geometry comes from.
     assumptions : tuple of str
@@ -194,6 +197,7 @@ class Coil:
     assumptions: tuple[str, ...] = field(default=(), repr=False)
     max_didt: float | None = None
     aliases: tuple[str, ...] = ()
+    casing: Casing | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         sources = tuple(self.sources)
@@ -206,8 +210,9 @@ class Coil:
         if self.max_didt is not None:
             object.__setattr__(self, "max_didt", checks.positive("max_didt", self.max_didt))
         given = self.casing_points_mm
-        casing = np.concatenate([s.extent_mm for s in sources]) if given is None else given
-        _freeze(self, casing_points_mm=checks.vectors("casing_points_mm", casing))
+        if given is None:
+            given = self.casing.samples_mm() if self.casing else np.concatenate([s.extent_mm for s in sources])
+        _freeze(self, casing_points_mm=checks.vectors("casing_points_mm", given))
 
     @classmethod
     def from_dipoles(cls, points_mm: ArrayLike, moments_am2: ArrayLike, *, name: str = "dipoles") -> Self:
@@ -249,6 +254,10 @@ class Coil:
             If the arrays are not finite (k, 3) arrays of the same length, or a segment has no length.
         """
         return cls(name=name, sources=(Segments(np.asarray(starts_mm), np.asarray(ends_mm), np.asarray(turns)),))
+
+    def with_casing(self, casing: Casing) -> Self:
+        """This coil in a casing of known shape."""
+        return replace(self, casing=casing, casing_points_mm=None)
 
     def __len__(self) -> int:
         return sum(len(source) for source in self.sources)

@@ -1,5 +1,7 @@
 """The primary field of a posed coil: the one place where coil millimeters become meters."""
 
+from itertools import product
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -68,7 +70,7 @@ def b_field(coil: Coil, pose: Pose, points_mm: ArrayLike, current: float) -> Flo
     total = np.zeros_like(points)
     for source in coil.sources:
         total += _magnetic_field(source, points)
-    return amperes * (_checked(coil, total) @ pose.rotation.T)
+    return amperes * (_checked(coil, points, total) @ pose.rotation.T)
 
 
 def vector_potential(coil: Coil, points_mm: ArrayLike) -> FloatArray:
@@ -80,22 +82,37 @@ def vector_potential(coil: Coil, points_mm: ArrayLike) -> FloatArray:
         If `points_mm` is not finite, or a point lies on a source or outside a sampled field.
     """
     points = checks.vectors("points_mm", points_mm)
-    total = np.zeros_like(points)
+    return _checked(coil, points, unchecked_vector_potential(coil, points))
+
+
+def unchecked_vector_potential(coil: Coil, points_mm: FloatArray) -> FloatArray:
+    """A as `vector_potential` gives it, but inf or nan where it is not known, for callers that expect that."""
+    total = np.zeros_like(points_mm)
     for source in coil.sources:
-        total += _vector_potential(source, points)
-    return _checked(coil, total)
+        total += _vector_potential(source, points_mm)
+    return total
 
 
-def _checked(coil: Coil, values: FloatArray) -> FloatArray:
+def _checked(coil: Coil, points_mm: FloatArray, values: FloatArray) -> FloatArray:
     bad = np.flatnonzero(~np.isfinite(values).all(axis=1))
     if len(bad):
-        sampled = any(isinstance(source, SampledField) for source in coil.sources)
-        where = "outside the coil's sampled field" if sampled else "on one of the coil's wires or dipoles"
+        missing = "; ".join(_missing(s, points_mm) for s in coil.sources if isinstance(s, SampledField))
+        where = f"outside the coil's sampled field ({missing})" if missing else "on one of the coil's wires or dipoles"
         raise InputError(
             f"points_mm must be where the coil's field is known; instead {len(bad)} point(s), the first in row "
             f"{bad[0]}, lie {where}; move the coil or take a coil model that covers the head"
         )
     return values
+
+
+def _missing(source: SampledField, points_mm: FloatArray) -> str:
+    """Which range of coil coordinates a sampled field covers, and which was asked for."""
+    last = np.array(source.a_tm.shape[:3]) - 1
+    corners = np.array(list(product(*((0, n) for n in last)))) @ source.affine[:3, :3].T + source.affine[:3, 3]
+    covered = zip("xyz", corners.min(axis=0), corners.max(axis=0), strict=True)
+    needed = zip("xyz", points_mm.min(axis=0), points_mm.max(axis=0), strict=True)
+    texts = (", ".join(f"{axis} {low:.1f} to {high:.1f}" for axis, low, high in box) for box in (covered, needed))
+    return "it covers {}; needed are {} mm in coil coordinates".format(*texts)
 
 
 def _vector_potential(source: Source, points_mm: FloatArray) -> FloatArray:

@@ -18,7 +18,7 @@ def sphere():
 @pytest.fixture(scope="module")
 def in_mni(sphere):
     """A sphere that claims MNI coordinates, big enough to hold the motor targets."""
-    return HeadMesh(points=sphere.points * 1.1, tets=sphere.tets, tissue=sphere.tissue, mni_to_head=np.eye(4))
+    return HeadMesh(points=sphere.points * 1.1, tets=sphere.tets, tissue=sphere.tissue, mni=np.eye(4))
 
 
 def test_tangent_angles_are_anterior_then_medial_on_both_sides():
@@ -90,7 +90,7 @@ def test_without_mni_coordinates_the_error_says_what_to_give(sphere):
 def test_a_misplaced_mni_map_is_noticed(sphere):
     shifted = np.eye(4)
     shifted[0, 3] = 200
-    head = HeadMesh(points=sphere.points, tets=sphere.tets, tissue=sphere.tissue, mni_to_head=shifted)
+    head = HeadMesh(points=sphere.points, tets=sphere.tets, tissue=sphere.tissue, mni=shifted)
     with pytest.raises(OutsideHeadError, match="MNI"):
         m1_hand(head, "left")
 
