@@ -43,7 +43,7 @@ def info(
         "high_mm": mesh.points.max(axis=0).tolist(),
         "min_dihedral_deg": quality.min_dihedral_deg,
         "closed_manifold": quality.boundary_closed and quality.boundary_manifold,
-        "has_mni_map": mesh.mni_to_head is not None,
+        "has_mni_map": mesh.mni is not None,
         "tissues": tissues,
     }
     if as_json:

@@ -164,9 +164,8 @@ def fiducials_of(head: HeadMesh) -> Fiducials:
     ----------
     Okamoto et al. 2004, NeuroImage 21:99-111 (the MNI positions).
     """
-    if head.mni_to_head is not None:
-        linear, offset = head.mni_to_head[:3, :3], head.mni_to_head[:3, 3]
-        return Fiducials(*(linear @ np.array(point) + offset for point in _MNI_FIDUCIALS)).on(head)
+    if head.mni is not None:
+        return Fiducials(*head.mni.to_head(_MNI_FIDUCIALS)).on(head)
     radius = np.linalg.norm(scalp(head).points_mm, axis=1)
     if np.ptp(radius) > _ROUND * radius.mean():
         raise InputError(

@@ -5,7 +5,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from efield.ground import checks
 from efield.head.mesh import HeadMesh
-from efield.kernels.locate import fill_bins, find_tets
+from efield.kernels.locate import bins_of, fill_bins, find_tets
 
 #: A point this far outside a tetrahedron, in barycentric coordinates, still counts as on its face.
 _ON_FACE = 1e-9
@@ -52,8 +52,9 @@ class Locator:
             If points_mm is not an (n, 3) array of finite numbers.
         """
         targets = checks.vectors("points_mm", points_mm)
+        bins = bins_of(self._origin, self._size, self._shape, targets)
+        order = np.argsort(bins, kind="stable")
         tet, weights = find_tets(
-            self._points, self._tets, self._origin, self._size, self._shape,
-            self._start, self._inside, targets, _ON_FACE,
-        )  # fmt: skip
+            self._points, self._tets, self._start, self._inside, targets, bins, order, _ON_FACE
+        )
         return tet, weights

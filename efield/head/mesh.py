@@ -7,10 +7,11 @@ from typing import TypeVar
 from weakref import WeakKeyDictionary
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from efield.ground import checks
 from efield.ground.errors import InputError
+from efield.head.mni import MniMap, as_map
 from efield.kernels import measures
 
 T = TypeVar("T")
@@ -32,9 +33,9 @@ class HeadMesh:
         that is (p1 - p0) x (p2 - p0) . (p3 - p0) > 0.
     tissue : (m,) array_like of int
         SimNIBS tissue tags (1 white matter, 2 gray matter, 3 CSF, 4 bone, 5 scalp, ...).
-    mni_to_head : (4, 4) array_like, optional
-        Affine from MNI152 coordinates to those of this head, mm. Where it is None, targets that are known in MNI
-        coordinates cannot be found.
+    mni : MniMap or (4, 4) array_like, optional
+        Map from MNI152 coordinates to those of this head, mm; a matrix becomes an `AffineMap`. Where it is None,
+        targets that are known in MNI coordinates cannot be found.
 
     Raises
     ------
@@ -46,7 +47,7 @@ class HeadMesh:
     points: NDArray[np.float64]
     tets: NDArray[np.int32]
     tissue: NDArray[np.uint16]
-    mni_to_head: NDArray[np.float64] | None = None
+    mni: MniMap | None = None
 
     def __post_init__(self) -> None:
         points = checks.vectors("points", self.points, minimum=4)
@@ -60,11 +61,10 @@ class HeadMesh:
                 f"points must be in millimeters; instead the mesh is only {extent:.3g} wide, "
                 "which looks like meters: multiply the coordinates by 1000"
             )
-        arrays = {"points": points, "tets": tets, "tissue": tissue}
-        if self.mni_to_head is not None:
-            arrays["mni_to_head"] = _as_affine(self.mni_to_head)
-        for name, array in arrays.items():
-            object.__setattr__(self, name, checks.read_only(array))
+        object.__setattr__(self, "points", checks.read_only(points))
+        object.__setattr__(self, "tets", checks.read_only(tets))
+        object.__setattr__(self, "tissue", checks.read_only(tissue))
+        object.__setattr__(self, "mni", as_map(self.mni))
         self._check_orientation()
 
     def _check_orientation(self) -> None:
@@ -119,13 +119,6 @@ def _as_tags(value: object, n_tets: int) -> NDArray[np.uint16]:
     if not np.issubdtype(tissue.dtype, np.integer) or tissue.min() < 0 or tissue.max() > 65535:
         raise InputError("tissue must be integer tags from 0 to 65535, such as 1 (white matter) to 5 (scalp)")
     return np.ascontiguousarray(tissue, dtype=np.uint16)
-
-
-def _as_affine(value: ArrayLike) -> NDArray[np.float64]:
-    affine = checks.as_float_array("mni_to_head", value)
-    if affine.shape != (4, 4) or not np.allclose(affine[3], (0, 0, 0, 1)) or abs(np.linalg.det(affine)) < 1e-6:
-        raise InputError("mni_to_head must be an invertible 4x4 affine whose last row is 0 0 0 1")
-    return affine
 
 
 def once_per_head(function: Callable[[HeadMesh], T]) -> Callable[[HeadMesh], T]:

@@ -8,6 +8,7 @@ their bytes, stored plane by plane, deflate well.
 import zipfile
 import zlib
 from collections.abc import Mapping
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 from typing import Any, Final
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 
 from efield.ground.errors import FileFormatError, InputError
 from efield.head.mesh import HeadMesh
+from efield.head.mni import AffineMap
 
 #: Step of the stored coordinates, mm.
 QUANTUM_MM: Final = 0.005
@@ -33,15 +35,18 @@ def write_packed(path: str | PathLike[str], head: HeadMesh) -> HeadMesh:
     path : path
         File to write; `.npz`.
     head : HeadMesh
-        Tissue tags up to 255.
+        Tissue tags up to 255; its map from MNI coordinates, if any, must be affine (only the matrix is kept).
 
     Raises
     ------
     InputError
-        If a tag exceeds 255, or if rounding to `QUANTUM_MM` would flatten or invert a tetrahedron.
+        If a tag exceeds 255, the map from MNI coordinates is not affine, or rounding to `QUANTUM_MM` would flatten or
+        invert a tetrahedron.
     """
     if max(head.tags) > 255:
         raise InputError(f"tissue tags of a packed head must be at most 255; instead received {max(head.tags)}")
+    if head.mni is not None and not isinstance(head.mni, AffineMap):
+        raise InputError(f"the map from MNI of a packed head must be affine; instead it is a {head.mni.description}")
     arrays = _packed(_sorted_by_place(head))
     packed = _unpacked(arrays)
     np.savez_compressed(Path(path), allow_pickle=False, **arrays)
@@ -60,7 +65,8 @@ def read_packed(path: str | PathLike[str]) -> HeadMesh:
     if not place.is_file():
         raise FileFormatError(f"a packed head must be an existing file; instead nothing is at {place}")
     try:
-        with np.load(place, allow_pickle=False) as archive:
+        # Opened here, because numpy leaves the file open when its archive is damaged.
+        with place.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
             return _unpacked({name: archive[name] for name in archive.files})
     except (OSError, EOFError, KeyError, IndexError, ValueError, TypeError, zipfile.BadZipFile, zlib.error) as e:
         raise FileFormatError(
@@ -78,7 +84,7 @@ def _sorted_by_place(head: HeadMesh) -> HeadMesh:
     rows = np.sort(new_number[head.tets], axis=1)
     sequence = np.lexsort((rows[:, 3], rows[:, 2], rows[:, 1], rows[:, 0]))
     tets = _swapped_where(rows, _is_odd(new_number[head.tets]))
-    return HeadMesh(points=head.points[order], tets=tets[sequence], tissue=head.tissue[sequence])
+    return replace(head, points=head.points[order], tets=tets[sequence], tissue=head.tissue[sequence])
 
 
 def _is_odd(tets: NDArray[np.int32]) -> NDArray[np.bool_]:
@@ -119,7 +125,7 @@ def _hilbert_number(cells: NDArray[np.int64]) -> NDArray[np.int64]:
     for level in reversed(range(_HILBERT_BITS)):
         for axis in range(3):
             number = (number << 1) | ((axes[axis] >> level) & 1)
-    return number
+    return np.asarray(number)
 
 
 def _packed(head: HeadMesh) -> dict[str, NDArray[Any]]:
@@ -133,6 +139,8 @@ def _packed(head: HeadMesh) -> dict[str, NDArray[Any]]:
         "tissue": head.tissue.astype(np.uint8),
         "counts": np.bincount(rows[:, 0], minlength=len(steps)).astype(np.uint16),
     }
+    if isinstance(head.mni, AffineMap):
+        arrays["mni_to_head"] = head.mni.matrix
     for axis, name in enumerate("xyz"):
         _add_planes(arrays, name, steps[:, axis] - origin[axis])
     for corner in (1, 2, 3):
@@ -149,7 +157,7 @@ def _joined(arrays: Mapping[str, NDArray[Any]], name: str) -> NDArray[np.int32]:
     low, middle, high = (arrays[f"{name}_{plane}"] for plane in range(3))
     if not low.dtype == middle.dtype == high.dtype == np.uint8:
         raise ValueError(f"{name} is not stored as bytes")
-    return low + middle * np.int32(256) + high * np.int32(65536)
+    return np.asarray(low + middle * np.int32(256) + high * np.int32(65536), dtype=np.int32)
 
 
 def _unpacked(arrays: Mapping[str, NDArray[Any]]) -> HeadMesh:
@@ -164,4 +172,9 @@ def _unpacked(arrays: Mapping[str, NDArray[Any]]) -> HeadMesh:
     for corner in (1, 2, 3):
         rows[:, corner] = rows[:, corner - 1] + _joined(arrays, f"corner{corner}")
     odd = np.unpackbits(arrays["odd"], count=len(rows)).astype(bool)
-    return HeadMesh(points=points, tets=_swapped_where(rows, odd), tissue=arrays["tissue"])
+    return HeadMesh(
+        points=points,
+        tets=_swapped_where(rows, odd),
+        tissue=arrays["tissue"],
+        mni=AffineMap(arrays["mni_to_head"]) if "mni_to_head" in arrays else None,
+    )

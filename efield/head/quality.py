@@ -34,6 +34,8 @@ class MeshQuality:
         The outer surface nowhere touches itself: two triangles at every edge, one fan at every node.
     tissue_volume_mm3 : mapping of int to float
         Volume per tissue tag.
+    pieces : mapping of int to int
+        Number of pieces, connected across faces, that each tissue falls into.
     """
 
     n_points: int
@@ -47,6 +49,7 @@ class MeshQuality:
     boundary_closed: bool
     boundary_manifold: bool
     tissue_volume_mm3: Mapping[int, float]
+    pieces: Mapping[int, int]
 
 
 def mesh_quality(head: HeadMesh) -> MeshQuality:
@@ -68,6 +71,7 @@ def mesh_quality(head: HeadMesh) -> MeshQuality:
     smallest, largest = np.degrees(values[:, 0]), np.degrees(values[:, 1])
     neighbors = face_neighbors(head.tets, len(head.points))
     faces = outer_faces(head.tets, neighbors)
+    piece = tissue_pieces(head, neighbors)
     return MeshQuality(
         n_points=len(head.points),
         n_tets=len(head.tets),
@@ -80,7 +84,13 @@ def mesh_quality(head: HeadMesh) -> MeshQuality:
         boundary_closed=bool((_edge_counts(faces) % 2 == 0).all()),
         boundary_manifold=len(pinched_nodes(faces)) == 0,
         tissue_volume_mm3={tag: head.tissue_volume_mm3(tag) for tag in head.tags},
+        pieces={tag: len(np.unique(piece[head.tissue == tag])) for tag in head.tags},
     )
+
+
+def tissue_pieces(head: HeadMesh, neighbors: NDArray[np.int32]) -> NDArray[np.int32]:
+    """(m,) number of the piece of one tissue, connected across faces, that each tetrahedron belongs to."""
+    return np.asarray(stars.pieces(neighbors, np.array(head.tissue)))
 
 
 def face_neighbors(tets: ArrayLike, n_points: int) -> NDArray[np.int32]:

@@ -1,4 +1,4 @@
-"""Triangle surfaces of a head: the outer boundary of any set of tissues."""
+"""Triangle surfaces: any, and those of a head, the outer boundary of any set of tissues."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ _OUTWARD_FACES = np.array([[0, 2, 1], [0, 1, 3], [1, 2, 3], [0, 3, 2]])
 
 
 @dataclass(frozen=True, eq=False)
-class Surface:
+class TriangleSurface:
     """A triangle surface whose normals point out of the tissue it bounds.
 
     Parameters
@@ -29,16 +29,10 @@ class Surface:
         Vertices.
     triangles : (t, 3) int
         0-based vertex numbers, counter-clockwise seen from outside.
-    nodes : (p,) int
-        Node of the head mesh behind each vertex.
-    owners : (t,) int
-        Tetrahedron of the head mesh on the inner side of each triangle.
     """
 
     points_mm: NDArray[np.float64]
     triangles: NDArray[np.int32]
-    nodes: NDArray[np.int32]
-    owners: NDArray[np.int32]
 
     @cached_property
     def _area_vectors(self) -> NDArray[np.float64]:
@@ -69,6 +63,24 @@ class Surface:
             total[:, axis] = np.bincount(self.triangles.ravel(), weights, minlength=len(self.points_mm))
         length = np.linalg.norm(total, axis=1, keepdims=True)
         return total / np.where(length > 0, length, 1.0)
+
+
+@dataclass(frozen=True, eq=False)
+class Surface(TriangleSurface):
+    """A triangle surface made of faces of a head mesh.
+
+    Parameters
+    ----------
+    points_mm, triangles
+        As in `TriangleSurface`.
+    nodes : (p,) int
+        Node of the head mesh behind each vertex.
+    owners : (t,) int
+        Tetrahedron of the head mesh on the inner side of each triangle.
+    """
+
+    nodes: NDArray[np.int32]
+    owners: NDArray[np.int32]
 
     def largest_component(self) -> "Surface":
         """The connected piece of largest area (drops the walls of enclosed cavities)."""

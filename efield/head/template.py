@@ -1,10 +1,7 @@
 """The heads that come with the package."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Final
-
-import numpy as np
 
 from efield.ground import checks
 from efield.ground.errors import FileFormatError
@@ -41,9 +38,7 @@ def load_template(name: str = "mni152") -> HeadMesh:
     ----------
     Fonov et al. 2011, NeuroImage 54:313 (the ICBM152 atlas). How the file is made: `meshes/` of the source tree.
     """
-    packed = read_packed(template_path(checks.choice("template", name, TEMPLATES)))
-    # Its coordinates are MNI152 already.
-    return replace(packed, mni_to_head=np.eye(4))
+    return read_packed(template_path(checks.choice("template", name, TEMPLATES)))
 
 
 def template_path(name: str) -> Path:

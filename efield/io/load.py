@@ -30,7 +30,8 @@ def load_head(name_or_path: str | os.PathLike[str]) -> HeadMesh:
     Parameters
     ----------
     name_or_path : str or path_like
-        ``mni152`` (the default head), ``sphere`` (nested spheres), or a ``.msh`` or ``.vtu`` file in mm.
+        ``mni152`` (the default head), ``sphere`` (nested spheres), a ``.msh`` or ``.vtu`` file in mm, or a subject
+        folder ``m2m_<id>`` of SimNIBS.
 
     Returns
     -------
@@ -42,7 +43,7 @@ def load_head(name_or_path: str | os.PathLike[str]) -> HeadMesh:
     InputError
         If it is neither a known name nor a known kind of file; the nearest name is suggested.
     FileFormatError
-        If the file cannot be read.
+        If the file or folder cannot be read.
     """
     text = os.fspath(name_or_path)
     if text == "mni152":
@@ -53,6 +54,10 @@ def load_head(name_or_path: str | os.PathLike[str]) -> HeadMesh:
         from efield.head.spheres import sphere_head
 
         return sphere_head()
+    if Path(text).is_dir():
+        from efield.io.subject import load_subject
+
+        return load_subject(text)
     suffix = _suffix(text, HEAD_SUFFIXES)
     if suffix == ".msh":
         from efield.io.gmsh import read_head
@@ -158,7 +163,8 @@ def _unknown(what: str, text: str, names: tuple[str, ...], suffixes: tuple[str, 
     if Path(text).is_dir():
         return InputError(f"{what} must be a name or a file; instead {text} is a folder; name the file inside it")
     near = get_close_matches(text.lower(), names, n=1, cutoff=0.4)
-    accepted = ", ".join([*names, f"a file that ends in {' or '.join(suffixes)}"])
+    folder = ["a subject folder m2m_<id>"] if what == "head" else []
+    accepted = ", ".join([*names, *folder, f"a file that ends in {' or '.join(suffixes)}"])
     hint = f"; did you mean {near[0]!r}?" if near else ""
     return InputError(f"{what} must be one of: {accepted}; instead received {text!r}{hint}")
 

@@ -61,7 +61,7 @@ def doubled(array):
 def mark_coarse(points, tets, active, sizes, floors, fields, inverse_spacing, tolerance, marked):
     """Flag active tetrahedra that exceed the size field or do not resolve one of the level sets.
 
-    A level set is not resolved where its value at an edge midpoint has the other sign than the linear
+    A level set is not resolved where its value at a quarter point of an edge has the other sign than the linear
     interpolant and differs from it by more than `tolerance` times the edge; below the `floors` size that no
     longer counts.
     """
@@ -113,12 +113,15 @@ def _unresolved(points, tet, field, inverse_spacing, tolerance, edge):
     for i in range(3):
         for j in range(i + 1, 4):
             p, q = points[tet[i]], points[tet[j]]
-            middle = value_at(
-                field, inverse_spacing, 0.5 * (p[0] + q[0]), 0.5 * (p[1] + q[1]), 0.5 * (p[2] + q[2])
-            )
-            linear = 0.5 * (corner[i] + corner[j])
-            if middle * linear < 0.0 and abs(middle - linear) > tolerance * edge:
-                return True
+            for quarter in range(1, 4):
+                s = 0.25 * quarter
+                linear = corner[i] + s * (corner[j] - corner[i])
+                value = value_at(
+                    field, inverse_spacing,
+                    p[0] + s * (q[0] - p[0]), p[1] + s * (q[1] - p[1]), p[2] + s * (q[2] - p[2]),
+                )
+                if value * linear < 0.0 and abs(value - linear) > tolerance * edge:
+                    return True
     return False
 
 

@@ -52,6 +52,23 @@ def _nearest_crossing(points, tets, pointers, star, field, inverse_spacing, valu
 
 
 @njit(cache=True)
+def _in_thin_sheet(points, tets, pointers, star, field, inverse_spacing, values, v):
+    """Whether the zero set also passes behind node v, seen from its nearest part: then v holds a sheet open."""
+    gx, gy, gz = gradient_at(field, inverse_spacing, points[v, 0], points[v, 1], points[v, 2])
+    length = np.sqrt(gx * gx + gy * gy + gz * gz)
+    for s in range(pointers[v], pointers[v + 1]):
+        for k in range(4):
+            w = tets[star[s], k]
+            if values[v] * values[w] >= 0.0:
+                continue
+            ex, ey, ez = points[w, 0] - points[v, 0], points[w, 1] - points[v, 1], points[w, 2] - points[v, 2]
+            along = (ex * gx + ey * gy + ez * gz) * np.sign(values[v])
+            if along > 0.7 * length * np.sqrt(ex * ex + ey * ey + ez * ez):
+                return True
+    return False
+
+
+@njit(cache=True)
 def foot_point(field, inverse_spacing, x, y, z, steps):
     """Newton steps along the gradient toward the zero set."""
     for _ in range(steps):
@@ -69,7 +86,8 @@ def snap(points, tets, pointers, star, field, inverse_spacing, values, node_bits
     """Move nodes near the zero set of `field` onto it; `points`, `values` and `node_bits` change in place.
 
     A node moves if a crossing lies within `reach` of an edge and its star stays above `least_quality`. A node
-    that is on another interface stays; within 0.7 of the reach it is declared to lie on both.
+    that is on another interface stays; within 0.7 of the reach it is declared to lie on both. A node that alone
+    holds a thin sheet open stays too: snapping it would bridge the sheet.
     """
     for v in range(points.shape[0]):
         if values[v] == 0.0:
@@ -83,6 +101,8 @@ def snap(points, tets, pointers, star, field, inverse_spacing, values, node_bits
             if t <= 0.7 * reach:
                 values[v] = 0.0
                 node_bits[v] |= bit
+            continue
+        if _in_thin_sheet(points, tets, pointers, star, field, inverse_spacing, values, v):
             continue
         fx, fy, fz = foot_point(field, inverse_spacing, points[v, 0], points[v, 1], points[v, 2], 2)
         step = np.sqrt((fx - points[v, 0]) ** 2 + (fy - points[v, 1]) ** 2 + (fz - points[v, 2]) ** 2)
@@ -127,7 +147,7 @@ def _add_pyramid(out, n, q0, q1, q2, q3, apex, points):
 def _add_prism(out, n, a0, a1, a2, b0, b1, b2, points):
     """Three tetrahedra of the prism with triangles a, b and edges ai-bi (Dompierre et al. 1999)."""
     low = min(min(a0, a1, a2), min(b0, b1, b2))
-    if low == b0 or low == b1 or low == b2:
+    if low < min(a0, a1, a2):
         a0, a1, a2, b0, b1, b2 = b0, b1, b2, a0, a1, a2
     if low == a1:
         a0, a1, a2, b0, b1, b2 = a1, a2, a0, b1, b2, b0

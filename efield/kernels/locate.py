@@ -59,20 +59,35 @@ def _weights(points, tet, x, y, z, out):
 
 
 @njit(cache=True, parallel=True)
-def find_tets(points, tets, origin, size, shape, start, inside, targets, tolerance):
+def bins_of(origin, size, shape, targets):
+    """Bin (q,) int64 of each target, -1 outside the grid."""
+    bins = np.full(targets.shape[0], -1, dtype=np.int64)
+    for q in prange(targets.shape[0]):
+        i = (targets[q, 0] - origin[0]) / size
+        j = (targets[q, 1] - origin[1]) / size
+        k = (targets[q, 2] - origin[2]) / size
+        if i >= 0 and j >= 0 and k >= 0 and i < shape[0] and j < shape[1] and k < shape[2]:
+            bins[q] = (int(i) * shape[1] + int(j)) * shape[2] + int(k)
+    return bins
+
+
+@njit(cache=True, parallel=True)
+def find_tets(points, tets, start, inside, targets, bins, order, tolerance):
     """Tetrahedron (q,) int64 of each target, -1 outside, and barycentric coordinates (q, 4).
+
+    Targets are taken in the given order (q,): bin by bin, neighboring tetrahedra stay in the cache.
 
     A target counts as inside when no coordinate is below -tolerance; of several, the tetrahedron with the lowest
     number is taken. Outside, the coordinates are nan.
     """
     found = np.full(targets.shape[0], -1, dtype=np.int64)
     weights = np.full((targets.shape[0], 4), np.nan)
-    for q in prange(targets.shape[0]):
-        x, y, z = targets[q, 0], targets[q, 1], targets[q, 2]
-        i, j, k = (x - origin[0]) / size, (y - origin[1]) / size, (z - origin[2]) / size
-        if i < 0 or j < 0 or k < 0 or i >= shape[0] or j >= shape[1] or k >= shape[2]:
+    for p in prange(targets.shape[0]):
+        q = order[p]
+        b = bins[q]
+        if b < 0:
             continue
-        b = (int(i) * shape[1] + int(j)) * shape[2] + int(k)
+        x, y, z = targets[q, 0], targets[q, 1], targets[q, 2]
         trial = np.empty(4)
         for s in range(start[b], start[b + 1]):
             if _weights(points, tets[inside[s]], x, y, z, trial) >= -tolerance:

@@ -25,11 +25,11 @@ def product(indptr, indices, values, x, out):
 
 
 @njit(cache=True, parallel=True)
-def add_product(indptr, indices, values, x, scale, out):
-    """out += scale A x."""
+def add_product(indptr, indices, values, x, out):
+    """out += A x."""
     for i in prange(indptr.shape[0] - 1):
         for s in range(indptr[i], indptr[i + 1]):
-            j, a = indices[s], values[s] * scale
+            j, a = indices[s], values[s]
             for c in range(x.shape[1]):
                 out[i, c] += a * x[j, c]
 

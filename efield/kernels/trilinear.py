@@ -53,7 +53,7 @@ def sample(field, inverse_spacing, points):
     return values
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def limit_growth(values, spacing, slope):
     """Lower `values` in place until no voxel exceeds a neighbor by more than `slope` times their distance.
 

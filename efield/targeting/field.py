@@ -139,7 +139,7 @@ class EField:
 
         bounds = np.array([self.head.points.min(axis=0), self.head.points.max(axis=0)])
         shape, affine = sample_grid(bounds, 1.0) if like is None else read_grid(like)
-        is_mni = self.head.mni_to_head is not None and np.array_equal(self.head.mni_to_head, np.eye(4))
+        is_mni = self.head.mni is not None and self.head.mni.is_identity
         write_scalar_nifti(path, self.magnitude_on_grid(shape, affine), affine, mni=is_mni)
 
     def magnitude_on_grid(self, shape: tuple[int, int, int], affine: NDArray[np.float64]) -> NDArray[np.float32]:

@@ -11,9 +11,9 @@ from efield.ground import checks
 from efield.ground.errors import CollisionError, OutsideHeadError
 from efield.ground.pose import Pose
 from efield.head.landmarks import electrode
-from efield.head.locate import Locator
 from efield.head.mesh import HeadMesh, once_per_head
 from efield.head.surface import Surface, scalp
+from efield.targeting.collision import clearance_mm, lift_clear
 from efield.targeting.tangent import medial_sign, tangent_direction
 from efield.targeting.targets import Target
 
@@ -27,15 +27,6 @@ _FARTHEST_PLACE_MM: Final = 60.0
 #: The coil's axis passes this near to the place it is held over (mm), or as near as this many steps bring it.
 _CLOSE_ENOUGH_MM: Final = 0.2
 _MOST_SLIDES: Final = 20
-
-#: Casing of a coil of which nothing is known: a flat plate, about that of a 70 mm figure-8 (half width and height, mm).
-_UNKNOWN_CASING_MM: Final = (85.0, 45.0)
-
-#: Scalp samples this near to a casing point (in the coil's plane) face it (mm).
-_CASING_SPACING_MM: Final = 4.0
-
-
-_locator = once_per_head(Locator)
 
 
 @once_per_head
@@ -90,8 +81,7 @@ def place_coil(
     foot, outward = scalp_point_over(surface, _scalp_tree(head), place)
     y_axis = tangent_direction(outward, angle, medial_sign(foot))
     pose = Pose.from_axes(foot + gap * outward, y_axis, -outward)
-    lift = max(0.0, -_narrowest_gap_mm(surface, pose, coil))
-    return pose.moved((0.0, 0.0, -lift))
+    return lift_clear(head, coil, pose)
 
 
 def _place_mm(head: HeadMesh, over: Target | str | ArrayLike) -> NDArray[np.float64]:
@@ -186,49 +176,17 @@ def smoothed_normal(surface: Surface, tree: cKDTree, point_mm: NDArray[np.float6
     return np.asarray(mean / np.linalg.norm(mean))
 
 
-def _casing_points_mm(coil: Coil | None) -> NDArray[np.float64]:
-    if coil is not None and len(coil.casing_points_mm):
-        return coil.casing_points_mm
-    half_width, half_height = _UNKNOWN_CASING_MM
-    x, y = np.meshgrid(np.arange(-half_width, half_width + 1, 5.0), np.arange(-half_height, half_height + 1, 5.0))
-    return np.column_stack([x.ravel(), y.ravel(), np.zeros(x.size)])
-
-
-def _narrowest_gap_mm(surface: Surface, pose: Pose, coil: Coil | None) -> float:
-    """Smallest gap along the coil's axis between the casing and the scalp that faces it; negative where they overlap.
-
-    The casing's head-side face and the facing scalp are both height fields over the coil's plane, sampled at the casing
-    points and at the scalp's vertices and triangle centers.
-    """
-    facing = surface.triangle_normals @ pose.z < 0
-    samples = np.concatenate(
-        [
-            pose.to_coil(surface.centers_mm[facing]),
-            pose.to_coil(surface.points_mm[np.unique(surface.triangles[facing])]),
-        ]
-    )
-    casing = _casing_points_mm(coil)
-    distance, nearest = cKDTree(casing[:, :2]).query(samples[:, :2], distance_upper_bound=_CASING_SPACING_MM)
-    over = np.isfinite(distance)
-    if not over.any():
-        return float("inf")
-    return float((samples[over, 2] - casing[nearest[over], 2]).min())
-
-
 def check_clear(head: HeadMesh, coil: Coil, pose: Pose) -> None:
     """Refuse a pose that puts any of the coil's casing or winding inside the head.
 
     Raises
     ------
     CollisionError
-        With how much of the coil is inside and how far it reaches in.
+        With how far the coil reaches in.
     """
-    parts = [_casing_points_mm(coil), *coil.windings]
-    points = pose.to_head(np.concatenate(parts))
-    inside = _locator(head).find(points)[0] >= 0
-    if inside.any():
-        depth = float(np.max(cKDTree(scalp(head).points_mm).query(points[inside])[0]))
+    clearance = clearance_mm(head, coil, pose)
+    if clearance < 0:
         raise CollisionError(
-            f"the coil must stay outside the head; instead {inside.mean():.0%} of {coil.name} is inside, up to "
-            f"about {depth:.0f} mm deep: move the pose outward along its z axis, and check that z points into the head"
+            f"the coil must stay outside the head; instead {coil.name} is inside by {-clearance:.2g} mm: "
+            "move the pose outward along its z axis, and check that z points into the head"
         )

@@ -130,7 +130,7 @@ def m1_hand(head: HeadMesh, side: Side = "left") -> Target:
     InputError
         If the head has no map from MNI coordinates and is not a sphere.
     """
-    if head.mni_to_head is None and _is_sphere(head):
+    if head.mni is None and _is_sphere(head):
         return _hand_on_sphere(head, side)
     return _motor_target(head, "hand", side)
 
@@ -200,18 +200,21 @@ def _below_electrode(head: HeadMesh, name: str) -> Target:
 
 def _motor_target(head: HeadMesh, part: str, side: Side) -> Target:
     checks.choice("side", side, ("left", "right"))
-    if head.mni_to_head is None:
+    if head.mni is None:
         raise InputError(
-            f"m1_{part} needs a head with a map from MNI coordinates, and this head has none: "
-            "give the target as a point in head coordinates, Target.sphere(center_mm=(x, y, z)) or --target x,y,z"
+            f"m1_{part} needs a head with a map from MNI coordinates, and this head has none: make one with "
+            "register_to_mni(head) or --register, load a subject folder that has one, or give the target as a point "
+            "in head coordinates, Target.sphere(center_mm=(x, y, z)) or --target x,y,z"
         )
     mni, angle = _M1_LEFT[part]
     mni_point = np.array(mni) * (1 if side == "left" else -1, 1, 1)
-    wanted = head.mni_to_head[:3, :3] @ mni_point + head.mni_to_head[:3, 3]
+    wanted = head.mni.to_head(mni_point[None])[0]
     center = _nearest_gray(head, wanted)
     direction, origin = _preferred_direction(head, center, angle, use_wall=part == "hand")
+    way = "" if head.mni.is_identity else f" by {head.mni.description}, then"
     note = (
-        f"MNI {_triple(mni_point)} moved {np.linalg.norm(center - wanted):.1f} mm to gray matter; direction: {origin}"
+        f"MNI {_triple(mni_point)} moved{way} {np.linalg.norm(center - wanted):.1f} mm to gray matter; "
+        f"direction: {origin}"
     )
     return Target(f"m1-{part}-{side}", center, direction=direction, note=note)
 
@@ -234,7 +237,7 @@ def _preferred_direction(
     if use_wall:
         wall, coherence = _sulcal_wall_normal(head, center)
         wall = wall if wall @ rule > 0 else -wall
-        off = float(np.degrees(np.arccos(min(1.0, wall @ rule))))
+        off = float(np.degrees(np.arccos(np.clip(wall @ rule, -1.0, 1.0))))
         if coherence >= _WALL_COHERENCE and off <= _WALL_FROM_RULE_DEG:
             return (
                 wall,

@@ -218,7 +218,7 @@ def test_fiducials_move_with_the_map_from_mni(mni):
     matrix[:3, 3] = 3.0, 20.0, -14.0
     points = mni.points @ matrix[:3, :3].T + matrix[:3, 3]
     skin = mni.tissue == 5  # has the same outer surface, and is quicker to check
-    moved = HeadMesh(points=points, tets=mni.tets[skin], tissue=mni.tissue[skin], mni_to_head=matrix)
+    moved = HeadMesh(points=points, tets=mni.tets[skin], tissue=mni.tissue[skin], mni=matrix)
     expected = fiducials_of(mni)
     found = fiducials_of(moved)
     assert np.allclose(found.nasion_mm, matrix[:3, :3] @ expected.nasion_mm + matrix[:3, 3], atol=1e-6)

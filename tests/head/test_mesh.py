@@ -42,7 +42,7 @@ def test_arrays_are_read_only():
         ({"tissue": np.array([1, 2])}, "one tag per tetrahedron"),
         ({"tissue": np.array([-1])}, "tags"),
         ({"tissue": np.array([1.5])}, "tags"),
-        ({"mni_to_head": np.zeros((4, 4))}, "invertible"),
+        ({"mni": np.zeros((4, 4))}, "invertible"),
     ],
 )
 def test_what_is_not_a_head_is_refused(change, words):

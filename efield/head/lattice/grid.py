@@ -1,0 +1,172 @@
+"""From a label volume and its affine to a padded grid of tissue ranks with perpendicular axes in millimeters."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from efield.ground import checks
+from efield.ground.errors import InputError
+
+#: Columns of an affine that miss a right angle by more than this are sheared, not rounded.
+_SHEAR_TOLERANCE = 1e-3
+
+#: Empty voxels kept around the labels: room for the outermost level set and for tetrahedra that straddle it.
+_MARGIN_MM = 10.0
+
+
+@dataclass(frozen=True, eq=False)
+class LabelGrid:
+    """Tissue ranks on a grid whose axes run roughly to the right, anterior and superior.
+
+    Attributes
+    ----------
+    ranks : (nx, ny, nz) uint8
+        0 outside, k for the k-th tag of `tags`: rank 1 is innermost.
+    tags : tuple of int
+        Tissue tags from the inside out.
+    spacing : (3,) float, mm
+        Voxel size.
+    to_world : (4, 4) float
+        From grid millimeters (0 at the center of the first voxel) to world millimeters; rigid.
+    """
+
+    ranks: NDArray[np.uint8]
+    tags: tuple[int, ...]
+    spacing: NDArray[np.float64]
+    to_world: NDArray[np.float64]
+
+    @property
+    def inverse_spacing(self) -> NDArray[np.float64]:
+        """(3,) voxels per mm."""
+        return np.asarray(1.0 / self.spacing)
+
+    def to_grid(self, points_mm: ArrayLike) -> NDArray[np.float64]:
+        """(n, 3) world points in grid millimeters."""
+        return (checks.vectors("points_mm", points_mm) - self.to_world[:3, 3]) @ self.to_world[:3, :3]
+
+    def from_grid(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(n, 3) grid millimeters as world points."""
+        return np.asarray(points @ self.to_world[:3, :3].T + self.to_world[:3, 3])
+
+
+def label_grid(labels: ArrayLike, affine: ArrayLike, nesting: Sequence[int] | None) -> LabelGrid:
+    """Check, reorient, crop, pad and rank a label volume.
+
+    Parameters
+    ----------
+    labels : (nx, ny, nz) array_like of int
+        Tissue tags; 0 is outside.
+    affine : (4, 4) array_like
+        Voxel indices to world mm; any orientation, but perpendicular axes.
+    nesting : sequence of int or None
+        Tags from the inside out; None sorts the tags that occur.
+
+    Raises
+    ------
+    InputError
+        If the volume is not three-dimensional, integer and non-empty, if the affine is singular or sheared, or
+        if `nesting` and the labels do not name the same tags.
+    """
+    volume = _as_labels(labels)
+    matrix = _as_affine(affine)
+    tags = _as_nesting(volume, nesting)
+    volume, matrix = _reoriented(volume, matrix)
+    spacing = np.linalg.norm(matrix[:3, :3], axis=0)
+    volume, matrix = _cropped(volume, matrix, spacing)
+    table = np.zeros(int(volume.max()) + 1, dtype=np.uint8)
+    for rank, tag in enumerate(tags, start=1):
+        table[tag] = rank
+    to_world = matrix.copy()
+    u, _, vt = np.linalg.svd(matrix[:3, :3] / spacing)
+    to_world[:3, :3] = u @ vt
+    return LabelGrid(np.ascontiguousarray(table[volume]), tags, spacing, to_world)
+
+
+def _as_labels(labels: ArrayLike) -> NDArray[np.integer]:
+    volume = np.asarray(labels)
+    if volume.ndim != 3:
+        raise InputError(f"labels must have shape (nx, ny, nz); instead received shape {volume.shape}")
+    if not np.issubdtype(volume.dtype, np.integer):
+        raise InputError(
+            f"labels must be integers; instead received {volume.dtype}: round them, np.rint(labels).astype(int)"
+        )
+    if not volume.size or not volume.any():
+        raise InputError("labels must hold at least one tissue; instead every voxel is 0")
+    if volume.min() < 0 or volume.max() > 65535:
+        raise InputError(
+            f"labels must be tags from 0 to 65535; instead received {volume.min()} to {volume.max()}"
+        )
+    return volume
+
+
+def _as_affine(affine: ArrayLike) -> NDArray[np.float64]:
+    matrix = checks.as_float_array("affine", affine)
+    if matrix.shape != (4, 4):
+        raise InputError(f"affine must have shape (4, 4); instead received shape {matrix.shape}")
+    lengths = np.linalg.norm(matrix[:3, :3], axis=0)
+    if lengths.min() < 1e-6 or abs(np.linalg.det(matrix[:3, :3] / np.maximum(lengths, 1e-30))) < 1e-3:
+        raise InputError("affine must be invertible; instead its axes are singular: export the volume again")
+    axes = matrix[:3, :3] / lengths
+    if np.abs(axes.T @ axes - np.eye(3)).max() > _SHEAR_TOLERANCE:
+        raise InputError(
+            "affine must have perpendicular axes; instead they are sheared: "
+            "resample the labels (nearest neighbor) onto an unsheared grid first"
+        )
+    return matrix
+
+
+def _as_nesting(volume: NDArray[np.integer], nesting: Sequence[int] | None) -> tuple[int, ...]:
+    found = [int(tag) for tag in np.unique(volume) if tag]
+    if nesting is None:
+        order = tuple(found)
+    else:
+        order = tuple(int(tag) for tag in nesting)
+        missing, extra = sorted(set(order) - set(found)), sorted(set(found) - set(order))
+        if missing or extra or len(set(order)) != len(order):
+            raise InputError(
+                f"nesting must name every label once; instead labels are {found} and nesting is {list(order)}"
+                + (f": no voxel has {missing}" if missing else "") + (f": add {extra}" if extra else "")
+            )
+    if len(order) > 31:
+        raise InputError(f"labels must hold at most 31 tags; instead received {len(order)}: merge some of them")
+    return order
+
+
+def _reoriented(
+    volume: NDArray[np.integer], matrix: NDArray[np.float64]
+) -> tuple[NDArray[np.integer], NDArray[np.float64]]:
+    """Axes permuted and flipped to the nearest RAS order, so that LAS and RAS volumes mesh alike."""
+    axes = matrix[:3, :3] / np.linalg.norm(matrix[:3, :3], axis=0)
+    order = _best_permutation(axes)
+    volume = volume.transpose(order)
+    turned = matrix.copy()
+    turned[:3, :3] = matrix[:3, list(order)]
+    for axis in range(3):
+        if turned[axis, axis] < 0:
+            turned[:3, 3] += turned[:3, axis] * (volume.shape[axis] - 1)
+            turned[:3, axis] *= -1
+            volume = np.flip(volume, axis)
+    return volume, turned
+
+
+def _best_permutation(axes: NDArray[np.float64]) -> tuple[int, int, int]:
+    permutations = ((0, 1, 2), (0, 2, 1), (1, 0, 2), (1, 2, 0), (2, 0, 1), (2, 1, 0))
+    scores = [sum(abs(axes[row, column]) for row, column in enumerate(p)) for p in permutations]
+    return permutations[int(np.argmax(scores))]
+
+
+def _cropped(
+    volume: NDArray[np.integer], matrix: NDArray[np.float64], spacing: NDArray[np.float64]
+) -> tuple[NDArray[np.integer], NDArray[np.float64]]:
+    """The bounding box of the labels plus a margin, padded with 0 where the labels reach the border."""
+    margin = np.ceil(_MARGIN_MM / spacing).astype(int)
+    low, high = np.zeros(3, int), np.zeros(3, int)
+    for axis in range(3):
+        used = np.flatnonzero(volume.any(axis=tuple({0, 1, 2} - {axis})))
+        low[axis], high[axis] = used[0], used[-1] + 1
+    core = volume[tuple(slice(a, b) for a, b in zip(low, high, strict=True))]
+    moved = matrix.copy()
+    moved[:3, 3] += matrix[:3, :3] @ (low - margin)
+    return np.pad(core, [(int(m), int(m)) for m in margin]), moved

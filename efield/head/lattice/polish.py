@@ -1,0 +1,101 @@
+"""Smoothing and untangling of a carved mesh."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import coo_array
+
+from efield.head.lattice.grid import LabelGrid
+from efield.kernels import smoothing, stars
+
+_GOOD_QUALITY = 0.6
+_BAD_QUALITY = 0.3
+_SHEET_WEIGHT = 0.6
+#: Interface nodes may leave their level set by this fraction of the mean edge to save a bad tetrahedron.
+_SLACK = 0.12
+#: The few tetrahedra still worse than this may pull their interface nodes farther.
+_WORST_QUALITY = 0.2
+_LAST_SLACK = 0.25
+_TRIALS = 32
+_SWEEPS = 8
+#: Interface nodes return to their level set only as far as no tetrahedron gets worse than this.
+_PROJECTION_QUALITY = 0.3
+
+
+@dataclass(frozen=True, eq=False)
+class Topology:
+    """Who touches whom, and what each node may do; fixed while nodes move."""
+
+    pointers: NDArray[np.int32]
+    star: NDArray[np.int32]
+    kinds: NDArray[np.int8]
+    sheet_pointers: NDArray[np.int32]
+    sheet: NDArray[np.int32]
+
+
+def topology(tets: NDArray[np.int32], ranks: NDArray[np.uint8], n_points: int) -> Topology:
+    """Stars, node kinds and neighbors along the interfaces."""
+    pointers, star = stars.node_stars(tets, n_points)
+    neighbors = stars.face_neighbors(tets, pointers, star)
+    masks = stars.rank_masks(tets, ranks, neighbors, n_points)
+    sheet_pointers, sheet = _sheets(tets, ranks, neighbors, n_points)
+    return Topology(pointers, star, _kinds(masks), sheet_pointers, sheet)
+
+
+def _kinds(masks: NDArray[np.uint32]) -> NDArray[np.int8]:
+    count = np.bitwise_count(masks)
+    inner = masks & ~np.uint32(1)
+    lowest = np.round(np.log2(np.maximum(inner & (~inner + np.uint32(1)), 1))).astype(np.int8)
+    return np.where(count == 1, 0, np.where(count == 2, lowest, -1)).astype(np.int8)
+
+
+def _sheets(
+    tets: NDArray[np.int32], ranks: NDArray[np.uint8], neighbors: NDArray[np.int32], n_points: int
+) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    other = np.where(neighbors >= 0, ranks[neighbors], 0)
+    t, k = np.nonzero(other < ranks[:, None])
+    faces = np.stack([tets[t, (k + 1) % 4], tets[t, (k + 2) % 4], tets[t, (k + 3) % 4]], axis=1)
+    ends = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
+    ones = np.ones(len(ends), dtype=np.int8)
+    graph = coo_array((ones, (ends[:, 0], ends[:, 1])), shape=(n_points, n_points)).tocsr()
+    graph = (graph + graph.T).tocsr()
+    return graph.indptr.astype(np.int32), graph.indices.astype(np.int32)
+
+
+def polish(
+    grid: LabelGrid,
+    points: NDArray[np.float64],
+    tets: NDArray[np.int32],
+    ranks: NDArray[np.uint8],
+    fields: NDArray[np.float32],
+    seed: int,
+    report: Callable[[float], None],
+) -> NDArray[np.float64]:
+    """The points moved so that tetrahedra get better and interfaces stay on their level sets."""
+    top = topology(tets, ranks, len(points))
+    points = np.ascontiguousarray(points)
+    mesh = (points, tets, top.pointers, top.star, top.kinds)
+    spacing = grid.inverse_spacing
+
+    def smooth(sweeps: int) -> None:
+        smoothing.smooth(
+            *mesh, top.sheet_pointers, top.sheet, fields, spacing, _GOOD_QUALITY, _SHEET_WEIGHT, sweeps
+        )
+
+    def untangle(sweeps: int, bad: float = _BAD_QUALITY, slack: float = _SLACK) -> None:
+        smoothing.untangle(*mesh, fields, spacing, bad, _TRIALS, slack, seed, sweeps)
+
+    for sweep in range(_SWEEPS):
+        smooth(1)
+        report(0.7 * (sweep + 1) / _SWEEPS)
+    untangle(6)
+    smoothing.project(*mesh, fields, spacing, _PROJECTION_QUALITY, 2)
+    report(0.8)
+    smooth(2)
+    untangle(6)
+    report(0.9)
+    untangle(12, _WORST_QUALITY, _LAST_SLACK)
+    report(1.0)
+    return points

@@ -1,0 +1,225 @@
+"""Affine registration of a head's brain to MNI152, for heads that come without a map.
+
+The outer surface of gray and white matter together, and that of white matter, are laid onto those of the shipped MNI152
+head: first by their centers and extents, then by iterated closest points, measured along the normals and from both
+sides, with seven (shift, rotation, one scale) and then all twelve parameters of an affine.
+
+References
+----------
+Chen Y, Medioni G. Object modelling by registration of multiple range images. Image Vis Comput 1992;10:145-155.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial import cKDTree
+from scipy.spatial.transform import Rotation
+
+from efield.ground.errors import InputError
+from efield.head.closest import ClosestPoints
+from efield.head.mesh import HeadMesh
+from efield.head.mni import AffineMap
+from efield.head.surface import TriangleSurface, boundary
+from efield.head.template import load_template
+from efield.head.tissue import GRAY_MATTER, WHITE_MATTER
+
+#: Points of one surface that look for a partner on the other, and points that can be found there.
+_SEEKERS: Final = 2000
+_PARTNERS: Final = 40_000
+#: Turns (degrees about the x, y and z axis) from which the coarse stage starts; the best two go on.
+_STARTS_DEG: Final = ((0, 0, 0), (-25, 0, 0), (25, 0, 0), (0, -20, 0), (0, 20, 0), (0, 0, -20), (0, 0, 20))
+_KEPT_STARTS: Final = 2
+_COARSE_STEPS: Final = 12
+_SIMILARITY_STEPS: Final = 15
+_AFFINE_STEPS: Final = 30
+#: Partners must be nearer than this (mm), from the first step of a stage to its last, and face the same way.
+_REACH_MM: Final = (40.0, 10.0)
+_SAME_WAY: Final = 0.3
+#: Residuals (mm) beyond which a partner counts little.
+_ROBUST_MM: Final = 3.0
+#: Two brains that match leave less than this between their surfaces at the median (mm); a wrong start leaves more.
+_LARGEST_RESIDUAL_MM: Final = 4.0
+_LENGTH_MM: Final = 60.0  # makes rotations and shifts of like size
+
+
+@dataclass(frozen=True, eq=False)
+class _Sheet:
+    """Points of a surface, evenly spread, with normals."""
+
+    points: NDArray[np.float64]
+    normals: NDArray[np.float64]
+
+    @cached_property
+    def tree(self) -> cKDTree:
+        """Finds the nearest of the points."""
+        return cKDTree(self.points)
+
+    def seekers(self, count: int) -> NDArray[np.intp]:
+        """Numbers of some of the points, evenly spread."""
+        return np.linspace(0, len(self.points) - 1, min(count, len(self.points))).astype(np.intp)
+
+
+def register_to_mni(head: HeadMesh) -> HeadMesh:
+    """The head with a map from MNI152 coordinates found from the shape of its brain; an existing map is replaced.
+
+    Parameters
+    ----------
+    head : HeadMesh
+        With white and gray matter (tags 1 and 2), in RAS and not tilted by more than about 40 degrees. Cerebellum and
+        brainstem may be there or not.
+
+    Returns
+    -------
+    HeadMesh
+        Its `mni` is an `AffineMap` whose description states how far the surfaces stay apart.
+
+    Raises
+    ------
+    InputError
+        If the head has no white or gray matter, or the surfaces cannot be laid onto each other: the brain is
+        incomplete, or the head is not upright RAS.
+
+    Notes
+    -----
+    An affine matches size and tilt, not folds: the residual says how far the surfaces are apart, not how far a gyrus of
+    this person is from the template's. Left and right cannot be told apart by shape.
+    """
+    missing = [tag for tag in (WHITE_MATTER, GRAY_MATTER) if tag not in head.tags]
+    if missing:
+        raise InputError(
+            f"a head to register must have white and gray matter (tags 1 and 2); instead its tags are {head.tags}: "
+            "give targets as points in head coordinates"
+        )
+    template = load_template("mni152")
+    fixed, moving = _brain(head), _brain(template)
+    matrix = _registered([_sheet(s) for s in moving], [_sheet(s) for s in fixed])
+    distance = _distances(matrix, moving[0], fixed[0])
+    middle, far = float(np.median(distance)), float(np.percentile(distance, 95))
+    if middle > _LARGEST_RESIDUAL_MM:
+        raise InputError(
+            f"the brain must have the shape of a brain, upright in RAS; instead its surface stays {middle:.1f} mm from "
+            "that of MNI152 at the median: check orientation and tissues, or give targets as points"
+        )
+    description = (
+        f"affine registration of the brain's surface to MNI152 (distance left: median {middle:.1f} mm, "
+        f"95th percentile {far:.1f} mm)"
+    )
+    return replace(head, mni=AffineMap(matrix, description))
+
+
+def _brain(head: HeadMesh) -> tuple[TriangleSurface, TriangleSurface]:
+    """The outer surfaces of gray and white matter together, and of white matter."""
+    whole = boundary(head, (WHITE_MATTER, GRAY_MATTER)).largest_component()
+    return whole, boundary(head, (WHITE_MATTER,)).largest_component()
+
+
+def _sheet(surface: TriangleSurface) -> _Sheet:
+    """One point for each equal share of the surface's area, in an order that mixes places."""
+    total = np.cumsum(surface.areas)
+    count = min(_PARTNERS, len(total))
+    chosen = np.unique(np.searchsorted(total, (np.arange(count) + 0.5) / count * total[-1]))
+    chosen = np.random.default_rng(0).permutation(chosen)
+    return _Sheet(surface.centers_mm[chosen], surface.triangle_normals[chosen])
+
+
+def _registered(moving: Sequence[_Sheet], fixed: Sequence[_Sheet]) -> NDArray[np.float64]:
+    """(4, 4) affine that lays the moving surfaces onto the fixed ones."""
+
+    def misfit(matrix: NDArray[np.float64]) -> float:
+        return _misfit(matrix, moving[0], fixed[0])
+
+    starts = [_start(moving[0], fixed[0], turn) for turn in _STARTS_DEG]
+    coarse = [_iterated(start, moving, fixed, _COARSE_STEPS, _SEEKERS // 5, affine=False) for start in starts]
+    best = sorted(coarse, key=misfit)[:_KEPT_STARTS]
+    similar = [_iterated(start, moving, fixed, _SIMILARITY_STEPS, _SEEKERS, affine=False) for start in best]
+    return min((_iterated(s, moving, fixed, _AFFINE_STEPS, _SEEKERS, affine=True) for s in similar), key=misfit)
+
+
+def _start(moving: _Sheet, fixed: _Sheet, turn_deg: tuple[int, int, int]) -> NDArray[np.float64]:
+    """Centers on each other, one common scale from the spreads, and a turn."""
+    scale = float(np.sqrt(fixed.points.var(axis=0).sum() / moving.points.var(axis=0).sum()))
+    matrix = np.eye(4)
+    matrix[:3, :3] = scale * Rotation.from_rotvec(np.radians(turn_deg)).as_matrix()
+    matrix[:3, 3] = fixed.points.mean(axis=0) - matrix[:3, :3] @ moving.points.mean(axis=0)
+    return matrix
+
+
+def _iterated(
+    matrix: NDArray[np.float64],
+    moving: Sequence[_Sheet],
+    fixed: Sequence[_Sheet],
+    steps: int,
+    seekers: int,
+    *,
+    affine: bool,
+) -> NDArray[np.float64]:
+    for reach in np.geomspace(*_REACH_MM, steps):
+        pairs = [_pairs(matrix, m, f, seekers, reach) for m, f in zip(moving, fixed, strict=True)]
+        at, normals, gap = (np.concatenate(parts) for parts in zip(*pairs, strict=True))
+        matrix = _improvement(at, normals, gap, affine=affine) @ matrix
+    return matrix
+
+
+def _pairs(
+    matrix: NDArray[np.float64], moving: _Sheet, fixed: _Sheet, seekers: int, reach: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Places (k, 3) of moved points, normals (k, 3) of their partners and the gaps (k,) between, along the normals.
+
+    Both surfaces look for partners, so that neither can shrink into the other.
+    """
+    linear = matrix[:3, :3]
+    turned = moving.normals @ np.linalg.inv(linear)
+    turned /= np.linalg.norm(turned, axis=1, keepdims=True)
+    here = moving.seekers(seekers)
+    moved = moving.points[here] @ linear.T + matrix[:3, 3]
+    partner = fixed.tree.query(moved)[1]
+    there = fixed.seekers(seekers)
+    back = (fixed.points[there] - matrix[:3, 3]) @ np.linalg.inv(linear).T
+    found = moving.tree.query(back)[1]
+    at = np.concatenate([moved, moving.points[found] @ linear.T + matrix[:3, 3]])
+    target = np.concatenate([fixed.points[partner], fixed.points[there]])
+    normals = np.concatenate([fixed.normals[partner], fixed.normals[there]])
+    own = np.concatenate([turned[here], turned[found]])
+    good = (np.linalg.norm(at - target, axis=1) < reach) & (np.einsum("ij,ij->i", own, normals) > _SAME_WAY)
+    return at[good], normals[good], np.einsum("ij,ij->i", (target - at)[good], normals[good])
+
+
+def _improvement(
+    at: NDArray[np.float64], normals: NDArray[np.float64], gap: NDArray[np.float64], *, affine: bool
+) -> NDArray[np.float64]:
+    """(4, 4) small motion that closes the gaps along the normals in the sense of robust least squares."""
+    center = at.mean(axis=0)
+    place = (at - center) / _LENGTH_MM
+    if affine:
+        columns = np.concatenate([(normals[:, :, None] * place[:, None, :]).reshape(-1, 9), normals], axis=1)
+    else:
+        columns = np.column_stack([np.cross(place, normals), np.einsum("ij,ij->i", place, normals), normals])
+    weight = 1.0 / np.sqrt(1.0 + (gap / _ROBUST_MM) ** 2)
+    found = np.linalg.lstsq(columns * weight[:, None], gap * weight, rcond=1e-6)[0]
+    motion = np.eye(4)
+    if affine:
+        motion[:3, :3] += found[:9].reshape(3, 3) / _LENGTH_MM
+    else:
+        motion[:3, :3] = (1 + found[3] / _LENGTH_MM) * Rotation.from_rotvec(found[:3] / _LENGTH_MM).as_matrix()
+    motion[:3, 3] = found[-3:] + center - motion[:3, :3] @ center
+    return motion
+
+
+def _misfit(matrix: NDArray[np.float64], moving: _Sheet, fixed: _Sheet) -> float:
+    """Mean distance of two surfaces' points to each other."""
+    back = (fixed.points[:_SEEKERS] - matrix[:3, 3]) @ np.linalg.inv(matrix[:3, :3]).T
+    forth = moving.points[:_SEEKERS] @ matrix[:3, :3].T + matrix[:3, 3]
+    return float(np.mean(np.concatenate([fixed.tree.query(forth)[0], moving.tree.query(back)[0]])))
+
+
+def _distances(
+    matrix: NDArray[np.float64], moving: TriangleSurface, fixed: TriangleSurface
+) -> NDArray[np.float64]:
+    """Distances between the surfaces from both sides, in the fixed one's mm."""
+    moved = TriangleSurface(moving.points_mm @ matrix[:3, :3].T + matrix[:3, 3], moving.triangles)
+    places = [_sheet(moved).points[:_SEEKERS], _sheet(fixed).points[:_SEEKERS]]
+    return np.concatenate([ClosestPoints(fixed).find(places[0])[1], ClosestPoints(moved).find(places[1])[1]])

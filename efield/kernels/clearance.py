@@ -1,0 +1,203 @@
+"""Distances to a surface of triangles, with a tree of boxes around them.
+
+The tree is complete and binary: the children of box i are 2i + 1 and 2i + 2, and the last level holds the leaves,
+each with `LEAF` triangles in the order of `corners`. Boxes without triangles are empty (low = inf). Queries are few
+and pruned hard, so they run on one thread. Coordinates are in any one unit. Vectors are tuples: arrays would be
+allocated for every triangle.
+"""
+
+import numpy as np
+from numba import njit
+
+#: Triangles in a leaf.
+LEAF = 4
+
+_DEPTH = 64
+
+
+@njit(cache=True, error_model="numpy")
+def _vector(corners, t, k):
+    return corners[t, k, 0], corners[t, k, 1], corners[t, k, 2]
+
+
+@njit(cache=True, error_model="numpy")
+def _less(a, b):
+    return a[0] - b[0], a[1] - b[1], a[2] - b[2]
+
+
+@njit(cache=True, error_model="numpy")
+def _along(a, t, u):
+    return a[0] + t * u[0], a[1] + t * u[1], a[2] + t * u[2]
+
+
+@njit(cache=True, error_model="numpy")
+def _dot(a, b):
+    return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
+
+
+@njit(cache=True, error_model="numpy")
+def _cross(a, b):
+    return a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]
+
+
+@njit(cache=True, error_model="numpy")
+def _squared(p, q):
+    d = _less(p, q)
+    return _dot(d, d)
+
+
+@njit(cache=True, error_model="numpy")
+def _box_to_box(low, high, boxes, i):
+    """Squared distance between a box and box i of the tree."""
+    x = max(low[0] - boxes[i, 1, 0], boxes[i, 0, 0] - high[0], 0.0)
+    y = max(low[1] - boxes[i, 1, 1], boxes[i, 0, 1] - high[1], 0.0)
+    z = max(low[2] - boxes[i, 1, 2], boxes[i, 0, 2] - high[2], 0.0)
+    return x * x + y * y + z * z
+
+
+@njit(cache=True, error_model="numpy")
+def _to_segment(p, a, edge):
+    """Squared distance to the segment from `a` along `edge`, and the share of it at the nearest point."""
+    t = min(max(_dot(_less(p, a), edge) / _dot(edge, edge), 0.0), 1.0)
+    return _squared(p, _along(a, t, edge)), t
+
+
+@njit(cache=True, error_model="numpy")
+def _point_to_triangle(p, a, b, c):
+    """Squared distance, and the weights of b and c in the nearest point.
+
+    A weight is exactly 0, or the two exactly 1 together, where the point lies on an edge.
+    """
+    ab, ac, ap = _less(b, a), _less(c, a), _less(p, a)
+    d00, d01, d11, d20, d21 = _dot(ab, ab), _dot(ab, ac), _dot(ac, ac), _dot(ap, ab), _dot(ap, ac)
+    area = d00 * d11 - d01 * d01
+    v = (d11 * d20 - d01 * d21) / area
+    w = (d00 * d21 - d01 * d20) / area
+    if v > 0.0 and w > 0.0 and v + w < 1.0:
+        return _squared(p, _along(_along(a, v, ab), w, ac)), v, w
+    best, t = _to_segment(p, a, ab)
+    v, w = t, 0.0
+    other, t = _to_segment(p, a, ac)
+    if other < best:
+        best, v, w = other, 0.0, t
+    other, t = _to_segment(p, b, _less(c, b))
+    if other < best:
+        best, v, w = other, 1.0 - t, t
+        # On this edge the weights add up to 1; rounding must not move the point off it.
+        v = 1.0 - w
+    return best, v, w
+
+
+@njit(cache=True, error_model="numpy")
+def nearest_triangles(points, corners, boxes, upper):
+    """Nearest triangle of each point.
+
+    points (n, 3); corners (t, 3, 3) in the order of the leaves; boxes (b, 2, 3) low and high corners; what is farther
+    than `upper` (squared) is not sought. Returns the numbers (n,) of the triangles, weights (n, 2) of their second and
+    third corners in the nearest points, and squared distances (n,); `upper` where there is none nearer.
+    """
+    n, leaves = points.shape[0], (boxes.shape[0] + 1) // 2
+    number, weights, squared = np.zeros(n, np.int64), np.zeros((n, 2)), np.empty(n)
+    stack, bounds = np.empty(_DEPTH, np.int64), np.empty(_DEPTH)
+    for i in range(n):
+        p = (points[i, 0], points[i, 1], points[i, 2])
+        best, top = upper, 1
+        stack[0], bounds[0] = 0, 0.0
+        while top > 0:
+            top -= 1
+            if bounds[top] >= best:
+                continue
+            box = stack[top]
+            if box >= leaves - 1:
+                first = (box - leaves + 1) * LEAF
+                for t in range(first, min(first + LEAF, corners.shape[0])):
+                    distance, v, w = _point_to_triangle(
+                        p, _vector(corners, t, 0), _vector(corners, t, 1), _vector(corners, t, 2)
+                    )
+                    if distance < best:
+                        best, number[i], weights[i, 0], weights[i, 1] = distance, t, v, w
+                continue
+            left, right = _box_to_box(p, p, boxes, 2 * box + 1), _box_to_box(p, p, boxes, 2 * box + 2)
+            swap = 1 if left < right else 0  # the nearer one is pushed last and taken first
+            stack[top], bounds[top] = 2 * box + 1 + swap, right if swap else left
+            stack[top + 1], bounds[top + 1] = 2 * box + 2 - swap, left if swap else right
+            top += 2
+        squared[i] = best
+    return number, weights, squared
+
+
+@njit(cache=True, error_model="numpy")
+def _edge_to_edge(a, u, b, v):
+    """Squared distance of the segments a + s u and b + t v, s and t in [0, 1]."""
+    w = _less(a, b)
+    uu, uv, vv, uw, vw = _dot(u, u), _dot(u, v), _dot(v, v), _dot(u, w), _dot(v, w)
+    cross = uu * vv - uv * uv
+    s = min(max((uv * vw - vv * uw) / cross, 0.0), 1.0) if cross > 1e-12 * uu * vv else 0.0
+    t = min(max((uv * s + vw) / vv, 0.0), 1.0)
+    s = min(max((uv * t - uw) / uu, 0.0), 1.0)
+    return _squared(_along(a, s, u), _along(b, t, v))
+
+
+@njit(cache=True, error_model="numpy")
+def _pierces(a, b, p, q, r):
+    """Whether the segment from a to b crosses the triangle p, q, r."""
+    normal = _cross(_less(q, p), _less(r, p))
+    above, below = _dot(normal, _less(a, p)), _dot(normal, _less(b, p))
+    if above * below > 0.0 or above == below:
+        return False
+    hit = _along(a, above / (above - below), _less(b, a))
+    return (
+        _dot(_cross(_less(q, p), _less(hit, p)), normal) >= 0.0
+        and _dot(_cross(_less(r, q), _less(hit, q)), normal) >= 0.0
+        and _dot(_cross(_less(p, r), _less(hit, r)), normal) >= 0.0
+    )
+
+
+@njit(cache=True, error_model="numpy")
+def _triangle_to_triangle(triangles, i, corners, t):
+    """Squared distance of triangle i of one set to triangle t of the other, 0 where they cross."""
+    best = np.inf
+    a, b, c = _vector(triangles, i, 0), _vector(triangles, i, 1), _vector(triangles, i, 2)
+    p, q, r = _vector(corners, t, 0), _vector(corners, t, 1), _vector(corners, t, 2)
+    for _ in range(3):
+        for _ in range(3):
+            best = min(best, _edge_to_edge(a, _less(b, a), p, _less(q, p)))
+            p, q, r = q, r, p
+        if _pierces(a, b, p, q, r) or _pierces(p, q, a, b, c):
+            return 0.0
+        best = min(best, _point_to_triangle(a, p, q, r)[0], _point_to_triangle(p, a, b, c)[0])
+        a, b, c = b, c, a
+        p, q, r = q, r, p
+    return best
+
+
+@njit(cache=True, error_model="numpy")
+def nearest_pair(triangles, corners, boxes, upper):
+    """Squared distance between two sets of triangles, 0 where any two cross.
+
+    triangles (k, 3, 3); corners and boxes as in `nearest_triangles`; pairs farther apart than `upper` (squared) are
+    passed over, and `upper` is returned if there is none nearer.
+    """
+    leaves = (boxes.shape[0] + 1) // 2
+    stack = np.empty(_DEPTH, np.int64)
+    best = upper
+    for i in range(triangles.shape[0]):
+        a, b, c = _vector(triangles, i, 0), _vector(triangles, i, 1), _vector(triangles, i, 2)
+        low = (min(a[0], b[0], c[0]), min(a[1], b[1], c[1]), min(a[2], b[2], c[2]))
+        high = (max(a[0], b[0], c[0]), max(a[1], b[1], c[1]), max(a[2], b[2], c[2]))
+        stack[0], top = 0, 1
+        while top > 0:
+            top -= 1
+            box = stack[top]
+            if _box_to_box(low, high, boxes, box) >= best:
+                continue
+            if box >= leaves - 1:
+                first = (box - leaves + 1) * LEAF
+                for t in range(first, min(first + LEAF, corners.shape[0])):
+                    best = min(best, _triangle_to_triangle(triangles, i, corners, t))
+                    if best == 0.0:
+                        return best
+                continue
+            stack[top], stack[top + 1] = 2 * box + 1, 2 * box + 2
+            top += 2
+    return best

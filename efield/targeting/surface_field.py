@@ -1,0 +1,86 @@
+"""The field on a surface that is not part of the mesh: the middle of the cortex, or a surface of FreeSurfer."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from efield.ground.errors import OutsideHeadError
+from efield.head.surface import TriangleSurface
+
+if TYPE_CHECKING:
+    from efield.targeting.field import EField
+
+
+@dataclass(frozen=True, eq=False)
+class SurfaceField:
+    """The recovered field at the vertices of a surface; nan outside the head.
+
+    Parameters
+    ----------
+    surface : TriangleSurface
+    e : (p, 3) float, V/m
+    tissue : (p,) int
+        Tag of the tissue each vertex lies in, 0 outside the head.
+    """
+
+    surface: TriangleSurface
+    e: NDArray[np.float64]
+    tissue: NDArray[np.int64]
+
+    @property
+    def outside(self) -> int:
+        """Number of vertices outside the head."""
+        return int((self.tissue == 0).sum())
+
+    @cached_property
+    def magnitude(self) -> NDArray[np.float64]:
+        """(p,) |E|, V/m."""
+        return np.asarray(np.linalg.norm(self.e, axis=1))
+
+    @cached_property
+    def normal(self) -> NDArray[np.float64]:
+        """(p,) component of E along the surface's normal, V/m; positive = into the cortex."""
+        return np.asarray(-np.einsum("ij,ij->i", self.e, self.surface.normals))
+
+    @cached_property
+    def tangential(self) -> NDArray[np.float64]:
+        """(p,) size of the component of E in the surface, V/m."""
+        return np.asarray(np.linalg.norm(self.e + self.normal[:, None] * self.surface.normals, axis=1))
+
+    def values(self) -> dict[str, NDArray[np.float64]]:
+        """What a file holds: ``E_magn``, ``E_normal`` (positive into the cortex) and ``E_tangent``, V/m each."""
+        return {"E_magn": self.magnitude, "E_normal": self.normal, "E_tangent": self.tangential}
+
+
+def field_on_surface(field: "EField", surface: TriangleSurface) -> SurfaceField:
+    """The recovered field at the vertices of a surface.
+
+    Parameters
+    ----------
+    field : EField
+    surface : TriangleSurface
+        In head coordinates, mm. At a vertex the field is that of the tissue the vertex lies in.
+
+    Returns
+    -------
+    SurfaceField
+        Vertices outside the head have nan and are counted.
+
+    Raises
+    ------
+    OutsideHeadError
+        If more than half of the vertices lie outside the head: the surface is in other coordinates.
+    """
+    e = field.at(surface.points_mm)
+    tet, _ = field.recovered.patches.locator.find(surface.points_mm)
+    tissue = np.where(tet >= 0, field.head.tissue[np.maximum(tet, 0)], 0).astype(np.int64)
+    outside = int((tissue == 0).sum())
+    if 2 * outside > len(tissue):
+        raise OutsideHeadError(
+            f"a surface must lie in the head; instead {outside} of {len(tissue)} vertices are outside: "
+            "check that it is in this head's coordinates"
+        )
+    return SurfaceField(surface, e, tissue)
