@@ -1,29 +1,129 @@
-"""`efield mesh`: look at head meshes."""
+"""`efield mesh`: look at head meshes, and make them from label volumes."""
 
 import json
 import sys
-from typing import Annotated, Any
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
 
-from efield.app.console import OUT
+from efield.app.console import ERR, OUT
+from efield.ground.errors import InputError
+
+if TYPE_CHECKING:
+    from efield.head.lattice import Refinement
+    from efield.head.mesh import HeadMesh
 
 app = typer.Typer(help="Head meshes.", no_args_is_help=True)
 
 
 @app.command()
 def info(
-    head: Annotated[str, typer.Argument(help="mni152, sphere, or a .msh or .vtu file.")],
+    head: Annotated[str, typer.Argument(help="mni152, sphere, a .msh or .vtu file, or a folder m2m_<id>.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
 ) -> None:
     """Size, tissues and element quality of a head."""
+    from efield.io.load import load_head
+
+    _report(head, load_head(head), as_json)
+
+
+@app.command()
+def build(
+    labels: Annotated[Path, typer.Argument(help="Label volume (NIfTI): 1 white, 2 gray, 3 CSF, 4 bone, 5 scalp, ...")],
+    out: Annotated[Path, typer.Argument(help="Mesh to write: .msh (Gmsh, SimNIBS) or .vtu (ParaView).")],
+    scale: Annotated[float, typer.Option(help="Multiplies every edge length; 1 gives about 3 million tets.")] = 1.6,
+    edge: Annotated[
+        list[str] | None, typer.Option(help="Edge length of one tissue, TAG=MM, such as --edge 2=1.8; repeatable.")
+    ] = None,
+    refine: Annotated[
+        list[str] | None, typer.Option(help="Finer sphere, X,Y,Z,RADIUS,FACTOR (mm; factor below 1); repeatable.")
+    ] = None,
+    label_map: Annotated[
+        Path | None,
+        typer.Option(help="CSV of label,tag for another scheme, such as FreeSurfer's aseg; tag 0 drops it."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+) -> None:
+    """Tetrahedra from a label volume, in any orientation and voxel size.
+
+    Examples:
+
+      efield mesh build final_tissues.nii.gz head.msh
+
+      efield mesh build aseg.nii.gz head.msh --label-map aseg.csv --refine=-37,-21,58,20,0.5
+    """
+    from efield.head.lattice import mesh_labels
+    from efield.io.label_map import mapped, read_label_map
+    from efield.io.nifti import read_labels
+
+    if out.suffix.lower() not in (".msh", ".vtu"):
+        raise InputError(f"the mesh's name must end in .msh or .vtu; instead received {out.name!r}")
+    edges = dict(_edge(text) for text in edge or ())
+    spheres = [_refinement(text) for text in refine or ()]
+    tags = read_label_map(label_map) if label_map else None
+    volume, affine = read_labels(labels)
+    if tags is not None:
+        volume = mapped(volume, tags)
+    with _stages() as progress:
+        head = mesh_labels(volume, affine, edge_mm=edges or None, scale=scale, refine=spheres, progress=progress)
+    _write(out, head)
+    _report(str(out), head, as_json)
+
+
+def _edge(text: str) -> tuple[int, float]:
+    tag, _, length = text.partition("=")
+    try:
+        return int(tag), float(length)
+    except ValueError as error:
+        raise InputError(f"--edge must be TAG=MM, such as 2=1.8; instead received {text!r}") from error
+
+
+def _refinement(text: str) -> "Refinement":
+    from efield.head.lattice import Refinement
+
+    try:
+        x, y, z, radius, factor = (float(part) for part in text.split(","))
+    except ValueError as error:
+        raise InputError(f"--refine must be X,Y,Z,RADIUS,FACTOR; instead received {text!r}") from error
+    return Refinement((x, y, z), radius, factor)  # type: ignore[arg-type]
+
+
+@contextmanager
+def _stages() -> Iterator[Callable[[str, float], None]]:
+    """A progress bar with time left on a terminal; one line per stage in a log."""
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    with Progress(TextColumn("{task.description:<12}"), BarColumn(), TimeElapsedColumn(), console=ERR) as bar:
+        tasks: dict[str, Any] = {}
+
+        def show(stage: str, fraction: float) -> None:
+            if stage not in tasks:
+                tasks[stage] = bar.add_task(stage, total=1.0)
+            bar.update(tasks[stage], completed=fraction)
+
+        yield show
+
+
+def _write(out: Path, head: "HeadMesh") -> None:
+    if out.suffix.lower() == ".vtu":
+        from efield.io.vtu import write_vtu
+
+        write_vtu(out, head, cell_data={})
+    else:
+        from efield.io.gmsh import write_head
+
+        write_head(out, head)
+
+
+def _report(name: str, mesh: "HeadMesh", as_json: bool) -> None:
     from efield.head.conductivity import Conductivity
     from efield.head.quality import mesh_quality
     from efield.head.tissue import tissue_name
-    from efield.io.load import load_head
 
-    mesh = load_head(head)
     quality = mesh_quality(mesh)
     known = Conductivity().values
     tissues = [
@@ -50,7 +150,7 @@ def info(
         json.dump(facts, sys.stdout, indent=2)
         sys.stdout.write("\n")
         return
-    _print(head, facts)
+    _print(name, facts)
 
 
 def _print(name: str, facts: dict[str, Any]) -> None:
@@ -59,7 +159,7 @@ def _print(name: str, facts: dict[str, Any]) -> None:
     manifold = "a closed manifold" if facts["closed_manifold"] else "NOT a closed manifold"
     OUT.print(f"smallest dihedral angle {facts['min_dihedral_deg']:.1f} degrees; outer surface is {manifold}")
     if not facts["has_mni_map"]:
-        OUT.print("no map from MNI coordinates: give targets as x,y,z")
+        OUT.print("no map from MNI coordinates: simulate with --register, or give targets as x,y,z")
     table = Table()
     for column in ("tag", "tissue", "tetrahedra", "cm3", "S/m (default)"):
         table.add_column(column, justify="left" if column == "tissue" else "right")

@@ -139,8 +139,8 @@ def size_field(
 
 def _edge_table(grid: LabelGrid, edge_mm: Mapping[int, float] | None, scale: float) -> NDArray[np.float32]:
     scale = checks.positive("scale", scale)
-    wanted = dict(DEFAULT_EDGE_MM if edge_mm is None else edge_mm)
-    if edge_mm is not None and (unknown := sorted(set(wanted) - set(grid.tags))):
+    wanted = {**DEFAULT_EDGE_MM, **(edge_mm or {})}
+    if unknown := sorted(set(edge_mm or ()) - set(grid.tags)):
         raise InputError(f"edge_mm must name labels of the volume, {list(grid.tags)}; instead received {unknown}")
     edges = [checks.positive(f"edge_mm of tag {t}", wanted.get(t, _OTHER_EDGE_MM)) * scale for t in grid.tags]
     # Outside the head edges grow freely: nothing of it is kept.

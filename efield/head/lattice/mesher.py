@@ -35,7 +35,7 @@ def mesh_labels(
     affine : (4, 4) array_like
         Voxel indices to world millimeters, in any orientation.
     edge_mm : mapping of int to float, mm, optional
-        Wanted edge per tag; defaults to `DEFAULT_EDGE_MM`. At interfaces: 0.75 of the finer tissue's.
+        Wanted edge per tag; a tag left out has that of `DEFAULT_EDGE_MM`. At interfaces: 0.75 of the finer tissue's.
     scale : float
         Multiplies every edge.
     refine : sequence of Refinement

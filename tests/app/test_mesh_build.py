@@ -1,0 +1,92 @@
+"""`efield mesh build`: label volumes of any scheme become heads, and bad ones are answered in one line."""
+
+import json
+import sys
+
+import nibabel
+import numpy as np
+import pytest
+
+from efield.app.cli import main
+from efield.io.label_map import read_label_map
+from efield.io.load import load_head
+
+RADII = {5: 44.0, 4: 38.0, 3: 34.0, 2: 30.0}
+
+
+def run(monkeypatch, *arguments):
+    monkeypatch.setattr(sys, "argv", ["efield", *map(str, arguments)])
+    with pytest.raises(SystemExit) as leaving:
+        main()
+    return leaving.value.code or 0
+
+
+@pytest.fixture(scope="module")
+def volume(tmp_path_factory):
+    """Nested balls with the labels of another scheme, in 2 mm voxels, left-right flipped."""
+    grid = np.stack(np.meshgrid(*[np.arange(-48, 49, 2.0)] * 3, indexing="ij"), axis=-1)
+    radius = np.linalg.norm(grid, axis=-1)
+    labels = np.zeros(radius.shape, np.int16)
+    for tag, size in RADII.items():
+        labels[radius < size] = 1000 + tag
+    affine = np.diag([-2.0, 2, 2, 1])
+    affine[:3, 3] = (48, -48, -48)
+    path = tmp_path_factory.mktemp("labels") / "aseg.nii.gz"
+    nibabel.save(nibabel.Nifti1Image(labels, affine), path)
+    return path
+
+
+@pytest.fixture
+def scheme(tmp_path):
+    path = tmp_path / "scheme.csv"
+    path.write_text("label,tag\n" + "".join(f"{1000 + tag},{tag}  # shell\n" for tag in RADII))
+    return path
+
+
+def test_a_foreign_scheme_becomes_a_head_with_the_right_volumes(monkeypatch, capsys, volume, scheme, tmp_path):
+    out = tmp_path / "head.msh"
+    assert run(monkeypatch, "mesh", "build", volume, out, "--label-map", scheme, "--scale", "2", "--json") == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["closed_manifold"]
+    assert report["min_dihedral_deg"] > 5
+    head = load_head(out)
+    assert head.tags == (2, 3, 4, 5)
+    ball = 4 / 3 * np.pi * RADII[2] ** 3
+    # Two-millimeter voxels of a ball of 30 mm.
+    assert head.tissue_volume_mm3(2) == pytest.approx(ball, rel=0.05)
+
+
+BAD = {
+    "wrong suffix": (("{volume}", "head.stl", "--label-map", "{scheme}"), ".msh or .vtu"),
+    "bad edge": (("{volume}", "head.msh", "--edge", "2:1"), "TAG=MM"),
+    "bad sphere": (("{volume}", "head.msh", "--refine", "1,2,3"), "X,Y,Z"),
+    "factor above one": (("{volume}", "head.msh", "--refine", "1,2,3,4,5"), "factor"),
+    "missing map": (("{volume}", "head.msh", "--label-map", "nothing.csv"), "nothing.csv"),
+    "missing labels": (("nothing.nii.gz", "head.msh"), "nothing.nii.gz"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_options_are_answered_in_one_line(monkeypatch, capsys, volume, scheme, tmp_path, case):
+    monkeypatch.chdir(tmp_path)
+    arguments, word = BAD[case]
+    assert run(monkeypatch, "mesh", "build", *[a.format(volume=volume, scheme=scheme) for a in arguments]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: ")
+    assert error.count("\n") == 1
+    assert word in error
+    assert not list(tmp_path.glob("head.*"))
+
+
+def test_a_label_that_the_map_leaves_out_is_named(monkeypatch, capsys, volume, tmp_path):
+    (tmp_path / "part.csv").write_text("1002,2\n1003,3\n1004,4\n")
+    code = run(monkeypatch, "mesh", "build", volume, tmp_path / "head.msh", "--label-map", tmp_path / "part.csv")
+    assert code == 2
+    assert "1005" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("text", ["", "label,tag\n", "1,2,3\n", "1,-2\n", "1,x\n", "1,2\n1,3\n", "1,70000\n", "1,0\n"])
+def test_a_map_that_is_none_is_refused(tmp_path, text):
+    (tmp_path / "map.csv").write_text(text)
+    with pytest.raises(ValueError, match=r"map\.csv"):
+        read_label_map(tmp_path / "map.csv")
