@@ -7,11 +7,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from efield.coils.drive import Drive as Drive
     from efield.coils.model import Coil as Coil
     from efield.ground.errors import EfieldError as EfieldError
     from efield.ground.pose import Pose as Pose
     from efield.head.conductivity import Conductivity as Conductivity
     from efield.head.mesh import HeadMesh as HeadMesh
+    from efield.head.registration import register_to_mni as register_to_mni
     from efield.io.load import load_coil as load_coil
     from efield.io.load import load_head as load_head
     from efield.targeting.field import EField as EField
@@ -28,6 +30,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "Coil": "efield.coils.model",
     "Conductivity": "efield.head.conductivity",
+    "Drive": "efield.coils.drive",
     "EField": "efield.targeting.field",
     "EfieldError": "efield.ground.errors",
     "HeadMesh": "efield.head.mesh",
@@ -40,6 +43,7 @@ _HOMES = {
     "m1_hand": "efield.targeting.targets",
     "m1_leg": "efield.targeting.targets",
     "place_coil": "efield.targeting.placement",
+    "register_to_mni": "efield.head.registration",
 }
 
 __all__ = [*sorted(_HOMES), "__version__"]

@@ -41,7 +41,12 @@ def _root(
 
 @app.command()
 def simulate(
-    head: Annotated[str, typer.Option(help="A shipped head (mni152, sphere) or a .msh or .vtu file.")] = "mni152",
+    head: Annotated[
+        str, typer.Option(help="A shipped head (mni152, sphere), a .msh or .vtu file, or a folder m2m_<id>.")
+    ] = "mni152",
+    register: Annotated[
+        bool, typer.Option("--register", help="Find the map from MNI coordinates from the shape of the head's brain.")
+    ] = False,
     coil: Annotated[
         str, typer.Option(help="A coil's name (see `efield coils list`) or a coil file.")
     ] = "magstim-70mm-figure8",
@@ -63,6 +68,13 @@ def simulate(
         typer.Option(help="Stimulator that --intensity is of, if not the coil's usual one (see `efield coils list`)."),
     ] = None,
     intensity: Annotated[float | None, typer.Option(help="Percent of maximum stimulator output.")] = None,
+    allow_collision: Annotated[
+        bool, typer.Option("--allow-collision", help="Compute also if the coil cuts into the head.")
+    ] = False,
+    conductivity: Annotated[
+        list[str] | None,
+        typer.Option(help="Conductivity of a tissue, NAME=S/m, such as --conductivity bone=0.012; repeatable."),
+    ] = None,
     out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("efield-out"),
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON on standard output.")] = False,
 ) -> None:
@@ -79,7 +91,21 @@ def simulate(
     from efield.app.simulation import Request, run
     from efield.app.tables import summary_table
 
-    request = Request(head, coil, target, angle, distance, pose, didt, stimulator, intensity, out)
+    request = Request(
+        head=head,
+        coil=coil,
+        target=target,
+        angle_deg=angle,
+        distance_mm=distance,
+        pose=pose,
+        didt=didt,
+        stimulator=stimulator,
+        intensity=intensity,
+        conductivities=tuple(conductivity or ()),
+        out=out,
+        allow_collision=allow_collision,
+        register=register,
+    )
     document, summary = run(request)
     if as_json:
         json.dump(document, sys.stdout, indent=2)

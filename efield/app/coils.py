@@ -2,12 +2,13 @@
 
 import json
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.table import Table
 
-from efield.app.console import OUT
+from efield.app.console import ERR, OUT
 
 app = typer.Typer(help="Coils and stimulators.", no_args_is_help=True)
 
@@ -38,31 +39,44 @@ def list_coils(as_json: JsonOption = False) -> None:
 
 @app.command()
 def info(
-    name: Annotated[str, typer.Argument(help="A coil's name or a coil file.")], as_json: JsonOption = False
+    name: Annotated[str, typer.Argument(help="A coil's name or a coil file.")],
+    as_json: JsonOption = False,
+    picture: Annotated[
+        Path | None, typer.Option(help="Draw the coil's field in a spherical head to this file.")
+    ] = None,
 ) -> None:
-    """One coil: sources, geometry, assumptions and where they come from."""
+    """One coil: sources, geometry, field, assumptions and where they come from."""
+    from efield.app.coil_facts import coil_facts, facts_table
     from efield.io.load import load_coil
 
     coil = load_coil(name)
-    facts = {
-        "name": coil.name,
-        "aliases": list(coil.aliases),
-        "sources": {type(s).__name__: len(s) for s in coil.sources},
-        "casing_mm": coil.casing_mm,
-        "max_didt": coil.max_didt,
-        "citation": coil.citation,
-        "assumptions": list(coil.assumptions),
-    }
+    facts = coil_facts(coil)
     if as_json:
         json.dump(facts, sys.stdout, indent=2)
         sys.stdout.write("\n")
-        return
-    table = Table(title=coil.name, show_header=False)
-    table.add_row("also", ", ".join(coil.aliases))
-    table.add_row("field sources", ", ".join(f"{len(s)} {type(s).__name__}" for s in coil.sources))
-    table.add_row("winding to casing", f"{coil.casing_mm:g} mm")
-    table.add_row("max dI/dt at 100 %", "unknown" if coil.max_didt is None else f"{coil.max_didt / 1e6:.2f} A/us")
-    table.add_row("source", coil.citation)
-    for assumption in coil.assumptions:
-        table.add_row("assumed", assumption)
-    OUT.print(table)
+    else:
+        OUT.print(facts_table(facts))
+    if picture is not None:
+        from efield.viz.coil_picture import save_coil_picture
+
+        save_coil_picture(picture, coil)
+        ERR.print(f"written: {picture}", markup=False, soft_wrap=True)
+
+
+@app.command()
+def convert(
+    source: Annotated[str, typer.Argument(metavar="IN", help="A coil's name or a coil file.")],
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="The file to write: .ccd, .tcd, .nii or .nii.gz.")],
+    spacing: Annotated[float, typer.Option(help="Distance of the samples of a .nii file in mm.")] = 4.0,
+) -> None:
+    """Write a coil in another format and say what that costs.
+
+    Wires become magnetic dipoles where the format has no place for them (.ccd; .tcd for wires that carry a fraction of
+    a turn). A .nii file covers 360 x 360 x 250 mm in front of the casing.
+    """
+    from efield.app.coil_facts import convert_coil
+    from efield.io.load import load_coil
+
+    for note in convert_coil(load_coil(source), out, spacing):
+        ERR.print(f"note: {note}", markup=False, soft_wrap=True)
+    OUT.print(f"written: {out}", markup=False, soft_wrap=True)

@@ -12,7 +12,10 @@ from efield.coils import stimulators
 from efield.coils.model import Coil
 from efield.ground import checks
 from efield.ground.errors import InputError
+from efield.head.conductivity import Conductivity
 from efield.head.mesh import HeadMesh
+from efield.head.registration import register_to_mni
+from efield.head.tissue import tissue_tag
 from efield.io.atomic import replacing
 from efield.io.load import load_coil, load_head, load_pose
 from efield.targeting.field import EField
@@ -29,7 +32,7 @@ _SMALL_DIDT: Final = 1e4
 _DISCLAIMER: Final = "research software, not a medical device: an intensity for a person needs a clinician"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Request:
     """The options of `efield simulate`; those that can be are checked before any work."""
 
@@ -42,12 +45,16 @@ class Request:
     didt: float | None
     stimulator: str | None
     intensity: float | None
+    conductivities: tuple[str, ...] = ()
     out: Path
+    allow_collision: bool = False
+    register: bool = False
 
     def __post_init__(self) -> None:
         checks.positive("--distance", self.distance_mm)
         checks.number("--angle", self.angle_deg)
         parse_target(self.target)
+        self.conductivity()
         if self.stimulator is not None and self.intensity is None:
             raise InputError("--stimulator needs --intensity, the percent of its maximum output")
         if self.didt is not None:
@@ -55,6 +62,16 @@ class Request:
             if self.intensity is not None:
                 raise InputError("--didt and --intensity must not be given together; each sets the drive")
         _check_writable(self.out)
+
+    def conductivity(self) -> Conductivity:
+        """The default table with the tissues named on the command line replaced."""
+        overrides = {}
+        for text in self.conductivities:
+            name, equals, value = text.partition("=")
+            if not equals:
+                raise InputError(f"--conductivity must be NAME=S/m, such as bone=0.012; instead received {text!r}")
+            overrides[tissue_tag(name)] = checks.positive(f"--conductivity {name}", value)
+        return Conductivity().with_values(overrides)
 
     def drive(self, coil: Coil) -> float:
         """dI/dt in A/s."""
@@ -81,22 +98,28 @@ def run(request: Request) -> tuple[dict[str, Any], Summary]:
     coil = load_coil(request.coil)
     didt = request.drive(coil)
     given_pose = load_pose(request.pose) if request.pose else None
-    steps = Steps(7)
+    steps = Steps(8 if request.register else 7)
     with steps(f"loading head {request.head}"):
         head = load_head(request.head)
+    if request.register:
+        with steps("registering the brain to MNI152"):
+            head = register_to_mni(head)
     with steps("finding the target, placing the coil"):
         target = named_target(head, request.target)
         target.tets(head)
         pose = given_pose or place_coil(head, target, request.angle_deg, request.distance_mm, coil=coil)
-        check_clear(head, coil, pose)
+        if not request.allow_collision:
+            check_clear(head, coil, pose)
     with steps("preparing the solver"):
-        simulator = Simulator(head)
+        simulator = Simulator(head, request.conductivity())
     with steps("solving"):
         field = simulator.solve(coil, pose, didt)
     with steps("measuring the field"):
         summary = field.summary(target)
     request.out.mkdir(parents=True, exist_ok=True)
     notes = _notes(request, target, didt)
+    if summary["coil_clearance"] is not None and summary["coil_clearance"] < 0:
+        notes.append(f"the coil overlaps the head by {-summary['coil_clearance']:.2g} mm (--allow-collision)")
     notes += _write_field(request.out, field, target, coil, steps)
     document = _document(request, field, target, summary, steps, notes)
     with replacing(request.out / "summary.json") as temporary:
@@ -131,6 +154,7 @@ def _document(
     return {
         "efield": __version__,
         "head": {"name": request.head, **_sizes(field.head)},
+        "conductivity": {tag: request.conductivity().values[tag] for tag in field.head.tags},
         "coil": field.coil.name,
         "pose": field.pose.matrix.tolist(),
         "target": {

@@ -34,7 +34,7 @@ class Casing:
     """
 
     points_mm: FloatArray = field(repr=False)
-    triangles: NDArray[np.int32] = field(repr=False)
+    triangles: NDArray[np.integer] = field(repr=False)
 
     def __post_init__(self) -> None:
         points = checks.vectors("points_mm", self.points_mm, minimum=3)

@@ -73,6 +73,8 @@ class Segments:
     turns : (k,) array_like or float
         Ampere-turns each segment carries per ampere of coil current (a fraction where several filaments
         share one wire).
+    gmd_mm : float, optional
+        Geometric mean distance of the wire's cross-section that each filament stands for; for its inductance only.
 
     Raises
     ------
@@ -83,6 +85,7 @@ class Segments:
     starts_mm: FloatArray = field(repr=False)
     ends_mm: FloatArray = field(repr=False)
     turns: FloatArray = field(repr=False, default_factory=lambda: np.ones(1))
+    gmd_mm: float | None = None
 
     def __post_init__(self) -> None:
         starts = checks.vectors("starts_mm", self.starts_mm, minimum=1)
@@ -96,6 +99,8 @@ class Segments:
             turns = np.full(len(starts), turns.item())
         if turns.shape != (len(starts),):
             raise InputError(f"turns must be one number or {len(starts)}; instead received shape {turns.shape}")
+        if self.gmd_mm is not None:
+            checks.positive("gmd_mm", self.gmd_mm)
         empty = np.flatnonzero((starts == ends).all(axis=1))
         if len(empty):
             raise InputError(f"every segment must have a length; instead segment {empty[0]} starts where it ends")
@@ -258,6 +263,11 @@ class Coil:
     def with_casing(self, casing: Casing) -> Self:
         """This coil in a casing of known shape."""
         return replace(self, casing=casing, casing_points_mm=None)
+
+    @property
+    def has_known_shape(self) -> bool:
+        """Whether there are casing points; a sampled field has none unless they are given."""
+        return self.casing_points_mm is not None and len(self.casing_points_mm) > 0
 
     def __len__(self) -> int:
         return sum(len(source) for source in self.sources)

@@ -44,6 +44,7 @@ class Assembly:
             np.concatenate([part.starts_mm for part in parts]),
             np.concatenate([part.ends_mm for part in parts]),
             np.concatenate([part.turns for part in parts]),
+            gmd_mm=parts[0].gmd_mm,  # the wings are wound of the same wire
         )
 
     def dipoles(self, *, spacing_mm: float = DIPOLE_SPACING_MM) -> Dipoles:

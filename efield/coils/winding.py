@@ -10,6 +10,7 @@ from math import ceil
 import numpy as np
 from numpy.typing import NDArray
 
+from efield.coils.gmd import filament_gmd_mm
 from efield.coils.model import Dipoles, Segments
 from efield.ground import checks
 from efield.ground.errors import InputError
@@ -111,7 +112,15 @@ class Winding:
                     starts.append(points[:-1])
                     ends.append(points[1:])
                     turns.append(np.full(len(points) - 1, radial_share * share))
-        return Segments(np.concatenate(starts), np.concatenate(ends), np.concatenate(turns))
+        gmd = self._gmd_mm(refinement)
+        return Segments(np.concatenate(starts), np.concatenate(ends), np.concatenate(turns), gmd_mm=gmd)
+
+    def _gmd_mm(self, refinement: int) -> float:
+        """What each filament of a turn stands for, so that the turn has the inductance of its rectangular wire."""
+        radial, axial = _gauss(self.wire_width_mm, refinement), _gauss(self.wire_height_mm, refinement)
+        offsets = np.array([(x, z) for x, _ in radial for z, _ in axial])
+        shares = np.array([a * b for _, a in radial for _, b in axial])
+        return filament_gmd_mm(offsets, shares, self.wire_width_mm, self.wire_height_mm)
 
     def dipoles(self, *, spacing_mm: float = DIPOLE_SPACING_MM) -> Dipoles:
         """The winding as magnetic dipoles: each turn replaced by the uniformly magnetized disc it bounds.

@@ -1,5 +1,6 @@
 """From tetrahedra to the linear system of the potential; meters and S/m."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -7,7 +8,30 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
+from efield.ground.errors import InputError
 from efield.kernels import tets as kernels
+
+Rows = tuple[NDArray[np.int32], NDArray[np.float64]]
+
+
+def csr_from_rows(lengths: NDArray[np.int64], fill: Callable[[NDArray[np.int64]], Rows]) -> csr_matrix:
+    """A square matrix written row by row, without a list of triplets in between.
+
+    Parameters
+    ----------
+    lengths : (n,) ndarray
+        Entries per row.
+    fill : callable
+        Takes the row starts (n + 1,) and returns the column numbers and values of all entries.
+    """
+    indptr = np.concatenate([[0], np.cumsum(lengths)])
+    if indptr[-1] >= 2**31:
+        raise InputError(
+            f"the mesh must give fewer than 2^31 matrix entries; instead it gives {indptr[-1]}: "
+            "use a coarser mesh or order=1"
+        )
+    columns, values = fill(indptr)
+    return csr_matrix((values, columns, indptr.astype(np.int32)), shape=(len(lengths),) * 2)
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,12 +60,10 @@ class LinearElements:
 
     def stiffness(self) -> csr_matrix:
         """(n, n) matrix of the integrals of sigma grad u . grad v; rows of unused nodes are empty."""
-        lengths = kernels.row_lengths(self.tets, *self.around)
-        indptr = np.concatenate([[0], np.cumsum(lengths)])
-        columns, values = kernels.stiffness(self.points, self.tets, self.sigma, *self.around, indptr)
-        # 32-bit row starts as long as they fit: half the index traffic in every product.
-        small = indptr.astype(np.int32) if indptr[-1] < 2**31 else indptr
-        return csr_matrix((values, columns, small), shape=(len(self.points),) * 2)
+        return csr_from_rows(
+            kernels.row_lengths(self.tets, *self.around),
+            lambda indptr: kernels.stiffness(self.points, self.tets, self.sigma, *self.around, indptr),
+        )
 
     def load(self, dadt: NDArray[np.float64]) -> NDArray[np.float64]:
         """(n, k) right-hand sides for dA/dt (n, 3, k) in V/m at the nodes."""

@@ -11,11 +11,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from efield.fem.assembly import LinearElements
+from efield.fem.quadratic import QuadraticElements
 from efield.fem.recovery import Patches, RecoveredField
-from efield.fem.solvers import MultigridCG, Solver
+from efield.fem.solvers import SOLVERS, make_solver
+from efield.fem.system import Solver
 from efield.ground import checks
 from efield.ground.errors import InputError
-from efield.ground.units import mm_to_m
+from efield.ground.units import m_to_mm, mm_to_m
 from efield.head.mesh import HeadMesh
 
 
@@ -51,22 +53,49 @@ class FemProblem:
         Conductivity of each tetrahedron, above zero.
     tol : float
         Relative residual at which the solver stops.
-    solver : {"auto", "multigrid"}
-        How the linear system is solved.
+    solver : {"auto", "multigrid", "direct"}
+        How the linear system is solved. "direct" needs the extra ``efield[mkl]``; "auto" takes it for small
+        systems when it is installed and its factor fits the memory, else multigrid.
+    order : {1, 2}
+        Polynomial order of the potential. 2 has about seven times the unknowns and wants dA/dt at `nodes_mm`.
 
     Raises
     ------
     InputError
-        If sigma is not one finite positive number per tetrahedron.
+        If sigma is not one finite positive number per tetrahedron, or an option is unknown.
+    MissingDependencyError
+        If the direct solver is asked for and not installed.
     """
 
-    def __init__(self, head: HeadMesh, sigma: ArrayLike, *, tol: float = 1e-8, solver: str = "auto") -> None:
+    def __init__(
+        self, head: HeadMesh, sigma: ArrayLike, *, tol: float = 1e-8, solver: str = "auto", order: int = 1
+    ) -> None:
         self.head = head
         self.sigma = checks.read_only(_check_sigma(sigma, len(head.tets)))
-        self.tol = checks.in_range("tol", tol, 1e-13, 1e-1)
-        checks.choice("solver", solver, ("auto", "multigrid"))
-        self._elements = LinearElements(mm_to_m(head.points), np.ascontiguousarray(head.tets), self.sigma)
-        self._solver: Solver = MultigridCG(self._elements.stiffness())
+        self.tol = checks.in_range("tol", tol, 1e-12, 1e-1)
+        if order not in (1, 2):
+            raise InputError(f"order must be 1 or 2; instead received {order!r}")
+        self.order = order
+        self._linear = LinearElements(mm_to_m(head.points), np.ascontiguousarray(head.tets), self.sigma)
+        self._quadratic = QuadraticElements(self._linear) if order == 2 else None
+        self._solver = self._make_solver(checks.choice("solver", solver, SOLVERS))
+
+    def _make_solver(self, kind: str) -> Solver:
+        stiffness = self._linear.stiffness()
+        if self._quadratic is None:
+            return make_solver(kind, stiffness)
+        return make_solver(kind, self._quadratic.stiffness(), (stiffness, self._quadratic.from_linear()))
+
+    @cached_property
+    def nodes_mm(self) -> NDArray[np.float64]:
+        """(N, 3) places in mm where dA/dt is wanted: the nodes, and with order 2 then the middles of the edges."""
+        if self._quadratic is None:
+            return self.head.points
+        return checks.read_only(m_to_mm(self._quadratic.places))
+
+    @property
+    def _elements(self) -> LinearElements | QuadraticElements:
+        return self._quadratic or self._linear
 
     def solve(self, dadt_nodes: ArrayLike) -> PotentialSolution:
         """Potential for one or several primary fields.
@@ -74,7 +103,7 @@ class FemProblem:
         Parameters
         ----------
         dadt_nodes : (n, 3) or (n, 3, k) array_like, V/m
-            Time derivative of the vector potential at the nodes.
+            Time derivative of the vector potential at `nodes_mm`.
 
         Returns
         -------
@@ -93,7 +122,7 @@ class FemProblem:
         return PotentialSolution(checks.read_only(phi), solution.iterations, solution.residual)
 
     def element_field(self, phi: ArrayLike, dadt_nodes: ArrayLike) -> NDArray[np.float64]:
-        """E in each tetrahedron: minus the mean of dA/dt over its corners, minus the gradient of the potential.
+        """E in each tetrahedron: minus dA/dt, minus the gradient of the potential, at its center.
 
         Parameters
         ----------
@@ -113,7 +142,7 @@ class FemProblem:
     @cached_property
     def patches(self) -> Patches:
         """The (node, tissue) pairs over which fields are recovered."""
-        return Patches(self.head, self._elements)
+        return Patches(self.head, self._linear)
 
     def recovered_field(self, phi: ArrayLike, dadt_nodes: ArrayLike) -> RecoveredField:
         """A smooth field within each tissue, more accurate than the field per element.
@@ -133,21 +162,23 @@ class FemProblem:
         if dadt.shape[2] != 1:
             raise InputError(f"dadt_nodes must be one field, shape (n, 3); instead received {np.shape(dadt_nodes)}")
         potential = self._as_potential(phi, dadt_nodes)
-        return self.patches.recover(potential[:, 0], dadt[:, :, 0])
+        if self._quadratic is None:
+            return self.patches.recover(potential[:, 0], dadt[:, :, 0])
+        return self.patches.average(self._quadratic.corner_fields(potential[:, 0], dadt[:, :, 0]))
 
     def _as_block(self, dadt_nodes: ArrayLike) -> NDArray[np.float64]:
         dadt = checks.as_float_array("dadt_nodes", dadt_nodes)
-        n = len(self.head.points)
+        n = len(self.nodes_mm)
         if dadt.ndim not in (2, 3) or dadt.shape[:2] != (n, 3):
             raise InputError(
-                f"dadt_nodes must have shape ({n}, 3) or ({n}, 3, k), one vector per node; "
+                f"dadt_nodes must have shape ({n}, 3) or ({n}, 3, k), one vector per row of nodes_mm; "
                 f"instead received {dadt.shape}"
             )
         return dadt.reshape(n, 3, -1)
 
     def _as_potential(self, phi: ArrayLike, dadt_nodes: ArrayLike) -> NDArray[np.float64]:
         potential = checks.as_float_array("phi", phi)
-        wanted = (len(self.head.points), *np.shape(dadt_nodes)[2:])
+        wanted = (len(self.nodes_mm), *np.shape(dadt_nodes)[2:])
         if potential.shape != wanted:
             raise InputError(f"phi must have shape {wanted}, as dadt_nodes; instead received {potential.shape}")
         return potential.reshape(len(potential), -1)

@@ -24,6 +24,9 @@ from efield.head.locate import Locator
 from efield.head.mesh import HeadMesh
 from efield.kernels import patches as kernels
 
+#: One more than the largest tissue tag.
+_TAGS = 65536
+
 
 class Patches:
     """The (node, tissue) pairs of a head: every node once for each tissue it touches.
@@ -41,7 +44,7 @@ class Patches:
         self.elements = elements
         tissue = np.ascontiguousarray(head.tissue)
         self.row, self.tags = kernels.tissues_of_nodes(tissue, *elements.around)
-        self._tissue = tissue
+        self.tissue = tissue
 
     @cached_property
     def locator(self) -> Locator:
@@ -57,8 +60,26 @@ class Patches:
         """The recovered field of one nodal potential (n,) in V and its primary field (n, 3) in V/m."""
         e = self.elements
         field, gradient = kernels.recover(
-            e.points, e.tets, self._tissue, *e.around, self.row, self.tags, phi, dadt_nodes
+            e.points, e.tets, self.tissue, *e.around, self.row, self.tags, phi, dadt_nodes
         )
+        return RecoveredField(self, checks.read_only(field), checks.read_only(gradient))
+
+    def average(self, corners: NDArray[np.float64]) -> "RecoveredField":
+        """The field from its values (m, 4, 3) at the corners of second-order elements, in V/m.
+
+        Those values are second order already; at each (node, tissue) pair the tetrahedra are averaged by volume.
+        """
+        tets, points = self.elements.tets, self.elements.points
+        span = np.stack([points[tets[:, k]] - points[tets[:, 0]] for k in (1, 2, 3)], axis=1)
+        weight = np.abs(np.linalg.det(span))
+        slope = np.linalg.solve(span, corners[:, 1:] - corners[:, :1]).reshape(-1, 1, 9)
+        values = np.concatenate([corners, np.broadcast_to(slope, (len(tets), 4, 9))], axis=2).reshape(-1, 12)
+        keys = self.nodes * _TAGS + self.tags
+        pair = np.searchsorted(keys, (tets.astype(np.int64) * _TAGS + self.tissue[:, None]).ravel())
+        weights = np.repeat(weight, 4)
+        total = np.bincount(pair, weights)
+        mean = np.stack([np.bincount(pair, weights * column) for column in values.T], axis=1) / total[:, None]
+        field, gradient = mean[:, :3].copy(), mean[:, 3:].reshape(-1, 3, 3).copy()
         return RecoveredField(self, checks.read_only(field), checks.read_only(gradient))
 
 
@@ -100,7 +121,7 @@ class RecoveredField:
         p, e = self.patches, self.patches.elements
         return np.asarray(
             kernels.evaluate(
-                e.points, e.tets, p._tissue, p.row, p.tags, self.field, self.gradient, tet, weights, mm_to_m(targets)
+                e.points, e.tets, p.tissue, p.row, p.tags, self.field, self.gradient, tet, weights, mm_to_m(targets)
             )
         )
 

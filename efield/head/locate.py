@@ -5,7 +5,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from efield.ground import checks
 from efield.head.mesh import HeadMesh
-from efield.kernels.locate import bins_of, fill_bins, find_tets
+from efield.kernels.locate import fill_bins, find_tets
 
 #: A point this far outside a tetrahedron, in barycentric coordinates, still counts as on its face.
 _ON_FACE = 1e-9
@@ -52,9 +52,16 @@ class Locator:
             If points_mm is not an (n, 3) array of finite numbers.
         """
         targets = checks.vectors("points_mm", points_mm)
-        bins = bins_of(self._origin, self._size, self._shape, targets)
+        bins = self._bins(targets)
         order = np.argsort(bins, kind="stable")
         tet, weights = find_tets(
             self._points, self._tets, self._start, self._inside, targets, bins, order, _ON_FACE
         )
         return tet, weights
+
+    def _bins(self, targets: NDArray[np.float64]) -> NDArray[np.int64]:
+        """Bin of each target, -1 outside the grid."""
+        place = np.floor((targets - self._origin) / self._size)
+        inside = ((place >= 0) & (place < self._shape)).all(axis=1)
+        x, y, z = np.where(inside[:, None], place, 0).astype(np.int64).T
+        return np.where(inside, (x * self._shape[1] + y) * self._shape[2] + z, -1)

@@ -21,9 +21,9 @@ THICKEST_MM: Final = 6.0
 def mid_surface(head: HeadMesh) -> TriangleSurface:
     """The surface halfway between the pial surface and the gray/white interface.
 
-    Every vertex of the pial surface goes half of its way to the nearest place on the interface, or 3 mm where the way is
-    longer than 6 mm. Where the surfaces are smooth no two ways meet, because each ends at the interface's nearest place
-    from any point on it; so the result has the triangles of the pial surface and does not cross itself.
+    Every vertex of the pial surface goes half of its way to the nearest place on the interface, or 3 mm where the way
+    is longer than 6 mm. Where the surfaces are smooth no two ways meet, because each ends at the interface's nearest
+    place from any point on it; so the result has the triangles of the pial surface and does not cross itself.
 
     Parameters
     ----------

@@ -17,6 +17,8 @@ from efield.ground.errors import InputError, OutsideHeadError
 
 #: From one adult head to another, volume changes by far less than this factor; beyond it the units are wrong.
 _LARGEST_VOLUME_FACTOR: Final = 8.0
+#: No coordinate of a head in its image is this large (mm).
+_FARTHEST_MM: Final = 10_000.0
 _FIT_VOXELS: Final = 20_000
 _MOST_STEPS: Final = 100
 _TOLERANCE_MM: Final = 1e-3
@@ -288,11 +290,14 @@ def _with_holes(value: ArrayLike) -> NDArray[np.float32]:
             "field must have shape (nx, ny, nz, 3) with two voxels or more along each axis; "
             f"instead received {field.dtype} of shape {field.shape}"
         )
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
         field = np.array(field, dtype=np.float32)
-    empty = ~np.isfinite(field).all(axis=3)
+        empty = ~np.isfinite(field).all(axis=3)
+        origin = (field == 0).all(axis=3)
+        farthest = float(np.abs(field[~empty]).max(initial=0.0))
+    if farthest > _FARTHEST_MM:
+        raise InputError(f"field must hold mm of a head; instead it reaches {farthest:.3g}: the file is damaged")
     # A one-to-one map reaches (0, 0, 0) once; programs write it where they know nothing.
-    origin = ~field.any(axis=3)
     if origin.sum() > 1:
         empty |= origin
     field[empty] = np.nan

@@ -7,6 +7,8 @@ al. 2015 (NeuroImage 109:140) and Gabriel et al. 2009 (Phys Med Biol 54:4863), a
 from dataclasses import dataclass
 from typing import Final
 
+from efield.ground import checks
+
 
 @dataclass(frozen=True)
 class Tissue:
@@ -47,3 +49,17 @@ TISSUES: Final[dict[int, Tissue]] = {
 def tissue_name(tag: int) -> str:
     """The tissue's name, or ``tag N`` for one without a name."""
     return TISSUES[tag].name if tag in TISSUES else f"tag {tag}"
+
+
+def tissue_tag(text: str) -> int:
+    """The tag meant by a tag or a tissue's name (any case, spaces or hyphens), such as ``gray-matter``.
+
+    Raises
+    ------
+    InputError
+        If no tissue has that name; the nearest is suggested.
+    """
+    if text.strip().isdigit():
+        return int(text)
+    tags = {tissue.name.lower().replace(" ", "-"): tissue.tag for tissue in TISSUES.values()}
+    return tags[checks.choice("tissue", text.strip().lower().replace(" ", "-"), tags)]

@@ -102,4 +102,21 @@ def write_coil_grid(path: str | os.PathLike[str], coil: Coil, *, bounds: ArrayLi
     shape, affine = sample_grid(bounds, checks.positive("spacing_mm", spacing_mm))
     index = np.stack(np.meshgrid(*(np.arange(n) for n in shape), indexing="ij"), axis=-1).reshape(-1, 3)
     values = vector_potential(coil, index @ affine[:3, :3].T + affine[:3, 3])
-    write_volume(path, values.reshape(*shape, 3).astype(np.float32), affine, code=_ALIGNED_CODE)
+    write_samples(path, SampledField(affine=affine, a_tm=values.reshape(*shape, 3)))
+
+
+def write_samples(path: str | os.PathLike[str], source: SampledField) -> None:
+    """Write a vector potential that is sampled already, as float32.
+
+    Parameters
+    ----------
+    path : path_like
+        ``.nii`` or ``.nii.gz``; written completely or not at all.
+    source : SampledField
+
+    Raises
+    ------
+    InputError
+        If the name ends otherwise.
+    """
+    write_volume(path, source.a_tm.astype(np.float32), source.affine, code=_ALIGNED_CODE)

@@ -19,7 +19,7 @@ from efield.io.cursor import file_bytes, numbers
 
 HEAD_NAMES: Final = ("mni152", "sphere")
 HEAD_SUFFIXES: Final = (".msh", ".vtu")
-COIL_SUFFIXES: Final = (".ccd", ".tcd", ".nii", ".nii.gz")
+COIL_SUFFIXES: Final = (".ccd", ".tcd", ".nii", ".nii.gz", ".toml", ".csv")
 POSE_SUFFIXES: Final = (".txt", ".csv", ".npy", ".json")
 _LARGEST_POSE_BYTES: Final = 1 << 16
 
@@ -115,8 +115,8 @@ def load_coil(name_or_path: str | os.PathLike[str]) -> Coil:
     Parameters
     ----------
     name_or_path : str or path_like
-        A name of the catalog such as ``magstim-70mm-figure8``, or a ``.ccd``, ``.tcd``, ``.nii`` or
-        ``.nii.gz`` file.
+        A name of the catalog such as ``magstim-70mm-figure8``, or a ``.ccd``, ``.tcd``, ``.nii``, ``.nii.gz``,
+        ``.toml`` (windings) or ``.csv`` (wire path) file.
 
     Returns
     -------
@@ -144,6 +144,14 @@ def load_coil(name_or_path: str | os.PathLike[str]) -> Coil:
         from efield.io.tcd import read_tcd
 
         return read_tcd(text)
+    if suffix == ".toml":
+        from efield.io.wire import read_windings
+
+        return read_windings(text)
+    if suffix == ".csv":
+        from efield.io.wire import read_wire
+
+        return read_wire(text)
     if suffix is not None:
         from efield.io.coil_grid import read_coil_grid
 

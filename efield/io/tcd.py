@@ -187,7 +187,15 @@ def _from_coil(coil: Coil) -> TcdCoil:
     driven = coil.max_didt is not None
     elements = [Element(f"{coil.name} {k}", s, 0 if driven else None) for k, s in enumerate(coil.sources)]
     stimulators = (TcdStimulator("stimulator", max_didt=coil.max_didt),) if driven else ()
-    return TcdCoil(name=coil.name, elements=tuple(elements), stimulators=stimulators)
+    shape = coil.casing
+    casings = () if shape is None else (Casing(shape.points_mm, shape.triangles.astype(np.int64)),)
+    return TcdCoil(
+        name=coil.name,
+        elements=tuple(elements),
+        stimulators=stimulators,
+        casings=casings,
+        casing=0 if casings else None,
+    )
 
 
 def _document(file: TcdCoil) -> dict[str, Any]:

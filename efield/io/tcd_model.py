@@ -7,6 +7,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from efield.coils.casing import Casing as CoilCasing
+from efield.coils.casing import joined
 from efield.coils.model import Coil, Dipoles, SampledField, Segments, Source
 from efield.ground import checks
 from efield.ground.errors import InputError
@@ -163,7 +165,7 @@ class TcdCoil:
         Returns
         -------
         Coil
-            All elements of that stimulator, moved; casing points of the coil and of all its elements.
+            All elements of that stimulator, moved; the casings of the coil and of all its elements.
 
         Raises
         ------
@@ -180,9 +182,21 @@ class TcdCoil:
         return Coil(
             name=self.name,
             sources=tuple(moved(element.source, motions[id(element)]) for element in driven),
-            casing_points_mm=self._casing_points(motions),
+            casing=self._casing(motions),
             max_didt=device.max_didt if device else None,
         )
+
+    def coils(self, settings: Mapping[str, float] | None = None) -> tuple[Coil, ...]:
+        """One coil for each stimulator of the file, in the order of `stimulators`; each is driven on its own.
+
+        Parameters
+        ----------
+        settings : mapping of str to float, optional
+            As in `coil`.
+        """
+        used = {element.stimulator for element in self.elements}
+        numbers = [number for number in range(len(self.stimulators)) if number in used]
+        return tuple(self.coil(settings, stimulator=number) for number in numbers) or (self.coil(settings),)
 
     def _values(self, settings: Mapping[str, float]) -> list[float]:
         values = [item.initial for item in self.ranges]
@@ -218,13 +232,12 @@ class TcdCoil:
             motion = deformation.matrix(values[deformation.range_index]) @ motion
         return motion
 
-    def _casing_points(self, motions: dict[int, FloatArray]) -> FloatArray | None:
-        parts = [] if self.casing is None else [self.casings[self.casing].points]
-        for element in self.elements:
-            if element.casing is not None:
-                motion = motions[id(element)]
-                parts.append(self.casings[element.casing].points @ motion[:3, :3].T + motion[:3, 3])
-        return np.concatenate(parts) if parts else None
+    def _casing(self, motions: dict[int, FloatArray]) -> CoilCasing | None:
+        """The casings of the coil and of all its elements, moved, as one surface."""
+        placed = [] if self.casing is None else [(self.casing, np.eye(4))]
+        placed += [(e.casing, motions[id(e)]) for e in self.elements if e.casing is not None]
+        surfaces = [(self.casings[number], motion) for number, motion in placed]
+        return joined([CoilCasing(c.points, c.faces).moved(motion) for c, motion in surfaces if len(c.faces)])
 
 
 def moved(source: Source, motion: FloatArray) -> Source:
@@ -234,5 +247,5 @@ def moved(source: Source, motion: FloatArray) -> Source:
         return Dipoles(source.points_mm @ rotation.T + shift, source.moments_am2 @ rotation.T)
     if isinstance(source, Segments):
         starts, ends = (p @ rotation.T + shift for p in (source.starts_mm, source.ends_mm))
-        return Segments(starts, ends, source.turns)
+        return Segments(starts, ends, source.turns, source.gmd_mm)
     return SampledField(affine=motion @ source.affine, a_tm=source.a_tm @ rotation.T)

@@ -59,19 +59,6 @@ def _weights(points, tet, x, y, z, out):
 
 
 @njit(cache=True, parallel=True)
-def bins_of(origin, size, shape, targets):
-    """Bin (q,) int64 of each target, -1 outside the grid."""
-    bins = np.full(targets.shape[0], -1, dtype=np.int64)
-    for q in prange(targets.shape[0]):
-        i = (targets[q, 0] - origin[0]) / size
-        j = (targets[q, 1] - origin[1]) / size
-        k = (targets[q, 2] - origin[2]) / size
-        if i >= 0 and j >= 0 and k >= 0 and i < shape[0] and j < shape[1] and k < shape[2]:
-            bins[q] = (int(i) * shape[1] + int(j)) * shape[2] + int(k)
-    return bins
-
-
-@njit(cache=True, parallel=True)
 def find_tets(points, tets, start, inside, targets, bins, order, tolerance):
     """Tetrahedron (q,) int64 of each target, -1 outside, and barycentric coordinates (q, 4).
 

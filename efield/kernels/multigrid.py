@@ -13,47 +13,13 @@ _CHUNK = 2048
 
 
 @njit(cache=True, parallel=True)
-def product(indptr, indices, values, x, out):
-    """out = A x."""
+def add_product(indptr, indices, values, x, scale, out):
+    """out += scale A x: the only product, so that it is compiled once per precision."""
     for i in prange(indptr.shape[0] - 1):
-        for c in range(x.shape[1]):
-            out[i, c] = 0.0
         for s in range(indptr[i], indptr[i + 1]):
-            j, a = indices[s], values[s]
+            j, a = indices[s], scale * values[s]
             for c in range(x.shape[1]):
                 out[i, c] += a * x[j, c]
-
-
-@njit(cache=True, parallel=True)
-def add_product(indptr, indices, values, x, out):
-    """out += A x."""
-    for i in prange(indptr.shape[0] - 1):
-        for s in range(indptr[i], indptr[i + 1]):
-            j, a = indices[s], values[s]
-            for c in range(x.shape[1]):
-                out[i, c] += a * x[j, c]
-
-
-@njit(cache=True, parallel=True)
-def residual(indptr, indices, values, x, load, out):
-    """out = load - A x."""
-    for i in prange(indptr.shape[0] - 1):
-        for c in range(x.shape[1]):
-            out[i, c] = load[i, c]
-        for s in range(indptr[i], indptr[i + 1]):
-            j, a = indices[s], values[s]
-            for c in range(x.shape[1]):
-                out[i, c] -= a * x[j, c]
-
-
-@njit(cache=True, parallel=True)
-def first_step(inverse_diagonal, load, rate, step, x):
-    """Start of Chebyshev smoothing from zero: step = x = rate D^-1 load."""
-    for i in prange(load.shape[0]):
-        weight = rate * inverse_diagonal[i]
-        for c in range(load.shape[1]):
-            step[i, c] = weight * load[i, c]
-            x[i, c] = step[i, c]
 
 
 @njit(cache=True, parallel=True)
@@ -70,18 +36,6 @@ def smoothing_step(indptr, indices, values, inverse_diagonal, load, x, keep, rat
         for c in range(x.shape[1]):
             step[i, c] = keep * step[i, c] + weight * out[i, c]
             out[i, c] = x[i, c] + step[i, c]
-
-
-@njit(cache=True, parallel=True)
-def dense_product(matrix, x, out):
-    """out = M x for a small dense M."""
-    for i in prange(matrix.shape[0]):
-        for c in range(x.shape[1]):
-            out[i, c] = 0.0
-        for j in range(matrix.shape[1]):
-            a = matrix[i, j]
-            for c in range(x.shape[1]):
-                out[i, c] += a * x[j, c]
 
 
 @njit(cache=True)

@@ -79,6 +79,40 @@ def depth_spread(
     return _half_values(_stream_function(coil, pose, cortex), cortex)
 
 
+@dataclass(frozen=True, eq=False)
+class CorticalField:
+    """|E| in V/m at 1 A/us on the upper half of the cortical surface of a spherical head.
+
+    Parameters
+    ----------
+    points_mm : (i, j, 3) float
+        From the pole down (i) and around it (j, closed); the sphere's center is the origin, the coil above the pole.
+    magnitude : (i, j) float
+    pose : Pose
+        Of the coil.
+    """
+
+    points_mm: FloatArray
+    magnitude: FloatArray
+    pose: Pose
+
+
+def cortical_field(
+    coil: Coil, *, distance_mm: float = 1.0, head_radius_mm: float = 85.0, cortex_depth_mm: float = 15.0
+) -> CorticalField:
+    """The field on the cortical surface of the spherical head of `depth_spread`; arguments and errors as there."""
+    radius = checks.positive("head_radius_mm", head_radius_mm)
+    cortex = radius - checks.in_range("cortex_depth_mm", cortex_depth_mm, 0.01 * radius, 0.99 * radius)
+    pose = _central_pose(coil, radius + checks.in_range("distance_mm", distance_mm, 0, 500))
+    polar = np.linspace(1e-4, np.pi / 2, 91)
+    magnitude = _magnitude(_stream_function(coil, pose, cortex), _legendre(polar), polar)
+    magnitude = np.hstack([magnitude, magnitude[:, :1]])
+    azimuth = np.linspace(0.0, 2 * np.pi, magnitude.shape[1])
+    flat = np.stack([np.outer(np.sin(polar), np.cos(azimuth)), np.outer(np.sin(polar), np.sin(azimuth))], axis=-1)
+    height = np.broadcast_to(np.cos(polar)[:, None, None], (*magnitude.shape, 1))
+    return CorticalField(cortex * np.concatenate([flat, height], axis=-1), magnitude, pose)
+
+
 def _central_pose(coil: Coil, reach_mm: float) -> Pose:
     """The coil above the north pole of a sphere at the origin, its nearest casing point at `reach_mm`."""
     points = np.asarray(coil.casing_points_mm)

@@ -10,23 +10,25 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from efield.coils.drive import Drive
 from efield.coils.model import Coil
 from efield.fem.recovery import RecoveredField
 from efield.ground import checks
 from efield.ground.errors import InputError
 from efield.ground.pose import Pose
 from efield.head.mesh import HeadMesh
-from efield.head.surface import Surface
+from efield.head.surface import Surface, TriangleSurface
 from efield.kernels.raster import paint_magnitude
 
 if TYPE_CHECKING:
     from efield.targeting.metrics import Summary
+    from efield.targeting.surface_field import SurfaceField
     from efield.targeting.targets import Target
 
 
 @dataclass(frozen=True, eq=False)
 class EField:
-    """The electric field one coil placement induces in one head.
+    """The electric field that one coil placement, or several driven together, induce in one head.
 
     Parameters
     ----------
@@ -41,6 +43,8 @@ class EField:
         Iterations the linear solver took.
     recover : callable
         Makes the recovered (smooth within each tissue) field; called at the first use of it.
+    others : tuple of Drive
+        Further coils that were driven at the same time; `e` holds the sum.
     """
 
     head: HeadMesh
@@ -50,6 +54,12 @@ class EField:
     pose: Pose
     iterations: int
     recover: Callable[[], RecoveredField]
+    others: tuple[Drive, ...] = ()
+
+    @property
+    def drives(self) -> tuple[Drive, ...]:
+        """All driven coils, the first one first."""
+        return (Drive(self.coil, self.pose, self.didt), *self.others)
 
     @cached_property
     def recovered(self) -> RecoveredField:
@@ -91,6 +101,23 @@ class EField:
     def on_triangles(self, surface: Surface, tag: int) -> NDArray[np.float64]:
         """(t, 3) recovered field at the centers of a surface's triangles, on the side of tissue `tag`, V/m."""
         return np.asarray(self.on_vertices(surface, tag)[surface.triangles].mean(axis=1))
+
+    def on_surface(self, surface: TriangleSurface) -> "SurfaceField":
+        """The recovered field, its normal and its tangential part at the vertices of any surface in the head.
+
+        Parameters
+        ----------
+        surface : TriangleSurface
+            Such as `mid_surface` of the head, or one read by `efield.io.gifti.read_surface`.
+
+        Raises
+        ------
+        OutsideHeadError
+            If more than half of the vertices lie outside the head.
+        """
+        from efield.targeting.surface_field import field_on_surface
+
+        return field_on_surface(self, surface)
 
     def summary(self, target: "Target") -> "Summary":
         """What the field does at a target and in the whole gray matter (see `efield.targeting.metrics`)."""
@@ -141,6 +168,35 @@ class EField:
         shape, affine = sample_grid(bounds, 1.0) if like is None else read_grid(like)
         is_mni = self.head.mni is not None and self.head.mni.is_identity
         write_scalar_nifti(path, self.magnitude_on_grid(shape, affine), affine, mni=is_mni)
+
+    def to_gifti(self, path: str | PathLike[str], surface: TriangleSurface | None = None) -> "SurfaceField":
+        """Write the recovered field on a surface: ``E_magn``, ``E_normal`` (positive into the cortex), ``E_tangent``.
+
+        Parameters
+        ----------
+        path : path_like
+            ``.gii``, with the surface in it; ``.func.gii`` or ``.shape.gii`` for the values alone.
+        surface : TriangleSurface, optional
+            In head coordinates; by default the middle of the head's cortex (`mid_surface`).
+
+        Returns
+        -------
+        SurfaceField
+            What was written; its `outside` counts the vertices outside the head, which are nan in the file.
+
+        Raises
+        ------
+        OutsideHeadError
+            If more than half of the vertices lie outside the head.
+        InputError
+            If the name ends otherwise, or the head has no white matter and no surface is given.
+        """
+        from efield.head.midsurface import mid_surface
+        from efield.io.gifti import write_values
+
+        found = self.on_surface(mid_surface(self.head) if surface is None else surface)
+        write_values(path, found.values(), found.surface)
+        return found
 
     def magnitude_on_grid(self, shape: tuple[int, int, int], affine: NDArray[np.float64]) -> NDArray[np.float32]:
         """Recovered |E| in V/m at voxel centers, nan outside the head.

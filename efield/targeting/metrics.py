@@ -16,6 +16,7 @@ from efield.ground.errors import InputError
 from efield.ground.units import AMPERE_PER_MICROSECOND
 from efield.head.surface import cortex, nearest, scalp
 from efield.head.tissue import GRAY_MATTER
+from efield.targeting.collision import clearance_mm
 from efield.targeting.field import EField
 from efield.targeting.targets import Target
 
@@ -108,7 +109,9 @@ def _target_metrics(field: EField, target: Target, region: NDArray[np.intp]) -> 
         "didt": Metric(drive, "A/us", "coil current's rate of change, dI/dt"),
         "target_mean": Metric(size_mean, "V/m", "mean |E| in the target"),
         "target_mean_per_drive": Metric(
-            size_mean / abs(drive) if drive else None, "V/m per A/us", "mean |E| in the target per unit of drive"
+            size_mean / abs(drive) if drive and not field.others else None,
+            "V/m per A/us",
+            "mean |E| in the target per unit of drive",
         ),
         "target_p99": Metric(weighted_percentile(size, volume, 99), "V/m", "99th percentile of |E| in the target"),
         "target_max": Metric(float(size.max()), "V/m", "maximum |E| in the target"),
@@ -174,4 +177,12 @@ def _distances(field: EField, target: Target) -> dict[str, Metric]:
             nearest(outer, target.center_mm)[1], "mm", "depth of the target's center below the scalp"
         ),
         "coil_target": Metric(coil_target, "mm", "coil center to target center"),
+        "coil_clearance": Metric(_clearance(field), "mm", "smallest gap from casing to scalp; negative = overlap"),
     }
+
+
+def _clearance(field: EField) -> float | None:
+    """Of the coil nearest to the head; None where the shape of one is not known."""
+    if not all(drive.coil.has_known_shape for drive in field.drives):
+        return None
+    return min(clearance_mm(field.head, drive.coil, drive.pose) for drive in field.drives)

@@ -188,5 +188,6 @@ def check_clear(head: HeadMesh, coil: Coil, pose: Pose) -> None:
     if clearance < 0:
         raise CollisionError(
             f"the coil must stay outside the head; instead {coil.name} is inside by {-clearance:.2g} mm: "
-            "move the pose outward along its z axis, and check that z points into the head"
+            "move the pose outward along its z axis, check that z points into the head, or allow the overlap "
+            "(--allow-collision)"
         )

@@ -1,6 +1,6 @@
 """Where coil meets head: the one place that knows both."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import islice
 
@@ -8,10 +8,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from efield.coils.compressed import compress
+from efield.coils.drive import Drive
 from efield.coils.model import Coil, SampledField
 from efield.coils.primary import dadt
 from efield.fem.problem import FemProblem
 from efield.ground import checks
+from efield.ground.errors import InputError
 from efield.ground.pose import Pose
 from efield.head.conductivity import Conductivity
 from efield.head.mesh import HeadMesh
@@ -34,6 +36,10 @@ class Simulator:
         The default table of `efield.head.tissue` unless given.
     tol : float
         Relative residual at which the linear solver stops.
+    order : {1, 2}
+        Of the finite elements: 2 has seven times the unknowns and follows a field that turns within an element.
+    solver : {"auto", "multigrid", "direct"}
+        How the linear system is solved; ``direct`` needs the extra ``mkl``.
 
     Raises
     ------
@@ -41,10 +47,18 @@ class Simulator:
         If a tissue tag has no conductivity.
     """
 
-    def __init__(self, head: HeadMesh, conductivity: Conductivity | None = None, *, tol: float = 1e-8) -> None:
+    def __init__(
+        self,
+        head: HeadMesh,
+        conductivity: Conductivity | None = None,
+        *,
+        tol: float = 1e-8,
+        order: int = 1,
+        solver: str = "auto",
+    ) -> None:
         self.head = head
         self.conductivity = conductivity or Conductivity()
-        self.problem = FemProblem(head, self.conductivity.per_tet(head), tol=tol)
+        self.problem = FemProblem(head, self.conductivity.per_tet(head), tol=tol, order=order, solver=solver)
 
     def solve(self, coil: Coil, pose: Pose, didt: float = 1e6) -> EField:
         """The field of one placement.
@@ -79,20 +93,50 @@ class Simulator:
         while block := list(islice(remaining, _BLOCK)):
             yield from self._solve_block(coil, block, rate)
 
+    def solve_together(self, drives: Sequence[Drive]) -> EField:
+        """The field of several coils that are driven at the same time, each with its own pose and dI/dt.
+
+        Parameters
+        ----------
+        drives : sequence of Drive
+            At least one. The field's `coil`, `pose` and `didt`, which its summary and pictures use, are the first's.
+
+        Returns
+        -------
+        EField
+            By linearity the sum of the fields of the drives, at the cost of one.
+
+        Raises
+        ------
+        InputError
+            If there is no drive.
+        SolverError
+            If the solver does not reach its tolerance.
+        """
+        if not drives:
+            raise InputError("drives must hold at least one Drive(coil, pose, didt); instead it is empty")
+        primary = np.sum([drive.dadt(self.problem.nodes_mm) for drive in drives], axis=0)
+        return next(self._fields(primary[..., None], [tuple(drives)]))
+
     def _solve_block(self, coil: Coil, poses: list[Pose], didt: float) -> Iterator[EField]:
         evaluate = _evaluator(coil, len(poses))
-        primary = np.stack([evaluate(pose, self.head.points, didt) for pose in poses], axis=-1)
+        primary = np.stack([evaluate(pose, self.problem.nodes_mm, didt) for pose in poses], axis=-1)
+        yield from self._fields(primary, [(Drive(coil, pose, didt),) for pose in poses])
+
+    def _fields(self, primary: NDArray[np.float64], montages: list[tuple[Drive, ...]]) -> Iterator[EField]:
+        """One field for each of the (n, 3, k) right-hand sides."""
         solution = self.problem.solve(primary)
-        for k, pose in enumerate(poses):
+        for k, (first, *others) in enumerate(montages):
             phi, primary_k = np.ascontiguousarray(solution.phi[:, k]), np.ascontiguousarray(primary[..., k])
             yield EField(
                 head=self.head,
                 e=self.problem.element_field(phi, primary_k),
-                didt=didt,
-                coil=coil,
-                pose=pose,
+                didt=first.didt,
+                coil=first.coil,
+                pose=first.pose,
                 iterations=solution.iterations,
                 recover=partial(self.problem.recovered_field, phi, primary_k),
+                others=tuple(others),
             )
 
 

@@ -56,6 +56,12 @@ def test_output_scales_with_the_stimulator_and_comes_with_a_warning(monkeypatch,
     assert any("not a medical device" in note for note in document["notes"])
 
 
+def test_conductivities_are_replaced_by_name_and_recorded(monkeypatch, capsys, small_head, tmp_path):
+    options = ("--conductivity", "bone=0.02", "--conductivity", "Gray-Matter=0.3", "--json")
+    assert simulate(monkeypatch, small_head, tmp_path / "a", *options) == 0
+    assert json.loads(capsys.readouterr().out)["conductivity"] == {"2": 0.3, "3": 1.654, "4": 0.02, "5": 0.465}
+
+
 def test_a_pose_from_a_file_is_used_as_it_is(monkeypatch, capsys, small_head, tmp_path):
     pose = tmp_path / "pose.txt"
     matrix = np.array([[-1.0, 0, 0, 0], [0, 1, 0, 0], [0, 0, -1, 95], [0, 0, 0, 1]])
@@ -100,6 +106,9 @@ BAD = {
         "together",
     ),
     "unknown stimulator": (lambda tmp: ("--stimulator", "magstim-rapid3", "--intensity", "50"), "magstim-rapid2"),
+    "conductivity without a value": (lambda tmp: ("--conductivity", "bone"), "NAME=S/m"),
+    "unknown tissue": (lambda tmp: ("--conductivity", "bonne=1"), "'bone'"),
+    "negative conductivity": (lambda tmp: ("--conductivity", "bone=-1"), "bone"),
     "mirrored pose": (bad_pose(np.diag([-1.0, 1, 1, 1])), "mirrored"),
     "sheared pose": (bad_pose(SHEAR), "sheared"),
     "pose inside the head": (bad_pose(DOWN), "outside the head"),

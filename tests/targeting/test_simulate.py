@@ -12,7 +12,7 @@ from efield.head.spheres import sphere_head
 from efield.targeting.placement import place_coil
 from efield.targeting.simulate import Simulator
 from efield.targeting.targets import m1_hand
-from efield.targeting.validation import validation_coil
+from efield.targeting.validation import closed_form, validation_coil
 
 #: The solver stops at a relative residual of 1e-8; the field's error is a few hundred times that at most.
 SOLVER = 1e-5
@@ -115,6 +115,13 @@ def test_files_hold_the_field(field, tmp_path):
     assert np.array_equal(nibabel.load(tmp_path / "again.nii.gz").dataobj, image.dataobj, equal_nan=True)
     with pytest.raises(InputError, match=r"\.vtu or \.msh"):
         field.save(tmp_path / "field.stl")
+
+
+def test_second_order_is_nearer_to_the_closed_form(head, coil, pose, field):
+    brain = np.flatnonzero((head.tissue == 2) & (np.linalg.norm(head.barycenters - m1_hand(head).center_mm, axis=1) < 30))
+    true = closed_form(coil, pose, head.barycenters[brain], 1e6)
+    second = Simulator(head, order=2).solve(coil, pose)
+    assert relative(second.e[brain], true) < 0.1 * relative(field.e[brain], true)
 
 
 def test_unknown_tissue_is_refused(head):

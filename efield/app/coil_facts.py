@@ -1,0 +1,121 @@
+"""What `efield coils info` says about a coil, and what `efield coils convert` writes."""
+
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from rich.table import Table
+
+from efield.coils.equivalent import as_dipoles, net_moment, potential_error
+from efield.coils.inductance import inductance
+from efield.coils.model import Coil, SampledField, Segments
+from efield.ground.errors import InputError
+from efield.targeting.depth_spread import depth_spread
+
+#: What a sampled field covers, in coil coordinates (mm): the default head with a flat coil over M1 needs 150 to each
+#: side and 223 in front.
+_BOX_MM: Final = ((-180.0, -180.0, 0.0), (180.0, 180.0, 250.0))
+
+
+def coil_facts(coil: Coil) -> dict[str, Any]:
+    """Everything known of a coil, ready for `json.dump`; None where it cannot be had."""
+    moment, henry = net_moment(coil), inductance(coil)
+    facts = {
+        "name": coil.name,
+        "aliases": list(coil.aliases),
+        "sources": _counts(coil),
+        "casing_mm": coil.casing_mm,
+        "casing_triangles": None if coil.casing is None else len(coil.casing),
+        "max_didt": coil.max_didt,
+        "net_moment_am2": None if moment is None else [round(float(m), 12) + 0.0 for m in moment],
+        "inductance_henry": None if henry is None else henry.henry,
+        "wire_thickness_assumed": None if henry is None else henry.thickness_assumed,
+    }
+    try:
+        merit = depth_spread(coil)
+        facts |= {"depth_mm": merit.depth_mm, "spread_mm2": merit.spread_mm2, "no_depth_because": None}
+    except InputError as error:
+        facts |= {"depth_mm": None, "spread_mm2": None, "no_depth_because": str(error)}
+    return facts | {"citation": coil.citation, "assumptions": list(coil.assumptions)}
+
+
+def _counts(coil: Coil) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for source in coil.sources:
+        kind = type(source).__name__
+        counts[kind] = counts.get(kind, 0) + len(source)
+    return counts
+
+
+def facts_table(facts: dict[str, Any]) -> Table:
+    """`coil_facts` for people."""
+    table = Table(title=facts["name"], show_header=False)
+    didt, henry, moment = facts["max_didt"], facts["inductance_henry"], facts["net_moment_am2"]
+    wire = " (wire taken to be round, 2 mm thick)" if facts["wire_thickness_assumed"] else ""
+    merit = f"no: {facts['no_depth_because']}"
+    if facts["depth_mm"] is not None:
+        merit = f"{facts['depth_mm'] / 10:.2f} cm, {facts['spread_mm2'] / 100:.1f} cm2 (casing 1 mm above an 85 mm spherical head)"
+    rows = {
+        "also": ", ".join(facts["aliases"]),
+        "field sources": ", ".join(f"{count} {kind}" for kind, count in facts["sources"].items()),
+        "winding to casing": f"{facts['casing_mm']:g} mm",
+        "casing": f"{facts['casing_triangles']} triangles" if facts["casing_triangles"] else "points",
+        "max dI/dt at 100 %": "unknown" if didt is None else f"{didt / 1e6:.2f} A/us",
+        "net magnetic moment": "unknown" if moment is None else "({:.4g}, {:.4g}, {:.4g}) A m2 per A".format(*moment),
+        "inductance": "unknown: not made of closed wires" if henry is None else f"{henry * 1e6:.2f} uH{wire}",
+        "depth d1/2, spread S1/2": merit,
+        "source": facts["citation"],
+    }
+    for name, value in rows.items():
+        table.add_row(name, value)
+    for assumption in facts["assumptions"]:
+        table.add_row("assumed", assumption)
+    return table
+
+
+def convert_coil(coil: Coil, out: Path, spacing_mm: float) -> list[str]:
+    """Write a coil in the format that the file's name asks for; returns what is lost, in words.
+
+    Raises
+    ------
+    InputError
+        If the name ends otherwise, or the format cannot hold the coil.
+    """
+    name = out.name.lower()
+    if name.endswith((".nii", ".nii.gz")):
+        return _write_grid(coil, out, spacing_mm)
+    if not name.endswith((".ccd", ".tcd")):
+        raise InputError(f"OUT must end in .ccd, .tcd, .nii or .nii.gz; instead received {out.name!r}")
+    notes, written = [], coil
+    if _needs_dipoles(coil, ccd=name.endswith(".ccd")):
+        written = as_dipoles(coil)
+        error = potential_error(written, coil)
+        notes.append(f"wires replaced by {len(written)} dipoles: A differs by {error:.1e} of its maximum at 20 mm")
+    if name.endswith(".ccd"):
+        from efield.io.ccd import write_ccd
+
+        write_ccd(out, written)
+        notes.append("a .ccd file has no place for the casing")
+        return notes
+    from efield.io.tcd import write_tcd
+
+    write_tcd(out, written)
+    return notes
+
+
+def _needs_dipoles(coil: Coil, *, ccd: bool) -> bool:
+    wires = [source for source in coil.sources if isinstance(source, Segments)]
+    return bool(wires) and (ccd or any((np.rint(wire.turns) != wire.turns).any() for wire in wires))
+
+
+def _write_grid(coil: Coil, out: Path, spacing_mm: float) -> list[str]:
+    from efield.io.coil_grid import read_coil_grid, write_coil_grid, write_samples
+
+    first = coil.sources[0]
+    if len(coil.sources) == 1 and isinstance(first, SampledField):
+        write_samples(out, first)
+        return []
+    write_coil_grid(out, coil, bounds=_BOX_MM, spacing_mm=spacing_mm)
+    error = potential_error(read_coil_grid(out), coil)
+    lost = f"between samples {spacing_mm:g} mm apart A differs by up to {error:.1e} of its maximum at 20 mm"
+    return [lost, "a .nii file has no place for casing, windings and largest dI/dt; the field ends at its box"]

@@ -1,0 +1,41 @@
+"""A coil that is held somewhere and driven: several of them make a montage whose fields add."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from efield.coils.model import Coil
+from efield.coils.primary import dadt
+from efield.ground import checks
+from efield.ground.pose import Pose
+
+
+@dataclass(frozen=True, eq=False)
+class Drive:
+    """One current: a coil, where it is, and how fast its current changes.
+
+    Parameters
+    ----------
+    coil : Coil
+    pose : Pose
+        Coil to head.
+    didt : float, A/s
+        Negative for the opposite direction of the current.
+
+    Raises
+    ------
+    InputError
+        If `didt` is not finite.
+    """
+
+    coil: Coil
+    pose: Pose
+    didt: float = 1e6
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "didt", checks.number("didt", self.didt))
+
+    def dadt(self, points_mm: ArrayLike) -> NDArray[np.float64]:
+        """(n, 3) rate of change of this coil's vector potential at (n, 3) points in head coordinates, V/m."""
+        return dadt(self.coil, self.pose, points_mm, self.didt)

@@ -1,0 +1,1 @@
+"""Many placements: reduced basis, reciprocity, sweeps."""

@@ -1,0 +1,117 @@
+"""A coil as a few hundred points whose 1/r potentials add up to its vector potential on the head's side.
+
+Each Cartesian component of A is harmonic away from the wires, so sources of 1/r among the wires can stand for them
+(method of fundamental solutions). Their strengths are a least-squares fit to the coil's A around it.
+
+References
+----------
+Fairweather G, Karageorghis A. The method of fundamental solutions for elliptic boundary value problems. Adv Comput Math
+1998;9:69-95.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial import cKDTree
+
+from efield.coils.model import Coil, SampledField
+from efield.coils.primary import unchecked_vector_potential
+from efield.ground.errors import InputError
+from efield.ground.units import mm_to_m
+from efield.kernels.expansion import inverse_distance
+
+FloatArray = NDArray[np.float64]
+
+#: Numbers of points that are tried, until the error is small enough.
+_COUNTS: Final = (150, 300, 600, 1000)
+_ERROR: Final = 2e-5
+
+#: The fit holds from this distance to the wires on, beyond the casing (mm).
+_CLEAR_MM: Final = 2.0
+
+#: Singular values below this share of the largest are left out.
+_CUT: Final = 1e-9
+
+
+@dataclass(frozen=True, eq=False)
+class Skeleton:
+    """Points and strengths that stand for a coil; made by `skeleton`.
+
+    Parameters
+    ----------
+    points : (k, 3) float, m
+        In the coil frame.
+    strengths : (k, 3) float
+        A (T m per ampere) is the sum of strengths over distances.
+    error : float
+        Largest error of A at points it was not fitted to, relative to the largest A there.
+    nearest_mm : float
+        Distance to the wires from which on this holds.
+    """
+
+    points: FloatArray
+    strengths: FloatArray
+    error: float
+    nearest_mm: float
+
+
+@lru_cache(maxsize=8)
+def skeleton(coil: Coil) -> Skeleton:
+    """The smallest skeleton of a coil that is accurate enough, or else the most accurate one tried.
+
+    Raises
+    ------
+    InputError
+        If the coil is a sampled field, whose wires are not known.
+    """
+    if any(isinstance(source, SampledField) for source in coil.sources):
+        raise InputError("coil must be made of dipoles or wire segments here; a sampled field has exact=True only")
+    cloud = np.concatenate([source.extent_mm for source in coil.sources])
+    nearest = coil.casing_mm + _CLEAR_MM
+    fit, check = _around(coil, cloud, nearest, 3000, 0), _around(coil, cloud, nearest, 1500, 1)
+    at_fit, at_check = (unchecked_vector_potential(coil, points) for points in (fit, check))
+    best: Skeleton | None = None
+    for count in _COUNTS:
+        points = mm_to_m(_spread(cloud, count))
+        matrix = 1.0 / np.linalg.norm(mm_to_m(fit)[:, None] - points, axis=2)
+        strengths = np.ascontiguousarray(np.linalg.lstsq(matrix, at_fit, rcond=_CUT)[0])
+        miss = inverse_distance(mm_to_m(check), points, strengths) - at_check
+        error = float(np.linalg.norm(miss, axis=1).max() / np.linalg.norm(at_check, axis=1).max())
+        if best is None or error < best.error:
+            best = Skeleton(points, strengths, error, nearest)
+        if error <= _ERROR or count >= len(cloud):
+            break
+    assert best is not None  # noqa: S101 - there is at least one count
+    return best
+
+
+def _around(coil: Coil, cloud: FloatArray, nearest: float, count: int, seed: int) -> FloatArray:
+    """Points on the head's side, at the nearest distance from the wires and up to 16 times that."""
+    rng = np.random.default_rng(seed)
+    tree, casing = cKDTree(cloud), cKDTree(np.asarray(coil.casing_points_mm))
+    with_casing = coil.casing is not None or coil.casing_mm > 0
+    found: list[FloatArray] = []
+    while sum(map(len, found)) < count:
+        direction = rng.normal(size=(count, 3))
+        direction /= np.linalg.norm(direction, axis=1, keepdims=True)
+        reach = nearest * 2.0 ** (4 * rng.uniform(size=count) ** 2)
+        points = cloud[rng.integers(len(cloud), size=count)] + reach[:, None] * direction
+        distance = tree.query(points)[0]
+        kept = distance >= 0.99 * nearest
+        if with_casing:
+            kept &= casing.query(points)[0] <= distance
+        found.append(points[kept])
+    return np.concatenate(found)[:count]
+
+
+def _spread(points: FloatArray, count: int) -> FloatArray:
+    """Up to `count` of the points, each the farthest from those chosen before it."""
+    chosen = [0]
+    distance = ((points - points[0]) ** 2).sum(axis=1)
+    while len(chosen) < min(count, len(points)):
+        chosen.append(int(np.argmax(distance)))
+        distance = np.minimum(distance, ((points - points[chosen[-1]]) ** 2).sum(axis=1))
+    return points[chosen]

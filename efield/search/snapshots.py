@@ -1,0 +1,139 @@
+"""Full solves that a reduced basis is made from and tested with; kept on disk, so that a killed build continues."""
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from efield.coils.model import Coil
+from efield.ground.errors import InputError
+from efield.ground.pose import Pose
+from efield.io.atomic import replacing
+from efield.search.fingerprint import check_same
+from efield.targeting.simulate import Simulator
+
+#: Placements solved and stored together.
+BLOCK: Final = 8
+
+#: dI/dt of every snapshot, A/s: 1 A/us.
+UNIT_DIDT: Final = 1e6
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a build is.
+
+    Parameters
+    ----------
+    solves : int
+        Full solves done, those read from a checkpoint included.
+    planned : int
+        The most there will be; the build may stop earlier.
+    seconds_left : float
+        At the rate so far, for all that are planned.
+    error : float or None
+        Largest relative error of E at the placements the basis is tuned with; None before the first fit.
+    """
+
+    solves: int
+    planned: int
+    seconds_left: float
+    error: float | None
+
+
+class Snapshots:
+    """Fields on chosen tetrahedra for lists of placements, block by block.
+
+    Parameters
+    ----------
+    sim : Simulator
+    coil : Coil
+    tets : (k,) int
+        Tetrahedra whose field is kept.
+    planned : int
+        Most solves, for the progress.
+    settings : mapping of str to str
+        What the snapshots depend on; a checkpoint of other settings is refused.
+    checkpoint : Path, optional
+        Folder for finished blocks; it is made if it does not exist.
+    progress : callable, optional
+        Called with a `Progress` after each block.
+
+    Raises
+    ------
+    InputError
+        If the checkpoint belongs to other settings, or its folder cannot be made.
+    """
+
+    def __init__(
+        self,
+        sim: Simulator,
+        coil: Coil,
+        tets: NDArray[np.intp],
+        planned: int,
+        settings: Mapping[str, str],
+        checkpoint: Path | None,
+        progress: Callable[[Progress], None] | None,
+    ) -> None:
+        self.sim, self.coil, self.tets, self.planned = sim, coil, tets, planned
+        self._folder = None if checkpoint is None else _prepare(checkpoint, settings)
+        self._progress = progress
+        self._done = self._solved = 0
+        self._seconds = 0.0
+        #: Shown with the progress.
+        self.error: float | None = None
+
+    def fields(self, name: str, poses: list[Pose], first: int = 0) -> NDArray[np.float64]:
+        """(k, 3, p) E in V/m at 1 A/us for poses[first:], both ends on whole blocks; `name` is the list's."""
+        blocks = [self._block(f"{name}-{k:05d}", poses[k : k + BLOCK]) for k in range(first, len(poses), BLOCK)]
+        return np.concatenate(blocks, axis=2)
+
+    def _block(self, name: str, poses: list[Pose]) -> NDArray[np.float64]:
+        path = None if self._folder is None else self._folder / f"{name}.npy"
+        e = None if path is None else _read(path, (len(self.tets), 3, len(poses)))
+        if e is None:
+            started = time.perf_counter()
+            fields = self.sim.solve_many(self.coil, poses, UNIT_DIDT)
+            e = np.stack([field.e[self.tets] for field in fields], axis=2)
+            self._seconds += time.perf_counter() - started
+            self._solved += len(poses)
+            if path is not None:
+                with replacing(path) as temporary:
+                    np.save(temporary, e, allow_pickle=False)
+        self._done += len(poses)
+        if self._progress is not None:
+            pace = self._seconds / max(self._solved, 1)
+            self._progress(Progress(self._done, self.planned, pace * (self.planned - self._done), self.error))
+        return e
+
+
+def _prepare(folder: Path, settings: Mapping[str, str]) -> Path:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"checkpoint must be a folder that can be written; instead: {error.strerror}") from error
+    note = folder / "settings.json"
+    if note.exists():
+        try:
+            stored = json.loads(note.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise InputError(f"{note} must be readable; it is damaged: delete the checkpoint folder") from error
+        check_same(stored, settings, f"the checkpoint in {folder}")
+    else:
+        with replacing(note) as temporary:
+            temporary.write_text(json.dumps(dict(settings)), encoding="utf-8")
+    return folder
+
+
+def _read(path: Path, shape: tuple[int, int, int]) -> NDArray[np.float64] | None:
+    """A finished block; None if there is none, or if it is damaged and must be solved again."""
+    try:
+        block = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError):
+        return None
+    return block if block.shape == shape and block.dtype == np.float64 and np.isfinite(block).all() else None

@@ -1,0 +1,132 @@
+"""A reduced basis in a folder: `.npy` arrays that are memory-mapped, and a `basis.json` that says what they are."""
+
+import json
+from os import PathLike
+from pathlib import Path
+from shutil import rmtree
+from tempfile import mkdtemp
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from efield.coils.model import Coil
+from efield.ground.errors import InputError
+from efield.search.certificate import Certificate
+from efield.search.fingerprint import check_same, digest, fingerprints
+from efield.search.modes import LinearModel
+from efield.search.region import ScalpRegion
+from efield.targeting.simulate import Simulator
+from efield.targeting.targets import Target
+
+if TYPE_CHECKING:
+    from efield.search.basis import ReducedBasis
+
+_FORMAT: Final = 1
+_NOTE: Final = "basis.json"
+_ARRAYS: Final = ("modes", "to_modes", "tets", "points_mm", "frame", "shape")
+
+
+def save(basis: "ReducedBasis", path: str | PathLike[str]) -> None:
+    """Write a basis to a folder that does not exist yet; the folder appears only when it is complete.
+
+    Raises
+    ------
+    InputError
+        If `path` exists, or its parent cannot be written.
+    """
+    folder = Path(path)
+    if folder.exists():
+        raise InputError(f"the folder of a basis must not exist yet; instead {folder} does: delete it or rename")
+    try:
+        temporary = Path(mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    except OSError as error:
+        raise InputError(f"{folder.parent} must be a folder that can be written: {error.strerror}") from error
+    try:
+        arrays = _arrays_of(basis)
+        for name, array in arrays.items():
+            np.save(temporary / f"{name}.npy", array, allow_pickle=False)
+        note = _note_of(basis) | {"digests": {name: digest(array) for name, array in arrays.items()}}
+        (temporary / _NOTE).write_text(json.dumps(note, indent=1), encoding="utf-8")
+        temporary.chmod(0o755)
+        temporary.rename(folder)
+    finally:
+        rmtree(temporary, ignore_errors=True)
+
+
+def load(path: str | PathLike[str], sim: Simulator, coil: Coil) -> "ReducedBasis":
+    """Read a basis; the modes stay on disk until they are used.
+
+    Raises
+    ------
+    InputError
+        If the folder is not a basis or is damaged, or the basis belongs to another head, conductivity or coil.
+    """
+    from efield.search.basis import ReducedBasis
+
+    folder = Path(path)
+    note = _read_note(folder)
+    present = fingerprints(sim, coil) | {"solver": repr(sim.problem.tol)}
+    check_same(note["settings"], present, f"the basis in {folder}")
+    arrays = {name: _read_array(folder, name, note) for name in _ARRAYS}
+    region = ScalpRegion(
+        arrays["frame"], arrays["shape"], note["radius_mm"], note["tilt_deg"], tuple(note["distance_mm"])
+    )
+    target = Target(**{**note["target"], "tags": tuple(note["target"]["tags"])})
+    model = LinearModel(arrays["modes"], arrays["to_modes"])
+    certificate = Certificate.from_json(note["certificate"])
+    return ReducedBasis(
+        sim, coil, target, region, arrays["tets"], arrays["points_mm"], model, certificate, note["settings"]
+    )
+
+
+def _arrays_of(basis: "ReducedBasis") -> dict[str, Any]:
+    return {
+        "modes": basis.model.modes,
+        "to_modes": basis.model.to_modes,
+        "tets": basis.tets,
+        "points_mm": basis.points_mm,
+        "frame": basis.region.frame,
+        "shape": basis.region.shape,
+    }
+
+
+def _note_of(basis: "ReducedBasis") -> dict[str, Any]:
+    target = basis.target
+    return {
+        "format": _FORMAT,
+        "coil": basis.coil.name,
+        "settings": basis.settings,
+        "radius_mm": basis.region.radius_mm,
+        "tilt_deg": basis.region.tilt_deg,
+        "distance_mm": list(basis.region.distance_mm),
+        "target": {
+            "name": target.name,
+            "center_mm": target.center_mm.tolist(),
+            "radius_mm": target.radius_mm,
+            "tags": list(target.tags),
+            "direction": None if target.direction is None else target.direction.tolist(),
+            "note": target.note,
+        },
+        "certificate": basis.certificate.to_json(),
+    }
+
+
+def _read_note(folder: Path) -> dict[str, Any]:
+    try:
+        note = json.loads((folder / _NOTE).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{folder} must be a folder that ReducedBasis.save wrote; {_NOTE} cannot be read") from error
+    if not isinstance(note, dict) or note.get("format") != _FORMAT:
+        raise InputError(f"{folder / _NOTE} must have format {_FORMAT}; build the basis again with this version")
+    return note
+
+
+def _read_array(folder: Path, name: str, note: dict[str, Any]) -> Any:
+    path = folder / f"{name}.npy"
+    try:
+        array = np.load(path, mmap_mode="r" if name == "modes" else None, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise InputError(f"{path} cannot be read: the basis is damaged; build it again") from error
+    if digest(array) != note["digests"].get(name):
+        raise InputError(f"{path} must be as it was saved; instead it was changed: build the basis again")
+    return array

@@ -1,0 +1,64 @@
+"""A brain is laid onto MNI152: exactly where an affine can, within millimeters where it cannot, or not at all."""
+
+import re
+
+import numpy as np
+import pytest
+from scipy.spatial.transform import Rotation
+
+from efield.ground.errors import InputError
+from efield.head.mesh import HeadMesh
+from efield.head.mni import AffineMap
+from efield.head.registration import register_to_mni
+from efield.head.spheres import sphere_head
+from efield.head.template import load_template
+
+HANDS_MM = np.array([[-37.0, -21.0, 58.0], [37, -21, 58]])
+
+
+@pytest.fixture(scope="module")
+def template():
+    return load_template("mni152")
+
+
+def copy_of_brain(template, function, keep=None):
+    """Gray and white matter of the shipped head, moved."""
+    chosen = np.isin(template.tissue, (1, 2))
+    if keep is not None:
+        chosen &= keep(template.barycenters)
+    return HeadMesh(points=function(template.points), tets=template.tets[chosen], tissue=template.tissue[chosen])
+
+
+def affine(points):
+    turn = Rotation.from_euler("xyz", (14, -8, 6), degrees=True).as_matrix() * (1.08, 0.93, 1.05)
+    return points @ turn.T + (15.0, -30, 22)
+
+
+def test_an_affine_copy_without_cerebellum_is_found_exactly(template):
+    found = register_to_mni(copy_of_brain(template, affine, keep=lambda p: (p[:, 2] > -8) | (p[:, 1] > -25)))
+    assert np.linalg.norm(found.mni.to_head(HANDS_MM) - affine(HANDS_MM), axis=1).max() < 0.5
+
+
+def test_what_no_affine_can_follow_is_left_and_stated(template):
+    def bent(points):
+        return affine(points + 3.0 * np.sin(points[:, [1, 2, 0]] / 15.0 + (0.3, 1.1, 2.0)))
+
+    found = register_to_mni(copy_of_brain(template, bent))
+    assert isinstance(found.mni, AffineMap)
+    assert "affine registration" in found.mni.description
+    # The bend is 3.7 mm root mean square; what an affine leaves of it at one place is up to its peak, 5 mm.
+    assert np.linalg.norm(found.mni.to_head(HANDS_MM) - bent(HANDS_MM), axis=1).max() < 5.5
+    stated = re.search(r"median ([\d.]+) mm, 95th percentile ([\d.]+) mm", found.mni.description)
+    middle, far = map(float, stated.groups())
+    assert 0.2 < middle < 1.5
+    assert middle < far < 5.0
+
+
+def test_a_ball_is_no_brain():
+    with pytest.raises(InputError, match="must have the shape of a brain"):
+        register_to_mni(sphere_head((64.0, 68.0, 85.0), (1, 2, 5), edge_mm=10.0))
+
+
+def test_without_white_matter_there_is_nothing_to_register():
+    with pytest.raises(InputError, match="white and gray matter"):
+        register_to_mni(sphere_head((60.0, 70.0), (2, 5), edge_mm=12.0))
