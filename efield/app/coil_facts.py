@@ -54,7 +54,8 @@ def facts_table(facts: dict[str, Any]) -> Table:
     wire = " (wire taken to be round, 2 mm thick)" if facts["wire_thickness_assumed"] else ""
     merit = f"no: {facts['no_depth_because']}"
     if facts["depth_mm"] is not None:
-        merit = f"{facts['depth_mm'] / 10:.2f} cm, {facts['spread_mm2'] / 100:.1f} cm2 (casing 1 mm above an 85 mm spherical head)"
+        sizes = f"{facts['depth_mm'] / 10:.2f} cm, {facts['spread_mm2'] / 100:.1f} cm2"
+        merit = f"{sizes} (casing 1 mm above a spherical head of 85 mm)"
     rows = {
         "also": ", ".join(facts["aliases"]),
         "field sources": ", ".join(f"{count} {kind}" for kind, count in facts["sources"].items()),

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from efield import __version__
 from efield.app.console import Steps
+from efield.app.warmup import Warmup
 from efield.coils import stimulators
 from efield.coils.model import Coil
 from efield.ground import checks
@@ -99,27 +100,23 @@ def run(request: Request) -> tuple[dict[str, Any], Summary]:
     didt = request.drive(coil)
     given_pose = load_pose(request.pose) if request.pose else None
     steps = Steps(8 if request.register else 7)
-    with steps(f"loading head {request.head}"):
-        head = load_head(request.head)
-    if request.register:
-        with steps("registering the brain to MNI152"):
-            head = register_to_mni(head)
-    with steps("finding the target, placing the coil"):
-        target = named_target(head, request.target)
-        target.tets(head)
-        pose = given_pose or place_coil(head, target, request.angle_deg, request.distance_mm, coil=coil)
-        if not request.allow_collision:
-            check_clear(head, coil, pose)
-    with steps("preparing the solver"):
-        simulator = Simulator(head, request.conductivity())
-    with steps("solving"):
-        field = simulator.solve(coil, pose, didt)
-    with steps("measuring the field"):
-        summary = field.summary(target)
+    with Warmup() as warmup:
+        head = _load(request, steps)
+        with steps("finding the target, placing the coil"):
+            target = named_target(head, request.target)
+            target.tets(head)
+            pose = given_pose or place_coil(head, target, request.angle_deg, request.distance_mm, coil=coil)
+            if not request.allow_collision:
+                check_clear(head, coil, pose)
+        with steps("preparing the solver"):
+            simulator = Simulator(head, request.conductivity())
+        with steps("solving"):
+            field = simulator.solve(coil, pose, didt)
+        with steps("measuring the field"):
+            warmup.wait()
+            summary = field.summary(target)
+    notes = _notes(request, target, didt, summary)
     request.out.mkdir(parents=True, exist_ok=True)
-    notes = _notes(request, target, didt)
-    if summary["coil_clearance"] is not None and summary["coil_clearance"] < 0:
-        notes.append(f"the coil overlaps the head by {-summary['coil_clearance']:.2g} mm (--allow-collision)")
     notes += _write_field(request.out, field, target, coil, steps)
     document = _document(request, field, target, summary, steps, notes)
     with replacing(request.out / "summary.json") as temporary:
@@ -127,12 +124,24 @@ def run(request: Request) -> tuple[dict[str, Any], Summary]:
     return document, summary
 
 
-def _notes(request: Request, target: Target, didt: float) -> list[str]:
+def _load(request: Request, steps: Steps) -> HeadMesh:
+    with steps(f"loading head {request.head}"):
+        head = load_head(request.head)
+    if not request.register:
+        return head
+    with steps("registering the brain to MNI152"):
+        return register_to_mni(head)
+
+
+def _notes(request: Request, target: Target, didt: float, summary: Summary) -> list[str]:
     notes = [f"target: {target.note}"] if target.note else []
     if abs(didt) < _SMALL_DIDT:
         notes.append(f"dI/dt is only {didt:g} A/s; --didt is in A/s, so 80 A/us is written 80e6")
     if request.intensity is not None:
         notes.append(_DISCLAIMER)
+    clearance = summary["coil_clearance"]
+    if clearance is not None and clearance < 0:
+        notes.append(f"the coil overlaps the head by {-clearance:.2g} mm (--allow-collision)")
     return notes
 
 

@@ -112,6 +112,7 @@ BAD = {
     "mirrored pose": (bad_pose(np.diag([-1.0, 1, 1, 1])), "mirrored"),
     "sheared pose": (bad_pose(SHEAR), "sheared"),
     "pose inside the head": (bad_pose(DOWN), "outside the head"),
+    "register without white matter": (lambda tmp: ("--register",), "white and gray matter"),
     "missing pose": (lambda tmp: ("--pose", tmp / "nothing.txt"), "nothing.txt"),
 }
 

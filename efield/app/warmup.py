@@ -1,0 +1,78 @@
+"""Compiling the solver's and the recovery's kernels in a second process while `efield simulate` prepares.
+
+The first run on a machine compiles every Numba kernel, about 40 s of one core, and keeps the result for later runs.
+Compilation holds Python's interpreter lock, so threads do not help; a second process does, and its results reach this one
+through Numba's cache on disk.
+"""
+
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+from scipy.sparse import diags
+
+from efield.fem.assembly import LinearElements
+from efield.fem.recovery import Patches
+from efield.fem.solvers import make_solver
+from efield.ground.units import mm_to_m
+from efield.head.conductivity import Conductivity
+from efield.head.spheres import sphere_head
+from efield.kernels import patches
+
+_LONGEST_S = 120.0
+
+
+class Warmup:
+    """A second process that compiles kernels; none is started when they have been compiled before."""
+
+    def __init__(self) -> None:
+        command = [sys.executable, "-m", "efield.app.warmup"]
+        quiet = subprocess.DEVNULL
+        # Our own module under our own interpreter; nothing of it comes from input.
+        self._process = (
+            None if _compiled_before() else subprocess.Popen(command, stdin=quiet, stdout=quiet, stderr=quiet)  # noqa: S603
+        )
+
+    def wait(self) -> None:
+        """Return when the kernels are there; if the process failed they are compiled here, when they are called."""
+        if self._process is None:
+            return
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(_LONGEST_S)
+        self.stop()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """End the process if it is still running."""
+        if self._process is not None and self._process.poll() is None:
+            self._process.kill()
+            self._process.wait()
+
+
+def _compiled_before() -> bool:
+    folder = Path(patches.recover.stats.cache_path)
+    return any(folder.glob("patches.recover-*.nbi"))
+
+
+def _compile() -> None:
+    """Run the kernels once, on a small problem, with the types that a simulation has."""
+    n = 2000
+    chain = diags([-np.ones(n - 1), np.r_[1.0, np.full(n - 2, 2.0), 1.0], -np.ones(n - 1)], [-1, 0, 1]).tocsr()
+    load = np.zeros((n, 1))
+    load[0], load[-1] = 1.0, -1.0
+    make_solver("multigrid", chain).solve(load, 1e-2)
+    head = sphere_head(edge_mm=25.0)
+    elements = LinearElements(mm_to_m(head.points), np.ascontiguousarray(head.tets), Conductivity().per_tet(head))
+    Patches(head, elements).recover(np.zeros(len(head.points)), np.zeros(head.points.shape))
+
+
+if __name__ == "__main__":
+    _compile()
