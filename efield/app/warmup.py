@@ -1,8 +1,8 @@
 """Compiling the solver's and the recovery's kernels in a second process while `efield simulate` prepares.
 
 The first run on a machine compiles every Numba kernel, about 40 s of one core, and keeps the result for later runs.
-Compilation holds Python's interpreter lock, so threads do not help; a second process does, and its results reach this one
-through Numba's cache on disk.
+Compilation holds Python's interpreter lock, so threads do not help; a second process does, and its results reach this
+one through Numba's cache on disk.
 """
 
 import subprocess

@@ -19,8 +19,8 @@ class ClosestPoints:
     ----------
     surface : TriangleSurface
         Its triangles are sorted by their centers into a search tree. Each point is compared with the 20 triangles of
-        nearest center: on the cortex of the MNI152 head 0.2 % of the distances come out longer than with 200, by
-        0.03 mm at the median of those.
+        nearest center: on the gray/white interface of the MNI152 head 0.04 % of the distances come out longer than with
+        200, by 0.06 mm at the median of those and 0.6 mm at most.
     """
 
     def __init__(self, surface: TriangleSurface) -> None:
@@ -87,7 +87,7 @@ def closest_on_triangles(points: NDArray[np.float64], corners: NDArray[np.float6
     w = np.einsum("ij,ij->i", np.cross(b - a, points - a), normal) / safe
     inside = (v >= 0) & (w >= 0) & (v + w <= 1) & (squared > 0)
     plane = a + v[:, None] * (b - a) + w[:, None] * (c - a)
-    return np.where(inside[:, None], plane, foot)
+    return np.asarray(np.where(inside[:, None], plane, foot))
 
 
 def _on_segment(

@@ -16,14 +16,18 @@ from efield.head.tissue import GRAY_MATTER, WHITE_MATTER
 #: the cerebellum, or a gyrus whose white core the labels lack (mm).
 THICKEST_MM: Final = 6.0
 
+#: Half of the cortex' mean thickness, 2.5 mm (Fischl and Dale 2000): how deep the middle is taken to be there.
+ASSUMED_DEPTH_MM: Final = 1.25
+
 
 @once_per_head
 def mid_surface(head: HeadMesh) -> TriangleSurface:
     """The surface halfway between the pial surface and the gray/white interface.
 
-    Every vertex of the pial surface goes half of its way to the nearest place on the interface, or 3 mm where the way
-    is longer than 6 mm. Where the surfaces are smooth no two ways meet, because each ends at the interface's nearest
-    place from any point on it; so the result has the triangles of the pial surface and does not cross itself.
+    Every vertex of the pial surface goes half of its way to the nearest place on the interface. Where the surfaces are
+    smooth no two ways meet, because each ends at the interface's nearest place from any point on it; so the result has
+    the triangles of the pial surface and does not cross itself. Where the way is longer than 6 mm, or leads outward
+    across CSF, there is no cortex of two sides, and the vertex goes 1.25 mm inward along the normal.
 
     Parameters
     ----------
@@ -41,9 +45,10 @@ def mid_surface(head: HeadMesh) -> TriangleSurface:
         If the head has no white or gray matter.
     """
     pial, places, thickness = _cortical_ways(head)
-    share = 0.5 * np.minimum(1.0, THICKEST_MM / np.maximum(thickness, THICKEST_MM))
-    middle = pial.points_mm + share[:, None] * (places - pial.points_mm)
-    return TriangleSurface(checks.read_only(middle), pial.triangles)
+    way = places - pial.points_mm
+    two_sided = (thickness <= THICKEST_MM) & (np.einsum("ij,ij->i", way, pial.normals) <= 0)
+    step = np.where(two_sided[:, None], way / 2.0, -ASSUMED_DEPTH_MM * pial.normals)
+    return TriangleSurface(checks.read_only(pial.points_mm + step), pial.triangles)
 
 
 def cortical_thickness(head: HeadMesh) -> NDArray[np.float64]:

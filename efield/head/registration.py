@@ -71,7 +71,7 @@ def register_to_mni(head: HeadMesh) -> HeadMesh:
     Parameters
     ----------
     head : HeadMesh
-        With white and gray matter (tags 1 and 2), in RAS and not tilted by more than about 35 degrees. Cerebellum and
+        With white and gray matter (tags 1 and 2), in RAS and not turned by much more than 15 degrees. Cerebellum and
         brainstem may be there or not; they do not count.
 
     Returns
@@ -90,9 +90,9 @@ def register_to_mni(head: HeadMesh) -> HeadMesh:
     An affine matches size and tilt, not folds: the residual says how far the surfaces are apart, not how far a gyrus of
     this person is from the template's. Left and right cannot be told apart by shape.
 
-    Measured at the hand knobs (`benchmarks/registration.py`): 3.4 mm at the median and 6.7 mm at most on copies of the
-    MNI152 head that were turned by 15 degrees, scaled by up to 10 % per axis and bent by 4 mm (root mean square); 2.3
-    and 3.0 mm on an independent brain, fsaverage, which has no cerebellum. A person's folds vary more than that.
+    Measured at the hand knobs (`benchmarks/registration.py`): 3.2 mm at the median and 7.1 mm at most on 8 copies of
+    the MNI152 head that were turned by 15 degrees, scaled by up to 10 % per axis and bent by 4 mm (root mean square);
+    13 mm at most if turned by 35 degrees; 2.3 and 3.0 mm on an independent brain, fsaverage, which has no cerebellum.
     """
     missing = [tag for tag in (WHITE_MATTER, GRAY_MATTER) if tag not in head.tags]
     if missing:
@@ -193,18 +193,18 @@ def _pairs(
     Both surfaces look for partners, so that neither can shrink into the other.
     """
     linear = matrix[:3, :3]
-    turned = moving.normals @ np.linalg.inv(linear)
-    turned /= np.linalg.norm(turned, axis=1, keepdims=True)
     here = moving.seekers(seekers)
     moved = moving.points[here] @ linear.T + matrix[:3, 3]
-    partner = fixed.tree.query(moved)[1]
+    # Without a bound the search is slow where all is equally far; what it misses is dropped below as out of reach.
+    partner = np.minimum(fixed.tree.query(moved, distance_upper_bound=reach)[1], len(fixed.points) - 1)
     there = fixed.seekers(seekers)
     back = (fixed.points[there] - matrix[:3, 3]) @ np.linalg.inv(linear).T
-    found = moving.tree.query(back)[1]
+    found = np.minimum(moving.tree.query(back, distance_upper_bound=2 * reach)[1], len(moving.points) - 1)
     at = np.concatenate([moved, moving.points[found] @ linear.T + matrix[:3, 3]])
     target = np.concatenate([fixed.points[partner], fixed.points[there]])
     normals = np.concatenate([fixed.normals[partner], fixed.normals[there]])
-    own = np.concatenate([turned[here], turned[found]])
+    own = moving.normals[np.concatenate([here, found])] @ np.linalg.inv(linear)
+    own /= np.linalg.norm(own, axis=1, keepdims=True)
     good = (np.linalg.norm(at - target, axis=1) < reach) & (np.einsum("ij,ij->i", own, normals) > _SAME_WAY)
     good[len(here) :] &= moving.believed[found]
     return at[good], normals[good], np.einsum("ij,ij->i", (target - at)[good], normals[good])
@@ -221,7 +221,12 @@ def _improvement(
     else:
         columns = np.column_stack([np.cross(place, normals), np.einsum("ij,ij->i", place, normals), normals])
     weight = 1.0 / np.sqrt(1.0 + (gap / _ROBUST_MM) ** 2)
-    found = np.linalg.lstsq(columns * weight[:, None], gap * weight, rcond=1e-6)[0]
+    columns *= weight[:, None]
+    # Sums without BLAS: its threads wait for each other longer than such small products take on a busy machine.
+    square = np.einsum("ki,kj->ij", columns, columns)
+    found = np.linalg.solve(
+        square + 1e-9 * np.trace(square) * np.eye(len(square)), np.einsum("ki,k->i", columns, gap * weight)
+    )
     motion = np.eye(4)
     if affine:
         motion[:3, :3] += found[:9].reshape(3, 3) / _LENGTH_MM
@@ -236,7 +241,7 @@ def _misfit(matrix: NDArray[np.float64], moving: _Sheet, fixed: _Sheet) -> float
     back = (fixed.points[fixed.seekers(_SEEKERS)] - matrix[:3, 3]) @ np.linalg.inv(matrix[:3, :3]).T
     forth = moving.points[moving.seekers(_SEEKERS)] @ matrix[:3, :3].T + matrix[:3, 3]
     away, found = moving.tree.query(back)
-    return float(np.mean(np.concatenate([fixed.tree.query(forth)[0], away[moving.believed[found]]])))
+    return float(np.mean(np.concatenate([fixed.tree.query(forth)[0], np.asarray(away)[moving.believed[found]]])))
 
 
 def _distances(matrix: NDArray[np.float64], moving: TriangleSurface, fixed: TriangleSurface) -> NDArray[np.float64]:

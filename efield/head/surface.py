@@ -94,7 +94,7 @@ class Surface(TriangleSurface):
 def _compact(
     points: NDArray[np.float64],
     triangles: NDArray[np.int32],
-    owners: NDArray[np.int32],
+    owners: NDArray[np.signedinteger],
     nodes: NDArray[np.int32] | None = None,
 ) -> Surface:
     used, renumbered = np.unique(triangles, return_inverse=True)

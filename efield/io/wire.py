@@ -24,7 +24,10 @@ CLOSED_MM: Final = 1.0
 
 #: A wire is at least this long from end to end (mm); a smaller one is a drawing in meters.
 _SMALLEST_MM: Final = 1.0
-_MOST_PROBLEMS: Final = 8
+
+#: Ends nearer than this (mm) differ by the rounding of the file only.
+_SAME_MM: Final = 1e-3
+_MOST_PROBLEMS: Final = 12
 
 _HEADER: Final = re.compile(r"x(_mm)?,y(_mm)?,z(_mm)?(,turns)?", re.IGNORECASE)
 
@@ -61,7 +64,7 @@ def read_wire(path: str | os.PathLike[str]) -> Coil:
     notes = tuple(
         f"path from line {w.line} closed by a straight piece of {gap:.2g} mm"
         for w, gap in zip(paths, gaps, strict=True)
-        if gap > 0
+        if gap > _SAME_MM
     )
     turns = np.concatenate(
         [np.full(len(points) - 1, wire.turns[0]) for points, wire in zip(closed, paths, strict=True)]
@@ -153,7 +156,8 @@ def _closed(wire: _Wire, problems: list[str]) -> NDArray[np.float64]:
         problems.append(f"{where} must have one number of turns; instead it has {sorted(set(wire.turns))[:4]}")
     elif wire.turns[0] == 0:
         problems.append(f"{where} must have turns other than 0")
-    return points if np.array_equal(points[0], points[-1]) else np.vstack([points, points[:1]])
+    same = np.linalg.norm(points[-1] - points[0]) <= _SAME_MM and len(points) > 1
+    return np.vstack([points[:-1] if same else points, points[:1]])
 
 
 # --- windings in TOML

@@ -135,12 +135,11 @@ def induced_load(points, tets, sigma, start, around, dadt):
                     corner = k
             _face_vector(points, tet, corner, face)
             scale = -sigma[t] / 24.0
+            p, q, r, v = tet
             for d in range(3):
                 weight = scale * face[d]
-                for k in range(4):
-                    node = tet[k]
-                    for c in range(width):
-                        load[i, c] += weight * dadt[node, d, c]
+                for c in range(width):
+                    load[i, c] += weight * (dadt[p, d, c] + dadt[q, d, c] + dadt[r, d, c] + dadt[v, d, c])
     return load
 
 

@@ -319,7 +319,7 @@ def _brain_tets(sim: Simulator, target: Target, radius_mm: float) -> NDArray[np.
 def _rows(tets: NDArray[np.intp], wanted: NDArray[np.intp]) -> NDArray[np.intp]:
     """Positions of the wanted tetrahedra in an ascending list."""
     rows = np.searchsorted(tets, wanted)
-    missing = (rows == len(tets)) | (tets[np.minimum(rows, len(tets) - 1)] != wanted)
+    missing = ~np.isin(wanted, tets)
     if missing.any():
         raise InputError(
             "the target's tissue must lie in the gray and white matter of the basis; instead "

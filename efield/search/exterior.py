@@ -31,7 +31,7 @@ _LARGEST_MM: Final = 60.0
 _SMALLEST_MM: Final = 2.0
 
 #: Error of a leaf's fit, relative to the largest potential this far outside the scalp (mm).
-_FIT: Final = 1e-5
+_FIT: Final = 5e-5
 _REFERENCE_MM: Final = 8.0
 
 _OCTANTS: Final = np.array([[1 if octant >> axis & 1 else -1 for axis in range(3)] for octant in range(8)])

@@ -6,6 +6,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from efield.kernels.expansion import product
 from efield.search.certificate import field_errors
 
 FloatArray = NDArray[np.float64]
@@ -33,12 +34,17 @@ class LinearModel:
     to_modes: FloatArray
 
     def __call__(self, samples: FloatArray) -> NDArray[np.float32]:
-        """E (k * 3,) or (k * 3, p) in V/m for samples (s * 3,) or (s * 3, p) in V/m."""
-        return np.asarray(self.modes @ (self.to_modes @ samples).astype(np.float32))
+        """E (k * 3,) in V/m for the samples (s * 3,) of one placement."""
+        return self.expand((self.to_modes @ samples).astype(np.float32))
+
+    def expand(self, coefficients: NDArray[np.float32]) -> NDArray[np.float32]:
+        """E (k * 3,) for coefficients (r,)."""
+        return np.asarray(product(self.modes, coefficients))
 
     def fields(self, samples: FloatArray) -> NDArray[np.float32]:
-        """E (p, k, 3) for samples (s * 3, p)."""
-        return np.asarray(self(samples).T.reshape(samples.shape[1], -1, 3))
+        """E (p, k, 3) for samples (s * 3, p) of many placements."""
+        fields = self.modes @ (self.to_modes @ samples).astype(np.float32)
+        return np.asarray(fields.T.reshape(samples.shape[1], -1, 3))
 
 
 def fit(

@@ -12,7 +12,9 @@ from efield.ground.errors import InputError
 
 def square(side=40.0, turns=3.0, shuffle=None):
     corners = np.array([[0.0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0]]) * side
-    path = np.vstack([np.linspace(a, b, 8, endpoint=False) for a, b in zip(corners, np.roll(corners, -1, 0), strict=True)])
+    path = np.vstack(
+        [np.linspace(a, b, 8, endpoint=False) for a, b in zip(corners, np.roll(corners, -1, 0), strict=True)]
+    )
     starts, ends = path, np.roll(path, -1, axis=0)
     order = np.arange(len(starts)) if shuffle is None else np.random.default_rng(shuffle).permutation(len(starts))
     return Coil.from_segments(starts[order], ends[order], turns)

@@ -25,9 +25,10 @@ def test_between_spheres_it_is_the_sphere_between_up_to_the_facets():
         assert cortical_thickness(head) == pytest.approx(np.full(len(radius), outer - inner), abs=sag)
 
 
-def test_gray_matter_too_thick_for_cortex_is_entered_by_three_millimeters():
+def test_gray_matter_too_thick_for_cortex_is_entered_by_half_the_mean_thickness_of_cortex():
     radius = np.linalg.norm(mid_surface(layered(50.0, 70.0, 8.0)).points_mm, axis=1)
-    assert radius == pytest.approx(np.full(len(radius), 67.0), abs=0.05)
+    # Vertex normals are off the radius by a degree or two, which costs 1.25 (1 - cos) mm.
+    assert radius == pytest.approx(np.full(len(radius), 68.75), abs=0.005)
 
 
 def test_it_keeps_the_triangles_of_the_pial_surface_and_its_normals_point_outward():

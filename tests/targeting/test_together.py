@@ -62,8 +62,8 @@ def test_opposite_currents_in_one_place_cancel(simulator, drives):
 
 def test_one_drive_is_one_coil(simulator, drives):
     first = drives[0]
-    together = simulator.solve_together([first])
-    assert np.array_equal(together.e, simulator.solve(first.coil, first.pose, first.didt).e)
+    together, alone = simulator.solve_together([first]), simulator.solve(first.coil, first.pose, first.didt)
+    assert np.linalg.norm(together.e - alone.e) < SOLVER * np.linalg.norm(alone.e)
     assert together.others == ()
 
 

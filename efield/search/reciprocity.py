@@ -1,0 +1,156 @@
+"""Reciprocity: one adjoint solve per direction, then any placement of any coil is a sum over its wires.
+
+E at a target is linear in the coil's vector potential at the nodes (`efield.fem.adjoint`). Summed the other way round,
+it is the potential that the adjoint currents make outside the head, taken along the coil: nothing is solved, and the
+head's nodes are not visited again.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from efield.coils.model import Coil
+from efield.coils.primary import dadt
+from efield.fem.adjoint import adjoint_weights
+from efield.ground import checks
+from efield.ground.errors import InputError
+from efield.ground.pose import Pose
+from efield.ground.units import mm_to_m
+from efield.head.mesh import HeadMesh
+from efield.kernels.expansion import placements
+from efield.search.exterior import ExteriorField
+from efield.search.skeleton import skeleton
+from efield.targeting.simulate import Simulator
+from efield.targeting.targets import Target
+
+FloatArray = NDArray[np.float64]
+
+#: The adjoint solver stops at this relative residual, or at the simulator's if that is smaller.
+_TOL: Final = 1e-9
+
+
+def reciprocal(sim: Simulator, target: Target, *, axes: bool | None = None) -> "Reciprocal":
+    """Solve the adjoint problems of a target.
+
+    Parameters
+    ----------
+    sim : Simulator
+    target : Target
+    axes : bool, optional
+        True: three solves, one per axis, for the mean field as a vector and its magnitude. False: one solve, for its
+        component along the target's direction. By default one if the target has a direction, else three.
+
+    Returns
+    -------
+    Reciprocal
+
+    Raises
+    ------
+    InputError
+        If `axes` is False and the target has no direction.
+    SolverError
+        If the solver does not reach its tolerance.
+    """
+    along = target.direction is not None if axes is None else not axes
+    if along and target.direction is None:
+        raise InputError("target must have a direction for one solve; give it one, or axes=True")
+    directions = np.asarray(target.direction)[None] if along and target.direction is not None else np.eye(3)
+    tets = target.tets(sim.head)
+    share = sim.head.volumes[tets] / sim.head.volumes[tets].sum()
+    weights = np.zeros((len(sim.head.tets), 3, len(directions)))
+    weights[tets] = share[:, None, None] * directions.T
+    currents = adjoint_weights(sim.problem, weights, min(_TOL, sim.problem.tol))
+    return Reciprocal(sim.head, target, directions, np.ascontiguousarray(np.moveaxis(currents, 2, 0)))
+
+
+@dataclass(frozen=True, eq=False)
+class Reciprocal:
+    """What any primary field does at one target; made by `reciprocal`.
+
+    Parameters
+    ----------
+    head : HeadMesh
+    target : Target
+    directions : (d, 3) float
+        The target's direction, or the three axes.
+    currents : (d, n, 3) float
+        The mean E along each direction is the sum over nodes of currents . dA/dt.
+    """
+
+    head: HeadMesh
+    target: Target
+    directions: FloatArray
+    currents: FloatArray
+
+    def along(self, coil: Coil, poses: Iterable[Pose], didt: float = 1e6, *, exact: bool = False) -> FloatArray:
+        """Volume mean of E in the target along its direction.
+
+        Parameters
+        ----------
+        coil : Coil
+        poses : iterable of Pose
+        didt : float, A/s
+        exact : bool
+            True sums over the nodes of the head: what a full solve gives, to rounding and the solvers' tolerances.
+            False sums over a few hundred points of the coil: errors of about 1e-4 of the peak (docs/search.md) and
+            thousands of placements per second; a coil nearer to the scalp than what is stored is summed exactly.
+
+        Returns
+        -------
+        (p,) ndarray, V/m
+
+        Raises
+        ------
+        InputError
+            If the target has no direction, or the coil is a sampled field and `exact` is False.
+        """
+        if self.target.direction is None:
+            raise InputError("target must have a direction for `along`; use `magnitude`, or give it one")
+        mean = self._means(coil, poses, didt, exact)
+        return mean[:, 0] if len(self.directions) == 1 else np.asarray(mean @ self.target.direction)
+
+    def mean(self, coil: Coil, poses: Iterable[Pose], didt: float = 1e6, *, exact: bool = False) -> FloatArray:
+        """(p, 3) volume mean of the vector E in the target, V/m; arguments as in `along`, three axes needed."""
+        if len(self.directions) != 3:
+            raise InputError("reciprocal(...) must be made with axes=True for the mean vector; it has one direction")
+        return self._means(coil, poses, didt, exact)
+
+    def magnitude(self, coil: Coil, poses: Iterable[Pose], didt: float = 1e6, *, exact: bool = False) -> FloatArray:
+        """(p,) magnitude of the volume mean of E, V/m; arguments as in `along`, three axes needed.
+
+        The mean of |E| is a little larger where the field turns or folds within the target.
+        """
+        return np.asarray(np.linalg.norm(self.mean(coil, poses, didt, exact=exact), axis=1))
+
+    def _means(self, coil: Coil, poses: Iterable[Pose], didt: float, exact: bool) -> FloatArray:
+        rate, all_poses = checks.number("didt", didt), list(poses)
+        if exact:
+            return np.array(list(self._exact(coil, all_poses, rate))).reshape(-1, len(self.directions))
+        matrices = np.array([pose.matrix for pose in all_poses]).reshape(-1, 4, 4)
+        matrices[:, :3, 3] = mm_to_m(matrices[:, :3, 3])
+        bones = skeleton(coil)
+        means = rate * np.stack(
+            [
+                placements(matrices, bones.points, bones.strengths, f.center, f.half, f.children, f.coefficients)
+                for f in self._exterior
+            ],
+            axis=1,
+        )
+        unknown = np.flatnonzero(np.isnan(means).any(axis=1))
+        for number, value in zip(unknown, self._exact(coil, [all_poses[k] for k in unknown], rate), strict=True):
+            means[number] = value
+        return np.asarray(means)
+
+    def _exact(self, coil: Coil, poses: list[Pose], rate: float) -> Iterator[FloatArray]:
+        for pose in poses:
+            primary = dadt(coil, pose, self.head.points, rate)
+            yield np.einsum("dni,ni->d", self.currents, primary)
+
+    @cached_property
+    def _exterior(self) -> tuple[ExteriorField, ...]:
+        """The potential of each direction's currents, made at the first fast use."""
+        return tuple(ExteriorField.of(self.head, currents) for currents in self.currents)

@@ -1,0 +1,44 @@
+"""A small sphere, a figure-8 of few wires, and one basis that all tests share."""
+
+import pytest
+
+from efield.head.spheres import sphere_head
+from efield.search.basis import ReducedBasis
+from efield.targeting.simulate import Simulator
+from efield.targeting.targets import Target, m1_hand
+from efield.targeting.validation import validation_coil
+
+#: A small region, so that few solves are enough.
+SMALL = {"radius_mm": 8.0, "tilt_deg": 4.0, "distance_mm": (3.0, 6.0), "region_radius_mm": 20.0, "tol": 0.01}
+
+
+@pytest.fixture(scope="session")
+def head():
+    return sphere_head((70.0, 73.0, 79.0, 85.0), (2, 3, 4, 5), edge_mm=10.0)
+
+
+@pytest.fixture(scope="session")
+def coil():
+    return validation_coil()
+
+
+@pytest.fixture(scope="session")
+def target(head):
+    hand = m1_hand(head)
+    return Target("hand", hand.center_mm, 12.0, direction=hand.direction)
+
+
+@pytest.fixture(scope="session")
+def sim(head):
+    return Simulator(head, tol=1e-9)
+
+
+@pytest.fixture(scope="session")
+def build(sim, coil, target):
+    """Builds the small basis, with options."""
+    return lambda **options: ReducedBasis.build(sim, coil, target, **{**SMALL, "max_solves": 64, **options})
+
+
+@pytest.fixture(scope="session")
+def basis(build):
+    return build()
