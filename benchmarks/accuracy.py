@@ -1,7 +1,7 @@
 """How accurate is the field, and what does it cost? Fills the tables of docs/accuracy.md.
 
-    python benchmarks/accuracy.py            sphere against the closed form (about two minutes)
-    python benchmarks/accuracy.py --folded   first against second order at the hand knob of the MNI head (4 GB)
+python benchmarks/accuracy.py            sphere against the closed form (about two minutes)
+python benchmarks/accuracy.py --folded   first against second order at the hand knob of the MNI head (4 GB)
 """
 
 import argparse

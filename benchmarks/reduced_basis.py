@@ -53,7 +53,9 @@ def main():
         checkpoint=options.checkpoint,
         progress=lambda p: print(f"{p.solves:4d} solves, {p.seconds_left:.0f} s left at most, {p.error}", flush=True),
     )
-    print(f"{len(head.points)} nodes, {len(basis.tets)} tets in the region, built in {time.perf_counter() - start:.0f} s")
+    print(
+        f"{len(head.points)} nodes, {len(basis.tets)} tets in the region, built in {time.perf_counter() - start:.0f} s"
+    )
     print(basis.certificate)
     poses = [p for p in basis.region.poses(256, (99,), head, coil) if not basis.region.outside(p)]
     modes = basis.model.modes

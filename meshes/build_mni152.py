@@ -15,13 +15,13 @@ from pathlib import Path
 
 import nibabel
 import numpy as np
+from make_labels import make_labels
 
 from efield.head.lattice import Refinement, mesh_labels
 from efield.head.mesh import HeadMesh
 from efield.head.mni import AffineMap
 from efield.head.packed import write_packed
 from efield.head.quality import mesh_quality
-from make_labels import make_labels
 
 #: Along the left central sulcus from the leg area by the midline over the hand knob to the face area, MNI mm.
 LEFT_STRIP_MM = np.array([[-6, -25, 70], [-22, -23, 66], [-37, -21, 58], [-46, -16, 48], [-52, -10, 38]], dtype=float)
@@ -63,14 +63,18 @@ def provenance(source: str, labels: np.ndarray, affine: np.ndarray, head: HeadMe
     quality = mesh_quality(head)
     return {
         "made_by": "python meshes/build_mni152.py",
-        "efield": version_of("efield"), "numpy": version_of("numpy"), "numba": version_of("numba"),
+        "efield": version_of("efield"),
+        "numpy": version_of("numpy"),
+        "numba": version_of("numba"),
         "labels_sha256": hashlib.sha256(np.ascontiguousarray(labels).tobytes()).hexdigest(),
         "labels_from": source,
-        "edge_mm": {str(tag): edge for tag, edge in EDGE_MM.items()}, "refined_factor": STRIP_FACTOR,
+        "edge_mm": {str(tag): edge for tag, edge in EDGE_MM.items()},
+        "refined_factor": STRIP_FACTOR,
         "refined_spheres_mm": [[*s.center_mm.tolist(), s.radius_mm] for s in spheres],
         "label_volume_mm3": label_volumes(labels, affine, spheres),
         "mesh_volume_mm3": {str(tag): round(v, 1) for tag, v in quality.tissue_volume_mm3.items()},
-        "nodes": quality.n_points, "tets": quality.n_tets,
+        "nodes": quality.n_points,
+        "tets": quality.n_tets,
         "min_dihedral_deg": round(quality.min_dihedral_deg, 2),
         "p5_dihedral_deg": round(quality.p5_dihedral_deg, 2),
         "p5_radius_ratio": round(quality.p5_radius_ratio, 3),
@@ -94,7 +98,9 @@ def read_labels(path: Path) -> tuple[np.ndarray, np.ndarray]:
 def main() -> None:
     """Read the labels, mesh, write, report."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("labels", type=Path, nargs="?", help="label volume (NIfTI); made from the templates if not given")
+    parser.add_argument(
+        "labels", type=Path, nargs="?", help="label volume (NIfTI); made from the templates if not given"
+    )
     parser.add_argument("--out", type=Path, default=Path(__file__).with_name("mni152.npz"))
     options = parser.parse_args()
     start = time.perf_counter()

@@ -32,9 +32,7 @@ def _times(p: Polynomial, q: Polynomial) -> Polynomial:
 
 def _mean(p: Polynomial) -> float:
     """Mean over a tetrahedron: 3! prod(a_i!) / (3 + sum a_i)! per monomial (Holand and Bell 1969)."""
-    return sum(
-        c * 6 * np.prod([factorial(k) for k in powers]) / factorial(3 + sum(powers)) for powers, c in p.items()
-    )
+    return sum(c * 6 * np.prod([factorial(k) for k in powers]) / factorial(3 + sum(powers)) for powers, c in p.items())
 
 
 def _unit(*corners: int) -> tuple[int, ...]:
@@ -148,10 +146,7 @@ class QuadraticElements:
 
     def corner_fields(self, phi: NDArray[np.float64], dadt: NDArray[np.float64]) -> NDArray[np.float64]:
         """(m, 4, 3) E in V/m at the corners of each tetrahedron, as seen from inside it; phi (N,), dadt (N, 3)."""
-        corners = [
-            self._field_at(row, phi[:, None], dadt[:, :, None])[:, :, 0]
-            for row in np.eye(4)
-        ]
+        corners = [self._field_at(row, phi[:, None], dadt[:, :, None])[:, :, 0] for row in np.eye(4)]
         return np.stack(corners, axis=1)
 
     def _field_at(

@@ -12,9 +12,8 @@ from efield.kernels import multigrid as kernels
 
 SOLVERS = ("auto", "multigrid", "direct")
 
-def make_solver(
-    kind: str, matrix: csr_matrix, coarser: tuple[csr_matrix, csr_matrix] | None = None
-) -> Solver:
+
+def make_solver(kind: str, matrix: csr_matrix, coarser: tuple[csr_matrix, csr_matrix] | None = None) -> Solver:
     """The solver of one of `SOLVERS` for a stiffness matrix; `coarser` as in `MultigridCG`."""
     if kind == "direct" or (kind == "auto" and pays_off(matrix.shape[0])):
         return DirectSolver(matrix)

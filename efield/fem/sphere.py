@@ -47,9 +47,7 @@ def electric_field(
     dipoles = checks.vectors("dipoles_mm", dipoles_mm, minimum=1)
     moments = checks.vectors("moments_am2", moments_am2)
     if len(moments) != len(dipoles):
-        raise InputError(
-            f"moments_am2 must have one row per dipole ({len(dipoles)}); instead received {len(moments)}"
-        )
+        raise InputError(f"moments_am2 must have one row per dipole ({len(dipoles)}); instead received {len(moments)}")
     _check_outside(points, dipoles)
     scale = MU0_OVER_4PI * checks.number("didt", didt)
     return np.asarray(scale * dipoles_in_sphere(mm_to_m(points), mm_to_m(dipoles), moments))

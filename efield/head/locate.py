@@ -54,9 +54,7 @@ class Locator:
         targets = checks.vectors("points_mm", points_mm)
         bins = self._bins(targets)
         order = np.argsort(bins, kind="stable")
-        tet, weights = find_tets(
-            self._points, self._tets, self._start, self._inside, targets, bins, order, _ON_FACE
-        )
+        tet, weights = find_tets(self._points, self._tets, self._start, self._inside, targets, bins, order, _ON_FACE)
         return tet, weights
 
     def _bins(self, targets: NDArray[np.float64]) -> NDArray[np.int64]:

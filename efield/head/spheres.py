@@ -83,9 +83,7 @@ def _layers_per_shell(radii: NDArray[np.float64], edge_mm: float) -> NDArray[np.
 def _layer_radii(radii: NDArray[np.float64], layers: NDArray[np.int64]) -> NDArray[np.float64]:
     """Radius of node layer 0 (the center) to N (the surface); the shells' radii are hit exactly."""
     inner = np.concatenate([[0.0], radii[:-1]])
-    parts = [
-        np.linspace(low, high, count + 1)[1:] for low, high, count in zip(inner, radii, layers, strict=True)
-    ]
+    parts = [np.linspace(low, high, count + 1)[1:] for low, high, count in zip(inner, radii, layers, strict=True)]
     return np.concatenate([[0.0], *parts])
 
 
@@ -134,9 +132,7 @@ def _keys(grid: NDArray[np.int64], face: tuple[int, int, int], n: int) -> NDArra
     return np.asarray((code[:, 0] * base + code[:, 1]) * base + code[:, 2])
 
 
-def _bend(
-    grid: NDArray[np.int64], corners: NDArray[np.float64], radius: NDArray[np.float64]
-) -> NDArray[np.float64]:
+def _bend(grid: NDArray[np.int64], corners: NDArray[np.float64], radius: NDArray[np.float64]) -> NDArray[np.float64]:
     """Lattice points of one radial tetrahedron, bent so that each layer lies on its sphere.
 
     Weights sin(w theta) are the spherical interpolation along an edge, so neighboring faces agree there.
@@ -174,9 +170,7 @@ def _cut_octahedra(cells: NDArray[np.int64], points: NDArray[np.float64]) -> NDA
     turned = np.take_along_axis(cells, (np.arange(6) % 3 + shortest[:, None]) % 3 + np.arange(6) // 3 * 3, axis=1)
     top, side, back, bottom, far_side, far_back = turned.T
     ring = (side, back, far_side, far_back)
-    return np.concatenate(
-        [np.column_stack([top, bottom, ring[k], ring[(k + 1) % 4]]) for k in range(4)]
-    )
+    return np.concatenate([np.column_stack([top, bottom, ring[k], ring[(k + 1) % 4]]) for k in range(4)])
 
 
 def _positive(tets: NDArray[np.int64], points: NDArray[np.float64]) -> NDArray[np.int64]:

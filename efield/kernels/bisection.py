@@ -117,8 +117,11 @@ def _unresolved(points, tet, field, inverse_spacing, tolerance, edge):
                 s = 0.25 * quarter
                 linear = corner[i] + s * (corner[j] - corner[i])
                 value = value_at(
-                    field, inverse_spacing,
-                    p[0] + s * (q[0] - p[0]), p[1] + s * (q[1] - p[1]), p[2] + s * (q[2] - p[2]),
+                    field,
+                    inverse_spacing,
+                    p[0] + s * (q[0] - p[0]),
+                    p[1] + s * (q[1] - p[1]),
+                    p[2] + s * (q[2] - p[2]),
                 )
                 if value * linear < 0.0 and abs(value - linear) > tolerance * edge:
                     return True
@@ -196,6 +199,11 @@ def bisect(points, tets, generations, marked, keys, middles, n_edges):
             n_tets += 1
         first = False
     return (
-        points[:n_points].copy(), tets[:n_tets].copy(), generations[:n_tets].copy(), fresh[:n_tets].copy(),
-        keys, middles, n_edges,
+        points[:n_points].copy(),
+        tets[:n_tets].copy(),
+        generations[:n_tets].copy(),
+        fresh[:n_tets].copy(),
+        keys,
+        middles,
+        n_edges,
     )

@@ -92,9 +92,7 @@ def snap(points, tets, pointers, star, field, inverse_spacing, values, node_bits
     for v in range(points.shape[0]):
         if values[v] == 0.0:
             continue
-        t, distance, x, y, z = _nearest_crossing(
-            points, tets, pointers, star, field, inverse_spacing, values, v, reach
-        )
+        t, distance, x, y, z = _nearest_crossing(points, tets, pointers, star, field, inverse_spacing, values, v, reach)
         if t > reach:
             continue
         if node_bits[v] != 0:
@@ -108,7 +106,8 @@ def snap(points, tets, pointers, star, field, inverse_spacing, values, node_bits
         step = np.sqrt((fx - points[v, 0]) ** 2 + (fy - points[v, 1]) ** 2 + (fz - points[v, 2]) ** 2)
         near = abs(value_at(field, inverse_spacing, fx, fy, fz)) < 0.1 * distance + 1e-3
         if not (
-            step <= 1.3 * distance and near
+            step <= 1.3 * distance
+            and near
             and worst_in_star(points, tets, pointers, star, v, fx, fy, fz, least_quality) > least_quality
         ):
             fx, fy, fz = x, y, z

@@ -50,9 +50,7 @@ def _sheet_mean(points, sheet_pointers, sheet, v, weight):
 
 
 @njit(cache=True)
-def smooth(
-    points, tets, pointers, star, kinds, sheet_pointers, sheet, fields, inverse_spacing, good, weight, sweeps
-):
+def smooth(points, tets, pointers, star, kinds, sheet_pointers, sheet, fields, inverse_spacing, good, weight, sweeps):
     """Sweeps of guarded Laplacian moves, in place; nodes of an interface go back onto it by two Newton steps."""
     for _ in range(sweeps):
         for v in range(points.shape[0]):
@@ -125,9 +123,7 @@ def _random(state):
 
 
 @njit(cache=True)
-def untangle(
-    points, tets, pointers, star, kinds, fields, inverse_spacing, bad, trials, slack, seed, sweeps
-):
+def untangle(points, tets, pointers, star, kinds, fields, inverse_spacing, bad, trials, slack, seed, sweeps):
     """Random trial moves of the nodes of bad tetrahedra, in place; improvements of the star's worst are kept.
 
     A trial is at most a quarter of the mean edge; interface nodes stay within `slack` edges of their level set

@@ -100,9 +100,7 @@ def _solved(
     return dict(zip(measures.names, np.array(rows).T, strict=True))
 
 
-def _dataset(
-    table: dict[str, NDArray[np.float64]], poses: list[Pose], provenance: dict[str, Any]
-) -> "xarray.Dataset":
+def _dataset(table: dict[str, NDArray[np.float64]], poses: list[Pose], provenance: dict[str, Any]) -> "xarray.Dataset":
     import xarray
 
     import efield

@@ -48,9 +48,7 @@ def _disc(center_x: float, radius: float, height: float, sign: float) -> tuple[n
 
 def figure_eight(height: float = 95.0) -> Dipoles:
     """70 mm figure-8: two wings of nine turns, radii 28 to 43.5 mm, wing centers 43.5 mm from the middle."""
-    discs = [
-        _disc(sign * 43.5, radius, height, sign) for sign in (-1.0, 1.0) for radius in np.linspace(28, 43.5, 9)
-    ]
+    discs = [_disc(sign * 43.5, radius, height, sign) for sign in (-1.0, 1.0) for radius in np.linspace(28, 43.5, 9)]
     return Dipoles(np.concatenate([d[0] for d in discs]), np.concatenate([d[1] for d in discs]))
 
 

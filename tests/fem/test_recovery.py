@@ -15,9 +15,7 @@ def harmonic(points_m):
     """A quadratic potential without sources and its gradient."""
     x, y, z = points_m.T
     value = 3 * x - y + 40 * (x * y + 2 * x * z) + 25 * (x**2 - y**2) - 10 * (2 * z**2 - x**2 - y**2)
-    gradient = np.column_stack(
-        [3 + 40 * (y + 2 * z) + 50 * x + 20 * x, -1 + 40 * x - 50 * y + 20 * y, 80 * x - 40 * z]
-    )
+    gradient = np.column_stack([3 + 40 * (y + 2 * z) + 50 * x + 20 * x, -1 + 40 * x - 50 * y + 20 * y, 80 * x - 40 * z])
     return value, gradient
 
 

@@ -145,7 +145,7 @@ def test_a_basis_of_something_else_is_refused(basis, sim, head, coil, tmp_path):
 
 
 def test_a_damaged_basis_is_refused(basis, sim, coil, tmp_path):
-    with pytest.raises(InputError, match="ReducedBasis.save wrote"):
+    with pytest.raises(InputError, match=r"ReducedBasis\.save wrote"):
         ReducedBasis.load(tmp_path, sim, coil)
     basis.save(tmp_path / "basis")
     modes = tmp_path / "basis" / "modes.npy"

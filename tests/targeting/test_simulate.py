@@ -118,7 +118,9 @@ def test_files_hold_the_field(field, tmp_path):
 
 
 def test_second_order_is_nearer_to_the_closed_form(head, coil, pose, field):
-    brain = np.flatnonzero((head.tissue == 2) & (np.linalg.norm(head.barycenters - m1_hand(head).center_mm, axis=1) < 30))
+    brain = np.flatnonzero(
+        (head.tissue == 2) & (np.linalg.norm(head.barycenters - m1_hand(head).center_mm, axis=1) < 30)
+    )
     true = closed_form(coil, pose, head.barycenters[brain], 1e6)
     second = Simulator(head, order=2).solve(coil, pose)
     assert relative(second.e[brain], true) < 0.1 * relative(field.e[brain], true)

@@ -43,8 +43,17 @@ def carve(
         values[(node_bits & bit) != 0] = 0.0
         pointers, star = stars.node_stars(tets, len(points))
         cutting.snap(
-            points, tets, pointers, star, fields[k], grid.inverse_spacing, values, node_bits, bit,
-            _SNAP_REACH, _SNAP_QUALITY,
+            points,
+            tets,
+            pointers,
+            star,
+            fields[k],
+            grid.inverse_spacing,
+            values,
+            node_bits,
+            bit,
+            _SNAP_REACH,
+            _SNAP_QUALITY,
         )
         points, tets, node_bits, tet_bits = cutting.cut(
             points, tets, fields[k], grid.inverse_spacing, values, node_bits, tet_bits, bit

@@ -73,8 +73,13 @@ def _kuhn_cubes(
     points = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)
     number = np.arange(len(points), dtype=np.int32).reshape(counts + 1)
     corners = np.stack(
-        [number[a : a + counts[0], b : b + counts[1], c : c + counts[2]].ravel()
-         for a in (0, 1) for b in (0, 1) for c in (0, 1)], axis=1,
+        [
+            number[a : a + counts[0], b : b + counts[1], c : c + counts[2]].ravel()
+            for a in (0, 1)
+            for b in (0, 1)
+            for c in (0, 1)
+        ],
+        axis=1,
     )
     center = points[corners[:, 0]] + edge / 2
     near = trilinear.sample(head, grid.inverse_spacing, center) > -1.8 * edge
@@ -99,8 +104,6 @@ def _trimmed(
     return _compacted(points, tets[depth > -1.5 * longest])
 
 
-def _compacted(
-    points: NDArray[np.float64], tets: NDArray[np.int32]
-) -> tuple[NDArray[np.float64], NDArray[np.int32]]:
+def _compacted(points: NDArray[np.float64], tets: NDArray[np.int32]) -> tuple[NDArray[np.float64], NDArray[np.int32]]:
     used, renumbered = np.unique(tets, return_inverse=True)
     return points[used], np.ascontiguousarray(renumbered.reshape(-1, 4), dtype=np.int32)

@@ -95,9 +95,7 @@ def _as_labels(labels: ArrayLike) -> NDArray[np.integer]:
     if not volume.size or not volume.any():
         raise InputError("labels must hold at least one tissue; instead every voxel is 0")
     if volume.min() < 0 or volume.max() > 65535:
-        raise InputError(
-            f"labels must be tags from 0 to 65535; instead received {volume.min()} to {volume.max()}"
-        )
+        raise InputError(f"labels must be tags from 0 to 65535; instead received {volume.min()} to {volume.max()}")
     return volume
 
 
@@ -127,7 +125,8 @@ def _as_nesting(volume: NDArray[np.integer], nesting: Sequence[int] | None) -> t
         if missing or extra or len(set(order)) != len(order):
             raise InputError(
                 f"nesting must name every label once; instead labels are {found} and nesting is {list(order)}"
-                + (f": no voxel has {missing}" if missing else "") + (f": add {extra}" if extra else "")
+                + (f": no voxel has {missing}" if missing else "")
+                + (f": add {extra}" if extra else "")
             )
     if len(order) > 31:
         raise InputError(f"labels must hold at most 31 tags; instead received {len(order)}: merge some of them")

@@ -80,9 +80,7 @@ def polish(
     spacing = grid.inverse_spacing
 
     def smooth(sweeps: int) -> None:
-        smoothing.smooth(
-            *mesh, top.sheet_pointers, top.sheet, fields, spacing, _GOOD_QUALITY, _SHEET_WEIGHT, sweeps
-        )
+        smoothing.smooth(*mesh, top.sheet_pointers, top.sheet, fields, spacing, _GOOD_QUALITY, _SHEET_WEIGHT, sweeps)
 
     def untangle(sweeps: int, bad: float = _BAD_QUALITY, slack: float = _SLACK) -> None:
         smoothing.untangle(*mesh, fields, spacing, bad, _TRIALS, slack, seed, sweeps)
