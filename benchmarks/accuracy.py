@@ -1,7 +1,7 @@
-"""How accurate is the field, and what does it cost? Fills the tables of docs/accuracy.md.
+"""How accurate is the field, and what does it cost? Fills the sphere's table of docs/accuracy.md.
 
-python benchmarks/accuracy.py            sphere against the closed form (about two minutes)
-python benchmarks/accuracy.py --folded   first against second order at the hand knob of the MNI head (4 GB)
+python benchmarks/accuracy.py   sphere against the closed form (about two minutes)
+python benchmarks/folded.py     a folded cortex against a refined mesh (see there)
 """
 
 import argparse
@@ -17,11 +17,9 @@ from efield.fem.sphere import electric_field
 from efield.head.conductivity import Conductivity
 from efield.head.mesh import HeadMesh
 from efield.head.spheres import sphere_head
-from efield.head.template import load_template
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "accuracy.md"
 DIDT = 1e6
-HAND_KNOB = np.array([-37.0, -21.0, 58.0])
 
 
 def figure_eight() -> tuple[np.ndarray, np.ndarray]:
@@ -66,8 +64,6 @@ def solve(head: HeadMesh, coil: tuple[np.ndarray, np.ndarray], order: int) -> di
     return {
         "element": problem.element_field(solution.phi, dadt),
         "recovered": recovered,
-        "phi": solution.phi,
-        "dadt": dadt,
         "unknowns": len(dadt),
         "iterations": solution.iterations,
         "seconds": (ready - start, solved - begin, end - solved),
@@ -106,42 +102,6 @@ def random_points(head: HeadMesh, chosen: np.ndarray) -> np.ndarray:
     return np.einsum("ij,ijk->ik", rng.dirichlet(np.ones(4), len(drawn)), head.points[head.tets[drawn]])
 
 
-def folded_rows() -> list[str]:
-    """First order against second order on the same mesh, in gray matter within 12 mm of the hand knob."""
-    head = load_template("mni152")
-    inward = HAND_KNOB - np.array([0.0, -20.0, 10.0])
-    z = inward / np.linalg.norm(inward)
-    y = np.cross(z, (0.0, 0.0, 1.0))
-    y /= np.linalg.norm(y)
-    frame = np.column_stack([np.cross(y, z), y, z])
-    places, moments = figure_eight()
-    coil = (places @ frame.T + HAND_KNOB + 24 * z, moments @ frame.T)
-    near = (np.linalg.norm(head.barycenters - HAND_KNOB, axis=1) < 12) & (head.tissue == 2)
-    centers, weight = head.barycenters[near], head.volumes[near]
-    first, second = solve(head, coil, 1), solve(head, coil, 2)
-    reference = second["element"][near]
-    corners = len(head.points)
-    # What the fits lose even when the potential at the nodes is that of second order.
-    refitted = first["recovered"].patches.recover(second["phi"][:corners].copy(), first["dadt"])
-    rows = []
-    for name, found, field in (
-        ("1, element", first, first["element"][near]),
-        ("1, recovered", first, first["recovered"].at(centers)),
-        ("recovered from order 2's nodal potential", second, refitted.at(centers)),
-        ("2, recovered", second, second["recovered"].at(centers)),
-        ("2, element", second, reference),
-    ):
-        magnitude = np.linalg.norm(field, axis=1)
-        setup, seconds, _ = found["seconds"]
-        rows.append(
-            f"| {name} | {found['unknowns']:,} | {error(field, reference, weight):.1f} | "
-            f"{magnitude.mean():.3f} | {np.percentile(magnitude, 99.9):.2f} | {found['iterations']} | "
-            f"{setup:.1f} | {seconds:.2f} |"
-        )
-        print(rows[-1], flush=True)
-    return rows
-
-
 def fill(mark: str, rows: list[str]) -> None:
     """Replaces the rows between the marks of docs/accuracy.md, and the line that says where they were measured."""
     text = PAGE.read_text()
@@ -155,7 +115,6 @@ def fill(mark: str, rows: list[str]) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--folded", action="store_true", help="the MNI head instead of the sphere")
     parser.add_argument("--edges", type=float, nargs="+", default=[8.0, 5.66, 4.0])
     options = parser.parse_args()
     places, moments = figure_eight()
@@ -163,10 +122,7 @@ def main() -> None:
         # Compiles the kernels, so that the seconds below are without it.
         small = sphere_head(edge_mm=14.0)
         solve(small, (places + np.array([0.0, 0, 95.0]), moments), order)["recovered"].at([[0.0, 0, 50.0]])
-    if options.folded:
-        fill("folded", folded_rows())
-    else:
-        fill("sphere", sphere_rows(options.edges))
+    fill("sphere", sphere_rows(options.edges))
 
 
 if __name__ == "__main__":

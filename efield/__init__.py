@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from efield.head.registration import register_to_mni as register_to_mni
     from efield.io.load import load_coil as load_coil
     from efield.io.load import load_head as load_head
+    from efield.search.basis import ReducedBasis as ReducedBasis
+    from efield.search.reciprocity import Reciprocal as Reciprocal
+    from efield.search.reciprocity import reciprocal as reciprocal
+    from efield.search.sweep import sweep as sweep
     from efield.targeting.field import EField as EField
     from efield.targeting.placement import place_coil as place_coil
     from efield.targeting.simulate import Simulator as Simulator
@@ -35,6 +39,8 @@ _HOMES = {
     "EfieldError": "efield.ground.errors",
     "HeadMesh": "efield.head.mesh",
     "Pose": "efield.ground.pose",
+    "Reciprocal": "efield.search.reciprocity",
+    "ReducedBasis": "efield.search.basis",
     "Simulator": "efield.targeting.simulate",
     "Target": "efield.targeting.targets",
     "load_coil": "efield.io.load",
@@ -43,6 +49,8 @@ _HOMES = {
     "m1_hand": "efield.targeting.targets",
     "m1_leg": "efield.targeting.targets",
     "place_coil": "efield.targeting.placement",
+    "sweep": "efield.search.sweep",
+    "reciprocal": "efield.search.reciprocity",
     "register_to_mni": "efield.head.registration",
 }
 

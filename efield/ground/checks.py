@@ -15,7 +15,7 @@ from efield.ground.errors import InputError
 
 
 def _first_bad(mask: NDArray[np.bool_]) -> str:
-    rows = np.flatnonzero(mask)
+    rows = np.flatnonzero(mask.any(axis=1))
     return f"row {rows[0]}" + (f" and {len(rows) - 1} more" if len(rows) > 1 else "")
 
 
@@ -26,8 +26,8 @@ def as_float_array(name: str, value: ArrayLike) -> NDArray[np.float64]:
     except (TypeError, ValueError) as error:
         raise InputError(f"{name} must be an array of numbers; instead received {type(value).__name__}") from error
     if not np.isfinite(array).all():
-        rows = ~np.isfinite(array.reshape(len(array), -1)).all(axis=1) if array.ndim else np.array([True])
-        raise InputError(f"{name} must be finite; instead received nan or inf in {_first_bad(rows)}")
+        rows = array.reshape(len(np.atleast_1d(array)), -1)
+        raise InputError(f"{name} must be finite; instead received nan or inf in {_first_bad(~np.isfinite(rows))}")
     return array
 
 

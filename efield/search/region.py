@@ -114,7 +114,7 @@ class ScalpRegion:
         feet = (np.array([pair[0] for pair in pairs]) - foot) @ frame[:3, :3]
         normals = np.array([pair[1] for pair in pairs]) @ frame[:3, :3]
         values = np.column_stack([feet[:, 2], normals[:, :2] / normals[:, 2:]])
-        basis = np.polynomial.polynomial.polyvander2d(*(feet[:, :2].T / width), [_DEGREE] * 2)
+        basis = np.polynomial.polynomial.polyvander2d(feet[:, 0] / width, feet[:, 1] / width, [_DEGREE] * 2)
         # Scalp points crowd where the scalp is flat; the cut keeps the fit tame where there are few.
         shape = np.linalg.lstsq(basis, values, rcond=1e-6)[0].T.reshape(3, _DEGREE + 1, _DEGREE + 1)
         return cls(frame, np.ascontiguousarray(shape), float(radius_mm), float(tilt_deg), distance_mm)

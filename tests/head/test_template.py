@@ -1,7 +1,6 @@
 """The shipped head is sound, faithful to its label volume, and fine where it matters."""
 
 import json
-import time
 
 import numpy as np
 import pytest
@@ -57,14 +56,6 @@ def test_the_head_has_five_tissues_and_a_usable_size(head):
     assert 1_200_000 <= len(head.tets) <= 1_850_000
     assert len(np.unique(head.tets)) == len(head.points)
     assert head.mni.is_identity
-
-
-def test_the_file_is_small_and_loads_fast(head):
-    assert template_path("mni152").stat().st_size < 20e6
-    # Processor time, which other work on the machine changes less: measured 0.9 s, twice 1.5 s allowed.
-    start = time.process_time()
-    load_template("mni152")
-    assert time.process_time() - start < 3.0
 
 
 def test_no_tetrahedron_is_flat_or_inverted(head, quality):

@@ -15,7 +15,7 @@ SMALL = {"radius_mm": 8.0, "tilt_deg": 4.0, "distance_mm": (3.0, 6.0), "region_r
 
 @pytest.fixture(scope="session")
 def head():
-    return sphere_head((70.0, 73.0, 79.0, 85.0), (2, 3, 4, 5), edge_mm=10.0)
+    return sphere_head((70.0, 73.0, 79.0, 85.0), (2, 3, 4, 5), edge_mm=12.0)
 
 
 @pytest.fixture(scope="session")
