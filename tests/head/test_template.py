@@ -58,6 +58,10 @@ def test_the_head_has_five_tissues_and_a_usable_size(head):
     assert head.mni.is_identity
 
 
+def test_the_file_is_small():
+    assert template_path("mni152").stat().st_size < 20e6
+
+
 def test_no_tetrahedron_is_flat_or_inverted(head, quality):
     assert head.volumes.min() > 0
     assert quality.min_dihedral_deg > 5
