@@ -29,7 +29,8 @@ class Warmup:
     """A second process that compiles kernels; none is started when they have been compiled before."""
 
     def __init__(self) -> None:
-        command = [sys.executable, "-m", "efield.app.warmup"]
+        # -P: the package that runs, not one that happens to lie in the current folder.
+        command = [sys.executable, "-P", "-m", "efield.app.warmup"]
         quiet = subprocess.DEVNULL
         # Our own module under our own interpreter; nothing of it comes from input.
         self._process = (
