@@ -39,44 +39,63 @@ def _root(
     pass
 
 
+# The options of `efield simulate`.
+HeadOption = Annotated[
+    str, typer.Option(help="A shipped head (mni152, sphere), a .msh or .vtu file, or a folder m2m_<id>.")
+]
+RegisterOption = Annotated[
+    bool, typer.Option("--register", help="Find the map from MNI coordinates from the shape of the head's brain.")
+]
+CoilOption = Annotated[str, typer.Option(help="A coil's name (see `efield coils list`) or a coil file.")]
+TargetOption = Annotated[
+    str, typer.Option(help="m1-hand-left, m1-leg-right, ..., C3, or x,y,z in mm (write --target=-37,-21,58).")
+]
+AngleOption = Annotated[
+    float,
+    typer.Option(help="Degrees from anterior toward the midline; 45 = handle back and to the side."),
+]
+DistanceOption = Annotated[float, typer.Option(help="Gap from scalp to coil casing in mm (hair).")]
+PoseOption = Annotated[
+    Path | None,
+    typer.Option(help="File with a 4x4 coil-to-head matrix; replaces --angle and --distance."),
+]
+DidtOption = Annotated[float | None, typer.Option(help="Coil current's rate of change in A/s; 1e6 = 1 A/us.")]
+StimulatorOption = Annotated[
+    str | None,
+    typer.Option(help="Stimulator that --intensity is of, if not the coil's usual one (see `efield coils list`)."),
+]
+IntensityOption = Annotated[float | None, typer.Option(help="Percent of maximum stimulator output.")]
+AllowCollisionOption = Annotated[
+    bool, typer.Option("--allow-collision", help="Compute also if the coil cuts into the head.")
+]
+ConductivityOption = Annotated[
+    list[str] | None,
+    typer.Option(help="Conductivity of a tissue, NAME=S/m, such as --conductivity bone=0.012; repeatable."),
+]
+OrderOption = Annotated[
+    int, typer.Option(help="Order of the finite elements: 2 is slower and follows the field more finely.")
+]
+OutOption = Annotated[Path, typer.Option(help="Folder for the results.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print the summary as JSON on standard output.")]
+
+
 @app.command()
 def simulate(
-    head: Annotated[
-        str, typer.Option(help="A shipped head (mni152, sphere), a .msh or .vtu file, or a folder m2m_<id>.")
-    ] = "mni152",
-    register: Annotated[
-        bool, typer.Option("--register", help="Find the map from MNI coordinates from the shape of the head's brain.")
-    ] = False,
-    coil: Annotated[
-        str, typer.Option(help="A coil's name (see `efield coils list`) or a coil file.")
-    ] = "magstim-70mm-figure8",
-    target: Annotated[
-        str, typer.Option(help="m1-hand-left, m1-leg-right, ..., C3, or x,y,z in mm (write --target=-37,-21,58).")
-    ] = "m1-hand-left",
-    angle: Annotated[
-        float,
-        typer.Option(help="Degrees from anterior toward the midline; 45 = handle back and to the side."),
-    ] = 45.0,
-    distance: Annotated[float, typer.Option(help="Gap from scalp to coil casing in mm (hair).")] = 4.0,
-    pose: Annotated[
-        Path | None,
-        typer.Option(help="File with a 4x4 coil-to-head matrix; replaces --angle and --distance."),
-    ] = None,
-    didt: Annotated[float | None, typer.Option(help="Coil current's rate of change in A/s; 1e6 = 1 A/us.")] = None,
-    stimulator: Annotated[
-        str | None,
-        typer.Option(help="Stimulator that --intensity is of, if not the coil's usual one (see `efield coils list`)."),
-    ] = None,
-    intensity: Annotated[float | None, typer.Option(help="Percent of maximum stimulator output.")] = None,
-    allow_collision: Annotated[
-        bool, typer.Option("--allow-collision", help="Compute also if the coil cuts into the head.")
-    ] = False,
-    conductivity: Annotated[
-        list[str] | None,
-        typer.Option(help="Conductivity of a tissue, NAME=S/m, such as --conductivity bone=0.012; repeatable."),
-    ] = None,
-    out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("efield-out"),
-    as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON on standard output.")] = False,
+    head: HeadOption = "mni152",
+    register: RegisterOption = False,
+    coil: CoilOption = "magstim-70mm-figure8",
+    target: TargetOption = "m1-hand-left",
+    angle: AngleOption = 45.0,
+    distance: DistanceOption = 4.0,
+    pose: PoseOption = None,
+    didt: DidtOption = None,
+    stimulator: StimulatorOption = None,
+    intensity: IntensityOption = None,
+    allow_collision: AllowCollisionOption = False,
+    conductivity: ConductivityOption = None,
+    order: OrderOption = 1,
+    out: OutOption = Path("efield-out"),
+    as_json: JsonOption = False,
 ) -> None:
     """Field of one coil placement: numbers, field files and a picture.
 
@@ -102,6 +121,7 @@ def simulate(
         stimulator=stimulator,
         intensity=intensity,
         conductivities=tuple(conductivity or ()),
+        order=order,
         out=out,
         allow_collision=allow_collision,
         register=register,

@@ -47,6 +47,7 @@ class Request:
     stimulator: str | None
     intensity: float | None
     conductivities: tuple[str, ...] = ()
+    order: int = 1
     out: Path
     allow_collision: bool = False
     register: bool = False
@@ -56,6 +57,8 @@ class Request:
         checks.number("--angle", self.angle_deg)
         parse_target(self.target)
         self.conductivity()
+        if self.order not in (1, 2):
+            raise InputError(f"--order must be 1 or 2; instead received {self.order}")
         if self.stimulator is not None and self.intensity is None:
             raise InputError("--stimulator needs --intensity, the percent of its maximum output")
         if self.didt is not None:
@@ -109,7 +112,7 @@ def run(request: Request) -> tuple[dict[str, Any], Summary]:
             if not request.allow_collision:
                 check_clear(head, coil, pose)
         with steps("preparing the solver"):
-            simulator = Simulator(head, request.conductivity())
+            simulator = Simulator(head, request.conductivity(), order=request.order)
         with steps("solving"):
             field = simulator.solve(coil, pose, didt)
         with steps("measuring the field"):
@@ -176,6 +179,7 @@ def _document(
         "stimulator": request.stimulator,
         "intensity_percent": request.intensity,
         "metrics": summary.to_json(),
+        "order": request.order,
         "iterations": field.iterations,
         "seconds": steps.seconds,
         "notes": notes,

@@ -107,6 +107,7 @@ BAD = {
     ),
     "unknown stimulator": (lambda tmp: ("--stimulator", "magstim-rapid3", "--intensity", "50"), "magstim-rapid2"),
     "conductivity without a value": (lambda tmp: ("--conductivity", "bone"), "NAME=S/m"),
+    "no such order": (lambda tmp: ("--order", "3"), "--order"),
     "unknown tissue": (lambda tmp: ("--conductivity", "bonne=1"), "'bone'"),
     "negative conductivity": (lambda tmp: ("--conductivity", "bone=-1"), "bone"),
     "mirrored pose": (bad_pose(np.diag([-1.0, 1, 1, 1])), "mirrored"),
