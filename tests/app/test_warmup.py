@@ -8,9 +8,8 @@ from efield.app.warmup import Warmup
 
 
 def test_it_leaves_compiled_kernels_behind(tmp_path):
-    subprocess.run(
-        [sys.executable, "-P", "-m", "efield.app.warmup"], check=True, env={**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
-    )
+    command = [sys.executable, "-P", "-m", "efield.app.warmup"]
+    subprocess.run(command, check=True, env={**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)})
     compiled = {path.name.split("-")[0] for path in tmp_path.rglob("*.nbi")}
     assert {"patches.recover", "multigrid.descend"} <= compiled
 
