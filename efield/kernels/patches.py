@@ -12,6 +12,8 @@ _UNKNOWNS = 8
 _ENOUGH = 12
 # A quadratic term whose pivot falls below this share of its diagonal is not determined by the patch: left out.
 _PIVOT = 1e-3
+# A term this much smaller on the patch than the largest is rounding, such as x y where all neighbors lie on the axes.
+_NEGLIGIBLE = 1e-6
 
 
 @njit(cache=True)
@@ -65,11 +67,14 @@ def _solve(matrix, rhs, unknowns, linear):
     The first `linear` unknowns are kept always; a later one that the patch does not determine becomes zero.
     """
     dropped = 0
+    largest = 0.0
+    for j in range(unknowns):
+        largest = max(largest, matrix[j, j])
     for j in range(unknowns):
         pivot = matrix[j, j]
         for q in range(j):
             pivot -= matrix[j, q] * matrix[j, q]
-        if j >= linear and pivot <= _PIVOT * matrix[j, j]:
+        if j >= linear and pivot <= max(_PIVOT * matrix[j, j], _NEGLIGIBLE * largest):
             dropped += 1
             for i in range(j, unknowns):
                 matrix[i, j] = 0.0
