@@ -13,7 +13,7 @@ _ENOUGH = 12
 # A quadratic term whose pivot falls below this share of its diagonal is not determined by the patch: left out.
 _PIVOT = 1e-3
 # A term this much smaller on the patch than the largest is rounding, such as x y where all neighbors lie on the axes.
-_NEGLIGIBLE = 1e-6
+_NEGLIGIBLE = 1e-3
 
 
 @njit(cache=True)
