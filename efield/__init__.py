@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from efield.io.load import load_coil as load_coil
     from efield.io.load import load_head as load_head
     from efield.search.basis import ReducedBasis as ReducedBasis
+    from efield.search.grid import PlacementGrid as PlacementGrid
     from efield.search.reciprocity import Reciprocal as Reciprocal
     from efield.search.reciprocity import reciprocal as reciprocal
     from efield.search.sweep import sweep as sweep
@@ -38,6 +39,7 @@ _HOMES = {
     "EField": "efield.targeting.field",
     "EfieldError": "efield.ground.errors",
     "HeadMesh": "efield.head.mesh",
+    "PlacementGrid": "efield.search.grid",
     "Pose": "efield.ground.pose",
     "Reciprocal": "efield.search.reciprocity",
     "ReducedBasis": "efield.search.basis",

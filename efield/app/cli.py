@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 import efield
-from efield.app import coils, meshes
+from efield.app import bases, coils, meshes, sweeps
 from efield.app.console import ERR, OUT
 from efield.ground.errors import EfieldError
 
@@ -22,6 +22,8 @@ app = typer.Typer(
 )
 app.add_typer(coils.app, name="coils")
 app.add_typer(meshes.app, name="mesh")
+app.add_typer(bases.app, name="basis")
+app.add_typer(sweeps.app, name="sweep")
 
 
 def _version(wanted: bool) -> None:

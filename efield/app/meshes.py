@@ -16,25 +16,76 @@ from efield.ground.errors import InputError
 if TYPE_CHECKING:
     from efield.head.lattice import Refinement
     from efield.head.mesh import HeadMesh
+    from efield.io.tags import Tags
 
 app = typer.Typer(help="Head meshes.", no_args_is_help=True)
+
+OutArgument = Annotated[Path, typer.Argument(help="Mesh to write: .msh (Gmsh, SimNIBS) or .vtu (ParaView).")]
+TagsOption = Annotated[
+    list[str] | None,
+    typer.Option(help="Name of the array with the tissue tags; or NUMBER=TISSUE or GROUP=TISSUE, repeated."),
+]
 
 
 @app.command()
 def info(
-    head: Annotated[str, typer.Argument(help="mni152, sphere, a .msh or .vtu file, or a folder m2m_<id>.")],
+    head: Annotated[str, typer.Argument(help="mni152, sphere, a mesh file, or a folder m2m_<id>.")],
+    tags: TagsOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
 ) -> None:
     """Size, tissues and element quality of a head."""
     from efield.io.load import load_head
 
-    _report(head, load_head(head), as_json)
+    _report(head, load_head(head, tags=_tags(tags)), as_json)
+
+
+@app.command()
+def convert(
+    mesh: Annotated[Path, typer.Argument(help="Mesh of a head: .msh, .vtu, .inp, .xdmf, .mesh, .med, ...")],
+    out: OutArgument,
+    tags: TagsOption = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+) -> None:
+    """A head mesh of another program as .msh or .vtu.
+
+    Examples:
+
+      efield mesh convert head.med head.msh --tags WM=1 --tags GM=2 --tags "skin=scalp"
+
+      efield mesh convert head.vtk head.msh --tags material
+    """
+    from efield.io.load import load_head
+
+    _check_out(out)
+    head = load_head(mesh, tags=_tags(tags))
+    _write(out, head)
+    _report(str(out), head, as_json)
+
+
+def _tags(texts: list[str] | None) -> "Tags | None":
+    """The name of an array, or tissues by number or group."""
+    if not texts:
+        return None
+    if len(texts) == 1 and "=" not in texts[0]:
+        return texts[0]
+    pairs = [text.rpartition("=") for text in texts]
+    wrong = [text for text, (name, _, tissue) in zip(texts, pairs, strict=True) if not name or not tissue]
+    if wrong:
+        raise InputError(f"--tags must be one array's name, or GROUP=TISSUE each; instead received {wrong[0]!r}")
+    if all(name.isdigit() for name, _, _ in pairs):
+        return {int(name): tissue for name, _, tissue in pairs}
+    return {name: tissue for name, _, tissue in pairs}
+
+
+def _check_out(out: Path) -> None:
+    if out.suffix.lower() not in (".msh", ".vtu"):
+        raise InputError(f"the mesh's name must end in .msh or .vtu; instead received {out.name!r}")
 
 
 @app.command()
 def build(
     labels: Annotated[Path, typer.Argument(help="Label volume (NIfTI): 1 white, 2 gray, 3 CSF, 4 bone, 5 scalp, ...")],
-    out: Annotated[Path, typer.Argument(help="Mesh to write: .msh (Gmsh, SimNIBS) or .vtu (ParaView).")],
+    out: OutArgument,
     scale: Annotated[float, typer.Option(help="Multiplies every edge length; 1 gives about 3 million tets.")] = 1.6,
     edge: Annotated[
         list[str] | None, typer.Option(help="Edge length of one tissue, TAG=MM, such as --edge 2=1.8; repeatable.")
@@ -60,8 +111,7 @@ def build(
     from efield.io.label_map import mapped, read_label_map
     from efield.io.nifti import read_labels
 
-    if out.suffix.lower() not in (".msh", ".vtu"):
-        raise InputError(f"the mesh's name must end in .msh or .vtu; instead received {out.name!r}")
+    _check_out(out)
     edges = dict(_edge(text) for text in edge or ())
     spheres = [_refinement(text) for text in refine or ()]
     tags = read_label_map(label_map) if label_map else None

@@ -4,8 +4,8 @@ A functional of the field, J = sum_t w_t . E_t over tetrahedra t, depends linear
 
     J = sum_n c_n . dA/dt(x_n),   c_n = sum_{t around n} (V_t sigma_t grad(lambda)_t - w_t) / 4,
 
-where lambda solves the same system as the potential, K lambda = g with g_i = sum_t w_t . grad(N_i)_t. Reading c as a
-current, it is what would flow in the head if w were impressed there: reciprocity.
+where lambda solves the same system as the potential, K lambda = g with g_i = sum_t w_t . grad(N_i)_t; sigma is a number
+or a symmetric tensor. Reading c as a current, it is what would flow in the head if w were impressed there: reciprocity.
 
 References
 ----------
@@ -58,8 +58,8 @@ def adjoint_weights(problem: FemProblem, weights: ArrayLike, tol: float | None =
     block = given.reshape(len(given), 3, -1)
     limit = problem.tol if tol is None else checks.in_range("tol", tol, 1e-13, 1e-1)
     points, tets = mm_to_m(problem.head.points), np.ascontiguousarray(problem.head.tets)
-    around = problem._linear.around
+    around = problem.linear.around
     load = kernels.gradient_load(points, tets, *around, np.ascontiguousarray(block))
-    potential = np.ascontiguousarray(problem._solver.solve(load, limit).phi)
+    potential = np.ascontiguousarray(problem.solve_load(load, limit).phi)
     result = kernels.nodal_weights(points, tets, problem.sigma, *around, potential, np.ascontiguousarray(block))
     return np.asarray(result.reshape(len(points), *given.shape[1:]))

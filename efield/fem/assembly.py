@@ -44,8 +44,8 @@ class LinearElements:
         Nodes.
     tets : (m, 4) ndarray of int32
         Corners, positive volume.
-    sigma : (m,) ndarray, S/m
-        Conductivity.
+    sigma : (m,) or (m, 3, 3) ndarray, S/m
+        Conductivity: numbers, or symmetric positive definite tensors.
     """
 
     points: NDArray[np.float64]

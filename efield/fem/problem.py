@@ -14,11 +14,12 @@ from efield.fem.assembly import LinearElements
 from efield.fem.quadratic import QuadraticElements
 from efield.fem.recovery import Patches, RecoveredField
 from efield.fem.solvers import SOLVERS, make_solver
-from efield.fem.system import Solver
+from efield.fem.system import Solution, Solver
 from efield.ground import checks
 from efield.ground.errors import InputError
 from efield.ground.units import m_to_mm, mm_to_m
 from efield.head.mesh import HeadMesh
+from efield.kernels.tensors import first_not_positive
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,8 +50,9 @@ class FemProblem:
     ----------
     head : HeadMesh
         The mesh; millimeters become meters here.
-    sigma : (m,) array_like, S/m
-        Conductivity of each tetrahedron, above zero.
+    sigma : (m,) or (m, 3, 3) array_like, S/m
+        Conductivity of each tetrahedron, above zero: a number, or a symmetric positive definite tensor in the
+        head's axes.
     tol : float
         Relative residual at which the solver stops.
     solver : {"auto", "multigrid", "direct"}
@@ -62,7 +64,7 @@ class FemProblem:
     Raises
     ------
     InputError
-        If sigma is not one finite positive number per tetrahedron, or an option is unknown.
+        If sigma is not one finite positive number or tensor per tetrahedron, or an option is unknown.
     MissingDependencyError
         If the direct solver is asked for and not installed.
     """
@@ -76,12 +78,12 @@ class FemProblem:
         if order not in (1, 2):
             raise InputError(f"order must be 1 or 2; instead received {order!r}")
         self.order = order
-        self._linear = LinearElements(mm_to_m(head.points), np.ascontiguousarray(head.tets), self.sigma)
-        self._quadratic = QuadraticElements(self._linear) if order == 2 else None
+        self.linear = LinearElements(mm_to_m(head.points), np.ascontiguousarray(head.tets), self.sigma)
+        self._quadratic = QuadraticElements(self.linear) if order == 2 else None
         self._solver = self._make_solver(checks.choice("solver", solver, SOLVERS))
 
     def _make_solver(self, kind: str) -> Solver:
-        stiffness = self._linear.stiffness()
+        stiffness = self.linear.stiffness()
         if self._quadratic is None:
             return make_solver(kind, stiffness)
         return make_solver(kind, self._quadratic.stiffness(), (stiffness, self._quadratic.from_linear()))
@@ -95,7 +97,17 @@ class FemProblem:
 
     @property
     def _elements(self) -> LinearElements | QuadraticElements:
-        return self._quadratic or self._linear
+        return self._quadratic or self.linear
+
+    def solve_load(self, load: NDArray[np.float64], tol: float | None = None) -> Solution:
+        """Potentials (n, k) for right-hand sides (n, k) of the problem's order, which nothing has checked.
+
+        Raises
+        ------
+        SolverError
+            If the solver does not reach `tol`, which is the problem's unless given.
+        """
+        return self._solver.solve(load, self.tol if tol is None else tol)
 
     def solve(self, dadt_nodes: ArrayLike) -> PotentialSolution:
         """Potential for one or several primary fields.
@@ -117,7 +129,7 @@ class FemProblem:
             If the solver does not reach the tolerance.
         """
         dadt = self._as_block(dadt_nodes)
-        solution = self._solver.solve(self._elements.load(dadt), self.tol)
+        solution = self.solve_load(self._elements.load(dadt))
         phi = solution.phi[:, 0] if np.ndim(dadt_nodes) == 2 else solution.phi
         return PotentialSolution(checks.read_only(phi), solution.iterations, solution.residual)
 
@@ -142,7 +154,7 @@ class FemProblem:
     @cached_property
     def patches(self) -> Patches:
         """The (node, tissue) pairs over which fields are recovered."""
-        return Patches(self.head, self._linear)
+        return Patches(self.head, self.linear)
 
     def recovered_field(self, phi: ArrayLike, dadt_nodes: ArrayLike) -> RecoveredField:
         """A smooth field within each tissue, more accurate than the field per element.
@@ -186,9 +198,13 @@ class FemProblem:
 
 def _check_sigma(sigma: ArrayLike, n_tets: int) -> NDArray[np.float64]:
     values = checks.as_float_array("sigma", sigma)
+    if values.shape == (n_tets, 3, 3):
+        _check_tensors(values)
+        return values
     if values.shape != (n_tets,):
         raise InputError(
-            f"sigma must have one conductivity per tetrahedron, shape ({n_tets},); instead received {values.shape}"
+            f"sigma must have one conductivity per tetrahedron, shape ({n_tets},), or one tensor, shape "
+            f"({n_tets}, 3, 3); instead received {values.shape}"
         )
     bad = np.flatnonzero(values <= 0)
     if len(bad):
@@ -197,3 +213,18 @@ def _check_sigma(sigma: ArrayLike, n_tets: int) -> NDArray[np.float64]:
             "give their tissue a conductivity, or leave air out of the mesh"
         )
     return values
+
+
+def _check_tensors(tensors: NDArray[np.float64]) -> None:
+    skew, bad = first_not_positive(tensors)
+    if skew >= 0:
+        raise InputError(
+            f"sigma must be symmetric tensors; instead that of tetrahedron {skew} is {tensors[skew].tolist()}: "
+            "give the mean of each tensor and its transpose, if they differ by noise only"
+        )
+    if bad >= 0:
+        eigenvalues = ", ".join(f"{value:.4g}" for value in np.linalg.eigvalsh(tensors[bad]))
+        raise InputError(
+            f"sigma must be positive definite tensors; instead that of tetrahedron {bad} has the eigenvalues "
+            f"{eigenvalues} S/m: raise those that are zero or negative"
+        )

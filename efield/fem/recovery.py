@@ -3,6 +3,8 @@
 The piecewise constant field of linear elements is first order; the potential itself is second order at the nodes.
 Within a tissue of one conductivity phi solves lap(phi) = -div(dA/dt), so around each node, and on one side of an
 interface at a time, it is fitted by a quadratic with that Laplacian. Where the head is smooth this gains an order.
+With tensors the equation is sigma : grad(grad phi + dA/dt) = 0, with the mean sigma of the tissue's tetrahedra around
+the node; coordinates are stretched so that this is a Laplacian again (docs/conductivity.md says what else was tried).
 
 References
 ----------
@@ -60,7 +62,7 @@ class Patches:
         """The recovered field of one nodal potential (n,) in V and its primary field (n, 3) in V/m."""
         e = self.elements
         field, gradient = kernels.recover(
-            e.points, e.tets, self.tissue, *e.around, self.row, self.tags, phi, dadt_nodes
+            e.points, e.tets, self.tissue, e.sigma, *e.around, self.row, self.tags, phi, dadt_nodes
         )
         return RecoveredField(self, checks.read_only(field), checks.read_only(gradient))
 

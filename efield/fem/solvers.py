@@ -6,6 +6,7 @@ from scipy.sparse import csr_matrix
 
 from efield.fem.direct import DirectSolver, pays_off
 from efield.fem.multigrid import VCycle
+from efield.fem.ordering import local_order, reordered
 from efield.fem.system import ConstantsPerPart, Solution, Solver, with_unused_nodes
 from efield.ground.errors import SolverError
 from efield.kernels import multigrid as kernels
@@ -24,7 +25,8 @@ class MultigridCG:
     """Conjugate gradients on blocks, preconditioned by an algebraic multigrid V-cycle.
 
     Every column runs its own iteration, side by side with the others, and rests once it has converged: a block
-    gives the same bits as its columns one at a time.
+    gives the same bits as its columns one at a time. Inside, unknowns that couple are kept near each other in memory;
+    loads and potentials are in the order of the matrix.
 
     Parameters
     ----------
@@ -43,6 +45,8 @@ class MultigridCG:
     block_width = 16
 
     def __init__(self, matrix: csr_matrix, coarser: tuple[csr_matrix, csr_matrix] | None = None) -> None:
+        self._order = local_order(matrix)
+        matrix = reordered(matrix, self._order, self._order)
         self._null = ConstantsPerPart(matrix)
         system = with_unused_nodes(matrix)
         self._csr = (
@@ -53,7 +57,9 @@ class MultigridCG:
         if coarser is None:
             self.preconditioner = VCycle(system)
         else:
-            self.preconditioner = VCycle(with_unused_nodes(coarser[0]), finer=(system, coarser[1]))
+            below = local_order(coarser[0])
+            coarse = with_unused_nodes(reordered(coarser[0], below, below))
+            self.preconditioner = VCycle(coarse, finer=(system, reordered(coarser[1], self._order, below)))
 
     def solve(self, load: NDArray[np.float64], tol: float) -> Solution:
         """Solve every column; raises SolverError when one does not converge."""
@@ -61,7 +67,9 @@ class MultigridCG:
         iterations, residual = 0, 0.0
         for first in range(0, load.shape[1], self.block_width):
             block = slice(first, min(first + self.block_width, load.shape[1]))
-            phi[:, block], taken, reached = self._solve_block(self._null.remove(load[:, block]), tol)
+            inside = load[:, block] if self._order is None else load[self._order, block]
+            found, taken, reached = self._solve_block(self._null.remove(inside), tol)
+            phi[slice(None) if self._order is None else self._order, block] = found
             iterations, residual = max(iterations, taken), max(residual, reached)
         return Solution(phi, iterations, residual)
 

@@ -1,15 +1,17 @@
-"""Conductivity of a head: one value per tissue tag."""
+"""Conductivity of a head: one value per tissue tag, and tensors where diffusion was measured."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from efield.ground import checks
 from efield.ground.errors import InputError
+from efield.head.anisotropy import Anisotropy, TensorReport
 from efield.head.mesh import HeadMesh
-from efield.head.tissue import TISSUES
+from efield.head.tensor_field import TensorField
+from efield.head.tissue import TISSUES, tissue_tag
 
 
 def _default_values() -> dict[int, float]:
@@ -18,15 +20,18 @@ def _default_values() -> dict[int, float]:
 
 @dataclass(frozen=True)
 class Conductivity:
-    """Isotropic conductivity per tissue tag.
+    """Conductivity per tissue tag, isotropic unless tensors are given.
 
     Parameters
     ----------
     values : mapping of int to float, S/m
-        Conductivity of each tissue tag; defaults to the cited table in `efield.head.tissue`.
+        Isotropic conductivity of each tissue tag; defaults to the cited table in `efield.head.tissue`.
+    anisotropy : Anisotropy, optional
+        Tensors and the tissues that have them, see `with_tensors`.
     """
 
     values: Mapping[int, float] = field(default_factory=_default_values)
+    anisotropy: Anisotropy | None = None
 
     def __post_init__(self) -> None:
         checked = {int(tag): checks.positive(f"conductivity of tag {tag}", v) for tag, v in self.values.items()}
@@ -34,16 +39,56 @@ class Conductivity:
 
     def with_values(self, overrides: Mapping[int, float]) -> "Conductivity":
         """A copy with some tags' conductivities (S/m) replaced or added."""
-        return Conductivity({**self.values, **overrides})
+        return replace(self, values={**self.values, **overrides})
 
-    def per_tet(self, head: HeadMesh) -> NDArray[np.float64]:
-        """(m,) conductivity of each tetrahedron in S/m.
+    def with_tensors(
+        self,
+        tensors: TensorField,
+        *,
+        tissues: Iterable[str | int] = ("white matter", "gray matter"),
+        mapping: str = "volume-normalized",
+        factor: float | None = None,
+        max_ratio: float = 10.0,
+    ) -> "Conductivity":
+        """A copy in which some tissues conduct as the diffusion tensors say; elsewhere the isotropic values hold.
+
+        Parameters
+        ----------
+        tensors : TensorField
+        tissues : iterable of str or int
+            Names or tags of the tissues that get tensors.
+        mapping : {"volume-normalized", "direct", "direct-fitted"}
+            How diffusion becomes conductivity, see `efield.head.anisotropy`.
+        factor : float, optional, S s/mm^3
+            Conductivity over diffusivity of the direct mapping; 0.844 (Tuch et al. 2001) unless given.
+        max_ratio : float
+            Largest ratio of eigenvalues; smaller ones are raised, and counted.
 
         Raises
         ------
         InputError
-            If the head holds tags that have no conductivity.
+            If a tissue or the mapping is unknown, or a number is out of range.
         """
+        tags = tuple(dict.fromkeys(tissue_tag(str(tissue)) for tissue in tissues))
+        given = Anisotropy(field=tensors, tags=tags, mapping=mapping, factor=factor, max_ratio=max_ratio)
+        return replace(self, anisotropy=given)
+
+    def per_tet(self, head: HeadMesh) -> NDArray[np.float64]:
+        """(m,) conductivity of each tetrahedron in S/m, or (m, 3, 3) if there are tensors.
+
+        Raises
+        ------
+        InputError
+            If the head holds tags that have no conductivity, or no tetrahedron gets a tensor.
+        """
+        return self.per_tet_with_report(head)[0]
+
+    def per_tet_with_report(self, head: HeadMesh) -> tuple[NDArray[np.float64], TensorReport | None]:
+        """What `per_tet` gives, and what became of the tensors, if there are any."""
+        isotropic = self._isotropic(head)
+        return (isotropic, None) if self.anisotropy is None else self.anisotropy.tensors(head, isotropic)
+
+    def _isotropic(self, head: HeadMesh) -> NDArray[np.float64]:
         unknown = [tag for tag in head.tags if tag not in self.values]
         if unknown:
             raise InputError(

@@ -58,6 +58,9 @@ POSITIONS: Final = tuple(dict.fromkeys([name for arc in _ARCS for name in arc if
 #: positions of Okamoto et al. 2004, NeuroImage 21:99-111 (17 adults), and were not compared with the printed article.
 _MNI_FIDUCIALS: Final = ((0.0, 82.9, -43.0), (0.0, -116.2, -30.5), (-79.6, -20.6, -48.6), (80.6, -20.6, -48.1))
 
+#: Their names in caps, in the order of `Fiducials`.
+_FIDUCIALS: Final = ("Nz", "Iz", "LPA", "RPA")
+
 _ROUND: Final = 1e-3  # relative spread of radii within which a scalp is a sphere: rounding in files, not anatomy
 _VERTEX_TOLERANCE_MM: Final = 0.05  # moves each half of an arc by as much, so that halves agree to 0.1 mm
 _MOST_VERTEX_STEPS: Final = 50
@@ -130,6 +133,18 @@ class Fiducials:
         )
 
 
+def checked_on_scalp(head: HeadMesh, name: str, point_mm: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The point itself, as it was measured, if it is near the scalp.
+
+    Raises
+    ------
+    InputError
+        If it is more than 15 mm from the scalp: it belongs to another head or another coordinate frame.
+    """
+    _on_scalp(scalp(head), name, point_mm)
+    return point_mm
+
+
 def _on_scalp(surface: Surface, name: str, point: NDArray[np.float64]) -> NDArray[np.float64]:
     foot = nearest_on_surface(surface, point)
     distance = float(np.linalg.norm(foot - point))
@@ -151,19 +166,22 @@ def fiducials_of(head: HeadMesh) -> Fiducials:
     Returns
     -------
     Fiducials
-        On the scalp. For a mapped head, positions in MNI152 moved to this head: approximate in a single person. For a
-        sphere, the points where the x and y axes leave it.
+        On the scalp. Those of the head's first cap that has all four; else, for a mapped head, positions in MNI152
+        moved to this head: approximate in a single person. For a sphere, the points where the x and y axes leave it.
 
     Raises
     ------
     InputError
-        If the head has neither a map from MNI coordinates nor the shape of a sphere about the origin, or the map puts
-        a fiducial more than 15 mm from the scalp.
+        If the head has neither such a cap, nor a map from MNI coordinates, nor the shape of a sphere about the origin;
+        or a fiducial is more than 15 mm from the scalp.
 
     References
     ----------
     Okamoto et al. 2004, NeuroImage 21:99-111 (the MNI positions).
     """
+    for cap in head.caps:
+        if all(name in cap.positions for name in _FIDUCIALS):
+            return Fiducials(*(cap.positions[name] for name in _FIDUCIALS)).on(head)
     if head.mni is not None:
         return Fiducials(*head.mni.to_head(_MNI_FIDUCIALS)).on(head)
     radius = np.linalg.norm(scalp(head).points_mm, axis=1)
@@ -212,7 +230,7 @@ def ten_ten(head: HeadMesh, fiducials: Fiducials | None = None) -> dict[str, NDA
 
 
 def electrode(head: HeadMesh, name: str, fiducials: Fiducials | None = None) -> NDArray[np.float64]:
-    """One position of the 10-10 system, whatever the case of its name.
+    """One electrode position, whatever the case of its name.
 
     Parameters
     ----------
@@ -220,7 +238,7 @@ def electrode(head: HeadMesh, name: str, fiducials: Fiducials | None = None) -> 
     name : str
         Such as "C3" or "fcz".
     fiducials : Fiducials, optional
-        As in `ten_ten`.
+        As in `ten_ten`; if given, the position is measured from them whatever caps the head has.
 
     Returns
     -------
@@ -229,11 +247,45 @@ def electrode(head: HeadMesh, name: str, fiducials: Fiducials | None = None) -> 
     Raises
     ------
     InputError
-        If there is no such position, or as `ten_ten` does.
+        As `find_electrode`.
     """
-    known = {position.lower(): position for position in POSITIONS}
-    position = known.get(str(name).lower()) or checks.choice("electrode", name, POSITIONS)
-    return ten_ten(head, fiducials)[position]
+    if fiducials is None:
+        return find_electrode(head, name)[0]
+    return ten_ten(head, fiducials)[_position_named(name, POSITIONS)]
+
+
+def find_electrode(head: HeadMesh, name: str) -> tuple[NDArray[np.float64], str]:
+    """One electrode position, and where it comes from.
+
+    The head's own caps are asked first; a name that none of them has is measured on the scalp, as `ten_ten` does.
+
+    Parameters
+    ----------
+    head : HeadMesh
+    name : str
+        Whatever its case.
+
+    Returns
+    -------
+    position : (3,) float, mm
+    origin : str
+
+    Raises
+    ------
+    InputError
+        If there is no such position, a cap has it more than 15 mm from this head's scalp, or as `ten_ten` does.
+    """
+    for cap in head.caps:
+        own = {known.lower(): known for known in cap.positions}.get(str(name).lower())
+        if own is not None:
+            return checked_on_scalp(head, f"{own} of {cap.origin}", cap.positions[own]), cap.origin
+    names = dict.fromkeys([*POSITIONS, *(known for cap in head.caps for known in cap.positions)])
+    return ten_ten(head)[_position_named(name, tuple(names))], "10-10 arcs measured on the scalp"
+
+
+def _position_named(name: str, names: tuple[str, ...]) -> str:
+    known = {position.lower(): position for position in names}
+    return known.get(str(name).lower()) or checks.choice("electrode", name, names)
 
 
 @once_per_head

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from efield.ground import checks
 from efield.ground.errors import InputError
+from efield.head.cap import Cap
 from efield.head.mni import MniMap, as_map
 from efield.kernels import measures
 
@@ -36,6 +37,9 @@ class HeadMesh:
     mni : MniMap or (4, 4) array_like, optional
         Map from MNI152 coordinates to those of this head, mm; a matrix becomes an `AffineMap`. Where it is None,
         targets that are known in MNI coordinates cannot be found.
+    caps : tuple of Cap
+        Electrode positions of this head, the preferred cap first; where they lack a name, 10-10 positions are measured
+        on the scalp.
 
     Raises
     ------
@@ -48,6 +52,7 @@ class HeadMesh:
     tets: NDArray[np.int32]
     tissue: NDArray[np.uint16]
     mni: MniMap | None = None
+    caps: tuple[Cap, ...] = ()
 
     def __post_init__(self) -> None:
         points = checks.vectors("points", self.points, minimum=4)

@@ -6,8 +6,11 @@ Format: the comma-separated positions of SimNIBS, https://simnibs.github.io/simn
 import csv
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
 from io import StringIO
 from math import isfinite
+from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -27,6 +30,36 @@ _LARGEST_BYTES: Final = 1 << 22
 #: No point of a head is this far from the origin of its image (mm), and no cap is within 1 mm of it.
 _FARTHEST_MM: Final = 1000.0
 _LIKE_METERS: Final = 1.0
+
+
+@dataclass(frozen=True)
+class CapFile:
+    """A cap that is read when it is asked for; a `Cap` of a head.
+
+    Parameters
+    ----------
+    path : Path
+        ``.csv``, see `read_eeg_positions`.
+    """
+
+    path: Path
+
+    @cached_property
+    def positions(self) -> dict[str, NDArray[np.float64]]:
+        """Positions by name, each (3,) mm.
+
+        Raises
+        ------
+        FileFormatError
+            If the file cannot be read.
+        """
+        return read_eeg_positions(self.path)
+
+    @property
+    def origin(self) -> str:
+        """The file, in its folder, as a person knows it."""
+        folders = [part for part in self.path.absolute().parts if part.startswith("m2m_")]
+        return f"cap {self.path.name}" + (f" of {folders[-1]}" if folders else "")
 
 
 def read_eeg_positions(path: str | os.PathLike[str]) -> dict[str, NDArray[np.float64]]:

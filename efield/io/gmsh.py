@@ -5,7 +5,7 @@ Format: Gmsh reference manual, "MSH file format" (4.1) and "MSH file format vers
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -20,9 +20,11 @@ from efield.io.gmsh_elements import TETRAHEDRON, TRIANGLE, Elements, positions
 from efield.io.gmsh_values import Values, read_values
 from efield.io.inflate import allowed
 from efield.io.meshdata import MeshData
+from efield.io.tags import Tags, tissue_tags
 
 __all__ = ["MeshData", "read_head", "read_mesh", "write_head", "write_mesh"]
 
+_PHYSICAL = "gmsh:physical"
 _REWRITE = "convert it with: gmsh in.msh -o out.msh -format msh2 -save_all -bin"
 
 
@@ -54,18 +56,20 @@ def read_mesh(path: str | os.PathLike[str]) -> MeshData:
         raise cursor.error(str(error)) from error
 
 
-def read_head(path: str | os.PathLike[str]) -> HeadMesh:
+def read_head(path: str | os.PathLike[str], tags: Tags | None = None) -> HeadMesh:
     """The tetrahedra of a ``.msh`` file as a head.
 
     Parameters
     ----------
     path : path_like
         As for `read_mesh`. Nodes that no tetrahedron uses are left out.
+    tags : str or mapping, optional
+        What the tissues are told by, where it is not the first (physical) tag: ``gmsh:geometrical`` (the second), the
+        name of an ``$ElementData``; or the tissue (tag or name) of each physical tag.
 
     Returns
     -------
     HeadMesh
-        With the first (physical) tag of each tetrahedron as its tissue.
 
     Raises
     ------
@@ -74,8 +78,12 @@ def read_head(path: str | os.PathLike[str]) -> HeadMesh:
         meters.
     """
     mesh = read_mesh(path)
+    arrays: dict[str, NDArray[Any]] = {_PHYSICAL: mesh.tissue}
+    if isinstance(tags, str):
+        arrays |= {"gmsh:geometrical": np.asarray(mesh.tet_entities), **mesh.element_data}
     try:
-        return mesh.head()
+        tissue = mesh.tissue if tags is None else tissue_tags(arrays, {}, len(mesh.tets), tags)
+        return replace(mesh, tissue=tissue).head()
     except InputError as error:
         raise FileFormatError(f"{path}: {error}") from error
 

@@ -15,23 +15,29 @@ from efield.coils.model import Coil
 from efield.ground.errors import FileFormatError, InputError
 from efield.ground.pose import Pose
 from efield.head.mesh import HeadMesh
+from efield.io import other_meshes
 from efield.io.cursor import file_bytes, numbers
+from efield.io.tags import Tags
 
 HEAD_NAMES: Final = ("mni152", "sphere")
-HEAD_SUFFIXES: Final = (".msh", ".vtu")
+HEAD_SUFFIXES: Final = (".msh", ".vtu", *other_meshes.FORMATS)
 COIL_SUFFIXES: Final = (".ccd", ".tcd", ".nii", ".nii.gz", ".toml", ".csv")
 POSE_SUFFIXES: Final = (".txt", ".csv", ".npy", ".json")
 _LARGEST_POSE_BYTES: Final = 1 << 16
 
 
-def load_head(name_or_path: str | os.PathLike[str]) -> HeadMesh:
+def load_head(name_or_path: str | os.PathLike[str], *, tags: Tags | None = None) -> HeadMesh:
     """A head by name, or from a file.
 
     Parameters
     ----------
     name_or_path : str or path_like
-        ``mni152`` (the default head), ``sphere`` (nested spheres), a ``.msh`` or ``.vtu`` file in mm, or a subject
-        folder ``m2m_<id>`` of SimNIBS.
+        ``mni152`` (the default head), ``sphere`` (nested spheres), a subject folder ``m2m_<id>`` of SimNIBS, or a
+        mesh file in mm: ``.msh``, ``.vtu``, or one of `efield.io.other_meshes.FORMATS`, which need the extra
+        ``efield[formats]``.
+    tags : str or mapping, optional
+        For mesh files: the name of the array that holds the tissue tags, where the file leaves doubt; or the tissue
+        (tag or name) of each number or group in it, such as ``{1: "scalp", 2: "bone"}``.
 
     Returns
     -------
@@ -44,8 +50,12 @@ def load_head(name_or_path: str | os.PathLike[str]) -> HeadMesh:
         If it is neither a known name nor a known kind of file; the nearest name is suggested.
     FileFormatError
         If the file or folder cannot be read.
+    MissingDependencyError
+        If a mesh needs the extra, and it is not installed.
     """
     text = os.fspath(name_or_path)
+    if tags is not None and (text in HEAD_NAMES or Path(text).is_dir()):
+        raise InputError(f"tags must be given for mesh files only; instead received them for {text}: leave them out")
     if text == "mni152":
         from efield.head.template import load_template
 
@@ -62,11 +72,13 @@ def load_head(name_or_path: str | os.PathLike[str]) -> HeadMesh:
     if suffix == ".msh":
         from efield.io.gmsh import read_head
 
-        return read_head(text)
+        return read_head(text, tags)
     if suffix == ".vtu":
         from efield.io.vtu import read_head as read_vtu_head
 
-        return read_vtu_head(text)
+        return read_vtu_head(text, tags)
+    if suffix is not None:
+        return other_meshes.read_head(text, tags)
     raise _unknown("head", text, HEAD_NAMES, HEAD_SUFFIXES)
 
 

@@ -19,7 +19,7 @@ from efield.head.mni import AffineMap, MniMap, ReversedMap, WarpMap
 from efield.head.surface import TriangleSurface
 from efield.head.tissue import GRAY_MATTER, WHITE_MATTER
 from efield.io.cursor import Cursor, file_bytes, numbers
-from efield.io.eeg_positions import read_eeg_positions
+from efield.io.eeg_positions import CapFile, read_eeg_positions
 
 HEMISPHERES: Final = ("lh", "rh")
 SURFACES: Final = ("central", "pial", "white")
@@ -54,7 +54,8 @@ class Subject:
     mni : Path or None
         The best file that maps MNI coordinates to the subject's.
     caps : tuple of Path
-        Electrode positions.
+        Electrode positions, in the order in which a name is looked for: 10-10 before others, that of
+        Jurcak et al. 2007 first.
     """
 
     folder: Path
@@ -136,7 +137,7 @@ def find_subject(folder: str | os.PathLike[str]) -> Subject:
         mesh=_mesh_file(place, name),
         t1=t1,
         mni=_map_file(place / "toMNI"),
-        caps=tuple(sorted((place / "eeg_positions").glob("*.csv"))),
+        caps=tuple(sorted((place / "eeg_positions").glob("*.csv"), key=_cap_rank)),
     )
 
 
@@ -153,7 +154,8 @@ def load_subject(folder: str | os.PathLike[str]) -> HeadMesh:
     Returns
     -------
     HeadMesh
-        Its `mni` is None where the folder has no map; targets that need one then say so.
+        Its `mni` is None where the folder has no map; targets that need one then say so. Its `caps` are the folder's,
+        and read when an electrode is asked for.
 
     Raises
     ------
@@ -164,7 +166,7 @@ def load_subject(folder: str | os.PathLike[str]) -> HeadMesh:
     from efield.io.gmsh import read_head
 
     subject = find_subject(folder)
-    head = read_head(subject.mesh)
+    head = replace(read_head(subject.mesh), caps=tuple(CapFile(path) for path in subject.caps))
     if subject.mni is None:
         return head
     head = replace(head, mni=read_mni_map(subject.mni))
@@ -195,6 +197,11 @@ def read_mni_map(path: str | os.PathLike[str]) -> MniMap:
     except InputError as error:
         raise FileFormatError(f"{place}: {error}") from error
     return ReversedMap(warp) if place.name.lower().startswith("conform2mni") else warp
+
+
+def _cap_rank(path: Path) -> tuple[bool, bool, str]:
+    name = path.name.lower()
+    return "jurak" not in name and "jurcak" not in name, "10-10" not in name, name
 
 
 def _mesh_file(folder: Path, name: str) -> Path:

@@ -16,10 +16,8 @@ from efield.head.mesh import HeadMesh
 from efield.io.atomic import replacing
 from efield.io.cursor import Cursor
 from efield.io.meshdata import MeshData
+from efield.io.tags import Tags, array_name, tissue_tags, whole
 from efield.io.vtkxml import VtkFile, parse
-
-#: Names under which tissue tags are found: ours, PyVista examples, meshio's Gmsh and Medit readers.
-TISSUE_NAMES: Final = ("tissue", "tag", "gmsh:physical", "medit:ref")
 
 _TRIANGLE: Final = 5
 _TETRAHEDRON: Final = 10
@@ -97,18 +95,20 @@ def _write(name: str, mesh: MeshData) -> None:
         raise InputError(f"{name} could not be written; check the free space on the disk")
 
 
-def read_mesh(path: str | os.PathLike[str]) -> MeshData:
+def read_mesh(path: str | os.PathLike[str], tags: Tags | None = None) -> MeshData:
     """All nodes, triangles, tetrahedra and fields of a ``.vtu`` file.
 
     Parameters
     ----------
     path : path_like
         Text, base64 or raw data; not compressed, or with zlib or LZMA.
+    tags : str or mapping, optional
+        What the tissues are told by; see `efield.io.tags.tissue_tags`.
 
     Returns
     -------
     MeshData
-        The tissue array, `TISSUE_NAMES`, becomes the tags; all others become fields.
+        The array that tells the tissues becomes the tags; all others become fields.
 
     Raises
     ------
@@ -118,25 +118,26 @@ def read_mesh(path: str | os.PathLike[str]) -> MeshData:
     """
     cursor = Cursor.open(path)
     try:
-        return _mesh(cursor, parse(cursor, "UnstructuredGrid"))
+        return _mesh(cursor, parse(cursor, "UnstructuredGrid"), tags)
     except FileFormatError:
         raise
     except InputError as error:
         raise cursor.error(str(error)) from error
 
 
-def read_head(path: str | os.PathLike[str]) -> HeadMesh:
+def read_head(path: str | os.PathLike[str], tags: Tags | None = None) -> HeadMesh:
     """The tetrahedra of a ``.vtu`` file as a head.
 
     Parameters
     ----------
     path : path_like
         As for `read_mesh`. Nodes that no tetrahedron uses are left out.
+    tags : str or mapping, optional
+        As for `read_mesh`.
 
     Returns
     -------
     HeadMesh
-        With its tissue tags from the first array of `TISSUE_NAMES` that the file has.
 
     Raises
     ------
@@ -144,14 +145,14 @@ def read_head(path: str | os.PathLike[str]) -> HeadMesh:
         As for `read_mesh`; also without tetrahedra, with flat or inverted ones, or if coordinates look like
         meters.
     """
-    mesh = read_mesh(path)
+    mesh = read_mesh(path, tags)
     try:
         return mesh.head()
     except InputError as error:
         raise FileFormatError(f"{path}: {error}") from error
 
 
-def _mesh(cursor: Cursor, file: VtkFile) -> MeshData:
+def _mesh(cursor: Cursor, file: VtkFile, wanted: Tags | None) -> MeshData:
     points = file.only("Points")
     kinds, ends = file.named("Cells", "types"), file.named("Cells", "offsets")
     connectivity = file.named("Cells", "connectivity")
@@ -161,12 +162,15 @@ def _mesh(cursor: Cursor, file: VtkFile) -> MeshData:
         raise cursor.error(f"every cell must have a type; instead {len(ends)} cells have {len(kinds)} types; damaged")
     others = _others(cursor, kinds)
     fields = {name: values for name, values in file.group("CellData").items() if len(values) == len(kinds)}
-    tags = _tags(cursor, fields)
     triangle, tet = kinds == _TRIANGLE, kinds == _TETRAHEDRON
+    on_tets = {key: values[tet] for key, values in fields.items()}
+    tissue = tissue_tags(on_tets, {}, int(tet.sum()), wanted)
+    name = str(array_name(on_tets, {}, wanted if isinstance(wanted, str) else None))
+    tags = whole(name, fields.pop(name))
     return MeshData(
         points=points.astype(np.float64),
         tets=_nodes(cursor, connectivity, ends, tet, 4).astype(np.int32),
-        tissue=tags[tet],
+        tissue=tissue,
         triangles=_nodes(cursor, connectivity, ends, triangle, 3).astype(np.int32),
         triangle_tags=tags[triangle],
         node_data={name: values for name, values in file.group("PointData").items() if len(values) == len(points)},
@@ -187,21 +191,6 @@ def _others(cursor: Cursor, kinds: NDArray[Any]) -> dict[str, int]:
                 "use the filter Tetrahedralize in ParaView"
             )
     return counts
-
-
-def _tags(cursor: Cursor, fields: dict[str, NDArray[Any]]) -> NDArray[np.int64]:
-    """The tissue tags, taken out of `fields`."""
-    name = next((name for name in TISSUE_NAMES if name in fields), None)
-    if name is None:
-        raise cursor.error(
-            f"cells must have a tissue array named {', '.join(TISSUE_NAMES)}; "
-            f"instead the arrays are: {', '.join(fields) or 'none'}; rename the one that holds the tags"
-        )
-    values = fields.pop(name)
-    whole = values.ndim == 1 and np.isfinite(values).all() and not np.any(values != np.round(values))
-    if not whole or np.any(np.abs(values.astype(np.float64)) > 2**31):
-        raise cursor.error(f"the cell array {name!r} must hold whole tissue tags, one per cell; instead it does not")
-    return values.astype(np.int64)
 
 
 def _nodes(

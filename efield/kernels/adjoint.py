@@ -6,7 +6,7 @@ Rows gather through the list of tetrahedra around each node, as in `tets.py`: th
 import numpy as np
 from numba import njit, prange
 
-from efield.kernels.tets import _face_vector, _six_volumes
+from efield.kernels.tets import _face_vector, _six_volumes, conduct
 
 
 @njit(cache=True, parallel=True)
@@ -32,7 +32,7 @@ def gradient_load(points, tets, start, around, weights):
 
 @njit(cache=True, parallel=True)
 def nodal_weights(points, tets, sigma, start, around, potential, weights):
-    """(n, 3, k) sums over the tetrahedra around each node of (V sigma grad(potential) - w) / 4."""
+    """(n, 3, k) sums over the tetrahedra around each node of (V sigma grad(potential) - w) / 4; sigma as in `tets`."""
     n, width = start.shape[0] - 1, weights.shape[2]
     m = tets.shape[0]
     current = np.empty((m, 3, width))
@@ -42,9 +42,10 @@ def nodal_weights(points, tets, sigma, start, around, potential, weights):
         current[t] = -0.25 * weights[t]
         for k in range(4):
             _face_vector(points, tet, k, face)
+            scale = conduct(sigma, t, face) / 24.0
             for d in range(3):
                 for c in range(width):
-                    current[t, d, c] += sigma[t] / 24.0 * face[d] * potential[tet[k], c]
+                    current[t, d, c] += scale * face[d] * potential[tet[k], c]
     result = np.zeros((n, 3, width))
     for i in prange(n):
         for s in range(start[i], start[i + 1]):

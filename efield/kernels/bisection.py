@@ -41,6 +41,7 @@ def _grown_table(keys, middles):
 
 @njit(cache=True)
 def doubled_rows(array):
+    """A copy of an (n, k) array with room for as many rows again; the new rows are not set."""
     # Element by element: assigning a slice compiles numpy's broadcasting errors too, which takes seconds.
     grown = np.empty((2 * array.shape[0], array.shape[1]), dtype=array.dtype)
     for row in range(array.shape[0]):
@@ -51,6 +52,7 @@ def doubled_rows(array):
 
 @njit(cache=True)
 def doubled(array):
+    """A copy of an (n,) array with as many zeros behind it."""
     grown = np.zeros(2 * array.shape[0], dtype=array.dtype)
     for row in range(array.shape[0]):
         grown[row] = array[row]

@@ -108,10 +108,12 @@ def snap(points, tets, pointers, star, field, inverse_spacing, values, node_bits
         if not (
             step <= 1.3 * distance
             and near
-            and worst_in_star(points, tets, pointers, star, v, fx, fy, fz, least_quality) > least_quality
+            and worst_in_star(points, tets, pointers, star, v, fx, fy, fz, least_quality, pointers[v])[0]
+            > least_quality
         ):
             fx, fy, fz = x, y, z
-            if worst_in_star(points, tets, pointers, star, v, fx, fy, fz, least_quality) <= least_quality:
+            worst, _ = worst_in_star(points, tets, pointers, star, v, fx, fy, fz, least_quality, pointers[v])
+            if worst <= least_quality:
                 continue
         points[v, 0], points[v, 1], points[v, 2] = fx, fy, fz
         values[v] = 0.0

@@ -7,6 +7,8 @@ are written by one thread each, so results are the same bits for any number of t
 import numpy as np
 from numba import njit, prange
 
+from efield.kernels.quadratic import gradients
+
 _UNKNOWNS = 8
 # Fewer neighbors than this and the patch takes in the next ring: half again as many as unknowns.
 _ENOUGH = 12
@@ -126,25 +128,82 @@ def _primary_gradient(points, dadt, i, members, size, matrix, rhs):
 
 
 @njit(cache=True)
-def _harmonic_fit(points, phi, i, members, size, divergence, basis, matrix, rhs):
-    """Fits phi about node i by a quadratic whose Laplacian is -divergence; coefficients in rhs (8, 1).
+def _mean_tensor(points, tets, tissue, sigma, start, around, i, tag, mean):
+    """Volume mean of sigma over the tetrahedra of one tissue around node i, over a third of its trace."""
+    g = np.empty((4, 3))
+    mean[:, :] = 0.0
+    for s in range(start[i], start[i + 1]):
+        t = around[s]
+        if tissue[t] == tag:
+            volume = gradients(points, tets, t, g)
+            for d in range(3):
+                for c in range(3):
+                    mean[d, c] += volume * sigma[t, d, c]
+    third = (mean[0, 0] + mean[1, 1] + mean[2, 2]) / 3.0
+    for d in range(3):
+        for c in range(3):
+            mean[d, c] /= third
 
-    Each neighbor's difference quotient counts alike, and the fit passes through phi at the node itself. Lengths
-    are scaled by the patch; returns the scale and the number of quadratic terms left out.
+
+@njit(cache=True)
+def _frame(points, tets, tissue, sigma, start, around, i, tag, tensor, frame):
+    """Coordinates y = frame x about node i in which the tissue conducts alike in all directions.
+
+    tensor = L L^T is the mean of sigma over a third of its trace, frame the inverse of L. For a scalar sigma both are
+    the identity; the branch is taken when compiling.
     """
-    scale = 0.0
+    for d in range(3):
+        for c in range(3):
+            frame[d, c] = 1.0 if c == d else 0.0
+            tensor[d, c] = frame[d, c]
+    if sigma.ndim == 1:
+        return
+    _mean_tensor(points, tets, tissue, sigma, start, around, i, tag, tensor)
+    lower = tensor.copy()
+    for j in range(3):
+        for k in range(j, 3):
+            for q in range(j):
+                lower[k, j] -= lower[k, q] * lower[j, q]
+            lower[k, j] = np.sqrt(lower[j, j]) if k == j else lower[k, j] / lower[j, j]
+    for c in range(3):
+        for d in range(3):
+            for q in range(d):
+                frame[d, c] -= lower[d, q] * frame[q, c]
+            frame[d, c] /= lower[d, d]
+
+
+@njit(cache=True)
+def _places(points, i, members, size, sigma, frame, places):
+    """Places (size, 3) of the members seen from node i, in the coordinates y = frame x; returns the largest entry."""
+    largest = 0.0
     for q in range(size):
         for d in range(3):
-            scale = max(scale, abs(points[members[q], d] - points[i, d]))
+            places[q, d] = points[members[q], d] - points[i, d]
+        if sigma.ndim > 1:
+            a, b, c = places[q, 0], places[q, 1], places[q, 2]
+            for d in range(3):
+                places[q, d] = frame[d, 0] * a + frame[d, 1] * b + frame[d, 2] * c
+        for d in range(3):
+            largest = max(largest, abs(places[q, d]))
+    return largest
+
+
+@njit(cache=True)
+def _harmonic_fit(points, phi, i, members, size, sigma, frame, divergence, places, basis, matrix, rhs):
+    """Fits phi about node i by a quadratic whose Laplacian is -divergence, in the coordinates y = frame x.
+
+    Each neighbor's difference quotient counts alike, and the fit passes through phi at the node itself. Lengths
+    are scaled by the patch; returns the scale and the number of quadratic terms left out, with the coefficients in
+    rhs (8, 1).
+    """
+    scale = _places(points, i, members, size, sigma, frame, places)
     matrix[:, :] = 0.0
     rhs[:, :] = 0.0
     for q in range(size):
         j = members[q]
         if j == i:
             continue
-        x = (points[j, 0] - points[i, 0]) / scale
-        y = (points[j, 1] - points[i, 1]) / scale
-        z = (points[j, 2] - points[i, 2]) / scale
+        x, y, z = places[q, 0] / scale, places[q, 1] / scale, places[q, 2] / scale
         square = x * x + y * y + z * z
         basis[0], basis[1], basis[2] = x, y, z
         basis[3], basis[4], basis[5] = x * y, y * z, x * z
@@ -159,47 +218,66 @@ def _harmonic_fit(points, phi, i, members, size, divergence, basis, matrix, rhs)
     return scale, dropped
 
 
+@njit(cache=True)
+def _write(fit, scale, frame, divergence, dadt, primary, field, gradient):
+    """E and its gradient in x from the coefficients of a fit in y = frame x, whose Laplacian is -divergence."""
+    bend = np.empty((3, 3))
+    for d in range(3):
+        slope = frame[0, d] * fit[0, 0] + frame[1, d] * fit[1, 0] + frame[2, d] * fit[2, 0]
+        field[d] = -dadt[d] - slope / scale
+    curve, third = 1.0 / (scale * scale), divergence / 3.0
+    bend[0, 0] = curve * (2.0 * fit[6, 0] - 2.0 * fit[7, 0]) - third
+    bend[1, 1] = curve * (-2.0 * fit[6, 0] - 2.0 * fit[7, 0]) - third
+    bend[2, 2] = curve * 4.0 * fit[7, 0] - third
+    bend[0, 1] = bend[1, 0] = curve * fit[3, 0]
+    bend[1, 2] = bend[2, 1] = curve * fit[4, 0]
+    bend[0, 2] = bend[2, 0] = curve * fit[5, 0]
+    for d in range(3):
+        for c in range(3):
+            second = 0.0
+            for a in range(3):
+                for b in range(3):
+                    second += frame[a, d] * bend[a, b] * frame[b, c]
+            gradient[d, c] = -second - primary[d, c]
+
+
 @njit(cache=True, parallel=True)
-def recover(points, tets, tissue, start, around, row, tags, phi, dadt):
+def recover(points, tets, tissue, sigma, start, around, row, tags, phi, dadt):
     """E (p, 3) and its gradient (p, 3, 3; [d, c] is dE_c/dx_d) at every (node, tissue) pair.
 
-    phi (n,) and dadt (n, 3) are nodal. In a tissue of one conductivity the potential's Laplacian is minus the
-    divergence of dA/dt, which spares one unknown and most of the noise of a free quadratic fit.
+    phi (n,) and dadt (n, 3) are nodal. sigma is (m,), then taken to be constant in each tissue, or (m, 3, 3), then
+    replaced by its mean around each node. With a constant sigma, sigma : grad(dA/dt + grad phi) = 0 ties the second
+    derivatives of phi together, which spares one unknown and most of the noise of a free quadratic fit.
     """
     n = start.shape[0] - 1
     field, gradient = np.empty((tags.shape[0], 3)), np.empty((tags.shape[0], 3, 3))
     for i in prange(n):
-        members = np.empty(512, dtype=np.int32)
+        members, places = np.empty(512, dtype=np.int32), np.empty((512, 3))
         matrix, basis = np.empty((_UNKNOWNS, _UNKNOWNS)), np.empty(_UNKNOWNS)
         primary, fit = np.empty((3, 3)), np.empty((_UNKNOWNS, 1))
+        tensor, frame = np.empty((3, 3)), np.empty((3, 3))
         if row[i + 1] > row[i]:
             size = _ring(tets, tissue, start, around, i, -1, members, 0)
             _primary_gradient(points, dadt, i, members, size, matrix, primary)
-        divergence = primary[0, 0] + primary[1, 1] + primary[2, 2]
         for p in range(row[i], row[i + 1]):
+            _frame(points, tets, tissue, sigma, start, around, i, tags[p], tensor, frame)
+            divergence = 0.0
+            for d in range(3):
+                for c in range(3):
+                    divergence += tensor[d, c] * primary[d, c]
             size = _ring(tets, tissue, start, around, i, tags[p], members, 0)
             dropped = 1
             if size > _ENOUGH:
-                scale, dropped = _harmonic_fit(points, phi, i, members, size, divergence, basis, matrix, fit)
+                scale, dropped = _harmonic_fit(
+                    points, phi, i, members, size, sigma, frame, divergence, places, basis, matrix, fit
+                )
             if dropped:
                 for q in range(size):
                     size = _ring(tets, tissue, start, around, members[q], tags[p], members, size)
-                scale, dropped = _harmonic_fit(points, phi, i, members, size, divergence, basis, matrix, fit)
-            for d in range(3):
-                field[p, d] = -dadt[i, d] - fit[d, 0] / scale
-            curve = 1.0 / (scale * scale)
-            third = divergence / 3.0
-            hxx = curve * (2.0 * fit[6, 0] - 2.0 * fit[7, 0]) - third
-            hyy = curve * (-2.0 * fit[6, 0] - 2.0 * fit[7, 0]) - third
-            hzz = curve * 4.0 * fit[7, 0] - third
-            hxy, hyz, hxz = curve * fit[3, 0], curve * fit[4, 0], curve * fit[5, 0]
-            out = gradient[p]
-            out[0, 0], out[0, 1], out[0, 2] = -hxx, -hxy, -hxz
-            out[1, 0], out[1, 1], out[1, 2] = -hxy, -hyy, -hyz
-            out[2, 0], out[2, 1], out[2, 2] = -hxz, -hyz, -hzz
-            for d in range(3):
-                for c in range(3):
-                    out[d, c] -= primary[d, c]
+                scale, dropped = _harmonic_fit(
+                    points, phi, i, members, size, sigma, frame, divergence, places, basis, matrix, fit
+                )
+            _write(fit, scale, frame, divergence, dadt[i], primary, field[p], gradient[p])
     return field, gradient
 
 

@@ -1,11 +1,14 @@
 """Element loops of quadratic tetrahedra with straight edges. SI units.
 
 Ten unknowns per tetrahedron: the corners 0-3, then the middles of edges 01, 02, 03, 12, 13, 23. Products of shape
-functions come as tables of exact integrals (see `efield.fem.quadratic`). Rows are gathered as in `tets`.
+functions come as tables of exact integrals (see `efield.fem.quadratic`). Rows are gathered, and conductivities
+given, as in `tets`.
 """
 
 import numpy as np
 from numba import njit, prange
+
+from efield.kernels.tets import conduct
 
 
 @njit(cache=True)
@@ -86,13 +89,18 @@ def stiffness(points, tets, dofs, sigma, start, around, indptr, table):
         near = np.empty(10 * (start[i + 1] - start[i]) + 1, dtype=np.int32)
         size = _neighbors(dofs, start, around, i, near)
         columns[low:high] = np.sort(near[:size])
-        g, gram = np.empty((4, 3)), np.empty((4, 4))
+        g, flow, gram = np.empty((4, 3)), np.empty((4, 3)), np.empty((4, 4))
         for s in range(start[i], start[i + 1]):
             t = around[s]
-            scale = sigma[t] * gradients(points, tets, t, g)
+            scale = gradients(points, tets, t, g)
+            flow[:] = g
+            factor = 1.0
+            for a in range(4):
+                factor = conduct(sigma, t, flow[a])
+            scale *= factor
             for a in range(4):
                 for b in range(4):
-                    gram[a, b] = scale * (g[a, 0] * g[b, 0] + g[a, 1] * g[b, 1] + g[a, 2] * g[b, 2])
+                    gram[a, b] = scale * (g[a, 0] * flow[b, 0] + g[a, 1] * flow[b, 1] + g[a, 2] * flow[b, 2])
             own = 0
             while dofs[t, own] != i:
                 own += 1
@@ -120,7 +128,11 @@ def induced_load(points, tets, dofs, sigma, start, around, table, dadt):
         g = np.empty((4, 3))
         for s in range(start[i], start[i + 1]):
             t = around[s]
-            scale = -sigma[t] * gradients(points, tets, t, g)
+            scale = -gradients(points, tets, t, g)
+            factor = 1.0
+            for a in range(4):
+                factor = conduct(sigma, t, g[a])
+            scale *= factor
             own = 0
             while dofs[t, own] != i:
                 own += 1

@@ -24,23 +24,30 @@ def quality(p0, p1, p2, p3):
 
 
 @njit(cache=True)
-def worst_in_star(points, tets, pointers, star, v, x, y, z, enough):
-    """The worst quality around node `v` if it sat at (x, y, z); the node is left where it is.
+def worst_in_star(points, tets, pointers, star, v, x, y, z, enough, first):
+    """The worst quality around node `v` if it sat at (x, y, z), and its place in `star`; the node is left where it is.
 
-    Stops at the first tetrahedron not better than `enough`: the result is then only known to be at most that.
+    Stops at the first tetrahedron not better than `enough`: the result is then only known to be at most that. It
+    begins with place `first` of the star: what ruled out one move of a node mostly rules out the next.
     """
+    low, high = pointers[v], pointers[v + 1]
+    worst, where = np.inf, first
+    if low == high:
+        return worst, where
     ox, oy, oz = points[v, 0], points[v, 1], points[v, 2]
     points[v, 0], points[v, 1], points[v, 2] = x, y, z
-    worst = np.inf
-    for s in range(pointers[v], pointers[v + 1]):
+    for n in range(low - 1, high):
+        if n == first:
+            continue
+        s = first if n < low else n
         t = star[s]
         q = quality(points[tets[t, 0]], points[tets[t, 1]], points[tets[t, 2]], points[tets[t, 3]])
         if q < worst:
-            worst = q
+            worst, where = q, s
             if worst <= enough:
                 break
     points[v, 0], points[v, 1], points[v, 2] = ox, oy, oz
-    return worst
+    return worst, where
 
 
 @njit(cache=True, parallel=True)

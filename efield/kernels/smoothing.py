@@ -58,7 +58,7 @@ def smooth(points, tets, pointers, star, kinds, sheet_pointers, sheet, fields, i
             if kind < 0 or pointers[v] == pointers[v + 1]:
                 continue
             ox, oy, oz = points[v, 0], points[v, 1], points[v, 2]
-            before = worst_in_star(points, tets, pointers, star, v, ox, oy, oz, -np.inf)
+            before, place = worst_in_star(points, tets, pointers, star, v, ox, oy, oz, -np.inf, pointers[v])
             if kind == 0:
                 if before > good:
                     continue
@@ -70,7 +70,8 @@ def smooth(points, tets, pointers, star, kinds, sheet_pointers, sheet, fields, i
                 x, y, z = ox + step * (gx - ox), oy + step * (gy - oy), oz + step * (gz - oz)
                 if kind > 0:
                     x, y, z = foot_point(fields[kind - 1], inverse_spacing, x, y, z, 2)
-                if worst_in_star(points, tets, pointers, star, v, x, y, z, before) > before:
+                worst, place = worst_in_star(points, tets, pointers, star, v, x, y, z, before, place)
+                if worst > before:
                     points[v, 0], points[v, 1], points[v, 2] = x, y, z
                     break
                 step *= 0.5
@@ -104,10 +105,11 @@ def project(points, tets, pointers, star, kinds, fields, inverse_spacing, least_
             distance = np.sqrt((fx - ox) ** 2 + (fy - oy) ** 2 + (fz - oz) ** 2)
             if distance < 1e-4 or distance > _mean_edge(points, tets, pointers, star, v):
                 continue
-            step = 1.0
+            step, place = 1.0, pointers[v]
             for _ in range(3):
                 x, y, z = ox + step * (fx - ox), oy + step * (fy - oy), oz + step * (fz - oz)
-                if worst_in_star(points, tets, pointers, star, v, x, y, z, least_quality) > least_quality:
+                worst, place = worst_in_star(points, tets, pointers, star, v, x, y, z, least_quality, place)
+                if worst > least_quality:
                     points[v, 0], points[v, 1], points[v, 2] = x, y, z
                     break
                 step *= 0.5
@@ -146,7 +148,8 @@ def untangle(points, tets, pointers, star, kinds, fields, inverse_spacing, bad, 
                 continue
             kind = kinds[v]
             edge = _mean_edge(points, tets, pointers, star, v)
-            best = worst_in_star(points, tets, pointers, star, v, points[v, 0], points[v, 1], points[v, 2], -np.inf)
+            ox, oy, oz = points[v, 0], points[v, 1], points[v, 2]
+            best, place = worst_in_star(points, tets, pointers, star, v, ox, oy, oz, -np.inf, pointers[v])
             allowed = slack * edge
             if kind > 0:
                 here = abs(value_at(fields[kind - 1], inverse_spacing, points[v, 0], points[v, 1], points[v, 2]))
@@ -159,7 +162,7 @@ def untangle(points, tets, pointers, star, kinds, fields, inverse_spacing, bad, 
                 x, y, z = points[v, 0] + reach * dx, points[v, 1] + reach * dy, points[v, 2] + reach * dz
                 if kind > 0 and abs(value_at(fields[kind - 1], inverse_spacing, x, y, z)) > allowed:
                     continue
-                worst = worst_in_star(points, tets, pointers, star, v, x, y, z, best)
+                worst, place = worst_in_star(points, tets, pointers, star, v, x, y, z, best, place)
                 if worst > best:
                     best = worst
                     points[v, 0], points[v, 1], points[v, 2] = x, y, z

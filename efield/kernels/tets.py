@@ -2,6 +2,8 @@
 
 Everything gathers row by row through the list of tetrahedra around each node, so each row is written by one
 thread, sums run in a fixed order, and results are the same bits for any number of threads.
+
+The conductivity sigma is (m,), or (m, 3, 3) of symmetric tensors: every kernel is compiled for the kind it is given.
 """
 
 import numpy as np
@@ -50,6 +52,21 @@ def _six_volumes(points, tet, face0):
         + face0[1] * (points[i, 1] - points[j, 1])
         + face0[2] * (points[i, 2] - points[j, 2])
     )
+
+
+@njit(cache=True)
+def conduct(sigma, t, vector):
+    """Turns the vector v in place into sigma v / f for tetrahedron t, and returns f.
+
+    A tensor is applied (f = 1), a scalar left to the factor (f = sigma): isotropic sums round as without tensors. The
+    branch is taken when compiling, as the number of axes belongs to the type.
+    """
+    if sigma.ndim == 1:
+        return sigma[t]
+    x, y, z = vector[0], vector[1], vector[2]
+    for d in range(3):
+        vector[d] = sigma[t, d, 0] * x + sigma[t, d, 1] * y + sigma[t, d, 2] * z
+    return 1.0
 
 
 @njit(cache=True, parallel=True)
@@ -105,7 +122,7 @@ def stiffness(points, tets, sigma, start, around, indptr):
                     corner = k
             _face_vector(points, tet, 0, face0)
             _face_vector(points, tet, corner, own)
-            scale = sigma[t] / (6.0 * _six_volumes(points, tet, face0))
+            scale = conduct(sigma, t, own) / (6.0 * _six_volumes(points, tet, face0))
             for k in range(4):
                 _face_vector(points, tet, k, other)
                 value = scale * (own[0] * other[0] + own[1] * other[1] + own[2] * other[2])
@@ -134,7 +151,7 @@ def induced_load(points, tets, sigma, start, around, dadt):
                 if tet[k] == i:
                     corner = k
             _face_vector(points, tet, corner, face)
-            scale = -sigma[t] / 24.0
+            scale = -conduct(sigma, t, face) / 24.0
             p, q, r, v = tet
             for d in range(3):
                 weight = scale * face[d]

@@ -61,30 +61,35 @@ def limit_growth(values, spacing, slope):
     zeros on a set this is the distance to the set, at most 8 % too long between the 26 directions.
     """
     nx, ny, nz = values.shape
-    steps = np.empty((3, 3, 3), dtype=np.float32)
-    for a in range(3):
-        for b in range(3):
-            for c in range(3):
-                length = ((a - 1) * spacing[0]) ** 2 + ((b - 1) * spacing[1]) ** 2 + ((c - 1) * spacing[2]) ** 2
-                steps[a, b, c] = slope * np.sqrt(length)
+    steps = np.empty((2, 2, 2), dtype=np.float32)
+    for a in range(2):
+        for b in range(2):
+            for c in range(2):
+                steps[a, b, c] = slope * np.sqrt((a * spacing[0]) ** 2 + (b * spacing[1]) ** 2 + (c * spacing[2]) ** 2)
     for sweep in range(2):
+        turn = 1 if sweep == 0 else -1
         for i0 in range(nx):
             i = i0 if sweep == 0 else nx - 1 - i0
             for j0 in range(ny):
                 j = j0 if sweep == 0 else ny - 1 - j0
-                for k0 in range(nz):
+                if 0 <= i - turn < nx:
+                    for b in range(-1, 2):
+                        if 0 <= j + b < ny:
+                            _lower_row(values, i, j, i - turn, j + b, steps[1, abs(b)])
+                if 0 <= j - turn < ny:
+                    _lower_row(values, i, j, i, j - turn, steps[0, 1])
+                # Last the neighbor in the row itself, which has its own value only now.
+                for k0 in range(1, nz):
                     k = k0 if sweep == 0 else nz - 1 - k0
-                    best = values[i, j, k]
-                    for code in range(13):
-                        a = code // 9
-                        b = (code // 3) % 3
-                        c = code % 3
-                        if sweep == 1:
-                            a, b, c = 2 - a, 2 - b, 2 - c
-                        p, q, r = i + a - 1, j + b - 1, k + c - 1
-                        if p < 0 or q < 0 or r < 0 or p >= nx or q >= ny or r >= nz:
-                            continue
-                        candidate = values[p, q, r] + steps[a, b, c]
-                        if candidate < best:
-                            best = candidate
-                    values[i, j, k] = best
+                    values[i, j, k] = min(values[i, j, k], values[i, j, k - turn] + steps[0, 0, 1])
+
+
+@njit(cache=True, nogil=True)
+def _lower_row(values, i, j, p, q, step):
+    """Bound row (i, j) by the row (p, q) beside it: straight across, and by both diagonals."""
+    last = values.shape[2] - 1
+    for k in range(last + 1):
+        values[i, j, k] = min(values[i, j, k], values[p, q, k] + step[0])
+    for k in range(last):
+        values[i, j, k + 1] = min(values[i, j, k + 1], values[p, q, k] + step[1])
+        values[i, j, k] = min(values[i, j, k], values[p, q, k + 1] + step[1])

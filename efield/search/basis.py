@@ -9,71 +9,37 @@ certificate are described in docs/search.md.
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from os import PathLike
 from pathlib import Path
-from typing import Final
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from efield.coils.compressed import compress
-from efield.coils.model import Coil, SampledField
-from efield.coils.primary import dadt
+from efield.coils.model import Coil
 from efield.ground import checks
 from efield.ground.errors import InputError
 from efield.ground.pose import Pose
-from efield.head.tissue import GRAY_MATTER, WHITE_MATTER
-from efield.search.certificate import Certificate, certify
-from efield.search.fingerprint import fingerprints
-from efield.search.measures import Measures
-from efield.search.modes import LinearModel, fit
+from efield.kernels.percentile import focality as focal_volumes
+from efield.search.build import FEWEST, FRESH, MOST, AnyCoil, Plan, certified, grow
+from efield.search.certificate import Certificate
+from efield.search.fingerprint import coil_digest, made_with
+from efield.search.loops import wire_distance
+from efield.search.measures import FOCALITY, PEAK_PERCENTILE, Measures
+from efield.search.modes import WIDTH, LinearModel
+from efield.search.places import Places, Reader
+from efield.search.primary import Placed, at_nodes, sample
 from efield.search.region import ScalpRegion
-from efield.search.samples import sample_points
+from efield.search.region_field import RegionField, tets_of
+from efield.search.samples import COUNT, COUNT_ANY, sample_points
 from efield.search.snapshots import UNIT_DIDT, Progress, Snapshots
 from efield.targeting.simulate import Simulator
 from efield.targeting.targets import Target
 
 FloatArray = NDArray[np.float64]
 
-#: The basis is fitted when it has this many snapshots; the build stops at the first that is good enough.
-_STAGES: Final = (64, 96, 128, 192, 256, 384, 512, 768, 1024)
-
-#: Placements that choose the regularization and say when to stop, and placements that only certify.
-_CHECKS: Final = 16
-_HELD_OUT: Final = 32
-
-#: The build stops when the checks are this share of the tolerance: the held-out placements will be a little worse.
-_STOP: Final = 0.5
-
-#: Placements whose fields are expanded together.
-_BATCH: Final = 64
-
-
-@dataclass(frozen=True, eq=False)
-class RegionField:
-    """The field of one placement on the tetrahedra of a basis.
-
-    Parameters
-    ----------
-    e : (k, 3) float, V/m
-    tets : (k,) int
-        Tetrahedra of the head the rows of `e` belong to.
-    pose : Pose
-    didt : float
-        A/s.
-    """
-
-    e: NDArray[np.floating]
-    tets: NDArray[np.intp]
-    pose: Pose
-    didt: float
-
-    @cached_property
-    def magnitude(self) -> NDArray[np.floating]:
-        """(k,) |E| in V/m."""
-        return np.asarray(np.linalg.norm(self.e, axis=1))
+#: Places whose modes are unpacked at a time for focality.
+_PLACES = 4096
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,41 +49,48 @@ class ReducedBasis:
     Parameters
     ----------
     sim : Simulator
-    coil : Coil
+    coil : Coil or None
+        None if it serves any.
     target : Target
     region : ScalpRegion
         The placements it is made for.
-    tets : (k,) int
-        Tetrahedra it gives the field of.
+    places : Places
+        Where it gives the field.
     points_mm : (s, 3) float
         Where it looks at the primary field.
     model : LinearModel
     certificate : Certificate
     settings : dict of str to str
         What it was built with.
+    any_coil : AnyCoil, optional
+        When a coil is one it serves; None for a basis of one coil.
     """
 
     sim: Simulator
-    coil: Coil
+    coil: Coil | None
     target: Target
     region: ScalpRegion
-    tets: NDArray[np.intp]
+    places: Places
     points_mm: FloatArray
     model: LinearModel
     certificate: Certificate
     settings: dict[str, str]
+    any_coil: AnyCoil | None = None
 
     @classmethod
     def build(
         cls,
         sim: Simulator,
-        coil: Coil,
+        coil: Coil | str,
         region: Target,
         *,
         radius_mm: float = 25.0,
         tilt_deg: float = 8.0,
         distance_mm: tuple[float, float] = (2.0, 10.0),
-        region_radius_mm: float = 35.0,
+        region_radius_mm: float | None = 35.0,
+        at: str = "tets",
+        field: str | None = None,
+        clearance_mm: float = 5.0,
         tol: float = 1e-3,
         max_solves: int = 384,
         seed: int = 0,
@@ -129,7 +102,8 @@ class ReducedBasis:
         Parameters
         ----------
         sim : Simulator
-        coil : Coil
+        coil : Coil or "any"
+            "any" is made from current loops and serves every coil whose wires keep the clearance.
         region : Target
             What the placements are over, and what the measures are of.
         radius_mm : float
@@ -139,8 +113,15 @@ class ReducedBasis:
         distance_mm : (float, float)
             Least and largest distance from the scalp to the coil's origin. A placement that would touch the head is
             lifted until it is clear, and the range then widened by as much.
-        region_radius_mm : float
-            The field is given in gray and white matter within this distance of the target's center.
+        region_radius_mm : float or None
+            The field is given within this distance of the target's center; None for all of the brain.
+        at : {"tets", "surface"}
+            In the tetrahedra of gray and white matter, or at the vertices of the middle of the cortex.
+        field : {"element", "recovered"}, optional
+            The field per element (`EField.e`; the default in tetrahedra), or the recovered one (`EField.in_tets`;
+            always on the surface, as `EField.on_surface`).
+        clearance_mm : float
+            With "any": least distance from the scalp to a wire.
         tol : float
             Largest relative error of E wanted at any held-out placement.
         max_solves : int
@@ -159,65 +140,78 @@ class ReducedBasis:
             with other settings.
         """
         checks.in_range("tol", tol, 1e-6, 0.5)
-        checks.in_range("max_solves", max_solves, _STAGES[0], _STAGES[-1])
+        checks.in_range("max_solves", max_solves, FEWEST, MOST)
+        checks.in_range("clearance_mm", clearance_mm, 1.0, 50.0)
+        if isinstance(coil, str):
+            checks.choice("coil", coil, ('any" or a Coil', "any"))
+        single = coil if isinstance(coil, Coil) else None
         scalp_region = ScalpRegion.around(sim.head, region, radius_mm, tilt_deg, distance_mm)
-        tets = _brain_tets(sim, region, checks.positive("region_radius_mm", region_radius_mm))
-        points = sample_points(sim.head, scalp_region, region)
-        settings = fingerprints(sim, coil) | {
+        places = Places.near(sim.head, region, region_radius_mm, at, field)
+        points = sample_points(sim.head, scalp_region, region, COUNT if single else COUNT_ANY)
+        settings = made_with(sim, single) | {
             "target": repr((region.center_mm.tolist(), region.radius_mm, region.tags)),
             "placements": repr((float(radius_mm), float(tilt_deg), scalp_region.distance_mm, int(seed))),
-            "tets": repr((len(tets), float(region_radius_mm))),
-            "solver": repr(sim.problem.tol),
+            "places": repr((at, places.field, len(places.numbers), region_radius_mm)),
+            "limits": repr((float(clearance_mm) if single is None else None, int(max_solves))),
         }
-        folder = None if checkpoint is None else Path(checkpoint)
-        stages = [stage for stage in _STAGES if stage <= max_solves]
-        planned = stages[-1] + _CHECKS + _HELD_OUT
-        shots = Snapshots(sim, coil, tets, planned, settings, folder, progress)
-        return cls._grow(shots, scalp_region, region, points, stages, tol, seed, settings)
-
-    @classmethod
-    def _grow(
-        cls,
-        shots: Snapshots,
-        region: ScalpRegion,
-        target: Target,
-        points: FloatArray,
-        stages: list[int],
-        tol: float,
-        seed: int,
-        settings: dict[str, str],
-    ) -> "ReducedBasis":
-        sim, coil = shots.sim, shots.coil
-        volumes = sim.head.volumes[shots.tets]
-        train, check, held = (
-            region.poses(count, (seed, part), sim.head, coil)
-            for part, count in enumerate((stages[-1], _CHECKS, _HELD_OUT))
+        plan = Plan(
+            sim, single, region, scalp_region, places, points, float(clearance_mm), tol, int(max_solves), int(seed)
         )
-        region = _widened(region, [*train, *check])
-        columns = len(shots.tets) * 3
-        check_pair = (shots.fields("check", check).reshape(columns, -1), _samples(coil, points, check, UNIT_DIDT))
-        samples = _samples(coil, points, train, UNIT_DIDT)
-        fields = np.empty((columns, 0))
-        for stage in stages:
-            more = shots.fields("train", train[:stage], fields.shape[1]).reshape(columns, -1)
-            fields = np.concatenate([fields, more], axis=1)
-            model, shots.error = fit(fields, samples[:, :stage], volumes, check_pair, tol)
-            if shots.error <= _STOP * tol:
-                break
-        exact = np.moveaxis(shots.fields("held-out", held), 2, 0)
-        fast = model.fields(_samples(coil, points, held, UNIT_DIDT))
-        rows = _rows(shots.tets, target.tets(sim.head))
-        measured = (Measures(volumes[rows], target.direction), rows)
-        certificate = certify(fast, exact, volumes, measured, tol, fields.shape[1])
-        return cls(sim, coil, target, region, shots.tets, points, model, certificate, settings)
+        built = grow(plan, settings, None if checkpoint is None else Path(checkpoint), progress)
+        return cls(
+            sim,
+            single,
+            region,
+            built.region,
+            places,
+            points,
+            built.model,
+            built.certificate,
+            settings,
+            built.any_coil,
+        )
 
-    def field(self, pose: Pose, didt: float = 1e6, *, outside: str = "raise") -> RegionField:
+    @property
+    def tets(self) -> NDArray[np.intp]:
+        """(k,) tetrahedra it gives the field of; refused on a surface."""
+        return tets_of(self.places)
+
+    def serves(self, coil: Coil | None) -> Coil:
+        """The coil to use: the one given, or that of the basis.
+
+        Raises
+        ------
+        InputError
+            If the basis is for another coil, or is for any and none is given.
+        """
+        if self.coil is None:
+            if coil is None:
+                raise InputError("coil must be given to a basis that serves any coil; instead received none")
+            return coil
+        if coil is None or coil is self.coil or coil_digest(coil) == self.settings["coil"]:
+            return self.coil
+        raise InputError(f"coil must be the one the basis was built for; build a basis for {coil.name}")
+
+    def outside(self, pose: Pose, coil: Coil | None = None) -> str:
+        """By how much a placement leaves what the basis is certified for, in words; empty if it does not.
+
+        Parameters
+        ----------
+        pose : Pose
+        coil : Coil, optional
+            Needed with a basis for any coil.
+        """
+        return self._sampled(pose, 1e6, self.serves(coil))[1]
+
+    def field(self, pose: Pose, didt: float = 1e6, *, coil: Coil | None = None, outside: str = "raise") -> RegionField:
         """The field of one placement, as `Simulator.solve` gives it up to the certificate's error.
 
         Parameters
         ----------
         pose : Pose
         didt : float, A/s
+        coil : Coil, optional
+            Needed with a basis for any coil; else it must be the basis's own.
         outside : {"raise", "solve"}
             What to do with a pose outside the certified region: refuse it, or solve it in full.
 
@@ -227,19 +221,25 @@ class ReducedBasis:
             If the pose is outside and `outside` is "raise"; the message says by how much.
         """
         checks.choice("outside", outside, ("raise", "solve"))
-        by = self.region.outside(pose)
+        rate, maker = checks.number("didt", didt), self.serves(coil)
+        sampled, by = self._sampled(pose, rate, maker)
         if by and outside == "raise":
             raise _outside_error(by)
-        if by:
-            e = self.sim.solve(self.coil, pose, didt).e[self.tets]
-            return RegionField(e, self.tets, pose, didt)
-        samples = self._evaluate(pose, self.points_mm, checks.number("didt", didt)).ravel()
-        return RegionField(self.model(samples).reshape(-1, 3), self.tets, pose, didt)
+        e = self._solved(maker, pose, rate) if by else self.model(sampled).reshape(-1, 3)
+        return RegionField(e, self.places, pose, rate)
 
     def metrics(
-        self, poses: Iterable[Pose], didt: float = 1e6, target: Target | None = None
+        self,
+        poses: Iterable[Pose],
+        didt: float = 1e6,
+        target: Target | None = None,
+        *,
+        coil: Coil | None = None,
+        focality: bool = False,
     ) -> dict[str, NDArray[np.float64]]:
-        """Measures of many placements at a target (see `efield.search.measures`), each (p,) in V/m.
+        """Measures of many placements (see `efield.search.measures`), each (p,).
+
+        What a placement gives does not depend, to the last bit, on the placements it is asked for with.
 
         Parameters
         ----------
@@ -247,33 +247,123 @@ class ReducedBasis:
         didt : float, A/s
         target : Target, optional
             The one the basis was built for unless given; all of its tissue must lie in the basis.
+        coil : Coil, optional
+            Needed with a basis for any coil; else it must be the basis's own.
+        focality : bool
+            Also the measures of the whole region (`efield.search.measures.FOCALITY`), which touch all its gray matter.
 
         Raises
         ------
         InputError
             If a pose is outside the certified region, or part of the target is outside the basis.
         """
-        all_poses, rate = list(poses), checks.number("didt", didt)
-        for number, pose in enumerate(all_poses):
-            if by := self.region.outside(pose):
-                raise _outside_error(f"pose {number}: {by}")
-        chosen = target or self.target
-        rows = _rows(self.tets, chosen.tets(self.sim.head))
-        measures = Measures(self.sim.head.volumes[self.tets[rows]], chosen.direction)
-        part = LinearModel(
-            self.model.modes.reshape(len(self.tets), 3, -1)[rows].reshape(3 * len(rows), -1), self.model.to_modes
+        all_poses, rate, maker = list(poses), checks.number("didt", didt), self.serves(coil)
+        measures, part = self._part(target or self.target)
+        found, focal = np.empty((len(all_poses), len(measures.names))), np.empty(len(all_poses))
+        for first in range(0, len(all_poses), WIDTH):
+            batch = all_poses[first : first + WIDTH]
+            coefficients = self.model.coefficients(self._batch(batch, first, rate, maker))
+            e = (part @ coefficients).T[: len(batch)].reshape(len(batch), -1, 3)
+            found[first : first + WIDTH] = measures.of_many(e)
+            if focality:
+                focal[first : first + WIDTH] = self._focality(coefficients, len(batch))
+        table = dict(zip(measures.names, found.T, strict=True))
+        return table | dict.fromkeys(FOCALITY, focal) if focality else table
+
+    def check(self, n: int = 16, seed: int = 1) -> Certificate:
+        """Test the basis, also a stored one, against full solves at fresh placements of its region.
+
+        Parameters
+        ----------
+        n : int
+            Placements; of each test coil with a basis for any coil.
+        seed : int
+            Other seeds give other placements; none of them are those the basis was made or certified with.
+
+        Returns
+        -------
+        Certificate
+            With the tolerance and the solves of the basis's own.
+        """
+        if not isinstance(n, int) or n < 1:
+            raise InputError(f"n must be at least 1; instead received {n!r}")
+        clearance = self.any_coil.clearance_mm if self.any_coil else 1.0
+        tol, solves = self.certificate.tol, self.certificate.solves
+        plan = Plan(
+            self.sim,
+            self.coil,
+            self.target,
+            self.region,
+            self.places,
+            self.points_mm,
+            clearance,
+            tol,
+            solves,
+            int(seed),
         )
-        found: list[tuple[float, ...]] = []
-        for first in range(0, len(all_poses), _BATCH):
-            batch = all_poses[first : first + _BATCH]
-            samples = np.stack([self._evaluate(pose, self.points_mm, rate).ravel() for pose in batch], axis=1)
-            found += [measures.of(e) for e in part.fields(samples)]
-        table = np.array(found).reshape(len(found), len(measures.names))
-        return dict(zip(measures.names, table.T, strict=True))
+        inside = [
+            (coil, pose) for coil, pose in plan.tests(FRESH, 2 * n) if not self._sampled(pose, UNIT_DIDT, coil)[1]
+        ]
+        fresh = [pair for k, pair in enumerate(inside) if sum(pair[0] is other for other, _ in inside[:k]) < n]
+        if not fresh:
+            raise InputError(f"some of {2 * n} placements must lie in the region; instead none does: give a larger n")
+        shots = Snapshots(self.sim, self.places, len(fresh), {}, None, None)
+        return certified(plan, self.model, fresh, shots, solves)[0]
+
+    def _sampled(self, pose: Pose, didt: float, coil: Coil) -> tuple[FloatArray, str]:
+        """Samples (s * 3,) of the primary field, and by how much the placement is outside, in words."""
+        by = self.region.outside(pose)
+        if by:
+            return np.empty(0), by
+        serves = self.any_coil
+        if serves is not None:
+            gap = wire_distance(self.sim.head, coil, pose, serves.clearance_mm)
+            if gap < serves.clearance_mm:
+                return np.empty(0), f"a wire is {gap:.2g} mm from the scalp, nearer than {serves.clearance_mm:g} mm"
+        sampled = sample(coil, pose, self.points_mm, didt)
+        if serves is not None and (rest := serves.rest(sampled)) > serves.limit:
+            by = f"{rest:.1e} of its primary field is not what the basis was made from, more than {serves.limit:.1e}"
+        return sampled, by
+
+    def _part(self, target: Target) -> tuple[Measures, NDArray[np.float32]]:
+        """How fields are measured at a target, and the modes there; kept for the next call."""
+        if target not in self._parts:
+            measures, rows = self.places.measures(self.sim.head, target)
+            self._parts.clear()
+            self._parts[target] = measures, self.model.unpacked(rows)
+        return self._parts[target]
 
     @cached_property
-    def _evaluate(self) -> Callable[[Pose, FloatArray, float], FloatArray]:
-        return _evaluator(self.coil)
+    def _parts(self) -> dict[Target, tuple[Measures, NDArray[np.float32]]]:
+        return {}
+
+    def _batch(self, poses: list[Pose], first: int, didt: float, coil: Coil) -> FloatArray:
+        columns = []
+        for number, pose in enumerate(poses, first):
+            sampled, by = self._sampled(pose, didt, coil)
+            if by:
+                raise _outside_error(f"pose {number}: {by}")
+            columns.append(sampled)
+        return np.stack(columns, axis=1)
+
+    def _focality(self, coefficients: NDArray[np.float32], count: int) -> FloatArray:
+        """cm3 (cm2 on a surface) of gray matter of the region that the field reaches."""
+        gray = np.flatnonzero(self.places.gray)
+        e = np.empty((count, len(gray), 3), np.float32)
+        for low in range(0, len(gray), _PLACES):
+            part = self.model.unpacked(gray[low : low + _PLACES]) @ coefficients
+            e[:, low : low + _PLACES] = part.T[:count].reshape(count, -1, 3)
+        unit = 1e-3 if self.places.at == "tets" else 1e-2
+        return unit * np.asarray(focal_volumes(e, self.places.weights[gray], PEAK_PERCENTILE, 0.5))
+
+    def _solved(self, coil: Coil, pose: Pose, didt: float) -> FloatArray:
+        placed: list[Placed] = [(coil, pose)]
+        primary = at_nodes(placed, self.sim.problem.nodes_mm, didt)
+        return self._reader(self.sim.problem.solve(primary).phi, primary)[:, :, 0]
+
+    @cached_property
+    def _reader(self) -> Reader:
+        return Reader(self.sim.problem, self.places)
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write the basis to a new folder; see `efield.search.storage`."""
@@ -282,14 +372,15 @@ class ReducedBasis:
         save(self, path)
 
     @classmethod
-    def load(cls, path: str | PathLike[str], sim: Simulator, coil: Coil) -> "ReducedBasis":
+    def load(cls, path: str | PathLike[str], sim: Simulator, coil: Coil | str | None = None) -> "ReducedBasis":
         """Read a basis that `save` wrote; refused unless head, conductivities and coil are those it was built with.
 
         Parameters
         ----------
         path : path_like
         sim : Simulator
-        coil : Coil
+        coil : Coil or "any", optional
+            The basis's coil; "any", or nothing, for a basis that serves any.
 
         Raises
         ------
@@ -298,7 +389,7 @@ class ReducedBasis:
         """
         from efield.search.storage import load
 
-        return load(path, sim, coil)
+        return load(path, sim, coil if isinstance(coil, Coil) else None)
 
 
 def _outside_error(by: str) -> InputError:
@@ -306,52 +397,3 @@ def _outside_error(by: str) -> InputError:
         f"the pose must lie in the region the basis is certified for; instead it is outside: {by}; "
         'move the coil, build a wider basis, or give outside="solve"'
     )
-
-
-def _brain_tets(sim: Simulator, target: Target, radius_mm: float) -> NDArray[np.intp]:
-    head = sim.head
-    near = np.linalg.norm(head.barycenters - target.center_mm, axis=1) <= radius_mm
-    tets = np.flatnonzero(near & np.isin(head.tissue, (WHITE_MATTER, GRAY_MATTER)))
-    _rows(tets, target.tets(head))
-    return tets
-
-
-def _rows(tets: NDArray[np.intp], wanted: NDArray[np.intp]) -> NDArray[np.intp]:
-    """Positions of the wanted tetrahedra in an ascending list."""
-    rows = np.searchsorted(tets, wanted)
-    missing = ~np.isin(wanted, tets)
-    if missing.any():
-        raise InputError(
-            "the target's tissue must lie in the gray and white matter of the basis; instead "
-            f"{missing.sum()} of its {len(wanted)} tetrahedra do not: enlarge region_radius_mm"
-        )
-    return rows
-
-
-def _widened(region: ScalpRegion, poses: list[Pose]) -> ScalpRegion:
-    """The region with the distances that lifted coils really had."""
-    low, high = region.distance_mm
-    farthest = max(region.station(pose).distance_mm for pose in poses)
-    return ScalpRegion(region.frame, region.shape, region.radius_mm, region.tilt_deg, (low, max(high, farthest)))
-
-
-def _evaluator(coil: Coil) -> Callable[[Pose, FloatArray, float], FloatArray]:
-    sampled = any(isinstance(source, SampledField) for source in coil.sources)
-    evaluate = partial(dadt, coil) if sampled else compress(coil).dadt
-
-    def on_one_thread(pose: Pose, points: FloatArray, didt: float) -> FloatArray:
-        """A few hundred points take less time than waking the other threads (0.08 ms against 2 ms on busy cores)."""
-        threads = numba.get_num_threads()
-        numba.set_num_threads(1)
-        try:
-            return evaluate(pose, points, didt)
-        finally:
-            numba.set_num_threads(threads)
-
-    return on_one_thread
-
-
-def _samples(coil: Coil, points: FloatArray, poses: list[Pose], didt: float) -> FloatArray:
-    """(s * 3, p) primary field at the sample points."""
-    evaluate = _evaluator(coil)
-    return np.stack([evaluate(pose, points, didt).ravel() for pose in poses], axis=1)

@@ -1,6 +1,7 @@
 """What a reduced basis is good for, measured on placements it has never seen."""
 
 from dataclasses import asdict, dataclass
+from dataclasses import field as dataclass_field
 from typing import Any
 
 import numpy as np
@@ -41,6 +42,8 @@ class Certificate:
         Largest difference of |E| in any tetrahedron over the largest |E| of that placement.
     measures : dict of str to Spread
         Error of each target measure over the full solve's mean magnitude.
+    coils : dict of str to Spread
+        Error of E for each coil it was tested with, if there are several.
     """
 
     tol: float
@@ -49,6 +52,7 @@ class Certificate:
     field: Spread
     pointwise: Spread
     measures: dict[str, Spread]
+    coils: dict[str, Spread] = dataclass_field(default_factory=dict)
 
     @property
     def met(self) -> bool:
@@ -58,8 +62,9 @@ class Certificate:
     def __str__(self) -> str:
         head = f"{self.solves} solves, {self.held_out} held out, tol {self.tol:g}: {'met' if self.met else 'NOT met'}"
         rows = {"E": self.field, "|E| pointwise over peak": self.pointwise} | self.measures
-        lines = [f"{name:<26} {s.median:9.2e} {s.p95:9.2e} {s.max:9.2e}" for name, s in rows.items()]
-        return "\n".join([head, f"{'relative error':<26} {'median':>9} {'95 %':>9} {'max':>9}", *lines])
+        rows |= {f"E, {name}": spread for name, spread in self.coils.items()}
+        lines = [f"{name:<28} {s.median:9.2e} {s.p95:9.2e} {s.max:9.2e}" for name, s in rows.items()]
+        return "\n".join([head, f"{'relative error':<28} {'median':>9} {'95 %':>9} {'max':>9}", *lines])
 
     def to_json(self) -> dict[str, Any]:
         """A dictionary ready for `json.dump`; `from_json` reads it."""
@@ -68,33 +73,48 @@ class Certificate:
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> "Certificate":
         """The certificate that `to_json` wrote."""
-        spreads = {name: Spread(**spread) for name, spread in values["measures"].items()}
         own = {name: Spread(**values[name]) for name in ("field", "pointwise")}
-        return cls(**{**values, **own, "measures": spreads})
-
-
-def field_errors(
-    fast: NDArray[np.floating], full: NDArray[np.float64], volumes: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """(p,) relative errors of fields (p, k, 3), weighted by volume."""
-    difference = np.einsum("pkc,pkc,k->p", fast - full, fast - full, volumes)
-    return np.asarray(np.sqrt(difference / np.einsum("pkc,pkc,k->p", full, full, volumes)))
+        lists = {
+            group: {name: Spread(**spread) for name, spread in values.get(group, {}).items()}
+            for group in ("measures", "coils")
+        }
+        return cls(**{**values, **own, **lists})
 
 
 def certify(
     fast: NDArray[np.floating],
-    full: NDArray[np.float64],
-    volumes: NDArray[np.float64],
+    full: NDArray[np.floating],
+    weights: NDArray[np.float64],
     target: tuple[Measures, NDArray[np.intp]],
     tol: float,
     solves: int,
+    coils: list[str],
 ) -> Certificate:
-    """Compare fields (p, k, 3) of the basis with full solves; `target` has its measures and its rows in k."""
+    """Compare fields (p, k, 3) of the basis with full solves of the named coils; `target` has its measures and rows.
+
+    Measures that the target does not have (normal components without cortex) are left out.
+    """
     measures, rows = target
-    size = np.linalg.norm(full, axis=2)
-    pointwise = np.abs(np.linalg.norm(fast, axis=2) - size).max(axis=1) / size.max(axis=1)
-    exact = np.array([measures.of(e[rows]) for e in full])
-    error = np.abs(np.array([measures.of(e[rows]) for e in fast]) - exact) / exact[:, :1]
-    spreads = {name: Spread.of(column) for name, column in zip(measures.names, error.T, strict=True)}
-    field = Spread.of(field_errors(fast, full, volumes))
-    return Certificate(tol, len(full), solves, field, Spread.of(pointwise), spreads)
+    pairs = list(zip(fast, full, strict=True))
+    errors = np.array([_relative(a, b, weights) for a, b in pairs])
+    pointwise = np.array([_pointwise(a, b) for a, b in pairs])
+    exact = measures.of_many(full[:, rows].astype(np.float64))
+    error = np.abs(measures.of_many(fast[:, rows].astype(np.float64)) - exact) / exact[:, :1]
+    known = zip(measures.names, error.T, strict=True)
+    spreads = {name: Spread.of(column) for name, column in known if np.isfinite(column).all()}
+    names = np.array(coils)
+    each = {name: Spread.of(errors[names == name]) for name in dict.fromkeys(coils)}
+    groups = each if len(each) > 1 else {}
+    return Certificate(tol, len(full), solves, Spread.of(errors), Spread.of(pointwise), spreads, groups)
+
+
+def _relative(fast: NDArray[np.floating], full: NDArray[np.floating], weights: NDArray[np.float64]) -> float:
+    """Error of a field (k, 3), weighted by volume or area."""
+    difference = fast.astype(np.float64) - full
+    squares = [np.einsum("kc,kc,k->", e, e, weights, dtype=np.float64) for e in (difference, full.astype(np.float64))]
+    return float(np.sqrt(squares[0] / squares[1]))
+
+
+def _pointwise(fast: NDArray[np.floating], full: NDArray[np.floating]) -> float:
+    size = np.linalg.norm(full, axis=1)
+    return float(np.abs(np.linalg.norm(fast, axis=1) - size).max() / size.max())

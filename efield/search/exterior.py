@@ -16,7 +16,7 @@ from scipy.spatial import cKDTree
 from efield.ground.units import mm_to_m
 from efield.head.mesh import HeadMesh
 from efield.head.surface import scalp
-from efield.kernels import expansion, octree
+from efield.kernels import reciprocity as kernels
 
 FloatArray = NDArray[np.float64]
 
@@ -39,7 +39,7 @@ _OCTANTS: Final = np.array([[1 if octant >> axis & 1 else -1 for axis in range(3
 
 @dataclass(frozen=True, eq=False)
 class ExteriorField:
-    """Sum of c_n / |r - x_n| outside the head, on an octree (see `efield.kernels.octree`).
+    """Sums of c_n / |r - x_n| outside the head for d sets of c, on an octree (see `efield.kernels.reciprocity`).
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ class ExteriorField:
     half : float, m
         Half width of the root cube.
     children : (c, 8) int32
-    coefficients : (leaves, 8, 192) float32
+    coefficients : (leaves, d, 6, 112) float32
     """
 
     center: FloatArray
@@ -57,21 +57,22 @@ class ExteriorField:
 
     @classmethod
     def of(cls, head: HeadMesh, currents: FloatArray) -> "ExteriorField":
-        """The field of currents (n, 3) at the nodes of a head."""
+        """The fields of currents (d, n, 3) at the nodes of a head."""
         points = mm_to_m(head.points)
         low, high = points.min(axis=0), points.max(axis=0)
         center, half = (low + high) / 2, float((high - low).max() / 2) + _MARGIN_MM * 1e-3
         step = _STEP_MM * 1e-3
-        origin = center - half - expansion.STENCIL * step
-        size = int(np.ceil(2 * half / step)) + 2 * expansion.STENCIL
-        lattice = np.zeros((3, size, size, size))
-        expansion.spread(points, np.ascontiguousarray(currents), origin, step, lattice)
+        origin = center - half - kernels.STENCIL * step
+        size = int(np.ceil(2 * half / step)) + 2 * kernels.STENCIL
+        lattice = np.zeros((3 * len(currents), size, size, size))
+        flat = np.concatenate([*currents], axis=1)
+        kernels.spread(points, flat, origin, step, lattice)
         _convolve(lattice, step)
         return cls(center, half, *_grow(head, center, half, (origin, step, lattice)))
 
 
 def _convolve(lattice: FloatArray, step: float) -> None:
-    """Replace sources on a lattice (3, s, s, s) by their potential, the sum over 1/r."""
+    """Replace sources on a lattice (3 d, s, s, s) by their potential, the sum over 1/r."""
     size = lattice.shape[1]
     padded = next_fast_len(2 * size, real=True)
     steps = np.minimum(np.arange(padded), padded - np.arange(padded)) ** 2 * step**2
@@ -91,7 +92,8 @@ def _grow(
     surface = scalp(head)
     tree = cKDTree(mm_to_m(surface.points_mm))
     at_scalp = mm_to_m(surface.points_mm + _REFERENCE_MM * surface.normals)
-    limit = _FIT * float(np.linalg.norm(expansion.gather(at_scalp, *lattice), axis=1).max())
+    reference = kernels.gather(at_scalp, *lattice).reshape(len(at_scalp), -1, 3)
+    limit = _FIT * np.linalg.norm(reference, axis=2).max(axis=0)
     children: list[NDArray[np.int32]] = []
     coefficients: list[NDArray[np.float32]] = []
     leaves, centers = 0, center[None]
@@ -106,11 +108,12 @@ def _grow(
         good = np.zeros(len(open_), dtype=bool)
         if half <= _LARGEST_MM * 1e-3:
             fitted, error = _fit(octants[open_], half, lattice)
-            good = error <= limit
+            # Cells too small to divide keep what they have: holes would cost a sum over all nodes.
+            good = (error <= limit).all(axis=1) | (half <= _SMALLEST_MM * 1e-3)
             link[open_[good]] = -2 - leaves - np.arange(good.sum(), dtype=np.int32)
             coefficients.append(fitted[good])
             leaves += int(good.sum())
-        divide = open_[~good] if half > _SMALLEST_MM * 1e-3 else open_[:0]
+        divide = open_[~good]
         link[divide] = first_child + np.arange(len(divide), dtype=np.int32)
         children.append(link.reshape(-1, 8))
         centers = octants[divide]
@@ -120,25 +123,25 @@ def _grow(
 def _fit(
     centers: FloatArray, half: float, lattice: tuple[FloatArray, float, FloatArray]
 ) -> tuple[NDArray[np.float32], FloatArray]:
-    """Chebyshev coefficients (c, 8, 192) in cubes, and (c,) their largest errors at corners and faces."""
-    order = octree.ORDER
+    """Chebyshev coefficients (c, d, 6, 112) in cubes, and (c, d) their largest errors at corners and faces."""
+    order, fields = kernels.ORDER, len(lattice[2]) // 3
     angle = np.pi * (np.arange(order) + 0.5) / order
     grid = np.stack(np.meshgrid(*[np.cos(angle)] * 3, indexing="ij"), axis=-1).reshape(-1, 3)
     local = np.concatenate([grid, _CHECKS])
     to_coefficients = 2 / order * np.cos(np.outer(np.arange(order), angle))
     to_coefficients[0] /= 2
     basis = np.polynomial.chebyshev.chebvander(_CHECKS, order - 1).transpose(1, 0, 2)
-    fitted = np.empty((len(centers), order, 192), dtype=np.float32)
-    error = np.empty(len(centers))
+    fitted = np.zeros((len(centers), fields, order, kernels.ROW), dtype=np.float32)
+    error = np.empty((len(centers), fields))
     for first in range(0, len(centers), 512):
         part = slice(first, min(first + 512, len(centers)))
         points = (centers[part, None] + half * local).reshape(-1, 3)
-        values = expansion.gather(points, *lattice).reshape(-1, len(local), 3)
-        at_nodes = values[:, : len(grid)].reshape(-1, order, order, order, 3)
-        coefficients = np.einsum("ai,bj,dk,nijkc->nabcd", *[to_coefficients] * 3, at_nodes, optimize=True)
-        approximate = np.einsum("nabcd,ta,tb,td->ntc", coefficients, *basis, optimize=True)
-        error[part] = np.linalg.norm(approximate - values[:, len(grid) :], axis=2).max(axis=1)
-        fitted[part] = coefficients.reshape(-1, order, 192)
+        values = kernels.gather(points, *lattice).reshape(-1, len(local), fields, 3)
+        at_nodes = values[:, : len(grid)].reshape(-1, order, order, order, fields, 3)
+        coefficients = np.einsum("ai,bj,dk,nijkfc->nfabcd", *[to_coefficients] * 3, at_nodes, optimize=True)
+        approximate = np.einsum("nfabcd,ta,tb,td->ntfc", coefficients, *basis, optimize=True)
+        error[part] = np.linalg.norm(approximate - values[:, len(grid) :], axis=3).max(axis=1)
+        fitted[part, :, :, : order**2 * 3] = coefficients.reshape(*coefficients.shape[:3], -1)
     return fitted, error
 
 

@@ -40,13 +40,18 @@ def coil_digest(coil: Coil) -> str:
     return hashlib.sha256(f"{kinds} {digest(*arrays)}".encode()).hexdigest()[:32]
 
 
-def fingerprints(sim: Simulator, coil: Coil) -> dict[str, str]:
-    """Hashes of the head, its conductivities and the coil."""
+def fingerprints(sim: Simulator, coil: Coil | None) -> dict[str, str]:
+    """Hashes of the head, its conductivities and the coil ("any" for None)."""
     return {
         "head": head_digest(sim.head),
         "conductivity": digest(sim.problem.sigma),
-        "coil": coil_digest(coil),
+        "coil": "any" if coil is None else coil_digest(coil),
     }
+
+
+def made_with(sim: Simulator, coil: Coil | None) -> dict[str, str]:
+    """The hashes, and what the solver was asked for: tolerance and order."""
+    return fingerprints(sim, coil) | {"solver": repr((sim.problem.tol, sim.problem.order))}
 
 
 def check_same(stored: Mapping[str, Any], present: Mapping[str, Any], what: str) -> None:

@@ -1,4 +1,8 @@
-"""From snapshots to modes, and to the linear map from samples of the primary field to their coefficients."""
+"""From snapshots to modes, and to the linear map from samples of the primary field to their coefficients.
+
+Snapshots enter by their inner products only: those of new ones are added to the rest, and a fit of all of them takes
+milliseconds, however many places there are.
+"""
 
 from dataclasses import dataclass
 from typing import Final
@@ -6,108 +10,182 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from efield.kernels.expansion import product
-from efield.search.certificate import field_errors
+from efield.kernels import modes as kernels
 
 FloatArray = NDArray[np.float64]
 
-#: Modes are cut where what they leave of any snapshot is this share of the tolerance.
+#: Modes are cut where what they leave of any check is this share of the tolerance.
 _CUT: Final = 0.1
 
 #: Regularization of the map, relative to the largest eigenvalue of the samples' Gram matrix: these are tried.
 _RIDGES: Final = 10.0 ** np.arange(-16.0, -5.0)
 
+#: Combinations of snapshots whose energy is below this share of the largest are rounding.
+_ROUNDING: Final = 1e-13
+
+#: Rows of the snapshots that are taken to double precision at a time.
+_ROWS: Final = 1 << 14
+
+#: Placements expanded together. Blocks are always filled up to this many, so that a placement's numbers are the same
+#: bits whichever others are asked for with it.
+WIDTH: Final = 64
+
+#: Modes that take more bytes are read by all threads. For less, waking them costs as much as it gains.
+_MANY_BYTES: Final = 8 << 20
+
 
 @dataclass(frozen=True, eq=False)
 class LinearModel:
-    """E = modes @ (to_modes @ samples).
+    """E = scale * modes @ (to_modes @ samples).
 
     Parameters
     ----------
-    modes : (k * 3, r) float32
-        Fields on the region's tetrahedra, the three components of a tetrahedron beside each other.
+    modes : (k * 3, r) int16
+        Fields on the places, the three components of a place beside each other, in steps of `scale`.
+    scale : (k * 3,) float32
+        Step of each row.
     to_modes : (r, s * 3) float64
         Coefficients of the modes per V/m of dA/dt at the sample points.
     """
 
-    modes: NDArray[np.float32]
+    modes: NDArray[np.int16]
+    scale: NDArray[np.float32]
     to_modes: FloatArray
 
     def __call__(self, samples: FloatArray) -> NDArray[np.float32]:
         """E (k * 3,) in V/m for the samples (s * 3,) of one placement."""
-        return self.expand((self.to_modes @ samples).astype(np.float32))
+        return self.expand(kernels.times(self.to_modes, samples).astype(np.float32))
 
     def expand(self, coefficients: NDArray[np.float32]) -> NDArray[np.float32]:
         """E (k * 3,) for coefficients (r,)."""
-        return np.asarray(product(self.modes, coefficients))
+        many = self.modes.nbytes > _MANY_BYTES
+        # A map from disk is a subclass that the kernels would be compiled for again.
+        modes, scale = np.asarray(self.modes), np.asarray(self.scale)
+        return np.asarray((kernels.expand_on_all if many else kernels.expand)(modes, scale, coefficients))
+
+    def coefficients(self, samples: FloatArray) -> NDArray[np.float32]:
+        """(r, `WIDTH`) coefficients for samples (s * 3, p) of up to `WIDTH` placements; the rest is zero."""
+        filled = np.zeros((len(samples), WIDTH))
+        filled[:, : samples.shape[1]] = samples
+        return (self.to_modes @ filled).astype(np.float32)
+
+    def unpacked(self, places: NDArray[np.intp]) -> NDArray[np.float32]:
+        """(k' * 3, r) modes on some of the places (k',), as numbers."""
+        rows = (3 * places[:, None] + np.arange(3)).ravel()
+        out = np.empty((len(rows), self.modes.shape[1]), np.float32)
+        kernels.unpack(np.asarray(self.modes), np.asarray(self.scale), rows, out)
+        return out
 
     def fields(self, samples: FloatArray) -> NDArray[np.float32]:
         """E (p, k, 3) for samples (s * 3, p) of many placements."""
-        fields = self.modes @ (self.to_modes @ samples).astype(np.float32)
-        return np.asarray(fields.T.reshape(samples.shape[1], -1, 3))
+        return np.stack([self(column).reshape(-1, 3) for column in np.ascontiguousarray(samples.T)])
 
 
-def fit(
-    fields: FloatArray,
-    samples: FloatArray,
-    volumes: FloatArray,
-    check: tuple[FloatArray, FloatArray],
-    tol: float,
-) -> tuple[LinearModel, float]:
-    """The model of snapshots, tuned on other placements.
+class Gram:
+    """Inner products of fields, weighted by volume or area, and the fields themselves in single precision.
 
     Parameters
     ----------
-    fields : (k * 3, n) float
-        Snapshots.
-    samples : (s * 3, n) float
-        Primary field of the same placements.
-    volumes : (k,) float
-        Weights of the tetrahedra.
-    check : ((k * 3, c), (s * 3, c)) pair of float
-        Fields and samples of the placements that choose the regularization.
-    tol : float
-        Relative error that the cut of the modes must stay well below.
+    weights : (k,) float
+        Of the places.
+    """
 
-    Returns
-    -------
-    model : LinearModel
+    def __init__(self, weights: FloatArray) -> None:
+        self._root = np.sqrt(np.repeat(weights, 3))
+        self._blocks: list[NDArray[np.float32]] = []
+        #: (n, n) inner products.
+        self.products = np.empty((0, 0))
+
+    def add(self, block: NDArray[np.float32]) -> None:
+        """Take in fields (k * 3, b)."""
+        self._blocks.append(block)
+        old, new = len(self.products), block.shape[1]
+        grown = np.zeros((old + new, old + new))
+        for rows in self._chunks():
+            chunk = self._root[rows, None] * self._rows(rows, 0)
+            grown[:, old:] += chunk.T @ chunk[:, old:]
+        grown[:old, :old] = self.products
+        grown[old:, :old] = grown[:old, old:].T
+        self.products = grown
+
+    def combined(self, weights: FloatArray, first: int) -> tuple[NDArray[np.int16], NDArray[np.float32]]:
+        """Combinations (n - first, r) of all fields but the first ones: modes and their scale."""
+        modes = np.empty((len(self._root), weights.shape[1]), np.int16)
+        scale = np.empty(len(self._root), np.float32)
+        for rows in self._chunks():
+            kernels.quantize(self._rows(rows, first) @ weights, modes[rows], scale[rows])
+        return modes, scale
+
+    def _chunks(self) -> list[slice]:
+        return [slice(low, low + _ROWS) for low in range(0, len(self._root), _ROWS)]
+
+    def _rows(self, rows: slice, first: int) -> FloatArray:
+        return np.concatenate([block[rows] for block in self._blocks], axis=1, dtype=np.float64)[:, first:]
+
+
+@dataclass(frozen=True, eq=False)
+class Fit:
+    """Modes as combinations of snapshots, and the map to their coefficients.
+
+    Parameters
+    ----------
+    combinations : (n, r) float
+        Of the snapshots.
+    to_modes : (r, s * 3) float
+    span : (q, s * 3) float
+        What of the samples is known from the snapshots, in orthonormal combinations of the weighted samples.
     error : float
         Largest relative error of E at the checks.
+    """
+
+    combinations: FloatArray
+    to_modes: FloatArray
+    span: FloatArray
+    error: float
+
+
+def fit(products: FloatArray, samples: FloatArray, checks: int, emphasis: FloatArray, tol: float) -> Fit:
+    """The best linear model of snapshots, tuned on other placements.
+
+    Parameters
+    ----------
+    products : (c + n, c + n) float
+        Inner products of the fields of the checks, then of the snapshots.
+    samples : (s * 3, c + n) float
+        Primary field of the same placements.
+    checks : int
+        c, the placements that choose the number of modes and the regularization.
+    emphasis : (s * 3,) float
+        Weight of each sample.
+    tol : float
+        Relative error of E that the cut of the modes must stay well below.
 
     Notes
     -----
-    The map is a ridge regression in the span of the snapshots. Every snapshot counts the same, whatever its strength.
+    The map is a ridge regression in the span of the snapshots. Each is scaled by the size of its primary field.
     """
-    weight = np.sqrt(np.repeat(volumes, 3))[:, None]
-    weighted = weight * fields
-    size = np.linalg.norm(weighted, axis=0)
-    left, values, right = np.linalg.svd(weighted / size, full_matrices=False)
-    rank = _rank(values, right, _CUT * tol)
-    left, content = left[:, :rank], values[:rank, None] * right[:rank]
-    scaled = samples / size
-    eigenvalues, vectors = np.linalg.eigh(scaled.T @ scaled)
-    exact = weight * check[0]
-    norm = np.linalg.norm(exact, axis=0)
-    inside = left.T @ exact
-    # What no combination of the modes can give does not depend on the ridge.
-    beyond = np.maximum(norm**2 - (inside**2).sum(axis=0), 0.0)
-    seen = vectors.T @ (scaled.T @ check[1])
-    turned = content @ vectors
+    weighted = emphasis[:, None] * samples
+    size = np.linalg.norm(samples[:, checks:], axis=0)
+    values, vectors = np.linalg.eigh(products[checks:, checks:] / np.outer(size, size))
+    keep = np.flatnonzero(values > _ROUNDING * values[-1])[::-1]
+    root, vectors = np.sqrt(values[keep]), vectors[:, keep]
+    inside = (vectors / root).T @ (products[checks:, :checks] / size[:, None])
+    norm = np.diag(products)[:checks]
+    beyond = np.maximum(norm - np.cumsum(inside**2, axis=0), 0.0)
+    enough = np.flatnonzero((beyond / norm).max(axis=1) <= (_CUT * tol) ** 2)
+    rank = int(enough[0]) + 1 if len(enough) else len(keep)
+    content = root[:rank, None] * vectors[:, :rank].T
+    scaled = weighted[:, checks:] / size
+    eigenvalues, turn = np.linalg.eigh(scaled.T @ scaled)
+    seen, turned = turn.T @ (scaled.T @ weighted[:, :checks]), content @ turn
 
     def error(ridge: float) -> float:
-        miss = turned @ (seen / (eigenvalues + ridge * eigenvalues[-1])[:, None]) - inside
-        return float((((miss**2).sum(axis=0) + beyond) / norm**2).max())
+        miss = turned @ (seen / (eigenvalues + ridge * eigenvalues[-1])[:, None]) - inside[:rank]
+        return float((((miss**2).sum(axis=0) + beyond[rank - 1]) / norm).max())
 
     best = min(_RIDGES, key=error)
-    to_modes = (turned / (eigenvalues + best * eigenvalues[-1])) @ vectors.T @ scaled.T
-    modes = np.ascontiguousarray(left / weight, dtype=np.float32)
-    model = LinearModel(modes, np.ascontiguousarray(to_modes))
-    full = check[0].T.reshape(check[0].shape[1], -1, 3)
-    return model, float(field_errors(model.fields(check[1]), full, volumes).max())
-
-
-def _rank(values: FloatArray, right: FloatArray, cut: float) -> int:
-    """Fewest modes that leave at most `cut` of any (unit) snapshot."""
-    left_over = np.cumsum((values[:, None] * right)[::-1] ** 2, axis=0)[::-1].max(axis=1)
-    return max(1, int(np.count_nonzero(left_over > cut**2)))
+    known = eigenvalues > max(best, _ROUNDING) * eigenvalues[-1]
+    span = (turn[:, known] / np.sqrt(eigenvalues[known])).T @ scaled.T * emphasis
+    to_modes = (turned / (eigenvalues + best * eigenvalues[-1])) @ turn.T @ scaled.T * emphasis
+    combinations = vectors[:, :rank] / root[:rank] / size[:, None]
+    return Fit(combinations, np.ascontiguousarray(to_modes), np.ascontiguousarray(span), float(np.sqrt(error(best))))

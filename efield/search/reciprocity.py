@@ -5,8 +5,8 @@ it is the potential that the adjoint currents make outside the head, taken along
 head's nodes are not visited again.
 """
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final
 
@@ -21,13 +21,15 @@ from efield.ground.errors import InputError
 from efield.ground.pose import Pose
 from efield.ground.units import mm_to_m
 from efield.head.mesh import HeadMesh
-from efield.kernels.expansion import placements
+from efield.kernels.reciprocity import placements
 from efield.search.exterior import ExteriorField
+from efield.search.fingerprint import digest, head_digest
 from efield.search.skeleton import skeleton
 from efield.targeting.simulate import Simulator
 from efield.targeting.targets import Target
 
 FloatArray = NDArray[np.float64]
+Poses = Iterable[Pose] | FloatArray
 
 #: The adjoint solver stops at this relative residual, or at the simulator's if that is smaller.
 _TOL: Final = 1e-9
@@ -64,7 +66,10 @@ def reciprocal(sim: Simulator, target: Target, *, axes: bool | None = None) -> "
     weights = np.zeros((len(sim.head.tets), 3, len(directions)))
     weights[tets] = share[:, None, None] * directions.T
     currents = adjoint_weights(sim.problem, weights, min(_TOL, sim.problem.tol))
-    return Reciprocal(sim.head, target, directions, np.ascontiguousarray(np.moveaxis(currents, 2, 0)))
+    tol = min(_TOL, sim.problem.tol)
+    made_with: dict[str, str | float]
+    made_with = {"head": head_digest(sim.head), "conductivity": digest(sim.problem.sigma), "solver_tol": tol}
+    return Reciprocal(sim.head, target, directions, np.ascontiguousarray(np.moveaxis(currents, 2, 0)), made_with)
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,20 +84,44 @@ class Reciprocal:
         The target's direction, or the three axes.
     currents : (d, n, 3) float
         The mean E along each direction is the sum over nodes of currents . dA/dt.
+    made_with : mapping
+        Hashes of the head and its conductivities, and the tolerance of the solves.
     """
 
     head: HeadMesh
     target: Target
     directions: FloatArray
     currents: FloatArray
+    made_with: Mapping[str, str | float] = field(default_factory=dict)
 
-    def along(self, coil: Coil, poses: Iterable[Pose], didt: float = 1e6, *, exact: bool = False) -> FloatArray:
+    def measures(self, coil: Coil, poses: Poses, didt: float = 1e6, *, exact: bool = False) -> dict[str, FloatArray]:
+        """All that is known at the target, each (p,) in V/m; arguments as in `along`.
+
+        Returns
+        -------
+        dict of str to (p,) ndarray
+            `along` with one direction; with three axes `mean_vector_magnitude`, and `along` and `across` (the length of
+            what is perpendicular to it) if the target has a direction.
+        """
+        means = self._means(coil, poses, didt, exact)
+        if len(self.directions) == 1:
+            return {"along": means[:, 0]}
+        table = {"mean_vector_magnitude": np.linalg.norm(means, axis=1)}
+        if self.target.direction is not None:
+            table["along"] = means @ self.target.direction
+            rest = means - table["along"][:, None] * self.target.direction
+            table["across"] = np.linalg.norm(rest, axis=1)
+        return table
+
+    def along(self, coil: Coil, poses: Poses, didt: float = 1e6, *, exact: bool = False) -> FloatArray:
         """Volume mean of E in the target along its direction.
 
         Parameters
         ----------
         coil : Coil
-        poses : iterable of Pose
+        poses : iterable of Pose, or (p, 4, 4) ndarray
+            A stack of matrices from coil to head (mm) is taken as it is; a list of poses is unpacked first, which
+            takes longer than to evaluate them.
         didt : float, A/s
         exact : bool
             True sums over the nodes of the head: what a full solve gives, to rounding and the solvers' tolerances.
@@ -113,44 +142,42 @@ class Reciprocal:
         mean = self._means(coil, poses, didt, exact)
         return mean[:, 0] if len(self.directions) == 1 else np.asarray(mean @ self.target.direction)
 
-    def mean(self, coil: Coil, poses: Iterable[Pose], didt: float = 1e6, *, exact: bool = False) -> FloatArray:
+    def mean(self, coil: Coil, poses: Poses, didt: float = 1e6, *, exact: bool = False) -> FloatArray:
         """(p, 3) volume mean of the vector E in the target, V/m; arguments as in `along`, three axes needed."""
         if len(self.directions) != 3:
             raise InputError("reciprocal(...) must be made with axes=True for the mean vector; it has one direction")
         return self._means(coil, poses, didt, exact)
 
-    def magnitude(self, coil: Coil, poses: Iterable[Pose], didt: float = 1e6, *, exact: bool = False) -> FloatArray:
+    def magnitude(self, coil: Coil, poses: Poses, didt: float = 1e6, *, exact: bool = False) -> FloatArray:
         """(p,) magnitude of the volume mean of E, V/m; arguments as in `along`, three axes needed.
 
         The mean of |E| is a little larger where the field turns or folds within the target.
         """
         return np.asarray(np.linalg.norm(self.mean(coil, poses, didt, exact=exact), axis=1))
 
-    def _means(self, coil: Coil, poses: Iterable[Pose], didt: float, exact: bool) -> FloatArray:
-        rate, all_poses = checks.number("didt", didt), list(poses)
+    def _means(self, coil: Coil, poses: Poses, didt: float, exact: bool) -> FloatArray:
+        rate = checks.number("didt", didt)
+        given = poses if isinstance(poses, np.ndarray) else [pose.matrix for pose in poses]
+        matrices = np.array(given, dtype=np.float64).reshape(-1, 4, 4)
         if exact:
-            return np.array(list(self._exact(coil, all_poses, rate))).reshape(-1, len(self.directions))
-        matrices = np.array([pose.matrix for pose in all_poses]).reshape(-1, 4, 4)
+            return np.array(list(self._exact(coil, matrices, rate))).reshape(-1, len(self.directions))
+        in_mm = matrices.copy()
         matrices[:, :3, 3] = mm_to_m(matrices[:, :3, 3])
         bones = skeleton(coil)
-        means = rate * np.stack(
-            [
-                placements(matrices, bones.points, bones.strengths, f.center, f.half, f.children, f.coefficients)
-                for f in self._exterior
-            ],
-            axis=1,
-        )
+        f = self._exterior
+        tree = (f.center, f.half, f.children, f.coefficients)
+        means = rate * placements(matrices, bones.points, bones.strengths, *tree)
         unknown = np.flatnonzero(np.isnan(means).any(axis=1))
-        for number, value in zip(unknown, self._exact(coil, [all_poses[k] for k in unknown], rate), strict=True):
+        for number, value in zip(unknown, self._exact(coil, in_mm[unknown], rate), strict=True):
             means[number] = value
         return np.asarray(means)
 
-    def _exact(self, coil: Coil, poses: list[Pose], rate: float) -> Iterator[FloatArray]:
-        for pose in poses:
-            primary = dadt(coil, pose, self.head.points, rate)
+    def _exact(self, coil: Coil, matrices: FloatArray, rate: float) -> Iterator[FloatArray]:
+        for matrix in matrices:
+            primary = dadt(coil, Pose(matrix), self.head.points, rate)
             yield np.einsum("dni,ni->d", self.currents, primary)
 
     @cached_property
-    def _exterior(self) -> tuple[ExteriorField, ...]:
-        """The potential of each direction's currents, made at the first fast use."""
-        return tuple(ExteriorField.of(self.head, currents) for currents in self.currents)
+    def _exterior(self) -> ExteriorField:
+        """The potential of the currents, made at the first fast use."""
+        return ExteriorField.of(self.head, self.currents)

@@ -21,7 +21,7 @@ from efield.coils.model import Coil, SampledField
 from efield.coils.primary import unchecked_vector_potential
 from efield.ground.errors import InputError
 from efield.ground.units import mm_to_m
-from efield.kernels.expansion import inverse_distance
+from efield.kernels.reciprocity import inverse_distance
 
 FloatArray = NDArray[np.float64]
 
@@ -40,6 +40,10 @@ _WORST: Final = 0.05
 
 #: Width of the strips in which the points are ordered (m).
 _STRIP: Final = 0.012
+
+#: Points of the fit count with this power of their distance to the wires: what is near the coil is skin and bone, where
+#: the adjoint currents are weak, and a fit that is as good there as at the target's depth needs far more points.
+_FAR: Final = 3
 
 #: Singular values below this share of the largest are left out.
 _CUT: Final = 1e-9
@@ -87,8 +91,9 @@ def skeleton(coil: Coil) -> Skeleton:
     points = mm_to_m(_spread(cloud, _COUNT) if many else _spread(_with_neighbors(cloud, nearest), _FEW))
     # Neighbors in the list are neighbors in space, so that they find the same stored polynomials in the cache.
     points = points[np.lexsort((points[:, 1], np.floor(points[:, 0] / _STRIP), points[:, 2] > points[:, 2].mean()))]
-    matrix = 1.0 / np.linalg.norm(mm_to_m(fit)[:, None] - points, axis=2)
-    strengths = np.ascontiguousarray(np.linalg.lstsq(matrix, at_fit, rcond=_CUT)[0])
+    weight = (cKDTree(cloud).query(fit)[0][:, None] / nearest) ** _FAR
+    matrix = weight / np.linalg.norm(mm_to_m(fit)[:, None] - points, axis=2)
+    strengths = np.ascontiguousarray(np.linalg.lstsq(matrix, weight * at_fit, rcond=_CUT)[0])
     miss = inverse_distance(mm_to_m(check), points, strengths) - at_check
     error = float(np.linalg.norm(miss, axis=1).max() / np.linalg.norm(at_check, axis=1).max())
     if error > _WORST:

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -10,15 +10,16 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from efield.coils.model import Coil
 from efield.ground.errors import InputError
-from efield.ground.pose import Pose
 from efield.io.atomic import replacing
 from efield.search.fingerprint import check_same
+from efield.search.places import Places, Reader
+from efield.search.primary import Placed, at_nodes
 from efield.targeting.simulate import Simulator
 
-#: Placements solved and stored together.
-BLOCK: Final = 8
+#: Placements solved and stored together: as many as the solver takes at a time, because one pass over its matrices
+#: serves them all. Each has its own iteration, so a placement's bits do not depend on the others.
+BLOCK: Final = 16
 
 #: dI/dt of every snapshot, A/s: 1 A/us.
 UNIT_DIDT: Final = 1e6
@@ -47,14 +48,13 @@ class Progress:
 
 
 class Snapshots:
-    """Fields on chosen tetrahedra for lists of placements, block by block.
+    """Fields at chosen places for lists of placed coils, block by block.
 
     Parameters
     ----------
     sim : Simulator
-    coil : Coil
-    tets : (k,) int
-        Tetrahedra whose field is kept.
+    places : Places
+        Where the field is kept.
     planned : int
         Most solves, for the progress.
     settings : mapping of str to str
@@ -73,14 +73,14 @@ class Snapshots:
     def __init__(
         self,
         sim: Simulator,
-        coil: Coil,
-        tets: NDArray[np.intp],
+        places: Places,
         planned: int,
         settings: Mapping[str, str],
         checkpoint: Path | None,
         progress: Callable[[Progress], None] | None,
     ) -> None:
-        self.sim, self.coil, self.tets, self.planned = sim, coil, tets, planned
+        self.places, self.planned = places, planned
+        self._problem, self._read = sim.problem, Reader(sim.problem, places)
         self._folder = None if checkpoint is None else _prepare(checkpoint, settings)
         self._progress = progress
         self._done = self._solved = 0
@@ -88,28 +88,37 @@ class Snapshots:
         #: Shown with the progress.
         self.error: float | None = None
 
-    def fields(self, name: str, poses: list[Pose], first: int = 0) -> NDArray[np.float64]:
-        """(k, 3, p) E in V/m at 1 A/us for poses[first:], both ends on whole blocks; `name` is the list's."""
-        blocks = [self._block(f"{name}-{k:05d}", poses[k : k + BLOCK]) for k in range(first, len(poses), BLOCK)]
-        return np.concatenate(blocks, axis=2)
+    def blocks(self, name: str, placed: Sequence[Placed], first: int = 0) -> Iterator[NDArray[np.float32]]:
+        """(k * 3, b) E in V/m at 1 A/us for placed[first:], from a whole block on; `name` is the list's."""
+        for k in range(first, len(placed), BLOCK):
+            yield self._block(f"{name}-{k:05d}", placed[k : k + BLOCK])
 
-    def _block(self, name: str, poses: list[Pose]) -> NDArray[np.float64]:
+    def fields(self, name: str, placed: Sequence[Placed]) -> NDArray[np.float32]:
+        """(p, k, 3) E in V/m at 1 A/us."""
+        columns = np.concatenate(list(self.blocks(name, placed)), axis=1)
+        return np.ascontiguousarray(columns.T).reshape(len(placed), -1, 3)
+
+    def _block(self, name: str, placed: Sequence[Placed]) -> NDArray[np.float32]:
         path = None if self._folder is None else self._folder / f"{name}.npy"
-        e = None if path is None else _read(path, (len(self.tets), 3, len(poses)))
+        e = None if path is None else _read(path, (len(self.places.numbers) * 3, len(placed)))
         if e is None:
             started = time.perf_counter()
-            fields = self.sim.solve_many(self.coil, poses, UNIT_DIDT)
-            e = np.stack([field.e[self.tets] for field in fields], axis=2)
+            e = self._solve(placed)
             self._seconds += time.perf_counter() - started
-            self._solved += len(poses)
+            self._solved += len(placed)
             if path is not None:
                 with replacing(path) as temporary:
                     np.save(temporary, e, allow_pickle=False)
-        self._done += len(poses)
+        self._done += len(placed)
         if self._progress is not None:
             pace = self._seconds / max(self._solved, 1)
             self._progress(Progress(self._done, self.planned, pace * (self.planned - self._done), self.error))
         return e
+
+    def _solve(self, placed: Sequence[Placed]) -> NDArray[np.float32]:
+        primary = at_nodes(placed, self._problem.nodes_mm, UNIT_DIDT)
+        solution = self._problem.solve(primary)
+        return self._read(solution.phi, primary).reshape(-1, len(placed)).astype(np.float32)
 
 
 def _prepare(folder: Path, settings: Mapping[str, str]) -> Path:
@@ -130,10 +139,10 @@ def _prepare(folder: Path, settings: Mapping[str, str]) -> Path:
     return folder
 
 
-def _read(path: Path, shape: tuple[int, int, int]) -> NDArray[np.float64] | None:
+def _read(path: Path, shape: tuple[int, int]) -> NDArray[np.float32] | None:
     """A finished block; None if there is none, or if it is damaged and must be solved again."""
     try:
         block = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError):
         return None
-    return block if block.shape == shape and block.dtype == np.float64 and np.isfinite(block).all() else None
+    return block if block.shape == shape and block.dtype == np.float32 and np.isfinite(block).all() else None

@@ -11,9 +11,11 @@ import numpy as np
 
 from efield.coils.model import Coil
 from efield.ground.errors import InputError
+from efield.search.build import AnyCoil
 from efield.search.certificate import Certificate
-from efield.search.fingerprint import check_same, digest, fingerprints
+from efield.search.fingerprint import check_same, digest, made_with
 from efield.search.modes import LinearModel
+from efield.search.places import Places
 from efield.search.region import ScalpRegion
 from efield.targeting.simulate import Simulator
 from efield.targeting.targets import Target
@@ -21,9 +23,10 @@ from efield.targeting.targets import Target
 if TYPE_CHECKING:
     from efield.search.basis import ReducedBasis
 
-_FORMAT: Final = 1
+_FORMAT: Final = 2
 _NOTE: Final = "basis.json"
-_ARRAYS: Final = ("modes", "to_modes", "tets", "points_mm", "frame", "shape")
+_PLACES: Final = ("numbers", "places_mm", "weights", "gray", "normals")
+_MAPPED: Final = "modes"
 
 
 def save(basis: "ReducedBasis", path: str | PathLike[str]) -> None:
@@ -53,7 +56,7 @@ def save(basis: "ReducedBasis", path: str | PathLike[str]) -> None:
         rmtree(temporary, ignore_errors=True)
 
 
-def load(path: str | PathLike[str], sim: Simulator, coil: Coil) -> "ReducedBasis":
+def load(path: str | PathLike[str], sim: Simulator, coil: Coil | None) -> "ReducedBasis":
     """Read a basis; the modes stay on disk until they are used.
 
     Raises
@@ -65,37 +68,70 @@ def load(path: str | PathLike[str], sim: Simulator, coil: Coil) -> "ReducedBasis
 
     folder = Path(path)
     note = _read_note(folder)
-    present = fingerprints(sim, coil) | {"solver": repr(sim.problem.tol)}
-    check_same(note["settings"], present, f"the basis in {folder}")
-    arrays = {name: _read_array(folder, name, note) for name in _ARRAYS}
+    check_same(note["settings"], made_with(sim, coil), f"the basis in {folder}")
+    arrays = {name: _read_array(folder, name, note) for name in note["digests"]}
     region = ScalpRegion(
         arrays["frame"], arrays["shape"], note["radius_mm"], note["tilt_deg"], tuple(note["distance_mm"])
     )
     target = Target(**{**note["target"], "tags": tuple(note["target"]["tags"])})
-    model = LinearModel(arrays["modes"], arrays["to_modes"])
+    places = Places(note["at"], note["field"], *(arrays[name] for name in _PLACES))
+    model = LinearModel(arrays["modes"], arrays["scale"], arrays["to_modes"])
     certificate = Certificate.from_json(note["certificate"])
-    return ReducedBasis(
-        sim, coil, target, region, arrays["tets"], arrays["points_mm"], model, certificate, note["settings"]
-    )
+    serves = None
+    if coil is None:
+        serves = AnyCoil(note["clearance_mm"], arrays["span"], arrays["emphasis"], note["limit"])
+    points, settings = arrays["points_mm"], note["settings"]
+    return ReducedBasis(sim, coil, target, region, places, points, model, certificate, settings, serves)
+
+
+def describe(path: str | PathLike[str]) -> dict[str, Any]:
+    """What a stored basis says of itself, without its head and coil.
+
+    Parameters
+    ----------
+    path : path_like
+        Folder that `save` wrote.
+
+    Returns
+    -------
+    dict
+        The coil's name, the target, the ranges of placements, the settings with their hashes, and under
+        ``"certificate"`` what `Certificate.from_json` reads.
+
+    Raises
+    ------
+    InputError
+        If the folder is not a basis.
+    """
+    return _read_note(Path(path))
 
 
 def _arrays_of(basis: "ReducedBasis") -> dict[str, Any]:
-    return {
+    places = basis.places
+    values = (places.numbers, places.points_mm, places.weights, places.gray, places.normals)
+    arrays = {
         "modes": basis.model.modes,
+        "scale": basis.model.scale,
         "to_modes": basis.model.to_modes,
-        "tets": basis.tets,
         "points_mm": basis.points_mm,
         "frame": basis.region.frame,
         "shape": basis.region.shape,
-    }
+    } | dict(zip(_PLACES, values, strict=True))
+    if basis.any_coil is not None:
+        arrays |= {"span": basis.any_coil.span, "emphasis": basis.any_coil.emphasis}
+    return arrays
 
 
 def _note_of(basis: "ReducedBasis") -> dict[str, Any]:
     target = basis.target
     return {
         "format": _FORMAT,
-        "coil": basis.coil.name,
+        "coil": "any" if basis.coil is None else basis.coil.name,
         "settings": basis.settings,
+        "at": basis.places.at,
+        "field": basis.places.field,
+        "places": len(basis.places.numbers),
+        "modes": basis.model.modes.shape[1],
         "radius_mm": basis.region.radius_mm,
         "tilt_deg": basis.region.tilt_deg,
         "distance_mm": list(basis.region.distance_mm),
@@ -108,7 +144,7 @@ def _note_of(basis: "ReducedBasis") -> dict[str, Any]:
             "note": target.note,
         },
         "certificate": basis.certificate.to_json(),
-    }
+    } | ({} if basis.any_coil is None else {"clearance_mm": basis.any_coil.clearance_mm, "limit": basis.any_coil.limit})
 
 
 def _read_note(folder: Path) -> dict[str, Any]:
@@ -124,7 +160,7 @@ def _read_note(folder: Path) -> dict[str, Any]:
 def _read_array(folder: Path, name: str, note: dict[str, Any]) -> Any:
     path = folder / f"{name}.npy"
     try:
-        array = np.load(path, mmap_mode="r" if name == "modes" else None, allow_pickle=False)
+        array = np.load(path, mmap_mode="r" if name == _MAPPED else None, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         raise InputError(f"{path} cannot be read: the basis is damaged; build it again") from error
     if digest(array) != note["digests"].get(name):

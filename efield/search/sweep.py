@@ -1,7 +1,8 @@
-"""`sweep`: measures of many placements at a target, by a full solve of each or by a reduced basis."""
+"""`sweep`: measures of many placements at a target, for one or several heads, coils and rates of change."""
 
-from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,107 +11,219 @@ from efield.coils.model import Coil
 from efield.ground import checks
 from efield.ground.errors import InputError
 from efield.ground.pose import Pose
-from efield.search.basis import ReducedBasis
-from efield.search.fingerprint import coil_digest, fingerprints
-from efield.search.measures import MEASURES, Measures
-from efield.targeting.simulate import Simulator
-from efield.targeting.targets import Target
+from efield.search.engines import Engine, Table, at_rate, columns, head_of, measure, provenance
+from efield.search.grid import COORDINATES, PlacementGrid, Placements
+from efield.targeting.targets import Target, named_target
 
 if TYPE_CHECKING:
     import xarray
 
+Poses = Iterable[Pose] | Placements | PlacementGrid
+
+_FIELD: Final = ("V/m", "electric field E per tetrahedron, in head axes")
+_MATRIX: Final = ("mm", "pose, coil to head: columns x, y, z, center")
+_PLANE: Final = ("mm", "plane of the grid's positions: medial, anterior, outward, origin")
+
 
 def sweep(
-    engine: Simulator | ReducedBasis,
-    coil: Coil,
-    poses: Iterable[Pose],
+    engine: Engine | Mapping[str, Engine],
+    coil: Coil | Sequence[Coil],
+    poses: Poses,
     *,
-    target: Target,
-    didt: float = 1e6,
+    target: Target | str | Mapping[str, Target | str],
+    didt: float | Sequence[float] = 1e6,
+    fields: bool | Target = False,
+    exact: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> "xarray.Dataset":
     """What each of many placements does at a target.
 
     Parameters
     ----------
-    engine : Simulator or ReducedBasis
-        Full solves, or a basis, which refuses placements it is not certified for.
-    coil : Coil
-        That of the basis, if one is given.
-    poses : iterable of Pose
-    target : Target
-    didt : float, A/s
+    engine : Simulator, ReducedBasis or Reciprocal, or mapping of head names to them
+        Full solves; a basis, which refuses placements it is not certified for; or adjoint solves, which give means
+        only. A mapping gives the dimension `head`.
+    coil : Coil or sequence of Coil
+        That of the basis, if one is given. A sequence gives the dimension `coil`.
+    poses : iterable of Pose, Placements or PlacementGrid
+        A grid is laid on each head, for each coil.
+    target : Target or str, or mapping of head names to them
+        A name as on the command line, such as ``"m1-hand-left"``.
+    didt : float or sequence of float, A/s
+        A sequence gives the dimension `didt`; nothing is solved twice for it.
+    fields : bool or Target
+        True: also E on the target's tetrahedra, as `e` over (placement, tet, axis). A Target: on that one's.
+    exact : bool
+        Sum over the coil's wires for each placement; see `efield.search.engines.measure`.
     progress : callable, optional
-        Called with the placements done and their number; after each one of a Simulator, at the end with a basis.
+        Called with the placements done and their number.
 
     Returns
     -------
     xarray.Dataset
-        The measures of `efield.search.measures` over the dimension `placement`, the poses as `matrix` (placement, 4,
-        4), and where everything comes from in `attrs`. Units are in each variable's `attrs["units"]`.
+        The measures over `placement` (and `head`, `coil`, `didt`), the poses as `matrix`, the coordinates of a grid,
+        and where everything comes from in `attrs`. Units are in each variable's `attrs["units"]`.
 
     Raises
     ------
     InputError
-        If there are no poses, the basis belongs to another coil, or a pose lies outside its region.
+        If there are no poses, the engine was made for another coil or target, a pose lies outside a basis, or names
+        are not different.
     """
-    rate, all_poses = checks.number("didt", didt), list(poses)
-    if not all_poses:
-        raise InputError("poses must hold at least one placement; instead it is empty")
-    if isinstance(engine, ReducedBasis):
-        if coil_digest(coil) != engine.settings["coil"]:
-            raise InputError("coil must be the one the basis was built for; build a basis for this coil")
-        sim, name = engine.sim, "reduced"
-        table = engine.metrics(all_poses, rate, target)
-        if progress is not None:
-            progress(len(all_poses), len(all_poses))
-    else:
-        sim, name = engine, "full"
-        table = _solved(engine, coil, all_poses, target, rate, progress)
-    provenance: dict[str, Any] = fingerprints(sim, coil) | {
-        "engine": name,
-        "coil_name": coil.name,
-        "target": target.name,
-        "target_center_mm": target.center_mm.tolist(),
-        "target_radius_mm": target.radius_mm,
-        "didt": rate,
-        "solver_tol": sim.problem.tol,
-        "field": "per tetrahedron, not recovered",
-    }
-    if isinstance(engine, ReducedBasis):
-        provenance["largest_certified_error"] = engine.certificate.field.max
-    return _dataset(table, all_poses, provenance)
+    rates = _rates(didt)
+    cells = list(_cells(engine, coil, poses, target, fields))
+    total = sum(len(cell.placements) for cell in cells)
+    tables, done = [], 0
+    for cell in cells:
+        step = None if progress is None else _shifted(progress, done, total)
+        asked = (cell.coil, cell.placements, cell.target)
+        tables.append(measure(cell.engine, *asked, region=cell.region, exact=exact, progress=step))
+        done += len(cell.placements)
+    notes = [provenance(cell.engine, cell.coil, cell.target, exact=exact) for cell in cells]
+    shape = _Shape.of(engine, coil, didt)
+    return _dataset(shape, cells, tables, notes, rates)
 
 
-def _solved(
-    sim: Simulator,
-    coil: Coil,
-    poses: list[Pose],
-    target: Target,
-    didt: float,
-    progress: Callable[[int, int], None] | None,
-) -> dict[str, NDArray[np.float64]]:
-    tets = target.tets(sim.head)
-    measures = Measures(sim.head.volumes[tets], target.direction)
-    rows = []
-    for field in sim.solve_many(coil, poses, didt):
-        rows.append(measures.of(field.e[tets]))
-        if progress is not None:
-            progress(len(rows), len(poses))
-    return dict(zip(measures.names, np.array(rows).T, strict=True))
+@dataclass(frozen=True)
+class _Cell:
+    """One head and one coil of a sweep."""
+
+    engine: Engine
+    coil: Coil
+    placements: Placements
+    target: Target
+    region: Target | None
 
 
-def _dataset(table: dict[str, NDArray[np.float64]], poses: list[Pose], provenance: dict[str, Any]) -> "xarray.Dataset":
+@dataclass(frozen=True)
+class _Shape:
+    """The dimensions that go before `placement`, and their labels."""
+
+    dims: tuple[str, ...]
+    labels: dict[str, list[str]]
+    several_rates: bool
+
+    @classmethod
+    def of(cls, engine: object, coil: object, didt: object) -> "_Shape":
+        labels: dict[str, list[str]] = {}
+        if isinstance(engine, Mapping):
+            labels["head"] = [str(name) for name in engine]
+        if not isinstance(coil, Coil):
+            labels["coil"] = [one.name for one in coil]  # type: ignore[attr-defined]
+        return cls(tuple(labels), labels, np.ndim(didt) > 0)  # type: ignore[arg-type]
+
+    def stack(self, parts: Sequence[NDArray[Any]]) -> NDArray[Any]:
+        """(head, coil, ...) of one array per cell."""
+        lengths = [len(names) for names in self.labels.values()]
+        return np.stack(parts).reshape(*lengths, *parts[0].shape)
+
+
+def _cells(engine: Any, coil: Any, poses: Poses, target: Any, fields: bool | Target) -> Iterator[_Cell]:
+    """Heads and coils, the coil running fastest."""
+    engines: dict[Any, Engine] = dict(engine) if isinstance(engine, Mapping) else {None: engine}
+    coils = [coil] if isinstance(coil, Coil) else list(coil)
+    names = [one.name for one in coils]
+    if not engines or not coils or len(set(names)) < len(names):
+        raise InputError(f"sweep needs at least one head, and coils with different names; instead received {names}")
+    if fields and len(engines) > 1:
+        raise InputError("fields must be asked of one head at a time: each head has tetrahedra of its own")
+    if not isinstance(poses, PlacementGrid):
+        poses = Placements.of(poses if isinstance(poses, Placements) else list(poses))
+    for name, one in engines.items():
+        place = _target_of(one, name, target)
+        region = fields if isinstance(fields, Target) else place if fields else None
+        for each in coils:
+            laid = poses.on(head_of(one), place, each) if isinstance(poses, PlacementGrid) else poses
+            yield _Cell(one, each, laid, place, region)
+
+
+def _target_of(engine: Engine, name: object, target: object) -> Target:
+    if isinstance(target, Mapping):
+        if name not in target:
+            raise InputError(f"target must have an entry for every head; instead it has none for {name!r}")
+        target = target[name]
+    if isinstance(target, str):
+        target = named_target(head_of(engine), target)
+    if not isinstance(target, Target):
+        raise InputError(f"target must be a Target or its name; instead received {type(target).__name__}")
+    return target
+
+
+def _rates(didt: float | Sequence[float]) -> NDArray[np.float64]:
+    rates = np.array([checks.number("didt", rate) for rate in np.atleast_1d(np.asarray(didt, dtype=object))])
+    if not len(rates):
+        raise InputError("didt must hold at least one rate; instead it is empty")
+    return rates
+
+
+def _shifted(progress: Callable[[int, int], None], before: int, total: int) -> Callable[[int, int], None]:
+    return lambda done, _: progress(before + done, total)
+
+
+def _dataset(
+    shape: _Shape,
+    cells: list[_Cell],
+    tables: list[Table],
+    notes: list[dict[str, Any]],
+    rates: NDArray[np.float64],
+) -> "xarray.Dataset":
     import xarray
 
-    import efield
+    meanings = columns(cells[0].engine, cells[0].target) | {"e": _FIELD}
+    variables: dict[str, Any] = {}
+    for name in tables[0]:
+        inner = ("placement", "tet", "axis") if name == "e" else ("placement",)
+        at_each = [np.stack([at_rate({name: table[name]}, rate)[name] for rate in rates]) for table in tables]
+        dims = (*shape.dims, *(("didt",) if shape.several_rates else ()), *inner)
+        values = shape.stack(at_each if shape.several_rates else [array[0] for array in at_each])
+        variables[name] = (dims, values, _meaning(meanings[name]))
+    coordinates, attributes = _notes(shape, notes)
+    variables |= _places(shape, cells, coordinates)
+    if shape.several_rates:
+        coordinates["didt"] = ("didt", rates, {"units": "A/s", "long_name": "rate of change of the coil current"})
+    else:
+        attributes |= {"didt": float(rates[0]), "didt_units": "A/s"}
+    if "e" in variables and cells[0].region is not None:
+        coordinates["tet"] = ("tet", cells[0].region.tets(head_of(cells[0].engine)))
+        coordinates["axis"] = ("axis", ["x", "y", "z"])
+    return xarray.Dataset(variables, coordinates | shape.labels, attributes)
 
-    variables: dict[str, Any] = {
-        name: ("placement", values, {"units": MEASURES[name][0], "long_name": MEASURES[name][1]})
-        for name, values in table.items()
-    }
-    matrices = np.array([pose.matrix for pose in poses])
-    note = {"units": "mm", "long_name": "pose, coil to head: columns x, y, z, center"}
-    variables["matrix"] = (("placement", "row", "column"), matrices, note)
-    attributes = provenance | {"efield": efield.__version__, "didt_units": "A/s"}
-    return xarray.Dataset(variables, attrs=attributes)
+
+def _places(shape: _Shape, cells: list[_Cell], coordinates: dict[str, Any]) -> dict[str, Any]:
+    """Poses, and the plane of a grid; what is known of each placement is added to the coordinates."""
+    first = cells[0].placements
+    shared = all(cell.placements is first for cell in cells)
+    for name in first.coordinates:
+        parts = [cell.placements.coordinates[name] for cell in cells]
+        same = all(np.array_equal(parts[0], part) for part in parts)
+        dims = ("placement",) if same else (*shape.dims, "placement")
+        note = _meaning(COORDINATES.get(name, ("", name)))
+        coordinates[name] = (dims, parts[0] if same else shape.stack(parts), note)
+    found: dict[str, Any] = {}
+    dims = () if shared else shape.dims
+    matrices = [cell.placements.matrices for cell in cells]
+    values = matrices[0] if shared else shape.stack(matrices)
+    found["matrix"] = ((*dims, "placement", "row", "column"), values, _meaning(_MATRIX))
+    planes = [cell.placements.plane for cell in cells if cell.placements.plane is not None]
+    if planes:
+        found["plane"] = ((*dims, "row", "column"), planes[0] if shared else shape.stack(planes), _meaning(_PLANE))
+    return found
+
+
+def _notes(shape: _Shape, notes: list[dict[str, Any]]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What is the same for all heads and coils as attributes, the rest as coordinates over them."""
+    coordinates: dict[str, Any] = {}
+    attributes: dict[str, Any] = {}
+    for name in dict.fromkeys(key for note in notes for key in note):
+        values = [note.get(name, "") for note in notes]
+        if all(value == values[0] for value in values):
+            attributes[name] = values[0]
+        elif name != "coil_name":
+            texts = [str(value) if isinstance(value, list) else value for value in values]
+            label = f"{name}_hash" if name in shape.dims else name
+            coordinates[label] = (shape.dims, shape.stack([np.asarray(text) for text in texts]))
+    return coordinates, attributes
+
+
+def _meaning(meaning: tuple[str, str]) -> dict[str, str]:
+    return {"units": meaning[0], "long_name": meaning[1]}

@@ -29,6 +29,9 @@ _UNKNOWN_CASING_MM: Final = (85.0, 45.0)
 #: Where triangles cross but no sample of the casing lies inside the head, the overlap is reported as this (mm).
 _SMALLEST_OVERLAP_MM: Final = 0.01
 
+#: Triangles whose squared distance is looked for up to here cross or do not (mm2).
+_CROSSING_MM2: Final = 1e-6
+
 #: A coil that touches is this near to the scalp, or nearer (mm).
 TOUCHING_MM: Final = 0.05
 _MOST_STEPS: Final = 200
@@ -233,6 +236,24 @@ def _nearest_pair(distance: SignedDistance, pose: Pose, triangles: _Blocks, uppe
     chosen = np.argsort(bound)[: np.count_nonzero(bound < upper_mm)]
     corners = pose.to_head(triangles.take(chosen).reshape(-1, 3)).reshape(-1, 3, 3)
     return float(kernel.nearest_pair(corners, distance.corners, distance.boxes, upper_mm**2))
+
+
+def is_clear(head: HeadMesh, coil: Coil | None, pose: Pose) -> bool:
+    """Whether nothing of a coil reaches into the head: the sign of `clearance_mm`, found without the distance.
+
+    A casing that is a surface is clear if one of its points is outside the head and none of its triangles crosses the
+    scalp; the windings are taken to lie within it.
+    """
+    distance = scalp_distance(head)
+    points, triangles = _shape(coil)
+    if triangles is None:
+        center = distance(pose.to_head(points.centers))
+        near = np.flatnonzero(center < points.radii)
+        return not len(near) or bool(distance(pose.to_head(points.take(near))).min() >= 0)
+    if distance(pose.to_head(triangles.items[:1, 0]))[0] < 0:
+        return False
+    corners = pose.to_head(triangles.items.reshape(-1, 3)).reshape(-1, 3, 3)
+    return float(kernel.nearest_pair(corners, distance.corners, distance.boxes, _CROSSING_MM2)) > 0
 
 
 def lift_clear(head: HeadMesh, coil: Coil | None, pose: Pose) -> Pose:

@@ -8,8 +8,10 @@ Mayka et al. 2006, NeuroImage 31:1453: hand area of M1. The exact coordinates be
 Brasil-Neto et al. 1992, J Clin Neurophysiol 9:132, for the 45-degree rule at the hand area.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final, Literal
 
 import numpy as np
@@ -17,10 +19,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from efield.ground import checks
 from efield.ground.errors import InputError, OutsideHeadError
-from efield.head.landmarks import POSITIONS, electrode
+from efield.head.landmarks import POSITIONS, checked_on_scalp, find_electrode
 from efield.head.mesh import HeadMesh
 from efield.head.surface import cortex, nearest, scalp
 from efield.head.tissue import GRAY_MATTER, tissue_name
+from efield.io.eeg_positions import CapFile
 from efield.targeting.tangent import medial_sign, tangent_direction
 
 Side = Literal["left", "right"]
@@ -46,6 +49,9 @@ _M1_LEFT: Final = {
     "leg": ((-6.0, -25.0, 70.0), -57.0),
     "face": ((-55.0, -5.0, 38.0), 45.0),
 }
+
+#: What an electrode that only a cap knows may be called: AFF1h, FTT9h, CPP2h.
+_CAP_NAME: Final = re.compile(r"[A-Za-z]{1,4}(\d{1,2}|z)h?", re.IGNORECASE)
 
 #: Scalp hotspot of the hand (FDI) in 184 people, relative to the vertex: lateral and anterior arc (mm).
 _HAND_FROM_VERTEX_MM: Final = (52.0, 4.8)
@@ -154,17 +160,22 @@ NAMES: Final = tuple(f"m1-{part}-{side}" for part in _NAMED for side in ("left",
 
 
 def parse_target(text: str) -> str | NDArray[np.float64]:
-    """What a target on the command line means: one of `NAMES`, a 10-10 position, or (3,) coordinates in mm.
+    """What a target on the command line means: one of `NAMES`, an electrode, or (3,) coordinates in mm.
 
     Raises
     ------
     InputError
-        If it is neither a known name nor ``x,y,z``.
+        If it is neither a known name, nor one that a cap may have, nor ``x,y,z``; or the cap file named in it cannot
+        be read or lacks the electrode.
     """
+    if _in_file(text) is not None:
+        return text
     if "," not in text:
         electrodes = {name.lower(): name for name in POSITIONS}
         if text.lower() in electrodes:
             return electrodes[text.lower()]
+        if _CAP_NAME.fullmatch(text):
+            return text
         return checks.choice("target", text.lower(), (*NAMES, "C3, Cz, ... (10-10)", "x,y,z (mm)"))
     try:
         return checks.vector("target", [float(part) for part in text.split(",")])
@@ -175,7 +186,8 @@ def parse_target(text: str) -> str | NDArray[np.float64]:
 def named_target(head: HeadMesh, text: str) -> Target:
     """A target from the command line: ``m1-hand-left`` and the like (`NAMES`), ``C3``, or ``x,y,z`` in mm.
 
-    A 10-10 position stands for the gray matter nearest to it.
+    An electrode stands for the gray matter nearest to it: a position of the head's own caps, else of the 10-10 system
+    measured on the scalp, or ``cap.csv:C3``, a position in a file.
 
     Raises
     ------
@@ -183,7 +195,7 @@ def named_target(head: HeadMesh, text: str) -> Target:
         If the text cannot be understood, or the head has no map from MNI coordinates and needs one.
     """
     parsed = parse_target(text)
-    if isinstance(parsed, str) and parsed in POSITIONS:
+    if isinstance(parsed, str) and parsed not in NAMES:
         return _below_electrode(head, parsed)
     if isinstance(parsed, str):
         _, part, side = parsed.split("-")
@@ -191,10 +203,44 @@ def named_target(head: HeadMesh, text: str) -> Target:
     return Target.sphere(center_mm=parsed, direction=_rule_direction(head, parsed, 45.0))
 
 
+def electrode_place(head: HeadMesh, text: str) -> tuple[NDArray[np.float64], str]:
+    """(3,) the place of an electrode in mm, and where it comes from.
+
+    Parameters
+    ----------
+    head : HeadMesh
+    text : str
+        A name, looked for in the head's own caps and then in the 10-10 system; or ``cap.csv:NAME``, a position in a
+        file (mm, in the coordinates of this head).
+
+    Raises
+    ------
+    InputError
+        If there is no such electrode, it is more than 15 mm from the scalp, or the file cannot be read.
+    """
+    given = _in_file(text)
+    if given is None:
+        return find_electrode(head, text)
+    return checked_on_scalp(head, f"{text.rpartition(':')[2]} of {given[1]}", given[0]), given[1]
+
+
+def _in_file(text: str) -> tuple[NDArray[np.float64], str] | None:
+    """Place and origin for ``cap.csv:NAME``; None for anything else."""
+    file, _, name = text.rpartition(":")
+    if not file.lower().endswith(".csv"):
+        return None
+    cap = CapFile(Path(file))
+    names = {known.lower(): known for known in cap.positions}
+    known = names.get(name.lower()) or checks.choice(f"electrode of {file}", name, cap.positions)
+    return cap.positions[known], cap.origin
+
+
 def _below_electrode(head: HeadMesh, name: str) -> Target:
     gray = head.barycenters[head.tissue == GRAY_MATTER]
-    center = gray[nearest(gray, electrode(head, name))[0]]
-    note = f"gray matter nearest to {name}; direction: 45-degree rule"
+    place, origin = electrode_place(head, name)
+    center = gray[nearest(gray, place)[0]]
+    name = name.rpartition(":")[2]
+    note = f"gray matter nearest to {name} ({origin}); direction: 45-degree rule"
     return Target(f"{name} (cortex below)", center, direction=_rule_direction(head, center, 45.0), note=note)
 
 

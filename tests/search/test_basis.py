@@ -97,13 +97,13 @@ def test_it_says_when_it_cannot_be_accurate_enough(build):
 
 def test_the_same_seed_gives_the_same_bits_and_a_killed_build_goes_on_to_them(build, basis, tmp_path):
     def kill(progress):
-        if progress.solves == 40:
+        if progress.solves == 32:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         build(checkpoint=tmp_path / "run", progress=kill)
     blocks = sorted((tmp_path / "run").glob("*.npy"))
-    assert len(blocks) == 5
+    assert len(blocks) == 2
     blocks[1].write_bytes(blocks[1].read_bytes()[:1000])
     seen = []
     again = build(checkpoint=tmp_path / "run", progress=seen.append)

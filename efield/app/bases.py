@@ -1,0 +1,187 @@
+"""`efield basis`: build reduced bases, look at them, and check them against fresh solves."""
+
+import json
+import sys
+from pathlib import Path
+from shutil import rmtree
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from efield.app.console import ERR, OUT, Bar, Steps
+from efield.ground.errors import InputError
+
+if TYPE_CHECKING:
+    from efield.coils.model import Coil
+    from efield.search.certificate import Certificate
+    from efield.search.snapshots import Progress
+    from efield.targeting.simulate import Simulator
+
+app = typer.Typer(
+    help="Reduced bases: the field of any placement over one region of scalp, in about a millisecond.",
+    no_args_is_help=True,
+)
+
+FolderArgument = Annotated[Path, typer.Argument(help="Folder that `efield basis build` wrote.")]
+HeadOption = Annotated[str, typer.Option(help="mni152, sphere, a .msh or .vtu file, or a folder m2m_<id>.")]
+CoilOption = Annotated[str, typer.Option(help="A coil's name (see `efield coils list`) or a coil file; 'any' for all.")]
+ConductivityOption = Annotated[
+    list[str] | None,
+    typer.Option(help="Conductivity of a tissue, NAME=S/m, such as --conductivity bone=0.012; repeatable."),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print as JSON on standard output.")]
+
+
+@app.command()
+def build(
+    out: Annotated[Path, typer.Argument(help="Folder to write; it must not exist yet.")],
+    head: HeadOption = "mni152",
+    coil: CoilOption = "magstim-70mm-figure8",
+    target: Annotated[str, typer.Option(help="What the coil is held over: m1-hand-left, C3, x,y,z.")] = "m1-hand-left",
+    radius: Annotated[float, typer.Option(help="Placements reach this far over the scalp, mm.")] = 25.0,
+    tilt: Annotated[float, typer.Option(help="Largest tilt against the scalp, degrees.")] = 8.0,
+    distances: Annotated[str, typer.Option(help="Least and largest gap from scalp to coil, mm.")] = "2,10",
+    region_radius: Annotated[float, typer.Option(help="Brain within this distance of the target, mm.")] = 35.0,
+    tol: Annotated[float, typer.Option(help="Largest relative error of E wanted at any held-out placement.")] = 1e-3,
+    max_solves: Annotated[int, typer.Option(help="Give up after this many full solves.")] = 384,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same basis.")] = 0,
+    conductivity: ConductivityOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Solve placements over a target until a basis of them is accurate enough, and write it.
+
+    Finished solves are kept beside OUT (in OUT.solves) until the basis is complete: run the same command again to go on
+    after an interruption. Exit code 1 if the wanted error was not reached; the basis is written all the same.
+
+    Examples:
+
+      efield basis build hand-basis
+
+      efield basis build leg-basis --target m1-leg-left --coil magventure-c-b60 --radius 20 --tol 0.002
+    """
+    from efield.search.basis import ReducedBasis
+    from efield.targeting.targets import named_target, parse_target
+
+    parse_target(target)
+    gaps = _pair("--distances", distances)
+    if out.exists():
+        raise InputError(f"OUT must be a folder that does not exist yet; instead {out} does: delete it, or rename")
+    steps, solves = Steps(2), out.with_name(f"{out.name}.solves")
+    sim, maker = _prepared(head, coil, conductivity, steps)
+    with Bar("building", max_solves, "solves") as bar:
+        basis = ReducedBasis.build(
+            sim,
+            maker,
+            named_target(sim.head, target),
+            radius_mm=radius,
+            tilt_deg=tilt,
+            distance_mm=gaps,
+            region_radius_mm=region_radius,
+            tol=tol,
+            max_solves=max_solves,
+            seed=seed,
+            checkpoint=solves,
+            progress=lambda done: bar.show(done.solves, _error_of(done), done.planned),
+        )
+    basis.save(out)
+    rmtree(solves)
+    _show(basis.certificate, as_json)
+    if not basis.certificate.met:
+        ERR.print(
+            f"note: the error asked for ({tol:g}) was not reached in {basis.certificate.solves} solves: allow more with "
+            "--max-solves, or ask for a smaller region",
+            markup=False,
+        )
+        raise typer.Exit(1)
+
+
+@app.command()
+def info(folder: FolderArgument, as_json: JsonOption = False) -> None:
+    """What a basis is for, its size, and its certificate: the error measured on placements it had never seen."""
+    from efield.search.certificate import Certificate
+    from efield.search.storage import describe
+
+    note = describe(folder)
+    if as_json:
+        _print_json(note)
+        return
+    target, (low, high) = note["target"], note["distance_mm"]
+    center = ", ".join(f"{x:.1f}" for x in target["center_mm"])
+    OUT.print(f"{folder}: {note['coil']} over {target['name']} ({center})", markup=False, soft_wrap=True)
+    OUT.print(
+        f"placements: within {note['radius_mm']:g} mm over the scalp, tilt up to {note['tilt_deg']:g} degrees, "
+        f"{low:g} to {high:.4g} mm from it, all angles",
+        soft_wrap=True,
+    )
+    OUT.print(f"{_megabytes(folder):.1f} MB on disk")
+    OUT.print(str(Certificate.from_json(note["certificate"])), markup=False)
+
+
+@app.command()
+def check(
+    folder: FolderArgument,
+    head: HeadOption = "mni152",
+    coil: CoilOption = "magstim-70mm-figure8",
+    conductivity: ConductivityOption = None,
+    placements: Annotated[int, typer.Option(help="Fresh placements to solve in full.")] = 16,
+    seed: Annotated[int, typer.Option(help="Another seed draws other placements.")] = 1,
+    as_json: JsonOption = False,
+) -> None:
+    """Compare a basis with fresh full solves. Exit code 1 if the largest error of E is above what it was built for.
+
+    Head, coil and conductivities must be those it was built with; hashes tell.
+
+    Example:
+
+      efield basis check hand-basis --placements 32
+    """
+    from efield.search.basis import ReducedBasis
+
+    steps = Steps(3)
+    sim, maker = _prepared(head, coil, conductivity, steps)
+    basis = ReducedBasis.load(folder, sim, maker)
+    with steps(f"solving {placements} placements"):
+        certificate = basis.check(placements, seed)
+    _show(certificate, as_json)
+    if not certificate.met:
+        raise typer.Exit(1)
+
+
+def _prepared(head: str, coil: str, conductivity: list[str] | None, steps: Steps) -> "tuple[Simulator, Coil]":
+    from efield.app.simulation import parse_conductivity
+    from efield.io.load import load_coil, load_head
+    from efield.targeting.simulate import Simulator
+
+    sigma, maker = parse_conductivity(tuple(conductivity or ())), load_coil(coil)
+    with steps(f"loading head {head}"):
+        mesh = load_head(head)
+    with steps("preparing the solver"):
+        return Simulator(mesh, sigma), maker
+
+
+def _pair(option: str, text: str) -> tuple[float, float]:
+    try:
+        low, high = (float(part) for part in text.split(","))
+    except ValueError as error:
+        raise InputError(f"{option} must be LEAST,LARGEST in mm, such as 2,10; instead received {text!r}") from error
+    return low, high
+
+
+def _error_of(progress: "Progress") -> str:
+    return "" if progress.error is None else f"error {progress.error:.1e} so far"
+
+
+def _megabytes(folder: Path) -> float:
+    return sum(file.stat().st_size for file in folder.iterdir()) / 1e6
+
+
+def _show(certificate: "Certificate", as_json: bool) -> None:
+    if as_json:
+        _print_json(certificate.to_json() | {"met": certificate.met})
+    else:
+        OUT.print(str(certificate), markup=False)
+
+
+def _print_json(document: dict[str, Any]) -> None:
+    json.dump(document, sys.stdout, indent=2)
+    sys.stdout.write("\n")

@@ -1,0 +1,126 @@
+"""Is a store as it was written? What is damaged is named; repairing computes just that again."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from efield.campaign.disk import write_whole
+from efield.campaign.run import Listener, Outcome, Runner, Silent, complete, in_this_process
+from efield.campaign.store import COMPLETE, Store, reading, writing
+from efield.campaign.study import Chunk
+from efield.campaign.tables import tables_stand
+
+
+@dataclass(frozen=True)
+class Condition:
+    """What a check found.
+
+    Parameters
+    ----------
+    chunks, pending : int
+        Chunks of the study, and those not finished.
+    damaged : dict of str to list of str
+        Files that differ from what was written, by chunk.
+    metadata : tuple of str
+        Files of the Zarr store that do not belong to a chunk and are missing or changed.
+    tables : str
+        "good", "damaged", or "not written yet".
+    """
+
+    chunks: int
+    pending: int
+    damaged: dict[str, list[str]]
+    metadata: tuple[str, ...]
+    tables: str
+
+    @property
+    def good(self) -> bool:
+        """Whether nothing is damaged; a store may be unfinished and good."""
+        return not self.damaged and not self.metadata and self.tables != "damaged"
+
+
+def check(folder: str | Path, progress: Callable[[int, int], None] | None = None) -> Condition:
+    """Read every file of a store and compare it with its hash.
+
+    Parameters
+    ----------
+    folder : path_like
+    progress : callable, optional
+        Called with the chunks looked at and their number.
+
+    Raises
+    ------
+    InputError
+        If it is not a store.
+    """
+    store = reading(folder)
+    finished = list(store.finished())
+    damaged: dict[str, list[str]] = {}
+    for number, chunk in enumerate(finished, 1):
+        if files := store.damage(chunk):
+            damaged[chunk.name] = files
+        if progress is not None:
+            progress(number, len(finished))
+    total = sum(1 for _ in store.study.chunks())
+    pending = total - len(finished)
+    written = (store.folder / COMPLETE).exists()
+    tables = ("good" if tables_stand(store) else "damaged") if written else "not written yet"
+    return Condition(total, pending, damaged, tuple(_changed_metadata(store)), tables)
+
+
+def _changed_metadata(store: Store) -> list[str]:
+    """Files of an empty store of this study that are missing or other than they should be."""
+    with TemporaryDirectory() as parent:
+        fresh = Path(parent) / "fresh"
+        store.make_empty(fresh)
+        names = sorted(str(path.relative_to(fresh)) for path in fresh.rglob("*") if path.is_file())
+        return [name for name in names if not _same(fresh / name, store.zarr / name)]
+
+
+def _same(one: Path, other: Path) -> bool:
+    try:
+        return one.read_bytes() == other.read_bytes()
+    except OSError:
+        return False
+
+
+def repair(folder: str | Path, runner: Runner | None = None, listener: Listener | None = None) -> Outcome:
+    """Write the damaged metadata again, compute the damaged and the missing chunks, and write the tables.
+
+    Parameters
+    ----------
+    folder : path_like
+    runner, listener
+        As in `efield.campaign.run.run`.
+
+    Raises
+    ------
+    InputError
+        If it is not a store, or what it was computed from is no longer as it was.
+    """
+    study = reading(folder).study
+    ear = listener or Silent()
+    with writing(study) as store:
+        for name in _restored(store):
+            ear.note(f"{name} written again")
+        for chunk in list(store.finished()):
+            if store.damage(chunk):
+                _forget(store, chunk, ear)
+        return complete(store, runner or in_this_process, ear)
+
+
+def _forget(store: Store, chunk: Chunk, ear: Listener) -> None:
+    store.forget(chunk)
+    ear.note(f"chunk {chunk.name} ({store.study.cell_name(chunk.cell)}) is computed again")
+
+
+def _restored(store: Store) -> list[str]:
+    names = _changed_metadata(store)
+    with TemporaryDirectory() as parent:
+        fresh = Path(parent) / "fresh"
+        store.make_empty(fresh)
+        for name in names:
+            (store.zarr / name).parent.mkdir(parents=True, exist_ok=True)
+            write_whole(store.zarr / name, (fresh / name).read_bytes())
+    return names

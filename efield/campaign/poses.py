@@ -1,0 +1,65 @@
+"""Lists of poses from files: the placements of a study that are not a grid."""
+
+from os import PathLike
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from efield.ground.errors import FileFormatError, InputError
+from efield.ground.pose import Pose
+from efield.io.cursor import file_bytes, numbers
+
+SUFFIXES: Final = (".npy", ".csv", ".txt")
+_LARGEST_BYTES: Final = 1 << 30
+
+
+def read_poses(path: str | PathLike[str]) -> NDArray[np.float64]:
+    """(p, 4, 4) poses from a file of 4x4 matrices, coil to head, mm.
+
+    Parameters
+    ----------
+    path : path_like
+        ``.npy`` of shape (p, 4, 4) or (p, 16); ``.csv`` or ``.txt`` with 16 numbers a pose, row by row.
+
+    Raises
+    ------
+    FileFormatError
+        If the file is missing, is something else, or a matrix is not a rigid pose; the message names the first.
+    """
+    file = Path(path)
+    if file.suffix.lower() not in SUFFIXES:
+        raise FileFormatError(f"poses must be in a file that ends in {' or '.join(SUFFIXES)}; instead received {file}")
+    values = _npy(file) if file.suffix.lower() == ".npy" else _text(file)
+    if not values.size or values.size % 16 or not np.isfinite(values).all():
+        raise FileFormatError(f"{file} must hold 16 finite numbers per pose; instead it holds {values.size} numbers")
+    matrices = values.reshape(-1, 4, 4)
+    for number, matrix in enumerate(matrices):
+        try:
+            matrices[number] = Pose(matrix).matrix
+        except InputError as error:
+            raise FileFormatError(f"{file}, pose {number}: {error}") from error
+    return matrices
+
+
+def _npy(file: Path) -> NDArray[np.float64]:
+    try:
+        # Mapped, not read: the header may state any size. Objects would be pickles.
+        mapped = np.load(file, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError, SyntaxError) as error:
+        raise FileFormatError(f"{file} must be a .npy file of numbers that exists; instead: {error}") from error
+    if mapped.dtype.kind not in "fiu" or mapped.shape[1:] not in ((4, 4), (16,)):
+        raise FileFormatError(f"{file} must have shape (p, 4, 4) or (p, 16); instead {mapped.dtype} {mapped.shape}")
+    return np.array(mapped, np.float64)
+
+
+def _text(file: Path) -> NDArray[np.float64]:
+    data = file_bytes(str(file))
+    if len(data) > _LARGEST_BYTES:
+        raise FileFormatError(f"{file} must be a list of poses; instead it has {len(data)} bytes")
+    lines = [line.split(b"#")[0] for line in data.splitlines()]
+    found = numbers(b"\n".join(lines).translate(bytes.maketrans(b",;", b"  ")), np.float64)
+    if found is None:
+        raise FileFormatError(f"{file} must hold numbers only; text after # is a comment")
+    return np.array(found, np.float64)

@@ -1,0 +1,157 @@
+"""Running a study: the chunks that are not finished, here or on a cluster, and then the tables."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from efield.campaign.bench import Bench, Result
+from efield.campaign.store import BASES, Store, writing
+from efield.campaign.study import Chunk, Study
+from efield.campaign.tables import tables_stand, write_tables
+from efield.ground.errors import EfieldError, InputError
+
+
+class ChunkError(EfieldError, RuntimeError):
+    """Chunks that could not be computed; everything else is finished and stored."""
+
+
+class Listener(Protocol):
+    """Told how far a run is."""
+
+    def placements(self, done: int) -> None:
+        """Placements that are finished, those found in the store included."""
+
+    def note(self, text: str) -> None:
+        """Something worth a line: a head is being prepared, a worker was lost."""
+
+
+class Silent:
+    """A listener that says nothing."""
+
+    def placements(self, done: int) -> None:
+        """Nothing."""
+
+    def note(self, text: str) -> None:
+        """Nothing."""
+
+
+@dataclass
+class Outcome:
+    """What a run did.
+
+    Parameters
+    ----------
+    chunks : int
+        Of the study.
+    found : int
+        Chunks that were finished before.
+    computed : int
+        Chunks that this run finished.
+    heads : dict of str to int
+        How many heads each process prepared.
+    """
+
+    chunks: int = 0
+    found: int = 0
+    computed: int = 0
+    heads: dict[str, int] = field(default_factory=dict)
+
+
+#: What a runner gives for each chunk: its result, or why there is none, and who computed it with how many heads.
+Finished = tuple[Chunk, Result | None, str, tuple[str, int]]
+Runner = Callable[[Store, list[Chunk], Listener], Iterator[Finished]]
+
+
+def run(study: Study, runner: Runner | None = None, listener: Listener | None = None) -> Outcome:
+    """Compute what is missing of a study, write it to its store, and write the tables when all is there.
+
+    Parameters
+    ----------
+    study : Study
+    runner : callable, optional
+        Computes chunks: in this process unless given; see `efield.campaign.cluster.on_cluster`.
+    listener : Listener, optional
+
+    Returns
+    -------
+    Outcome
+
+    Raises
+    ------
+    InputError
+        If the store is of another study, is being written by another process, or holds damaged chunks.
+    ChunkError
+        If chunks could not be computed; the others are finished first.
+    DiskFullError
+        If there is no room.
+    """
+    ear = listener or Silent()
+    with writing(study, lambda label: ear.note(f"looking at head {label}")) as store:
+        outcome = complete(store, runner or in_this_process, ear)
+    return outcome
+
+
+def complete(store: Store, runner: Runner, ear: Listener) -> Outcome:
+    """Do the work of `run` on a store that is locked."""
+    damaged = [chunk for chunk in store.finished() if store.damage(chunk)]
+    if damaged:
+        raise InputError(
+            f"the finished chunks of {store.folder} must be as they were written; instead {len(damaged)} are damaged "
+            f"(first: {damaged[0].name}): see `efield sweep check {store.folder}`, and --repair"
+        )
+    pending = store.pending()
+    total = sum(1 for _ in store.study.chunks())
+    outcome = Outcome(total, total - len(pending))
+    done = store.study.count * len(store.study.cells) - sum(chunk.count for chunk in pending)
+    failures: list[str] = []
+    ear.placements(done)
+    for chunk, result, error, (process, heads) in runner(store, pending, ear):
+        if result is None:
+            failures.append(f"chunk {chunk.name} ({store.study.cell_name(chunk.cell)}): {error}")
+            ear.note(failures[-1])
+            continue
+        _check_same(store, chunk, result)
+        store.write(chunk, result.arrays, result.made_of)
+        outcome.computed += 1
+        outcome.heads[process] = heads
+        done += chunk.count
+        ear.placements(done)
+    if failures:
+        raise ChunkError(
+            f"{len(failures)} of {total} chunks could not be computed, the others are stored; the first: {failures[0]}"
+        )
+    if not tables_stand(store):
+        ear.note("writing the tables")
+        write_tables(store)
+    return outcome
+
+
+def _check_same(store: Store, chunk: Chunk, result: Result) -> None:
+    """Refuse a result made with other heads or coils than the store was begun with."""
+    cell, facts = chunk.cell, store.facts
+    head = facts.heads[cell.head]
+    wanted = {"head": head.digest, "conductivity": head.conductivity, "coil": facts.coils[cell.coil]}
+    first = store.made_of(Chunk(cell, 0, 0, min(store.study.chunk, store.study.count)))
+    if first is not None and "basis" in first:
+        wanted["basis"] = first["basis"]
+    changed = [name for name, value in wanted.items() if result.made_of.get(name) != value]
+    if changed:
+        raise InputError(
+            f"{store.study.cell_name(cell)} must be as it was when the store {store.folder} was begun; instead its "
+            f"{' and '.join(changed)} changed: put the file back, or give another output folder"
+        )
+
+
+def in_this_process(store: Store, chunks: list[Chunk], ear: Listener) -> Iterator[Finished]:
+    """Compute chunks one after another, with all threads."""
+    bench = Bench(store.study, store.folder / BASES, ear.note)
+    done = store.study.count * len(store.study.cells) - sum(chunk.count for chunk in chunks)
+    for chunk in chunks:
+        before = done
+        try:
+            result = bench.chunk(chunk, lambda count, b=before: ear.placements(b + count))  # type: ignore[misc]
+        except EfieldError as error:
+            yield chunk, None, str(error), ("here", bench.heads)
+            continue
+        done += chunk.count
+        yield chunk, result, "", ("here", bench.heads)

@@ -1,0 +1,311 @@
+"""The results of a study in a folder: written chunk by chunk, resumable, and able to say what is damaged.
+
+    STORE/study.json       what is computed: the study, hashes of heads and coils
+    STORE/sweep.zarr       the results (Zarr 3)
+    STORE/chunks/*.json    one marker per finished chunk, with the SHA-256 of its files; written last
+    STORE/bases/           reduced bases, if the engine is "reduced"
+    STORE/table.parquet, table.csv, complete.json    written when all chunks are finished
+    STORE/lock             held while a process writes
+
+A chunk without a marker is not finished and is computed again; one whose files do not match its marker is damaged.
+"""
+
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+import efield
+from efield.campaign import disk
+from efield.campaign.layout import Variable, make_empty, variables
+from efield.campaign.lock import Lock
+from efield.campaign.plan import parse_study
+from efield.campaign.study import Chunk, Study
+from efield.campaign.survey import Survey, survey
+from efield.ground.errors import FileFormatError, InputError
+from efield.search.fingerprint import coil_digest, digest
+
+_FORMAT: Final = 1
+_NOTE: Final = "study.json"
+_ZARR: Final = "sweep.zarr"
+_MARKERS: Final = "chunks"
+BASES: Final = "bases"
+_LOCK: Final = "lock"
+TABLES: Final = ("table.parquet", "table.csv")
+COMPLETE: Final = "complete.json"
+
+
+@dataclass(frozen=True)
+class Store:
+    """A folder of results; made by `writing` or `reading`.
+
+    Parameters
+    ----------
+    folder : Path
+    study : Study
+    facts : Survey
+        What the heads and coils are; chunks computed with others are refused.
+    """
+
+    folder: Path
+    study: Study
+    facts: Survey
+
+    @property
+    def zarr(self) -> Path:
+        """The Zarr store, for ``xarray.open_zarr``."""
+        return self.folder / _ZARR
+
+    @cached_property
+    def variables(self) -> tuple[Variable, ...]:
+        """The arrays that chunks fill."""
+        return variables(self.study, self.facts)
+
+    def marker(self, chunk: Chunk) -> Path:
+        """The file that says a chunk is finished."""
+        return self.folder / _MARKERS / f"{chunk.name}.json"
+
+    def files(self, chunk: Chunk) -> list[str]:
+        """Files of a chunk, relative to the Zarr store."""
+        return [variable.file(chunk) for variable in self.variables if variable.of(chunk)]
+
+    def pending(self) -> list[Chunk]:
+        """Chunks that are not finished, in order."""
+        found = set(os.listdir(self.folder / _MARKERS))
+        return [chunk for chunk in self.study.chunks() if f"{chunk.name}.json" not in found]
+
+    @cached_property
+    def _arrays(self) -> dict[str, Any]:
+        import zarr
+
+        root = zarr.open_group(str(self.zarr), mode="r+", zarr_format=3)
+        found = {variable.path: root[variable.path] for variable in self.variables}
+        return {path: array.with_config({"write_empty_chunks": True}) for path, array in found.items()}  # type: ignore[union-attr]
+
+    def write(self, chunk: Chunk, arrays: Mapping[str, NDArray[Any]], made_of: Mapping[str, str]) -> None:
+        """Store a finished chunk: its files, brought to the disk, and then its marker.
+
+        Parameters
+        ----------
+        chunk : Chunk
+        arrays : mapping of str to ndarray
+            A value for each variable of the chunk, by the variable's name.
+        made_of : mapping of str to str
+            Hashes of what it was computed with.
+
+        Raises
+        ------
+        DiskFullError
+            If there is no room; the chunk is then not finished.
+        """
+        hashes = {}
+        with disk.room(self.folder):
+            for variable in self.variables:
+                if not variable.of(chunk):
+                    continue
+                name = variable.file(chunk)
+                # A half-written or damaged file would be read by Zarr before it writes the part of it that is used.
+                (self.zarr / name).unlink(missing_ok=True)
+                self._arrays[variable.path][variable.index(chunk)] = arrays[variable.name]
+                hashes[name] = disk.sealed(self.zarr / name)
+            disk.write_whole(self.marker(chunk), _json({"files": hashes, "made_of": dict(made_of)}))
+
+    def made_of(self, chunk: Chunk) -> dict[str, str] | None:
+        """What a finished chunk was computed with; None if its marker cannot be read."""
+        note = self._marker_note(chunk)
+        return None if note is None else note["made_of"]
+
+    def _marker_note(self, chunk: Chunk) -> dict[str, Any] | None:
+        try:
+            note = json.loads(self.marker(chunk).read_bytes())
+        except (OSError, ValueError):
+            return None
+        whole = isinstance(note, dict) and all(isinstance(note.get(key), dict) for key in ("files", "made_of"))
+        return note if whole else None
+
+    def damage(self, chunk: Chunk) -> list[str]:
+        """Files of a finished chunk that are not as they were written, relative to the store's folder."""
+        note = self._marker_note(chunk)
+        if note is None or sorted(note["files"]) != sorted(self.files(chunk)):
+            return [f"{_MARKERS}/{chunk.name}.json"]
+        return [f"{_ZARR}/{name}" for name, wanted in note["files"].items() if disk.sha256(self.zarr / name) != wanted]
+
+    def forget(self, chunk: Chunk) -> None:
+        """Make a chunk unfinished, and the tables with it."""
+        (self.folder / COMPLETE).unlink(missing_ok=True)
+        self.marker(chunk).unlink(missing_ok=True)
+
+    def finished(self) -> Iterator[Chunk]:
+        """Chunks that have a marker."""
+        left = {chunk.name for chunk in self.pending()}
+        return (chunk for chunk in self.study.chunks() if chunk.name not in left)
+
+    def make_empty(self, path: Path) -> None:
+        """Write this store's Zarr store without results to a new folder."""
+        notes = {
+            "title": str(self.study.document.get("title", "")),
+            "engine": self.study.engine.kind,
+            "efield": efield.__version__,
+            "field": "per tetrahedron, not recovered",
+            "study": json.dumps(settings(self.study), sort_keys=True),
+        }
+        make_empty(path, self.study, self.facts, notes)
+
+
+@contextmanager
+def writing(study: Study, progress: Callable[[str], None] | None = None) -> Iterator[Store]:
+    """The store of a study, made if it does not exist, and locked while the block runs.
+
+    Parameters
+    ----------
+    study : Study
+    progress : callable, optional
+        Called with the label of each head that is looked at for a new store.
+
+    Raises
+    ------
+    InputError
+        If the folder holds something else or another study, or another process writes to it.
+    StudyError
+        If a head or target cannot be used.
+    DiskFullError
+        If there is no room.
+    """
+    folder = Path(study.output)
+    _check_ours(folder)
+    facts = None if (folder / _NOTE).exists() else survey(study, progress)
+    with disk.room(folder):
+        _make_folder(folder)
+        with Lock(folder / _LOCK):
+            disk.clear_leftovers(folder, folder / _MARKERS, folder / BASES)
+            note = folder / _NOTE
+            if note.exists():
+                store = Store(folder, study, _same_study(note, study))
+            else:
+                store = Store(folder, study, facts or survey(study))
+                disk.write_whole(note, _json(_note_of(store)))
+            (folder / _MARKERS).mkdir(exist_ok=True)
+            if not store.zarr.exists():
+                fresh = folder / f".{_ZARR}.new"
+                store.make_empty(fresh)
+                disk.settle_tree(fresh)
+                fresh.rename(store.zarr)
+                disk.settle(folder)
+            for left in store.zarr.rglob("*.partial"):
+                left.unlink()
+            yield store
+
+
+def reading(folder: str | os.PathLike[str]) -> Store:
+    """A store that exists, from its folder or from the Zarr store inside.
+
+    Raises
+    ------
+    InputError
+        If it is not a store, or its study can no longer be read.
+    """
+    place = Path(folder)
+    if not (place / _NOTE).exists() and (place.parent / _NOTE).exists() and place.name == _ZARR:
+        place = place.parent
+    note = _read_note(place / _NOTE)
+    base = Path(os.path.normpath(place.absolute() / note["base"]))
+    study = parse_study(note["document"], base, name=f"the study in {place / _NOTE}", output=place)
+    return Store(place, study, Survey.from_json(note["survey"]))
+
+
+def settings(study: Study) -> dict[str, Any]:
+    """All that the numbers and the arrays of a study depend on, as plain values by dotted name."""
+    found: dict[str, Any] = {"efield": efield.__version__}
+    for kind in ("heads", "coils", "targets"):
+        entries = getattr(study, kind)
+        found[kind] = [entry.label for entry in entries]
+        for entry in entries:
+            found[f"{kind}.{entry.label}"] = {k: v for k, v in vars(entry).items() if k != "label"}
+    if study.grid is not None:
+        for name in ("radius_mm", "spacing_mm", "angles_deg", "tilts_deg", "distances_mm", "pattern"):
+            found[f"grid.{name}"] = getattr(study.grid, name)
+    else:
+        found["grid.poses"] = digest(study.poses)
+    found |= {f"drive.{key}": value for key, value in vars(study.drive).items()}
+    found |= {f"engine.{key}": value for key, value in vars(study.engine).items()}
+    found |= {"output.metrics": study.metrics, "output.fields": study.fields, "output.chunk": study.chunk}
+    return dict(json.loads(json.dumps(found)))
+
+
+def _note_of(store: Store) -> dict[str, Any]:
+    study, document = store.study, dict(store.study.document)
+    # Where the store lies does not change what is in it.
+    document["output"] = {key: value for key, value in document.get("output", {}).items() if key != "folder"}
+    return {
+        "format": _FORMAT,
+        "settings": settings(study),
+        "survey": store.facts.to_json(),
+        "document": document,
+        "base": os.path.relpath(study.base, store.folder.absolute()),
+        "made_with": {name: version(name) for name in ("numpy", "scipy", "numba", "zarr")},
+    }
+
+
+def _same_study(note: Path, study: Study) -> Survey:
+    """The facts of a store; refused unless it is of the same study."""
+    stored = _read_note(note)
+    was, now = stored["settings"], settings(study)
+    facts = Survey.from_json(stored["survey"])
+    changed = [name for name in dict.fromkeys([*was, *now]) if was.get(name) != now.get(name)]
+    if not changed:
+        pairs = zip(study.coils, facts.coils, strict=True)
+        changed = [f"coils.{c.label} (its file)" for c, kept in pairs if coil_digest(c.load(study.base)) != kept]
+    if changed:
+        details = "; ".join(
+            f"{name} was {json.dumps(was.get(name))}, is {json.dumps(now.get(name))}" if name in {*was, *now} else name
+            for name in changed
+        )
+        raise InputError(
+            f"{note.parent} must be the store of this study; instead it was begun with other settings ({details}): give "
+            "another output folder, delete this one, or put the study back as it was"
+        )
+    return facts
+
+
+def _read_note(note: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(note.read_bytes())
+    except (OSError, ValueError) as error:
+        raise FileFormatError(f"{note.parent} must be a store that `efield sweep` wrote; {note} cannot be read") from error
+    if not isinstance(found, dict) or found.get("format") != _FORMAT:
+        raise FileFormatError(f"{note} must have format {_FORMAT}; it was written by another version of efield")
+    return found
+
+
+def _check_ours(folder: Path) -> None:
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"the output folder must be a folder; instead {folder} is a file")
+    ours = {_NOTE, _ZARR, _MARKERS, BASES, _LOCK, COMPLETE, *TABLES}
+    foreign = [path.name for path in folder.iterdir() if path.name not in ours and path.name[0] != "."] if folder.exists() else []
+    if foreign and not (folder / _NOTE).exists():
+        raise InputError(
+            f"the output folder must be new, empty, or the store of this study; instead {folder} holds {foreign[0]}: "
+            "choose another"
+        )
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{folder} must be a folder that can be made; instead: {error.strerror}") from error
+    if not os.access(folder, os.W_OK):
+        raise InputError(f"{folder} must be a folder that can be written")
+
+
+def _json(note: dict[str, Any]) -> bytes:
+    return (json.dumps(note, indent=1, sort_keys=True) + "\n").encode()
+

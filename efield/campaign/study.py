@@ -1,0 +1,288 @@
+"""A study: which heads, coils, targets and placements are crossed, with which engine, and what is kept.
+
+A cell is one head with one target and one coil. Its placements are cut into chunks; a chunk is the unit of work.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from efield.coils import stimulators
+from efield.coils.model import Coil
+from efield.ground import checks
+from efield.ground.errors import InputError
+from efield.head.conductivity import Conductivity
+from efield.head.mesh import HeadMesh
+from efield.io.load import HEAD_NAMES, load_coil, load_head
+from efield.search.grid import PlacementGrid
+from efield.targeting.targets import Target, named_target
+
+KINDS: Final = ("full", "reciprocal", "reduced")
+
+#: Placements of a chunk unless the study says otherwise: half a minute of work on a head of 300,000 nodes.
+CHUNK_OF: Final = {"full": 64, "reciprocal": 8192, "reduced": 4096}
+
+
+@dataclass(frozen=True)
+class HeadEntry:
+    """A head of a study: `source` is a name or a file; `conductivity` replaces values of the default table."""
+
+    label: str
+    source: str
+    register: bool = False
+    conductivity: tuple[tuple[int, float], ...] = ()
+
+    def load(self, base: Path) -> HeadMesh:
+        """The head; relative files are looked up from `base`."""
+        head = load_head(located(self.source, base) if self.source not in HEAD_NAMES else self.source)
+        if not self.register:
+            return head
+        from efield.head.registration import register_to_mni
+
+        return register_to_mni(head)
+
+    def conductivities(self) -> Conductivity:
+        """The default table with this head's values."""
+        return Conductivity().with_values(dict(self.conductivity))
+
+
+@dataclass(frozen=True)
+class CoilEntry:
+    """A coil of a study: `source` is a name of the catalog or a file."""
+
+    label: str
+    source: str
+
+    def load(self, base: Path) -> Coil:
+        """The coil; relative files are looked up from `base`."""
+        path = base / self.source
+        return load_coil(str(path) if path.is_file() else self.source)
+
+
+@dataclass(frozen=True)
+class TargetEntry:
+    """A target of a study: `text` is a name, ``C3`` or ``x,y,z``; or else a sphere is given."""
+
+    label: str
+    text: str | None = None
+    center_mm: tuple[float, ...] | None = None
+    radius_mm: float | None = None
+    direction: tuple[float, ...] | None = None
+
+    def on(self, head: HeadMesh) -> Target:
+        """The target on a head."""
+        if self.text is not None:
+            found = named_target(head, self.text)
+            radius = found.radius_mm if self.radius_mm is None else self.radius_mm
+            return Target(self.label, found.center_mm, radius, found.tags, found.direction, found.note)
+        radius = 10.0 if self.radius_mm is None else self.radius_mm
+        return Target.sphere(center_mm=self.center_mm, radius_mm=radius, direction=self.direction, name=self.label)
+
+    @property
+    def directed(self) -> bool:
+        """Whether the target has a preferred direction, on any head."""
+        return self.text is not None or self.direction is not None
+
+
+@dataclass(frozen=True)
+class DriveChoice:
+    """How hard the coils are driven: `values` are dI/dt in A/s, or percent of a stimulator's maximum output."""
+
+    values: tuple[float, ...] = (1e6,)
+    percent: bool = False
+    stimulator: str | None = None
+
+    @property
+    def dimension(self) -> str:
+        """Name of the dimension of the drives."""
+        return "intensity_percent" if self.percent else "didt"
+
+    def didt(self, coil: Coil) -> NDArray[np.float64]:
+        """(k,) dI/dt in A/s for one coil.
+
+        Raises
+        ------
+        InputError
+            If the coil's dI/dt at 100 % is not known.
+        """
+        if not self.percent:
+            return np.array(self.values)
+        if self.stimulator is not None:
+            return np.array([stimulators.didt(self.stimulator, coil, value) for value in self.values])
+        if coil.max_didt is None:
+            raise InputError(
+                f"the largest dI/dt of {coil.name} is not known: give drive.stimulator as well, or drive.didt"
+            )
+        return coil.max_didt * np.array(self.values) / 100.0
+
+
+@dataclass(frozen=True)
+class EngineChoice:
+    """How placements are answered.
+
+    Parameters
+    ----------
+    kind : {"full", "reciprocal", "reduced"}
+        A solve of each; adjoint solves per target; a reduced basis per cell.
+    tol : float
+        Of the linear solver.
+    order : {1, 2}
+        Of the finite elements.
+    exact : bool
+        See `efield.search.engines.measure`.
+    basis : str or None
+        Folder of a basis that exists, or of one subfolder per cell (`Cell.name`).
+    basis_tol, max_solves, region_radius_mm, seed
+        As in `ReducedBasis.build`.
+    radius_mm, tilt_deg, distance_mm
+        As in `ReducedBasis.build`; from the grid unless given.
+    """
+
+    kind: str = "full"
+    tol: float = 1e-8
+    order: int = 1
+    exact: bool = False
+    basis: str | None = None
+    basis_tol: float = 1e-3
+    max_solves: int = 384
+    region_radius_mm: float = 35.0
+    seed: int = 0
+    radius_mm: float | None = None
+    tilt_deg: float | None = None
+    distance_mm: tuple[float, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One head with one target and one coil, by number."""
+
+    head: int
+    target: int
+    coil: int
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Placements `first` to ``first + count`` of a cell: always computed as a whole.
+
+    Parameters
+    ----------
+    cell : Cell
+    number : int
+        Which chunk of the cell.
+    first, count : int
+    """
+
+    cell: Cell
+    number: int
+    first: int
+    count: int
+
+    @property
+    def name(self) -> str:
+        """What the chunk's marker is called."""
+        return f"{self.cell.head}-{self.cell.target}-{self.cell.coil}-{self.number:06d}"
+
+
+@dataclass(frozen=True, eq=False)
+class Study:
+    """A checked plan; made by `efield.campaign.plan.read_study`.
+
+    Parameters
+    ----------
+    document : dict
+        The study as it was read: plain values, from which it can be made again elsewhere.
+    base : Path
+        Folder that relative files are looked up from.
+    heads, coils, targets : tuple of entries
+    grid : PlacementGrid or None
+    poses : (p, 4, 4) float or None
+        Exactly one of the two is given.
+    drive : DriveChoice
+    engine : EngineChoice
+    metrics : tuple of str
+        Measures that are kept, in the engine's order.
+    fields : bool
+        Whether E on the target's tetrahedra is kept.
+    chunk : int
+        Placements of a chunk.
+    output : str
+        Folder of the results.
+    """
+
+    document: dict[str, Any]
+    base: Path
+    heads: tuple[HeadEntry, ...]
+    coils: tuple[CoilEntry, ...]
+    targets: tuple[TargetEntry, ...]
+    grid: PlacementGrid | None
+    poses: NDArray[np.float64] | None
+    drive: DriveChoice
+    engine: EngineChoice
+    metrics: tuple[str, ...]
+    fields: bool
+    chunk: int
+    output: str
+
+    @property
+    def count(self) -> int:
+        """Placements of a cell."""
+        if self.grid is not None:
+            return self.grid.count
+        return 0 if self.poses is None else len(self.poses)
+
+    @cached_property
+    def cells(self) -> tuple[Cell, ...]:
+        """All cells, head by head."""
+        sizes = len(self.heads), len(self.targets), len(self.coils)
+        return tuple(Cell(*map(int, index)) for index in np.ndindex(*sizes))
+
+    @property
+    def chunks_per_cell(self) -> int:
+        """How many chunks a cell has."""
+        return -(-self.count // self.chunk)
+
+    def chunks(self) -> Iterator[Chunk]:
+        """All chunks, cell by cell."""
+        for cell in self.cells:
+            for number in range(self.chunks_per_cell):
+                first = number * self.chunk
+                yield Chunk(cell, number, first, min(self.chunk, self.count - first))
+
+    def cell_name(self, cell: Cell) -> str:
+        """Labels of a cell, such as ``mni152.hand.d70``."""
+        return ".".join((self.heads[cell.head].label, self.targets[cell.target].label, self.coils[cell.coil].label))
+
+
+def located(source: str, base: Path) -> str:
+    """A file named in a study: relative ones are meant from the study's folder."""
+    return str(base / source)
+
+
+def number_or_list(name: str, value: Any) -> tuple[float, ...]:
+    """One number, a list of numbers, or ``{start, stop, step}`` with both ends included."""
+    if isinstance(value, dict):
+        if set(value) != {"start", "stop", "step"}:
+            raise InputError(f"{name} must have start, stop and step; instead received {', '.join(value) or 'nothing'}")
+        start, stop, step = (checks.number(f"{name}.{key}", value[key]) for key in ("start", "stop", "step"))
+        if step == 0 or (stop - start) / step < 0 or (stop - start) / step > 1e6:
+            raise InputError(f"{name} must lead from start to stop; instead received {start:g} to {stop:g} by {step:g}")
+        # Half a billionth of a step more: the last value must not fall out by rounding.
+        steps = int(np.floor((stop - start) / step + 1e-9))
+        return tuple(float(start + k * step) for k in range(steps + 1))
+    values = value if isinstance(value, list) else [value]
+    if not values:
+        raise InputError(f"{name} must hold at least one number; instead it is empty")
+    return tuple(strict_number(name, one) for one in values)
+
+
+def strict_number(name: str, value: Any) -> float:
+    """A number; unlike `checks.number` no text and no boolean."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise InputError(f"{name} must be a number; instead received {value!r}")
+    return checks.number(name, value)

@@ -1,0 +1,141 @@
+"""What the heads of a study are, looked at once before any solve: hashes, sizes, and where each target lies."""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from efield.campaign.problems import Problem, StudyError
+from efield.campaign.study import HeadEntry, Study, TargetEntry
+from efield.coils.model import Coil
+from efield.ground.errors import InputError
+from efield.ground.pose import Pose
+from efield.head.mesh import HeadMesh
+from efield.search.fingerprint import coil_digest, digest, head_digest
+from efield.targeting.collision import is_clear
+from efield.targeting.placement import place_coil
+from efield.targeting.targets import Target
+
+
+@dataclass(frozen=True)
+class TargetFacts:
+    """Where a target lies on one head; `tets` counts the tetrahedra of its region."""
+
+    center_mm: tuple[float, ...]
+    radius_mm: float
+    direction: tuple[float, ...] | None
+    note: str
+    tets: int
+
+    @classmethod
+    def of(cls, target: Target, head: HeadMesh) -> "TargetFacts":
+        """Facts of a target that lies in the head."""
+        direction = None if target.direction is None else tuple(target.direction.tolist())
+        size = len(target.tets(head))
+        return cls(tuple(target.center_mm.tolist()), target.radius_mm, direction, target.note, size)
+
+
+@dataclass(frozen=True)
+class HeadFacts:
+    """A head's hashes and sizes, and its targets in the study's order."""
+
+    digest: str
+    conductivity: str
+    nodes: int
+    tets: int
+    targets: tuple[TargetFacts, ...]
+
+
+@dataclass(frozen=True)
+class Survey:
+    """Facts of all heads and the hashes of all coils, in the study's order."""
+
+    heads: tuple[HeadFacts, ...]
+    coils: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values for `json.dump`."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, note: dict[str, Any]) -> "Survey":
+        """What `to_json` made."""
+        heads = []
+        for head in note["heads"]:
+            targets = [
+                TargetFacts(**(t | {k: None if t[k] is None else tuple(t[k]) for k in ("center_mm", "direction")}))
+                for t in head["targets"]
+            ]
+            heads.append(HeadFacts(**(head | {"targets": tuple(targets)})))
+        return cls(tuple(heads), tuple(note["coils"]))
+
+
+def survey(study: Study, progress: Callable[[str], None] | None = None) -> Survey:
+    """Load every head of a study once and look for every target on it.
+
+    Parameters
+    ----------
+    study : Study
+    progress : callable, optional
+        Called with the label of each head before it is loaded.
+
+    Raises
+    ------
+    StudyError
+        With everything that was found wrong, on all heads.
+    """
+    problems: list[Problem] = []
+    coils = [coil.load(study.base) for coil in study.coils]
+    heads = []
+    for entry in study.heads:
+        if progress is not None:
+            progress(entry.label)
+        facts = _head_facts(study, entry, coils, problems)
+        if facts is not None:
+            heads.append(facts)
+    if problems:
+        raise StudyError("the study", problems)
+    return Survey(tuple(heads), tuple(coil_digest(coil) for coil in coils))
+
+
+def _head_facts(study: Study, entry: HeadEntry, coils: list[Coil], problems: list[Problem]) -> HeadFacts | None:
+    try:
+        head = entry.load(study.base)
+        sigma = entry.conductivities().per_tet(head)
+    except InputError as error:
+        problems.append(Problem(f"heads.{entry.label}", f"heads.{entry.label}: {error}"))
+        return None
+    targets = []
+    for wanted in study.targets:
+        try:
+            targets.append(_target_facts(study, wanted, head))
+        except InputError as error:
+            place = f"targets.{wanted.label}"
+            problems.append(Problem(place, f"{place} on head {entry.label}: {error}"))
+    if study.poses is not None:
+        problems += _collisions(study, head, coils, study.poses)
+    return HeadFacts(head_digest(head), digest(sigma), len(head.points), len(head.tets), tuple(targets))
+
+
+def _target_facts(study: Study, wanted: TargetEntry, head: HeadMesh) -> TargetFacts:
+    target = wanted.on(head)
+    facts = TargetFacts.of(target, head)
+    if study.grid is not None:
+        place_coil(head, target, 0.0, max(study.grid.distances_mm))  # is it near the scalp?
+    return facts
+
+
+def _collisions(study: Study, head: HeadMesh, coils: list[Coil], poses: NDArray[np.float64]) -> list[Problem]:
+    """Poses of a list that put a coil inside the head; a grid lifts its coils."""
+    found = []
+    for entry, coil in zip(study.coils, coils, strict=True):
+        inside = [number for number, matrix in enumerate(poses) if not is_clear(head, coil, Pose(matrix))]
+        if inside:
+            text = (
+                f"grid.poses must keep the coil {entry.label} outside the head; instead {len(inside)} of {len(poses)} "
+                f"poses do not, the first is number {inside[0]}: move them out along their z axis"
+            )
+            found.append(Problem("grid.poses", text))
+    return found

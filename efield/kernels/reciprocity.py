@@ -1,0 +1,145 @@
+"""Loops of reciprocity: the potential of nodal currents outside the head, and many placements of a coil in it."""
+
+import numpy as np
+from numba import njit, prange
+
+from efield.kernels.octree import _find
+
+#: Coefficients in each direction of a leaf; with 8 as in `octree` the loop took twice the time at the same error.
+ORDER = 6
+
+#: Numbers in a row of a leaf: those of y, component and z for one power of x, and 4 zeros to fill vector registers.
+ROW = 112
+
+_FAST = {"reassoc", "contract"}  # why: see dipoles.py
+
+#: Lattice points along each axis that share one source, and that one value is interpolated from.
+STENCIL = 8
+
+
+@njit(cache=True)
+def _lagrange(t, weights):
+    """Lagrange polynomials through 0, 1, ... 7 at t."""
+    for j in range(STENCIL):
+        value = 1.0
+        for k in range(STENCIL):
+            if k != j:
+                value *= (t - k) / (j - k)
+        weights[j] = value
+
+
+@njit(cache=True)
+def _stencil(point, origin, step, first, weights):
+    """First lattice index and the weights along each axis, the point as near to the middle as can be."""
+    for d in range(3):
+        x = (point[d] - origin[d]) / step
+        first[d] = int(np.floor(x)) - (STENCIL // 2 - 1)
+        _lagrange(x - first[d], weights[d])
+
+
+@njit(cache=True)
+def spread(points, currents, origin, step, lattice):
+    """Add sources (n, c) at points (n, 3) to a lattice (c, nx, ny, nz); the transpose of `gather`."""
+    first, w = np.empty(3, np.int64), np.empty((3, STENCIL))
+    for i in range(points.shape[0]):
+        _stencil(points[i], origin, step, first, w)
+        for c in range(lattice.shape[0]):
+            for a in range(STENCIL):
+                for b in range(STENCIL):
+                    value = currents[i, c] * w[0, a] * w[1, b]
+                    for d in range(STENCIL):
+                        lattice[c, first[0] + a, first[1] + b, first[2] + d] += value * w[2, d]
+
+
+@njit(cache=True, parallel=True)
+def gather(points, origin, step, lattice):
+    """Values (n, c) at points (n, 3) of a field on a lattice (c, nx, ny, nz), by polynomials of degree 7."""
+    result = np.zeros((points.shape[0], lattice.shape[0]))
+    for i in prange(points.shape[0]):
+        first, w = np.empty(3, np.int64), np.empty((3, STENCIL))
+        _stencil(points[i], origin, step, first, w)
+        for c in range(lattice.shape[0]):
+            for a in range(STENCIL):
+                for b in range(STENCIL):
+                    row = 0.0
+                    for d in range(STENCIL):
+                        row += w[2, d] * lattice[c, first[0] + a, first[1] + b, first[2] + d]
+                    result[i, c] += w[0, a] * w[1, b] * row
+    return result
+
+
+@njit(cache=True, parallel=True, fastmath=_FAST, error_model="numpy")
+def inverse_distance(points, places, currents):
+    """Sums (n, 3) of currents (k, 3) over the distance from places (k, 3) to points (n, 3)."""
+    result = np.empty_like(points)
+    for i in prange(points.shape[0]):
+        x, y, z = points[i, 0], points[i, 1], points[i, 2]
+        ax, ay, az = 0.0, 0.0, 0.0
+        for k in range(places.shape[0]):
+            dx = x - places[k, 0]
+            dy = y - places[k, 1]
+            dz = z - places[k, 2]
+            w = 1.0 / np.sqrt(dx * dx + dy * dy + dz * dz)
+            ax += w * currents[k, 0]
+            ay += w * currents[k, 1]
+            az += w * currents[k, 2]
+        result[i, 0] = ax
+        result[i, 1] = ay
+        result[i, 2] = az
+    return result
+
+
+@njit(cache=True, fastmath=_FAST, error_model="numpy")
+def _chebyshev(t):
+    """Chebyshev polynomials of degree 0 to 5."""
+    t = np.float32(t)
+    d = np.float32(2.0) * t
+    t2 = d * t - np.float32(1.0)
+    t3 = d * t2 - t
+    t4 = d * t3 - t2
+    return np.float32(1.0), t, t2, t3, t4, d * t4 - t3
+
+
+@njit(cache=True, parallel=True, fastmath=_FAST, error_model="numpy")
+def placements(matrices, points, weights, center, half, children, coefficients):
+    """Sums (p, d) over a coil's points of its weights times each of d stored fields, for each of p placements.
+
+    matrices (p, 4, 4) take the coil's points (k, 3) and weights (k, 3) to the head, in m; center, half and children are
+    an octree as in `octree.evaluate`, coefficients (leaves, d, 6, 112) float32 its leaves: for each power of x a row of
+    those of y (6), component (3) and z (6). nan where a point is not in a leaf.
+    """
+    fields = coefficients.shape[1]
+    result = np.empty((matrices.shape[0], fields))
+    for p in prange(matrices.shape[0]):
+        m = matrices[p]
+        g, h, total = np.empty(ROW, np.float32), np.empty(18, np.float32), np.zeros(fields)
+        for i in range(points.shape[0]):
+            u, v, w = points[i, 0], points[i, 1], points[i, 2]
+            leaf, x, y, z = _find(
+                m[0, 0] * u + m[0, 1] * v + m[0, 2] * w + m[0, 3] - center[0],
+                m[1, 0] * u + m[1, 1] * v + m[1, 2] * w + m[1, 3] - center[1],
+                m[2, 0] * u + m[2, 1] * v + m[2, 2] * w + m[2, 3] - center[2],
+                half,
+                children,
+            )
+            if leaf < 0:
+                total[:] = np.nan
+                break
+            a0, a1, a2, a3, a4, a5 = _chebyshev(x)
+            b0, b1, b2, b3, b4, b5 = _chebyshev(y)
+            c0, c1, c2, c3, c4, c5 = _chebyshev(z)
+            for q in range(fields):
+                f = coefficients[leaf, q]
+                for j in range(ROW):
+                    g[j] = a0 * f[0, j] + a1 * f[1, j] + a2 * f[2, j] + a3 * f[3, j] + a4 * f[4, j] + a5 * f[5, j]
+                for j in range(18):
+                    low = b0 * g[j] + b1 * g[18 + j] + b2 * g[36 + j]
+                    h[j] = low + b3 * g[54 + j] + b4 * g[72 + j] + b5 * g[90 + j]
+                for d in range(3):
+                    o = 6 * d
+                    low = c0 * h[o] + c1 * h[o + 1] + c2 * h[o + 2]
+                    value = low + c3 * h[o + 3] + c4 * h[o + 4] + c5 * h[o + 5]
+                    turned = m[d, 0] * weights[i, 0] + m[d, 1] * weights[i, 1] + m[d, 2] * weights[i, 2]
+                    total[q] += turned * value
+        result[p] = total
+    return result

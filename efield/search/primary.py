@@ -1,0 +1,57 @@
+"""The primary field of placed coils, at the few points a basis looks at and at all nodes of a head."""
+
+from collections.abc import Callable, Sequence
+from functools import lru_cache, partial
+from typing import Final
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from efield.coils.compressed import compress
+from efield.coils.model import Coil, SampledField
+from efield.coils.primary import dadt
+from efield.ground.pose import Pose
+
+FloatArray = NDArray[np.float64]
+Placed = tuple[Coil, Pose]
+
+#: Coils of fewer sources are summed directly: that costs less than storing their field.
+_FEW_SOURCES: Final = 200
+
+#: Nodes evaluated together for a block of placements: their fields fit into the cache while they are interleaved.
+_NODES: Final = 1 << 14
+
+
+@lru_cache(maxsize=64)
+def evaluator(coil: Coil) -> Callable[[Pose, FloatArray, float], FloatArray]:
+    """dA/dt (n, 3) in V/m of a coil at a pose, points (n, 3) in mm and a dI/dt in A/s."""
+    sampled = any(isinstance(source, SampledField) for source in coil.sources)
+    return partial(dadt, coil) if sampled or len(coil) < _FEW_SOURCES else compress(coil).dadt
+
+
+def sample(coil: Coil, pose: Pose, points: FloatArray, didt: float) -> FloatArray:
+    """(s * 3,) primary field at a few hundred points, on one thread.
+
+    That takes less time than waking the other threads (0.08 ms against 2 ms on busy cores).
+    """
+    threads = numba.get_num_threads()
+    numba.set_num_threads(1)
+    try:
+        return evaluator(coil)(pose, points, didt).ravel()
+    finally:
+        numba.set_num_threads(threads)
+
+
+def samples(placed: Sequence[Placed], points: FloatArray, didt: float) -> FloatArray:
+    """(s * 3, p) primary field of many placements."""
+    return np.stack([sample(coil, pose, points, didt) for coil, pose in placed], axis=1)
+
+
+def at_nodes(placed: Sequence[Placed], nodes_mm: FloatArray, didt: float) -> FloatArray:
+    """(n, 3, b) primary field of a block of placements."""
+    field = np.empty((len(nodes_mm), 3, len(placed)))
+    for low in range(0, len(nodes_mm), _NODES):
+        part = nodes_mm[low : low + _NODES]
+        field[low : low + _NODES] = np.stack([evaluator(coil)(pose, part, didt) for coil, pose in placed], axis=-1)
+    return field

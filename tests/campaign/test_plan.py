@@ -1,0 +1,168 @@
+"""A study is checked before any work, everything that is wrong with it is told at once, with its place."""
+
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from efield.campaign.plan import parse_study, read_study
+from efield.campaign.problems import StudyError, line_of
+from efield.campaign.survey import survey
+from efield.ground.errors import FileFormatError
+from efield.head.spheres import sphere_head
+from efield.targeting.placement import place_coil
+from efield.targeting.targets import m1_hand
+
+
+def problems(path):
+    with pytest.raises(StudyError) as found:
+        read_study(path)
+    return {problem.place: problem for problem in found.value.problems}
+
+
+def test_everything_wrong_is_listed_at_once_with_its_line(study_file):
+    path = study_file(
+        ("sphere.msh", "nothing.msh"),
+        ('two = "', 'ring = "magstim-70mm-figure9"\ntwo = "'),
+        ("m1-hand-left", "m1-hnad-left"),
+        ("radius_mm = 6\n", "radius_mm = -6\n"),
+        ("spacing_mm", "spacing"),
+        ("didt = [1e6, -5e7]", "didt = 1e6\nintensity_percent = 150"),
+        ("chunk = 8", 'chunk = 0\nmetrics = ["mean"]'),
+    )
+    found = problems(path)
+    text = path.read_text().splitlines()
+    expected = {
+        "heads.a": "must be a file that exists",
+        "heads.b": "must be a file that exists",
+        "coils.ring": "magstim-70mm-figure8",
+        "targets.hand.name": "m1-hand-left",
+        "grid.spacing": "did you mean 'spacing_mm'?",
+        "grid": "radius_mm must be between 0",
+        "drive": "together",
+        "output.chunk": "whole number",
+        "output.metrics": "mean_magnitude",
+    }
+    assert set(expected) <= set(found)
+    for place, words in expected.items():
+        messages = " ".join(str(p) for p in _all(path) if p.place == place)
+        assert words in messages
+        assert place.split(".")[-1] in text[found[place].line - 1] or place == "targets.hand.name"
+
+
+def _all(path):
+    with pytest.raises(StudyError) as found:
+        read_study(path)
+    return found.value.problems
+
+
+BAD = {
+    "an unknown section": (("[drive]", "[drvie]"), "drvie", "did you mean 'drive'?"),
+    "text for a number": (("chunk = 8", 'chunk = "8"'), "output.chunk", "whole number"),
+    "a boolean for a number": (("radius_mm = 6\n", "radius_mm = true\n"), "grid.radius_mm", "must be a number"),
+    "a range that leads away": (("step = 45", "step = -45"), "grid.angles_deg", "lead from start to stop"),
+    "an angle twice": (("{ start = 0, stop = 135, step = 45 }", "[0, 45, 0]"), "grid", "each value once"),
+    "a drive twice": (("[1e6, -5e7]", "[1e6, 1e6]"), "drive", "different"),
+    "a nan": (("didt = [1e6, -5e7]", "didt = nan"), "drive.didt", "finite"),
+    "an unknown tissue": (("bone = 0.02", "bonne = 0.02"), "heads.b.conductivity", "bone"),
+    "a label that is no file name": (("a = ", '"../a" = '), "heads.../a", "letters, digits"),
+    "no head": (("[heads]", "[heads]\n[unused]"), "heads", "at least one"),
+    "an option of another engine": (("[drive]", "[engine]\nbasis_tol = 0.1\n[drive]"), "engine.basis_tol", "reduced"),
+    "fields of the engine that has none": (
+        ("[output]", '[engine]\nkind = "reciprocal"\n[output]\nfields = true'),
+        "output.fields",
+        "must be false",
+    ),
+    "percent of an unknown maximum": (("didt = [1e6, -5e7]", "intensity_percent = 50"), "drive", "not known"),
+    "a direction for a name": (("radius_mm = 20", "direction = [1, 0, 0]"), "targets.hand.direction", "center_mm"),
+    "no place to write": (('folder = "out"', ""), "output", "folder must be given"),
+    "poses for two heads": (("radius_mm = 6\n", 'poses = "p.npy"\n'), "grid.poses", "one head"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_entries_are_refused(study_file, case):
+    change, place, words = BAD[case]
+    messages = [str(p) for p in _all(study_file(change)) if p.place == place]
+    assert messages
+    assert words in " ".join(messages)
+
+
+def test_files_that_are_no_studies_are_refused(tmp_path):
+    cases = {"missing.toml": None, "broken.toml": b"[heads\n", "binary.toml": b"\xff\x00", "long.toml": b"#" * 2**21}
+    for name, content in cases.items():
+        if content is not None:
+            (tmp_path / name).write_bytes(content)
+        with pytest.raises(FileFormatError, match=name):
+            read_study(tmp_path / name)
+
+
+def test_ranges_hold_both_ends_and_lists_are_taken_as_they_are(study_file):
+    assert read_study(study_file()).grid.angles_deg == (0.0, 45.0, 90.0, 135.0)
+    fine = study_file(("{ start = 0, stop = 135, step = 45 }", "{ start = 0, stop = 0.3, step = 0.1 }"))
+    assert read_study(fine).grid.angles_deg == pytest.approx((0, 0.1, 0.2, 0.3))
+
+
+def test_chunks_cover_every_placement_of_every_cell_once(study):
+    seen = {cell: [] for cell in study.cells}
+    for chunk in study.chunks():
+        seen[chunk.cell] += range(chunk.first, chunk.first + chunk.count)
+    assert len(seen) == 2
+    assert all(rows == list(range(study.count)) for rows in seen.values())
+    assert study.count == study.grid.count == 20
+
+
+def test_the_example_is_what_a_new_study_is():
+    root = Path(__file__).parents[2]
+    example = root / "examples" / "study.toml"
+    assert example.read_bytes() == (root / "efield" / "campaign" / "template.toml").read_bytes()
+    study = read_study(example)
+    assert study.count == study.grid.count
+    assert parse_study(tomllib.loads(example.read_text()), example.parent).cells == study.cells
+
+
+def poses_study(study_file, files, poses, **options):
+    (files / "poses.npy").unlink(missing_ok=True)
+    np.save(files / "poses.npy", poses)
+    return study_file(
+        ('b = { path = "' + f'{files}/sphere.msh", conductivity = {{ bone = 0.02 }} }}', ""),
+        ("radius_mm = 6\nspacing_mm = 6\nangles_deg = { start = 0, stop = 135, step = 45 }", f'poses = "{files}/poses.npy"'),
+    )
+
+
+def test_poses_come_from_a_file_and_must_be_rigid_and_clear(study_file, files):
+    head = sphere_head(edge_mm=20.0)
+    poses = np.array([place_coil(head, m1_hand(head), angle, 5.0).matrix for angle in (0, 30)])
+    study = read_study(poses_study(study_file, files, poses))
+    # The nearest rotation to a rotation is itself up to rounding.
+    assert np.allclose(study.poses, poses, rtol=0, atol=1e-12)
+    survey(study)
+    inside = poses.copy()
+    inside[1, :3, 3] *= 0.5
+    with pytest.raises(StudyError, match=r"1 of 2 poses do not, the first is number 1"):
+        survey(read_study(poses_study(study_file, files, inside)))
+    for damage, words in ((poses[:, :3], "shape"), (poses * 2, "pose 0"), (poses + np.nan, "finite")):
+        (problem,) = _all(poses_study(study_file, files, damage))
+        assert words in problem.message
+    np.savetxt(files / "poses.csv", poses.reshape(2, 16), delimiter=",")
+    path = poses_study(study_file, files, poses)
+    path.write_text(path.read_text().replace("poses.npy", "poses.csv"))
+    assert np.allclose(read_study(path).poses, poses)
+
+
+def test_what_a_head_lacks_is_listed_for_all_targets(study_file):
+    path = study_file(
+        ("[targets]", '[targets]\nleg = "m1-leg-left"\nfar = { center_mm = [0, 0, 300] }'), ("conductivity = { bone", "conductivity = { csf")
+    )
+    with pytest.raises(StudyError) as found:
+        survey(read_study(path))
+    messages = [str(problem) for problem in found.value.problems]
+    assert len(messages) == 4
+    assert sum("targets.leg on head" in message and "MNI" in message for message in messages) == 2
+    assert sum("targets.far on head" in message for message in messages) == 2
+
+
+def test_lines_are_found_in_tables_and_inline():
+    text = "[a]\nx = 1\n# x = 2\n[b]\nx = { y = 1 }\n"
+    assert [line_of(text, place) for place in ("a.x", "b.x", "b.x.y", "b.z", "c")] == [2, 5, 5, 4, None]

@@ -1,0 +1,245 @@
+"""A store survives being killed at any step, tells damage from work that is left, and has one writer at a time."""
+
+import errno
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import xarray
+
+from efield.campaign import disk
+from efield.campaign.integrity import check, repair
+from efield.campaign.lock import Lock
+from efield.campaign.plan import read_study
+from efield.campaign.run import ChunkError, run
+from efield.campaign.store import writing
+from efield.coils.model import Coil
+from efield.ground.errors import FileFormatError, InputError
+from efield.io.ccd import write_ccd
+
+
+class Killed(BaseException):
+    """Stands for SIGKILL: nothing catches it, and nothing that would run after it runs."""
+
+
+@pytest.fixture
+def killed_at(monkeypatch):
+    """Lets a process die at its n-th step that touches the disk, before or after the step."""
+    steps = [(os, "replace"), (os, "rename"), (os, "fsync"), (os, "mkdir"), (os, "unlink")]
+
+    def arm(count, after):
+        left = [count]
+
+        def deadly(original):
+            def step(*arguments, **options):
+                left[0] -= 1
+                if left[0] < 0:
+                    raise Killed
+                if left[0] == 0 and not after:
+                    raise Killed
+                result = original(*arguments, **options)
+                if left[0] == 0:
+                    raise Killed
+                return result
+
+            return step
+
+        for module, name in steps:
+            monkeypatch.setattr(module, name, deadly(getattr(module, name)))
+
+    return arm
+
+
+def test_killed_at_any_step_it_ends_with_the_same_bytes(study, whole, pretend, killed_at, monkeypatch, contents):
+    expected, out = contents(whole), Path(study.output)
+    # Every step of the first chunks and of the tables would take long; a stride that is prime to their pattern.
+    for number, count in enumerate(range(1, 400, 7)):
+        killed_at(count, after=number % 2 == 0)
+        try:
+            run(study, pretend)
+        except Killed:
+            # Zarr's threads outlive this exception, which they would not outlive a real kill: they must meet the
+            # deadly steps before those are taken away.
+            time.sleep(0.05)
+        else:
+            break
+        finally:
+            monkeypatch.undo()
+    else:
+        pytest.fail("a run had more steps than were tried")
+    assert contents(out) == expected
+    assert number > 5
+
+
+def test_finished_chunks_are_not_computed_again(study, pretend):
+    with pytest.raises(ChunkError, match="0-0-0-000001"):
+        pretend.refused = ("0-0-0-000001", "1-0-0-000002")
+        run(study, pretend)
+    pretend.names.clear()
+    pretend.refused = ()
+    outcome = run(study, pretend)
+    assert pretend.names == ["0-0-0-000001", "1-0-0-000002"]
+    assert (outcome.chunks, outcome.found, outcome.computed) == (6, 4, 2)
+    pretend.names.clear()
+    assert run(study, pretend).found == 6
+    assert pretend.names == []
+
+
+def test_what_is_not_finished_is_nan_for_readers(study, pretend):
+    pretend.refused = ("0-0-0-000001",)
+    with pytest.raises(ChunkError):
+        run(study, pretend)
+    with xarray.open_zarr(Path(study.output) / "sweep.zarr", chunks=None) as data:
+        missing = data.mean_magnitude.isnull().isel(coil=0, target=0, didt=0).values
+    assert missing[0].nonzero()[0].tolist() == list(range(8, 16))
+    assert not missing[1].any()
+
+
+def flip(path, at=-1):
+    data = bytearray(path.read_bytes())
+    data[at] ^= 1
+    path.write_bytes(bytes(data))
+
+
+DAMAGE = {
+    "a flipped bit in a chunk": (lambda out: flip(out / "sweep.zarr/along/c/1/0/0/0/2"), "1-0-0-000002"),
+    "a lost file": (lambda out: (out / "sweep.zarr/matrix/c/0/0/0/1/0/0").unlink(), "0-0-0-000001"),
+    "a truncated file": (lambda out: os.truncate(out / "sweep.zarr/across/c/0/0/0/0/0", 5), "0-0-0-000000"),
+    "an empty marker": (lambda out: os.truncate(out / "chunks/0-0-0-000002.json", 0), "0-0-0-000002"),
+    "metadata": (lambda out: flip(out / "sweep.zarr/along/zarr.json", 50), "along/zarr.json"),
+    "a coordinate": (lambda out: flip(out / "sweep.zarr/angle_deg/c/0"), "angle_deg/c/0"),
+    "a table": (lambda out: flip(out / "table.csv", 100), "damaged"),
+}
+
+
+@pytest.mark.parametrize("case", DAMAGE)
+def test_damage_is_found_and_repaired_to_the_same_bytes(whole, pretend, contents, case):
+    hurt, where = DAMAGE[case]
+    expected = contents(whole)
+    assert check(whole).good
+    hurt(whole)
+    condition = check(whole)
+    assert not condition.good
+    assert where in [*condition.damaged, *condition.metadata, condition.tables]
+    repair(whole, pretend)
+    assert pretend.names == list(condition.damaged)
+    assert contents(whole) == expected
+    assert check(whole).good
+
+
+def test_a_run_stops_at_damage_and_says_how_to_repair(study_file, whole, pretend):
+    flip(whole / "sweep.zarr/along/c/1/0/0/0/2")
+    with pytest.raises(InputError, match=r"1-0-0-000002.*--repair"):
+        run(read_study(study_file(), whole), pretend)
+    assert pretend.names == []
+
+
+def test_a_full_disk_costs_nothing_that_was_finished(study, whole, pretend, contents, monkeypatch):
+    sealed, calls = disk.sealed, []
+
+    def full(path):
+        calls.append(path)
+        if len(calls) > 9:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return sealed(path)
+
+    monkeypatch.setattr(disk, "sealed", full)
+    with pytest.raises(disk.DiskFullError, match=r"No space left.*same command"):
+        run(study, pretend)
+    monkeypatch.undo()
+    assert check(study.output).good
+    run(study, pretend)
+    assert contents(study.output) == contents(whole)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="limits of a process are POSIX")
+def test_a_file_that_may_not_grow_is_reported_like_a_full_disk(study, pretend):
+    import resource
+
+    with writing(study) as store:
+        chunk = store.pending()[0]
+        result = next(pretend(store, [chunk], None))[1]
+        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (64, hard))
+        try:
+            with pytest.raises(disk.DiskFullError, match="room"):
+                store.write(chunk, result.arrays, result.made_of)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        assert chunk in store.pending()
+        store.write(chunk, result.arrays, result.made_of)
+        assert chunk not in store.pending()
+    assert check(study.output).good
+
+
+def test_a_second_writer_is_refused(study, pretend):
+    with writing(study), pytest.raises(InputError, match="one process"):
+        run(study, pretend)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL is POSIX")
+def test_the_lock_of_a_killed_process_does_not_block(tmp_path):
+    code = (
+        "import sys, time; from pathlib import Path; from efield.campaign.lock import Lock\n"
+        "with Lock(Path(sys.argv[1])): print('held', flush=True); time.sleep(60)"
+    )
+    path = tmp_path / "lock"
+    with subprocess.Popen([sys.executable, "-c", code, str(path)], stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout.readline() == "held\n"
+        with pytest.raises(InputError, match="one process"), Lock(path):
+            pass
+        holder.kill()
+    with Lock(path):
+        pass
+
+
+CHANGES = {
+    "the grid": (("radius_mm = 6", "radius_mm = 7"), "grid.radius_mm was 6.0, is 7.0"),
+    "a conductivity": (("bone = 0.02", "bone = 0.03"), "heads.b"),
+    "the chunks": (("chunk = 8", "chunk = 9"), "output.chunk was 8, is 9"),
+    "the drives": (("[1e6, -5e7]", "[1e6]"), "drive.values"),
+    "a label": (('two = "', 'three = "'), "coils.three"),
+}
+
+
+@pytest.mark.parametrize("case", CHANGES)
+def test_a_changed_study_is_refused_with_what_changed(study_file, whole, pretend, contents, case):
+    change, words = CHANGES[case]
+    before = contents(whole)
+    with pytest.raises(InputError, match=words.replace(".", r"\.")):
+        run(read_study(study_file(change), whole), pretend)
+    assert contents(whole) == before
+
+
+def test_a_changed_coil_file_is_refused(study_file, pretend, files, tmp_path):
+    copy = tmp_path / "copy.ccd"
+    copy.write_bytes((files / "two.ccd").read_bytes())
+    path, out = study_file((f"{files}/two.ccd", str(copy))), tmp_path / "other"
+    run(read_study(path, out), pretend)
+    write_ccd(copy, Coil.from_dipoles([[-30, 0, -8], [30, 0, -8]], [[0, 0, 5], [0, 0, -6]]))
+    with pytest.raises(InputError, match=r"coils\.two \(its file\)"):
+        run(read_study(path, out), pretend)
+
+
+def test_a_result_of_another_head_is_refused(study, pretend):
+    def other(store, chunks, ear):
+        for chunk, result, error, who in pretend(store, chunks, ear):
+            result.made_of["head"] = "0" * 32
+            yield chunk, result, error, who
+
+    with pytest.raises(InputError, match=r"a\.hand\.two .* its head changed"):
+        run(study, other)
+
+
+def test_folders_of_others_are_left_alone(study, pretend):
+    out = Path(study.output)
+    out.mkdir()
+    (out / "thesis.txt").write_text("mine")
+    with pytest.raises(InputError, match=r"holds thesis\.txt"):
+        run(study, pretend)
+    assert [path.name for path in out.iterdir()] == ["thesis.txt"]
+    with pytest.raises(FileFormatError, match=r"study\.json cannot be read"):
+        check(out)
