@@ -42,6 +42,9 @@ def build(
     tilt: Annotated[float, typer.Option(help="Largest tilt against the scalp, degrees.")] = 8.0,
     distances: Annotated[str, typer.Option(help="Least and largest gap from scalp to coil, mm.")] = "2,10",
     region_radius: Annotated[float, typer.Option(help="Brain within this distance of the target, mm.")] = 35.0,
+    whole_brain: Annotated[bool, typer.Option("--whole-brain", help="All of the brain, both hemispheres.")] = False,
+    at: Annotated[str, typer.Option(help="tets: gray and white matter; surface: the middle of the cortex.")] = "tets",
+    clearance: Annotated[float, typer.Option(help="With --coil any: least gap from scalp to wires, mm.")] = 5.0,
     tol: Annotated[float, typer.Option(help="Largest relative error of E wanted at any held-out placement.")] = 1e-3,
     max_solves: Annotated[int, typer.Option(help="Give up after this many full solves.")] = 384,
     seed: Annotated[int, typer.Option(help="The same seed gives the same basis.")] = 0,
@@ -58,6 +61,8 @@ def build(
       efield basis build hand-basis
 
       efield basis build leg-basis --target m1-leg-left --coil magventure-c-b60 --radius 20 --tol 0.002
+
+      efield basis build any-basis --coil any --at surface --tol 0.01 --max-solves 1024
     """
     from efield.search.basis import ReducedBasis
     from efield.targeting.targets import named_target, parse_target
@@ -68,15 +73,18 @@ def build(
         raise InputError(f"OUT must be a folder that does not exist yet; instead {out} does: delete it, or rename")
     steps, solves = Steps(2), out.with_name(f"{out.name}.solves")
     sim, maker = _prepared(head, coil, conductivity, steps)
+    over = named_target(sim.head, target)
     with Bar("building", max_solves, "solves") as bar:
         basis = ReducedBasis.build(
             sim,
             maker,
-            named_target(sim.head, target),
+            over,
             radius_mm=radius,
             tilt_deg=tilt,
             distance_mm=gaps,
-            region_radius_mm=region_radius,
+            region_radius_mm=None if whole_brain else region_radius,
+            at=at,
+            clearance_mm=clearance,
             tol=tol,
             max_solves=max_solves,
             seed=seed,
@@ -88,8 +96,8 @@ def build(
     _show(basis.certificate, as_json)
     if not basis.certificate.met:
         ERR.print(
-            f"note: the error asked for ({tol:g}) was not reached in {basis.certificate.solves} solves: allow more with "
-            "--max-solves, or ask for a smaller region",
+            f"note: the error asked for ({tol:g}) was not reached in {basis.certificate.solves} solves: allow more "
+            "with --max-solves, or ask for a smaller region",
             markup=False,
         )
         raise typer.Exit(1)
@@ -113,7 +121,12 @@ def info(folder: FolderArgument, as_json: JsonOption = False) -> None:
         f"{low:g} to {high:.4g} mm from it, all angles",
         soft_wrap=True,
     )
-    OUT.print(f"{_megabytes(folder):.1f} MB on disk")
+    where = "tetrahedra of gray and white matter" if note["at"] == "tets" else "vertices of the middle of the cortex"
+    size = f"{note['modes']} modes, {_megabytes(folder):.1f} MB"
+    OUT.print(
+        f"the {note['field']} field in {note['places']} {where}, {size}",
+        soft_wrap=True,
+    )
     OUT.print(str(Certificate.from_json(note["certificate"])), markup=False)
 
 
@@ -147,12 +160,12 @@ def check(
         raise typer.Exit(1)
 
 
-def _prepared(head: str, coil: str, conductivity: list[str] | None, steps: Steps) -> "tuple[Simulator, Coil]":
+def _prepared(head: str, coil: str, conductivity: list[str] | None, steps: Steps) -> "tuple[Simulator, Coil | str]":
     from efield.app.simulation import parse_conductivity
     from efield.io.load import load_coil, load_head
     from efield.targeting.simulate import Simulator
 
-    sigma, maker = parse_conductivity(tuple(conductivity or ())), load_coil(coil)
+    sigma, maker = parse_conductivity(tuple(conductivity or ())), coil if coil == "any" else load_coil(coil)
     with steps(f"loading head {head}"):
         mesh = load_head(head)
     with steps("preparing the solver"):

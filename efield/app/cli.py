@@ -74,6 +74,27 @@ ConductivityOption = Annotated[
     list[str] | None,
     typer.Option(help="Conductivity of a tissue, NAME=S/m, such as --conductivity bone=0.012; repeatable."),
 ]
+ConductivityTableOption = Annotated[
+    Path | None,
+    typer.Option(help="Conductivities of many tissues, a .csv (tag,value or tag,name,value) or .toml file."),
+]
+TensorsOption = Annotated[
+    Path | None,
+    typer.Option(help="Diffusion tensors, NIfTI of 6 components in mm^2/s: white and gray matter conduct accordingly."),
+]
+TensorOrderOption = Annotated[
+    str | None,
+    typer.Option(help="Whose order and axes the components have: fsl (dtifit) or mrtrix (dwi2tensor). Needed."),
+]
+TensorMappingOption = Annotated[
+    str | None,
+    typer.Option(
+        help="Diffusion to conductivity: volume-normalized (the default), direct or direct-fitted.", show_default=False
+    ),
+]
+TensorFactorOption = Annotated[
+    float | None, typer.Option(help="Factor of the direct mapping in S s/mm^3; 0.844 unless given.")
+]
 OrderOption = Annotated[
     int, typer.Option(help="Order of the finite elements: 2 is slower and follows the field more finely.")
 ]
@@ -95,6 +116,11 @@ def simulate(
     intensity: IntensityOption = None,
     allow_collision: AllowCollisionOption = False,
     conductivity: ConductivityOption = None,
+    conductivity_table: ConductivityTableOption = None,
+    tensors: TensorsOption = None,
+    tensor_order: TensorOrderOption = None,
+    tensor_mapping: TensorMappingOption = None,
+    tensor_factor: TensorFactorOption = None,
     order: OrderOption = 1,
     out: OutOption = Path("efield-out"),
     as_json: JsonOption = False,
@@ -123,6 +149,11 @@ def simulate(
         stimulator=stimulator,
         intensity=intensity,
         conductivities=tuple(conductivity or ()),
+        conductivity_table=conductivity_table,
+        tensors=tensors,
+        tensor_order=tensor_order,
+        tensor_mapping=tensor_mapping,
+        tensor_factor=tensor_factor,
         order=order,
         out=out,
         allow_collision=allow_collision,

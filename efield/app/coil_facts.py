@@ -26,6 +26,7 @@ def coil_facts(coil: Coil) -> dict[str, Any]:
         "sources": _counts(coil),
         "casing_mm": coil.casing_mm,
         "casing_triangles": None if coil.casing is None else len(coil.casing),
+        "casing_known": coil.casing_points_mm is not None and len(coil.casing_points_mm) > 0,
         "max_didt": coil.max_didt,
         "net_moment_am2": None if moment is None else [round(float(m), 12) + 0.0 for m in moment],
         "inductance_henry": None if henry is None else henry.henry,
@@ -60,7 +61,7 @@ def facts_table(facts: dict[str, Any]) -> Table:
         "also": ", ".join(facts["aliases"]),
         "field sources": ", ".join(f"{count} {kind}" for kind, count in facts["sources"].items()),
         "winding to casing": f"{facts['casing_mm']:g} mm",
-        "casing": f"{facts['casing_triangles']} triangles" if facts["casing_triangles"] else "points",
+        "casing": _casing_words(facts),
         "max dI/dt at 100 %": "unknown" if didt is None else f"{didt / 1e6:.2f} A/us",
         "net magnetic moment": "unknown" if moment is None else "({:.4g}, {:.4g}, {:.4g}) A m2 per A".format(*moment),
         "inductance": "unknown: not made of closed wires" if henry is None else f"{henry * 1e6:.2f} uH{wire}",
@@ -72,6 +73,12 @@ def facts_table(facts: dict[str, Any]) -> Table:
     for assumption in facts["assumptions"]:
         table.add_row("assumed", assumption)
     return table
+
+
+def _casing_words(facts: dict[str, Any]) -> str:
+    if facts["casing_triangles"]:
+        return f"{facts['casing_triangles']} triangles"
+    return "points" if facts["casing_known"] else "unknown"
 
 
 def convert_coil(coil: Coil, out: Path, spacing_mm: float) -> list[str]:

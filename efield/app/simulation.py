@@ -3,6 +3,7 @@
 import json
 import os
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,12 +14,15 @@ from efield.coils import stimulators
 from efield.coils.model import Coil
 from efield.ground import checks
 from efield.ground.errors import InputError
+from efield.head.anisotropy import MAPPINGS
 from efield.head.conductivity import Conductivity
 from efield.head.mesh import HeadMesh
 from efield.head.registration import register_to_mni
-from efield.head.tissue import tissue_tag
+from efield.head.tissue import tissue_name
 from efield.io.atomic import replacing
+from efield.io.conductivity_table import ConductivityTable, read_conductivity_table
 from efield.io.load import load_coil, load_head, load_pose
+from efield.io.tensor import check_order, read_tensors
 from efield.targeting.field import EField
 from efield.targeting.metrics import Summary
 from efield.targeting.placement import check_clear, place_coil
@@ -31,6 +35,18 @@ _DEFAULT_DIDT: Final = 1e6
 _SMALL_DIDT: Final = 1e4
 
 _DISCLAIMER: Final = "research software, not a medical device: an intensity for a person needs a clinician"
+
+
+def parse_conductivity(texts: tuple[str, ...], table: Path | None = None) -> Conductivity:
+    """The default table, with the tissues of a file replaced, then those given as ``NAME=S/m``."""
+    given = ConductivityTable() if table is None else read_conductivity_table(table)
+    overrides = dict(given.values)
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise InputError(f"--conductivity must be NAME=S/m, such as bone=0.012; instead received {text!r}")
+        overrides[given.tag(name)] = checks.positive(f"--conductivity {name}", value)
+    return Conductivity().with_values(overrides)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +63,11 @@ class Request:
     stimulator: str | None
     intensity: float | None
     conductivities: tuple[str, ...] = ()
+    conductivity_table: Path | None = None
+    tensors: Path | None = None
+    tensor_order: str | None = None
+    tensor_mapping: str | None = None
+    tensor_factor: float | None = None
     order: int = 1
     out: Path
     allow_collision: bool = False
@@ -56,7 +77,8 @@ class Request:
         checks.positive("--distance", self.distance_mm)
         checks.number("--angle", self.angle_deg)
         parse_target(self.target)
-        self.conductivity()
+        self._check_tensors()
+        self.conductivity  # noqa: B018 (files with errors in them end the run here)
         if self.order not in (1, 2):
             raise InputError(f"--order must be 1 or 2; instead received {self.order}")
         if self.stimulator is not None and self.intensity is None:
@@ -67,15 +89,23 @@ class Request:
                 raise InputError("--didt and --intensity must not be given together; each sets the drive")
         _check_writable(self.out)
 
+    def _check_tensors(self) -> None:
+        if self.tensors is not None:
+            check_order(self.tensor_order)
+        elif (self.tensor_order, self.tensor_mapping, self.tensor_factor) != (None, None, None):
+            raise InputError("--tensor-order, --tensor-mapping and --tensor-factor must come with --tensors, a file")
+
+    @cached_property
     def conductivity(self) -> Conductivity:
-        """The default table with the tissues named on the command line replaced."""
-        overrides = {}
-        for text in self.conductivities:
-            name, equals, value = text.partition("=")
-            if not equals:
-                raise InputError(f"--conductivity must be NAME=S/m, such as bone=0.012; instead received {text!r}")
-            overrides[tissue_tag(name)] = checks.positive(f"--conductivity {name}", value)
-        return Conductivity().with_values(overrides)
+        """The default table with what the command line and its files replace."""
+        isotropic = parse_conductivity(self.conductivities, self.conductivity_table)
+        if self.tensors is None:
+            return isotropic
+        return isotropic.with_tensors(
+            read_tensors(self.tensors, self.tensor_order),
+            mapping=self.tensor_mapping or MAPPINGS[0],
+            factor=self.tensor_factor,
+        )
 
     def drive(self, coil: Coil) -> float:
         """dI/dt in A/s."""
@@ -112,16 +142,19 @@ def run(request: Request) -> tuple[dict[str, Any], Summary]:
             if not request.allow_collision:
                 check_clear(head, coil, pose)
         with steps("preparing the solver"):
-            simulator = Simulator(head, request.conductivity(), order=request.order)
+            simulator = Simulator(head, request.conductivity, order=request.order)
         with steps("solving"):
             field = simulator.solve(coil, pose, didt)
         with steps("measuring the field"):
             warmup.wait()
             summary = field.summary(target)
-    notes = _notes(request, target, didt, summary)
+    notes = _notes(request, target, didt, summary) + _conductivity_notes(simulator)
     request.out.mkdir(parents=True, exist_ok=True)
     notes += _write_field(request.out, field, target, coil, steps)
     document = _document(request, field, target, summary, steps, notes)
+    if simulator.tensor_report is not None:
+        tensors = {"file": str(request.tensors), "order": request.tensor_order, **simulator.tensor_report.to_json()}
+        document["conductivity_tensors"] = tensors
     with replacing(request.out / "summary.json") as temporary:
         temporary.write_text(json.dumps(document, indent=2) + "\n")
     return document, summary
@@ -148,6 +181,17 @@ def _notes(request: Request, target: Target, didt: float, summary: Summary) -> l
     return notes
 
 
+def _conductivity_notes(simulator: Simulator) -> list[str]:
+    """What became of tensors, and values given for tissues that the head does not have."""
+    defaults = Conductivity().values
+    given = {tag for tag, value in simulator.conductivity.values.items() if defaults.get(tag) != value}
+    idle = sorted(given - set(simulator.head.tags))
+    notes = (
+        [f"conductivity given for {', '.join(map(tissue_name, idle))}, which this head does not have"] if idle else []
+    )
+    return notes + ([] if simulator.tensor_report is None else simulator.tensor_report.lines())
+
+
 def _write_field(out: Path, field: EField, target: Target, coil: Coil, steps: Steps) -> list[str]:
     from efield.viz.picture import save_picture
 
@@ -166,7 +210,7 @@ def _document(
     return {
         "efield": __version__,
         "head": {"name": request.head, **_sizes(field.head)},
-        "conductivity": {tag: request.conductivity().values[tag] for tag in field.head.tags},
+        "conductivity": {tag: request.conductivity.values[tag] for tag in field.head.tags},
         "coil": field.coil.name,
         "pose": field.pose.matrix.tolist(),
         "target": {

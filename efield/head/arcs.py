@@ -10,6 +10,7 @@ from scipy.sparse.csgraph import dijkstra
 from scipy.spatial import ConvexHull
 
 from efield.ground.errors import InputError
+from efield.head.closest import signed_distance
 from efield.head.surface import Surface
 
 #: Below this height over its chord an arc is straight (mm).
@@ -146,17 +147,7 @@ def half_arcs(
 
 def nearest_on_surface(surface: Surface, point: NDArray[np.float64]) -> NDArray[np.float64]:
     """The point of a surface that is nearest to a point, (3,) mm."""
-    to_center = np.linalg.norm(surface.centers_mm - point, axis=1)
-    corners = surface.points_mm[surface.triangles]
-    radius = np.linalg.norm(corners - surface.centers_mm[:, None], axis=2).max(axis=1)
-    candidate = to_center - radius <= np.linalg.norm(surface.points_mm - point, axis=1).min()
-    corners, normal = corners[candidate], surface.triangle_normals[candidate]
-    sides = np.roll(corners, -1, axis=1) - corners
-    foot = point - np.einsum("ij,ij->i", point - corners[:, 0], normal)[:, None] * normal
-    turn = np.einsum("tkj,tj->tk", np.cross(sides, foot[:, None] - corners), normal)
-    on_edge = _nearest_on_segments(point, corners.reshape(-1, 3), (corners + sides).reshape(-1, 3))[1]
-    feet = np.vstack([foot[(turn >= 0).all(axis=1)], on_edge])
-    return np.asarray(feet[np.linalg.norm(feet - point, axis=1).argmin()])
+    return np.asarray(signed_distance(surface).find(point[None])[0][0])
 
 
 def _ways(

@@ -1,33 +1,55 @@
-"""The nearest place on a triangle surface, for many points at once."""
+"""The nearest place on a triangle surface, and on which side of it a point lies.
+
+Triangles stand in a tree of boxes (`efield.kernels.clearance`); what is found is exact. The side is told by the
+pseudonormal of the nearest face, edge or vertex.
+
+References
+----------
+Baerentzen JA, Aanaes H. Signed distance computation using the angle weighted pseudonormal. IEEE Trans Vis Comput Graph
+2005;11:243-253.
+"""
+
+from functools import cached_property
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
 
 from efield.head.surface import TriangleSurface
+from efield.kernels import clearance as kernel
 
-#: Triangles whose centers are nearest to a point; one of them holds the nearest place unless neighboring triangles
-#: differ in size severalfold.
-_CANDIDATES = 20
-_CHUNK = 20_000
+FloatArray = NDArray[np.float64]
 
 
-class ClosestPoints:
-    """Finds the nearest places on a surface.
+class SignedDistance:
+    """A triangle surface made ready for nearest places; called, it gives signed distances. See `signed_distance`.
 
     Parameters
     ----------
     surface : TriangleSurface
-        Its triangles are sorted by their centers into a search tree. Each point is compared with the 20 triangles of
-        nearest center: on the gray/white interface of the MNI152 head 0.04 % of the distances come out longer than with
-        200, by 0.06 mm at the median of those and 0.6 mm at most.
+
+    Attributes
+    ----------
+    corners : (t, 3, 3) float, mm
+        Triangles in the order of the tree's leaves.
+    boxes : (b, 2, 3) float, mm
+        The tree.
     """
 
     def __init__(self, surface: TriangleSurface) -> None:
-        self._corners = surface.points_mm[surface.triangles]
-        self._tree = cKDTree(surface.centers_mm)
+        # A surface of its own: one made ready must not keep alive the surface by which it is remembered.
+        self._surface = TriangleSurface(surface.points_mm, surface.triangles)
+        corners = surface.points_mm[surface.triangles]
+        leaves = 1 << int(np.ceil(np.log2(max(1.0, len(corners) / kernel.LEAF))))
+        self._order = by_halving(corners.mean(axis=1), leaves, kernel.LEAF)
+        self.corners = np.ascontiguousarray(corners[self._order], dtype=np.float64)
+        self.boxes = _boxes(self.corners, leaves)
 
-    def find(self, points_mm: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    @cached_property
+    def _normals(self) -> FloatArray:
+        return _pseudonormals(self._surface)[self._order]
+
+    def find(self, points_mm: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Nearest places and their distances.
 
         Parameters
@@ -39,61 +61,90 @@ class ClosestPoints:
         places : (n, 3) float, mm
         distance : (n,) float, mm
         """
-        places = np.empty_like(points_mm)
-        for start in range(0, len(points_mm), _CHUNK):
-            part = points_mm[start : start + _CHUNK]
-            places[start : start + _CHUNK] = self._find(part)
-        return places, np.asarray(np.linalg.norm(points_mm - places, axis=1))
+        number, weights, squared = self._nearest(points_mm, np.inf)
+        return np.einsum("nk,nkx->nx", weights, self.corners[number]), np.asarray(np.sqrt(squared))
 
-    def _find(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
-        count = min(_CANDIDATES, len(self._corners))
-        _, index = self._tree.query(points, k=count)
-        best = np.full(len(points), np.inf)
-        places = np.empty_like(points)
-        for candidate in index.reshape(len(points), count).T:
-            foot = closest_on_triangles(points, self._corners[candidate])
-            squared = ((points - foot) ** 2).sum(axis=1)
-            nearer = squared < best
-            best[nearer], places[nearer] = squared[nearer], foot[nearer]
-        return places
+    def __call__(self, points_mm: FloatArray, upper_mm: float = np.inf) -> FloatArray:
+        """(n,) distances of (n, 3) points in mm, negative inside; those beyond `upper_mm` are not sought."""
+        number, weights, squared = self._nearest(points_mm, upper_mm)
+        foot = np.einsum("nk,nkx->nx", weights, self.corners[number])
+        zero = weights == 0
+        on_edge, on_corner = zero.sum(axis=1) == 1, zero.sum(axis=1) == 2
+        # The edge opposite to the corner of weight zero: 01 is opposite to 2, 12 to 0, 20 to 1.
+        feature = np.where(on_edge, 1 + (np.argmax(zero, axis=1) + 1) % 3, 0)
+        feature = np.where(on_corner, 4 + np.argmax(weights, axis=1), feature)
+        side = np.einsum("nx,nx->n", points_mm - foot, self._normals[number, feature])
+        inside = (side < 0) & (squared < upper_mm**2)
+        return np.asarray(np.where(inside, -1.0, 1.0) * np.sqrt(squared))
+
+    def _nearest(self, points_mm: FloatArray, upper_mm: float) -> tuple[NDArray[np.int64], FloatArray, FloatArray]:
+        """Number of the nearest triangle, (n, 3) weights of its corners in the nearest place, squared distance."""
+        points = np.ascontiguousarray(points_mm, dtype=np.float64)
+        number, weights, squared = kernel.nearest_triangles(points, self.corners, self.boxes, upper_mm**2)
+        return number, np.column_stack([1.0 - weights.sum(axis=1), weights]), squared
 
 
-def closest_on_triangles(points: NDArray[np.float64], corners: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The nearest point of one triangle each.
+_READY: WeakKeyDictionary[TriangleSurface, SignedDistance] = WeakKeyDictionary()
 
-    Parameters
-    ----------
-    points : (n, 3) float
-    corners : (n, 3, 3) float
-        Corners of the triangle of each point.
 
-    Returns
-    -------
-    (n, 3) float
+def signed_distance(surface: TriangleSurface) -> SignedDistance:
+    """A surface made ready, remembered for as long as the surface is alive."""
+    if surface not in _READY:
+        _READY[surface] = SignedDistance(surface)
+    return _READY[surface]
 
-    References
-    ----------
-    Ericson C. Real-Time Collision Detection. Morgan Kaufmann 2005, section 5.1.5 (the regions of a triangle).
+
+def by_halving(centers: FloatArray, leaves: int, size: int) -> NDArray[np.intp]:
+    """The order of points that puts neighbors together: `leaves` (a power of two) runs of `size` points.
+
+    Runs are halved across their longest axis, all runs of a level at once; what is missing to full runs is taken to
+    lie at infinity, so it stays behind the last point.
     """
-    a, b, c = corners[:, 0], corners[:, 1], corners[:, 2]
-    on_edges = [_on_segment(points, *edge) for edge in ((a, b), (b, c), (c, a))]
-    away = np.stack([((points - foot) ** 2).sum(axis=1) for foot in on_edges])
-    foot = np.stack(on_edges)[away.argmin(axis=0), np.arange(len(points))]
-    normal = np.cross(b - a, c - a)
-    squared = np.einsum("ij,ij->i", normal, normal)
-    safe = np.where(squared > 0, squared, 1.0)
-    # Barycentric coordinates of the foot of the perpendicular on the triangle's plane.
-    v = np.einsum("ij,ij->i", np.cross(points - a, c - a), normal) / safe
-    w = np.einsum("ij,ij->i", np.cross(b - a, points - a), normal) / safe
-    inside = (v >= 0) & (w >= 0) & (v + w <= 1) & (squared > 0)
-    plane = a + v[:, None] * (b - a) + w[:, None] * (c - a)
-    return np.asarray(np.where(inside[:, None], plane, foot))
+    order = np.arange(leaves * size)
+    padded = np.full((leaves * size, 3), np.inf)
+    padded[: len(centers)] = centers
+    for runs in 2 ** np.arange(int(np.log2(leaves))):
+        groups = padded[order].reshape(runs, -1, 3)
+        low, high = groups.min(axis=1), np.where(np.isfinite(groups), groups, -np.inf).max(axis=1)
+        axis = np.argmax(high - low, axis=1)
+        within = np.argsort(groups[np.arange(runs), :, axis], axis=1, kind="stable")
+        order = np.take_along_axis(order.reshape(runs, -1), within, axis=1).ravel()
+    return order[order < len(centers)]
 
 
-def _on_segment(
-    points: NDArray[np.float64], start: NDArray[np.float64], end: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    along = end - start
-    length = np.einsum("ij,ij->i", along, along)
-    part = np.einsum("ij,ij->i", points - start, along) / np.where(length > 0, length, 1.0)
-    return np.asarray(start + np.clip(part, 0.0, 1.0)[:, None] * along)
+def _boxes(corners: FloatArray, leaves: int) -> FloatArray:
+    """(b, 2, 3) boxes of a complete binary tree whose leaves hold `kernel.LEAF` triangles each."""
+    boxes = np.empty((2 * leaves - 1, 2, 3))
+    boxes[:, 0], boxes[:, 1] = np.inf, -np.inf
+    first = np.arange(0, len(corners), kernel.LEAF)
+    boxes[leaves - 1 : leaves - 1 + len(first), 0] = np.minimum.reduceat(corners.min(axis=1), first)
+    boxes[leaves - 1 : leaves - 1 + len(first), 1] = np.maximum.reduceat(corners.max(axis=1), first)
+    while leaves > 1:
+        children = boxes[leaves - 1 : 2 * leaves - 1].reshape(-1, 2, 2, 3)
+        leaves //= 2
+        boxes[leaves - 1 : 2 * leaves - 1, 0] = children[:, :, 0].min(axis=1)
+        boxes[leaves - 1 : 2 * leaves - 1, 1] = children[:, :, 1].max(axis=1)
+    return boxes
+
+
+def _pseudonormals(surface: TriangleSurface) -> FloatArray:
+    """(t, 7, 3) of each triangle its unit normal, the pseudonormals of its edges 01, 12, 20 and of its corners.
+
+    Corners are weighted by angle, which makes the sign exact.
+    """
+    faces, triangles = surface.triangle_normals, surface.triangles
+    edges = np.sort(triangles[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2), axis=1).astype(np.int64)
+    _, edge = np.unique(edges[:, 0] * len(surface.points_mm) + edges[:, 1], return_inverse=True)
+    at_edges = _summed(edge, np.repeat(faces, 3, axis=0))
+    corners = surface.points_mm[triangles]
+    ahead, behind = np.roll(corners, -1, axis=1) - corners, np.roll(corners, 1, axis=1) - corners
+    cosine = np.einsum("tkx,tkx->tk", ahead, behind)
+    angle = np.arctan2(np.linalg.norm(np.cross(ahead, behind), axis=2), cosine)
+    at_corners = _summed(triangles.ravel(), (angle[..., None] * faces[:, None]).reshape(-1, 3))
+    return np.concatenate([faces[:, None], at_edges.reshape(-1, 3, 3), at_corners.reshape(-1, 3, 3)], axis=1)
+
+
+def _summed(group: NDArray[np.integer], vectors: FloatArray) -> FloatArray:
+    """For each row, the sum of the vectors of its group."""
+    sums = np.column_stack([np.bincount(group, vectors[:, axis]) for axis in range(3)])
+    return np.asarray(sums[group])

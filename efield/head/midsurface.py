@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from efield.ground import checks
 from efield.ground.errors import InputError
-from efield.head.closest import ClosestPoints
+from efield.head.closest import signed_distance
 from efield.head.mesh import HeadMesh, once_per_head
 from efield.head.surface import TriangleSurface, boundary, cortex
 from efield.head.tissue import GRAY_MATTER, WHITE_MATTER
@@ -71,7 +71,7 @@ def _cortical_ways(head: HeadMesh) -> tuple[TriangleSurface, NDArray[np.float64]
             "give a surface"
         )
     pial = cortex(head)
-    places, distance = ClosestPoints(_interface(head)).find(pial.points_mm)
+    places, distance = signed_distance(_interface(head)).find(pial.points_mm)
     return pial, places, distance
 
 

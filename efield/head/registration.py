@@ -20,7 +20,7 @@ from scipy.spatial import cKDTree
 from scipy.spatial.transform import Rotation
 
 from efield.ground.errors import InputError
-from efield.head.closest import ClosestPoints
+from efield.head.closest import signed_distance
 from efield.head.mesh import HeadMesh
 from efield.head.mni import AffineMap
 from efield.head.surface import TriangleSurface, boundary
@@ -251,7 +251,7 @@ def _distances(matrix: NDArray[np.float64], moving: TriangleSurface, fixed: Tria
     distances = []
     for seekers, surface in ((moved, fixed), (fixed, moved)):
         points = _sheet(seekers).points[:_SEEKERS]
-        places, distance = ClosestPoints(surface).find(points)
+        places, distance = signed_distance(surface).find(points)
         in_mni = (points if seekers is moved else places) @ back[:3, :3].T + back[:3, 3]
         distances.append(distance[~_in_fossa(in_mni)])
     return np.concatenate(distances)

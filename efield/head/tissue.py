@@ -52,14 +52,15 @@ def tissue_name(tag: int) -> str:
 
 
 def tissue_tag(text: str) -> int:
-    """The tag meant by a tag or a tissue's name (any case, spaces or hyphens), such as ``gray-matter``.
+    """The tag meant by a tag or a tissue's name (any case; spaces, hyphens or underscores), such as ``gray-matter``.
 
     Raises
     ------
     InputError
         If no tissue has that name; the nearest is suggested.
     """
-    if text.strip().isdigit():
-        return int(text)
+    word = text.strip().lower().replace(" ", "-").replace("_", "-")
+    if word.isascii() and word.isdigit():
+        return int(word)
     tags = {tissue.name.lower().replace(" ", "-"): tissue.tag for tissue in TISSUES.values()}
-    return tags[checks.choice("tissue", text.strip().lower().replace(" ", "-"), tags)]
+    return tags[checks.choice("tissue", word, tags)]

@@ -1,7 +1,7 @@
 """Tables of conductivities by tissue: CSV or TOML, tags of the user included.
 
-CSV has a line of column names, ``tag,value`` or ``tag,name,value``, in any order; lines that start with ``#`` are comments.
-A tag is a number or the name of a known tissue. TOML has one entry per tissue, ``bone = 0.012`` or
+CSV has a line of column names, ``tag,value`` or ``tag,name,value``, in any order; lines that start with ``#`` are
+comments. A tag is a number or the name of a known tissue. TOML has one entry per tissue, ``bone = 0.012`` or
 ``501 = { name = "gel", value = 0.3 }``.
 """
 
@@ -70,7 +70,9 @@ def read_conductivity_table(path: str | os.PathLike[str]) -> ConductivityTable:
     try:
         text = cursor.data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise cursor.error("a table of conductivities must be text in UTF-8; instead it is not: save it again") from error
+        raise cursor.error(
+            "a table of conductivities must be text in UTF-8; instead it is not: save it again"
+        ) from error
     table, wrong = ConductivityTable(), []
     for where, tag, name, value in (_csv_entries if kind == ".csv" else _toml_entries)(cursor, text):
         try:

@@ -25,6 +25,9 @@ from efield.io.inflate import allowed, inflated
 VALUE_SUFFIXES: Final = (".func.gii", ".shape.gii")
 
 _LARGEST_BYTES: Final = 1 << 28
+#: Of the standard; the parser counts to whatever a file states.
+_MOST_AXES: Final = 6
+_AXES: Final = re.compile(rb"""Dimensionality\s*=\s*["']([^"']*)["']""")
 _CENTERED_MM: Final = 0.1
 _UNKNOWN_SPACE: Final = 0
 _SCANNER_SPACE: Final = 1
@@ -178,6 +181,8 @@ def _image(cursor: Cursor) -> Any:
         raise cursor.error("a GIFTI file must be XML that starts with <GIFTI>, up to 256 MiB; instead it is not")
     if b"<!ENTITY" in data or b"ExternalFileBinary" in data:
         raise cursor.error("a GIFTI file must hold its own data; instead it defines entities or names another file")
+    if any(not match[1].isdigit() or not 1 <= int(match[1][:9]) <= _MOST_AXES for match in _AXES.finditer(data)):
+        raise cursor.error(f"arrays must have 1 to {_MOST_AXES} axes; instead the file states others; it is damaged")
     _check_sizes(cursor)
     try:
         return nibabel.gifti.GiftiImage.from_bytes(data)

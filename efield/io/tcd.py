@@ -6,6 +6,8 @@ and the vector along it. A sampled grid packed as a pickle is refused: opening a
 
 import json
 import os
+from dataclasses import replace
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -43,7 +45,8 @@ def read_tcd(path: str | os.PathLike[str]) -> Coil:
     """
     file = read_tcd_file(path)
     try:
-        return file.coil()
+        coil = file.coil()
+        return coil if coil.citation else replace(coil, citation=f"{Path(path).name}, as read")
     except InputError as error:
         raise FileFormatError(f"{path}: {error}") from error
 

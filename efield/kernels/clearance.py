@@ -58,7 +58,8 @@ def _box_to_box(low, high, boxes, i):
 @njit(cache=True, error_model="numpy")
 def _to_segment(p, a, edge):
     """Squared distance to the segment from `a` along `edge`, and the share of it at the nearest point."""
-    t = min(max(_dot(_less(p, a), edge) / _dot(edge, edge), 0.0), 1.0)
+    length = _dot(edge, edge)
+    t = min(max(_dot(_less(p, a), edge) / length, 0.0), 1.0) if length > 0.0 else 0.0
     return _squared(p, _along(a, t, edge)), t
 
 

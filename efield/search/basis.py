@@ -38,9 +38,6 @@ from efield.targeting.targets import Target
 
 FloatArray = NDArray[np.float64]
 
-#: Places whose modes are unpacked at a time for focality.
-_PLACES = 4096
-
 
 @dataclass(frozen=True, eq=False)
 class ReducedBasis:
@@ -258,15 +255,15 @@ class ReducedBasis:
             If a pose is outside the certified region, or part of the target is outside the basis.
         """
         all_poses, rate, maker = list(poses), checks.number("didt", didt), self.serves(coil)
-        measures, part = self._part(target or self.target)
+        measures, rows = self._at(target or self.target)
+        gray = np.flatnonzero(self.places.gray)
         found, focal = np.empty((len(all_poses), len(measures.names))), np.empty(len(all_poses))
         for first in range(0, len(all_poses), WIDTH):
-            batch = all_poses[first : first + WIDTH]
-            coefficients = self.model.coefficients(self._batch(batch, first, rate, maker))
-            e = (part @ coefficients).T[: len(batch)].reshape(len(batch), -1, 3)
-            found[first : first + WIDTH] = measures.of_many(e)
+            batch = slice(first, first + WIDTH)
+            sampled = self._batch(all_poses[batch], first, rate, maker)
+            found[batch] = measures.of_many(self.model.expanded(sampled, rows))
             if focality:
-                focal[first : first + WIDTH] = self._focality(coefficients, len(batch))
+                focal[batch] = self._focality(self.model.expanded(sampled, gray), gray)
         table = dict(zip(measures.names, found.T, strict=True))
         return table | dict.fromkeys(FOCALITY, focal) if focality else table
 
@@ -325,16 +322,15 @@ class ReducedBasis:
             by = f"{rest:.1e} of its primary field is not what the basis was made from, more than {serves.limit:.1e}"
         return sampled, by
 
-    def _part(self, target: Target) -> tuple[Measures, NDArray[np.float32]]:
-        """How fields are measured at a target, and the modes there; kept for the next call."""
-        if target not in self._parts:
-            measures, rows = self.places.measures(self.sim.head, target)
-            self._parts.clear()
-            self._parts[target] = measures, self.model.unpacked(rows)
-        return self._parts[target]
+    def _at(self, target: Target) -> tuple[Measures, NDArray[np.intp]]:
+        """How fields are measured at a target, and the rows of its places; kept for the next call."""
+        if target not in self._last:
+            self._last.clear()
+            self._last[target] = self.places.measures(self.sim.head, target)
+        return self._last[target]
 
     @cached_property
-    def _parts(self) -> dict[Target, tuple[Measures, NDArray[np.float32]]]:
+    def _last(self) -> dict[Target, tuple[Measures, NDArray[np.intp]]]:
         return {}
 
     def _batch(self, poses: list[Pose], first: int, didt: float, coil: Coil) -> FloatArray:
@@ -344,15 +340,10 @@ class ReducedBasis:
             if by:
                 raise _outside_error(f"pose {number}: {by}")
             columns.append(sampled)
-        return np.stack(columns, axis=1)
+        return np.stack(columns)
 
-    def _focality(self, coefficients: NDArray[np.float32], count: int) -> FloatArray:
-        """cm3 (cm2 on a surface) of gray matter of the region that the field reaches."""
-        gray = np.flatnonzero(self.places.gray)
-        e = np.empty((count, len(gray), 3), np.float32)
-        for low in range(0, len(gray), _PLACES):
-            part = self.model.unpacked(gray[low : low + _PLACES]) @ coefficients
-            e[:, low : low + _PLACES] = part.T[:count].reshape(count, -1, 3)
+    def _focality(self, e: NDArray[np.float32], gray: NDArray[np.intp]) -> FloatArray:
+        """(p,) cm3 (cm2 on a surface) of gray matter of the region that fields (p, k, 3) reach."""
         unit = 1e-3 if self.places.at == "tets" else 1e-2
         return unit * np.asarray(focal_volumes(e, self.places.weights[gray], PEAK_PERCENTILE, 0.5))
 

@@ -18,7 +18,7 @@ from efield.head.mesh import HeadMesh
 from efield.search.basis import ReducedBasis
 from efield.search.fingerprint import coil_digest, fingerprints
 from efield.search.grid import Placements
-from efield.search.measures import MEASURES, Measures
+from efield.search.measures import MEASURES, Measures, scaled
 from efield.search.reciprocity import Reciprocal
 from efield.targeting.simulate import Simulator
 from efield.targeting.targets import Target
@@ -36,9 +36,6 @@ _RECIPROCAL: Final[dict[str, tuple[str, str]]] = {
     "along": MEASURES["along"],
     "across": MEASURES["across"],
 }
-
-#: Measures that change sign with dI/dt; all others grow with its size.
-_SIGNED: Final = frozenset({"along"})
 
 #: Fields that would take more memory than this are refused (bytes).
 _MOST_MEMORY: Final = 8e9
@@ -136,10 +133,12 @@ def measure(
     return table
 
 
-def at_rate(table: Mapping[str, NDArray[np.floating]], didt: float) -> Table:
-    """What `measure` gave, at another dI/dt (A/s): E is linear in it, and magnitudes do not know its sign."""
-    share = checks.number("didt", didt) / UNIT_DIDT
-    return {k: v * (share if k in _SIGNED or k == "e" else abs(share)) for k, v in table.items()}
+def at_rate(table: Mapping[str, NDArray[np.floating]], didt: float, names: Iterable[str] | None = None) -> Table:
+    """What `measure` gave, at another dI/dt (A/s): E is linear in it, and magnitudes do not know its sign.
+
+    All of the table unless `names` are given.
+    """
+    return scaled(table, checks.number("didt", didt) / UNIT_DIDT, names)
 
 
 def _solved(
@@ -153,7 +152,7 @@ def _solved(
     target, region = wanted
     tets = target.tets(sim.head)
     kept = tets[:0] if region is None else region.tets(sim.head)
-    measures = Measures(sim.head.volumes[tets], target.direction)
+    measures = Measures.at(sim.head, target)
     fields = _room(len(poses), len(kept))
     rows: list[tuple[float, ...]] = []
     solved = (sim.solve(coil, pose, UNIT_DIDT) for pose in poses) if exact else sim.solve_many(coil, poses, UNIT_DIDT)
@@ -167,10 +166,9 @@ def _solved(
 
 
 def _expanded(basis: ReducedBasis, coil: Coil, poses: list[Pose], target: Target, region: Target | None) -> Table:
-    if coil_digest(coil) != basis.settings["coil"]:
-        raise InputError(f"coil must be the one the basis was built for; build a basis for {coil.name}")
+    basis.serves(coil)
     check_inside(basis, poses)
-    table: Table = dict(basis.metrics(poses, UNIT_DIDT, target))
+    table: Table = dict(basis.metrics(poses, UNIT_DIDT, target, coil=coil))
     if region is None:
         return table
     kept = region.tets(basis.sim.head)
@@ -179,7 +177,7 @@ def _expanded(basis: ReducedBasis, coil: Coil, poses: list[Pose], target: Target
         raise InputError(f"the tissue of {region.name} must lie in the basis: build it with a larger region_radius_mm")
     fields = _room(len(poses), len(kept))
     for number, pose in enumerate(poses):
-        fields[number] = basis.field(pose, UNIT_DIDT).e[rows]
+        fields[number] = basis.field(pose, UNIT_DIDT, coil=coil).e[rows]
     return table | {"e": fields}
 
 

@@ -5,7 +5,7 @@ recovered at the vertices of the cortex for a basis on a surface. `EField.summar
 whose numbers are a little different.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -46,6 +46,7 @@ PEAK_PERCENTILE: Final = 99.9
 
 #: What these become when the current runs the other way.
 _OPPOSITE: Final = {"normal_in_p99": "normal_out_p99", "normal_out_p99": "normal_in_p99"}
+_SIGNED: Final = ("along", "e")
 _NO_FACES: Final[Faces] = (np.empty(0, np.intp), np.empty((0, 3)), np.empty(0))
 
 
@@ -99,15 +100,17 @@ def _cortical_faces(head: HeadMesh, tets: NDArray[np.intp]) -> Faces:
     return rows, surface.triangle_normals[chosen], surface.areas[chosen]
 
 
-def scaled(table: Mapping[str, NDArray[np.floating]], share: float) -> dict[str, NDArray[np.floating]]:
-    """Measures of a dI/dt that is `share` times as large; a negative share turns the current round.
+def scaled(
+    table: Mapping[str, NDArray[np.floating]], share: float, names: Iterable[str] | None = None
+) -> dict[str, NDArray[np.floating]]:
+    """Measures (all of a table, or those named) of a dI/dt that is `share` times as large; if negative, turned round.
 
-    Magnitudes grow with the size of the share, `along` keeps its sign, focality does not change, and what flows into
-    the cortex flows out of it where the current turns.
+    Magnitudes grow with the size of the share, components and fields (`e`) keep its sign, focality does not change,
+    and what flows into the cortex flows out of it where the current turns.
     """
     found = {}
-    for name in table:
+    for name in names or table:
         source = _OPPOSITE.get(name, name) if share < 0 else name
-        factor = 1.0 if name in FOCALITY else share if name == "along" else abs(share)
+        factor = 1.0 if name in FOCALITY else share if name in _SIGNED else abs(share)
         found[name] = table[source] * factor
     return found

@@ -15,7 +15,7 @@ from efield.kernels import modes as kernels
 FloatArray = NDArray[np.float64]
 
 #: Modes are cut where what they leave of any check is this share of the tolerance.
-_CUT: Final = 0.1
+_CUT: Final = 0.2
 
 #: Regularization of the map, relative to the largest eigenvalue of the samples' Gram matrix: these are tried.
 _RIDGES: Final = 10.0 ** np.arange(-16.0, -5.0)
@@ -26,9 +26,8 @@ _ROUNDING: Final = 1e-13
 #: Rows of the snapshots that are taken to double precision at a time.
 _ROWS: Final = 1 << 14
 
-#: Placements expanded together. Blocks are always filled up to this many, so that a placement's numbers are the same
-#: bits whichever others are asked for with it.
-WIDTH: Final = 64
+#: Placements expanded together; blocks that are not full are filled up with zeros.
+WIDTH: Final = kernels.WIDTH
 
 #: Modes that take more bytes are read by all threads. For less, waking them costs as much as it gains.
 _MANY_BYTES: Final = 8 << 20
@@ -63,18 +62,17 @@ class LinearModel:
         modes, scale = np.asarray(self.modes), np.asarray(self.scale)
         return np.asarray((kernels.expand_on_all if many else kernels.expand)(modes, scale, coefficients))
 
-    def coefficients(self, samples: FloatArray) -> NDArray[np.float32]:
-        """(r, `WIDTH`) coefficients for samples (s * 3, p) of up to `WIDTH` placements; the rest is zero."""
-        filled = np.zeros((len(samples), WIDTH))
-        filled[:, : samples.shape[1]] = samples
-        return (self.to_modes @ filled).astype(np.float32)
+    def expanded(self, samples: FloatArray, places: NDArray[np.intp]) -> NDArray[np.float32]:
+        """E (p, k', 3) at some of the places for samples (p, s * 3) of up to `WIDTH` placements.
 
-    def unpacked(self, places: NDArray[np.intp]) -> NDArray[np.float32]:
-        """(k' * 3, r) modes on some of the places (k',), as numbers."""
+        The bits of a placement depend on its samples only.
+        """
+        filled = np.zeros((self.modes.shape[1], WIDTH), np.float32)
+        filled[:, : len(samples)] = kernels.times_each(self.to_modes, samples).T
         rows = (3 * places[:, None] + np.arange(3)).ravel()
-        out = np.empty((len(rows), self.modes.shape[1]), np.float32)
-        kernels.unpack(np.asarray(self.modes), np.asarray(self.scale), rows, out)
-        return out
+        out = np.empty((WIDTH, len(rows)), np.float32)
+        kernels.expand_block(np.asarray(self.modes), np.asarray(self.scale), rows, filled, out)
+        return out[: len(samples)].reshape(len(samples), -1, 3)
 
     def fields(self, samples: FloatArray) -> NDArray[np.float32]:
         """E (p, k, 3) for samples (s * 3, p) of many placements."""

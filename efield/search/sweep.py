@@ -173,7 +173,7 @@ def _dataset(
     variables: dict[str, Any] = {}
     for name in tables[0]:
         inner = ("placement", "tet", "axis") if name == "e" else ("placement",)
-        at_each = [np.stack([at_rate({name: table[name]}, rate)[name] for rate in rates]) for table in tables]
+        at_each = [np.stack([at_rate(table, rate, [name])[name] for rate in rates]) for table in tables]
         dims = (*shape.dims, *(("didt",) if shape.several_rates else ()), *inner)
         values = shape.stack(at_each if shape.several_rates else [array[0] for array in at_each])
         variables[name] = (dims, values, _meaning(meanings[name]))

@@ -1,8 +1,4 @@
 """How far a coil is from a head: signed clearance between the casing and the scalp, in mm.
-
-Signed distance to the scalp is that to the nearest triangle, negative where the point lies behind the surface there;
-the side is told by the pseudonormal of the nearest face, edge or vertex (Baerentzen and Aanaes, IEEE Trans Vis Comput
-Graph 2005;11:243-253).
 """
 
 from dataclasses import dataclass
@@ -17,8 +13,9 @@ from efield.coils.model import Coil
 from efield.ground import checks
 from efield.ground.errors import CollisionError
 from efield.ground.pose import Pose
+from efield.head.closest import SignedDistance, by_halving, signed_distance
 from efield.head.mesh import HeadMesh, once_per_head
-from efield.head.surface import Surface, scalp
+from efield.head.surface import scalp
 from efield.kernels import clearance as kernel
 
 FloatArray = NDArray[np.float64]
@@ -37,107 +34,10 @@ TOUCHING_MM: Final = 0.05
 _MOST_STEPS: Final = 200
 
 
-@dataclass(frozen=True, eq=False)
-class SignedDistance:
-    """A surface made ready for signed distances.
-
-    Parameters
-    ----------
-    corners : (t, 3, 3) float, mm
-        Triangles in the order of the tree's leaves.
-    boxes : (b, 2, 3) float, mm
-        The tree.
-    normals : (t, 7, 3) float
-        Of each triangle: its unit normal, the pseudonormals of its edges 01, 12, 20 and of its corners.
-    """
-
-    corners: FloatArray
-    boxes: FloatArray
-    normals: FloatArray
-
-    @classmethod
-    def of(cls, surface: Surface) -> "SignedDistance":
-        """Ready a surface."""
-        corners = surface.points_mm[surface.triangles]
-        leaves = 1 << int(np.ceil(np.log2(max(1.0, len(corners) / kernel.LEAF))))
-        order = _by_halving(corners.mean(axis=1), leaves, kernel.LEAF)
-        normals = _pseudonormals(surface)[order]
-        corners = np.ascontiguousarray(corners[order])
-        return cls(corners, _boxes(corners, leaves), normals)
-
-    def __call__(self, points_mm: FloatArray, upper_mm: float = np.inf) -> FloatArray:
-        """(n,) distances of (n, 3) points in mm, negative inside; those beyond `upper_mm` are not sought."""
-        points_mm = np.ascontiguousarray(points_mm)
-        number, weights, squared = kernel.nearest_triangles(points_mm, self.corners, self.boxes, upper_mm**2)
-        weights = np.column_stack([1.0 - weights.sum(axis=1), weights])
-        foot = np.einsum("nk,nkx->nx", weights, self.corners[number])
-        zero = weights == 0
-        on_edge, on_corner = zero.sum(axis=1) == 1, zero.sum(axis=1) == 2
-        # The edge opposite to the corner of weight zero: 01 is opposite to 2, 12 to 0, 20 to 1.
-        feature = np.where(on_edge, 1 + (np.argmax(zero, axis=1) + 1) % 3, 0)
-        feature = np.where(on_corner, 4 + np.argmax(weights, axis=1), feature)
-        side = np.einsum("nx,nx->n", points_mm - foot, self.normals[number, feature])
-        inside = (side < 0) & (squared < upper_mm**2)
-        return np.asarray(np.where(inside, -1.0, 1.0) * np.sqrt(squared))
-
-
-def _by_halving(centers: FloatArray, leaves: int, size: int) -> NDArray[np.intp]:
-    """The order of points that puts neighbors together: `leaves` (a power of two) runs of `size` points.
-
-    Runs are halved across their longest axis, all runs of a level at once; what is missing to full runs is taken to
-    lie at infinity, so it stays behind the last point.
-    """
-    order = np.arange(leaves * size)
-    padded = np.full((leaves * size, 3), np.inf)
-    padded[: len(centers)] = centers
-    for runs in 2 ** np.arange(int(np.log2(leaves))):
-        groups = padded[order].reshape(runs, -1, 3)
-        low, high = groups.min(axis=1), np.where(np.isfinite(groups), groups, -np.inf).max(axis=1)
-        axis = np.argmax(high - low, axis=1)
-        within = np.argsort(groups[np.arange(runs), :, axis], axis=1, kind="stable")
-        order = np.take_along_axis(order.reshape(runs, -1), within, axis=1).ravel()
-    return order[order < len(centers)]
-
-
-def _boxes(corners: FloatArray, leaves: int) -> FloatArray:
-    """(b, 2, 3) boxes of a complete binary tree whose leaves hold `kernel.LEAF` triangles each."""
-    boxes = np.empty((2 * leaves - 1, 2, 3))
-    boxes[:, 0], boxes[:, 1] = np.inf, -np.inf
-    first = np.arange(0, len(corners), kernel.LEAF)
-    boxes[leaves - 1 : leaves - 1 + len(first), 0] = np.minimum.reduceat(corners.min(axis=1), first)
-    boxes[leaves - 1 : leaves - 1 + len(first), 1] = np.maximum.reduceat(corners.max(axis=1), first)
-    while leaves > 1:
-        children = boxes[leaves - 1 : 2 * leaves - 1].reshape(-1, 2, 2, 3)
-        leaves //= 2
-        boxes[leaves - 1 : 2 * leaves - 1, 0] = children[:, :, 0].min(axis=1)
-        boxes[leaves - 1 : 2 * leaves - 1, 1] = children[:, :, 1].max(axis=1)
-    return boxes
-
-
-def _pseudonormals(surface: Surface) -> FloatArray:
-    """(t, 7, 3) see `SignedDistance`; corners are weighted by angle, which makes the sign exact."""
-    faces, triangles = surface.triangle_normals, surface.triangles
-    edges = np.sort(triangles[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2), axis=1).astype(np.int64)
-    _, edge = np.unique(edges[:, 0] * len(surface.points_mm) + edges[:, 1], return_inverse=True)
-    at_edges = _summed(edge, np.repeat(faces, 3, axis=0))
-    corners = surface.points_mm[triangles]
-    ahead, behind = np.roll(corners, -1, axis=1) - corners, np.roll(corners, 1, axis=1) - corners
-    cosine = np.einsum("tkx,tkx->tk", ahead, behind)
-    angle = np.arctan2(np.linalg.norm(np.cross(ahead, behind), axis=2), cosine)
-    at_corners = _summed(triangles.ravel(), (angle[..., None] * faces[:, None]).reshape(-1, 3))
-    return np.concatenate([faces[:, None], at_edges.reshape(-1, 3, 3), at_corners.reshape(-1, 3, 3)], axis=1)
-
-
-def _summed(group: NDArray[np.integer], vectors: FloatArray) -> FloatArray:
-    """For each row, the sum of the vectors of its group."""
-    sums = np.column_stack([np.bincount(group, vectors[:, axis]) for axis in range(3)])
-    return np.asarray(sums[group])
-
-
 @once_per_head
 def scalp_distance(head: HeadMesh) -> SignedDistance:
     """Signed distance to a head's scalp, prepared once."""
-    return SignedDistance.of(scalp(head))
+    return signed_distance(scalp(head))
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,7 +54,7 @@ class _Blocks:
         """At most 256 blocks of 16 items or more; the last may be smaller."""
         blocks = 1 << min(8, int(np.log2(max(1.0, len(items) / 16))))
         size = -(-len(items) // blocks)
-        items = items[_by_halving(items.reshape(len(items), -1, 3).mean(axis=1), blocks, size)]
+        items = items[by_halving(items.reshape(len(items), -1, 3).mean(axis=1), blocks, size)]
         corners = items.reshape(len(items), -1, 3)
         starts = np.append(np.arange(0, len(items), size), len(items))
         groups = [corners[a:b].reshape(-1, 3) for a, b in pairwise(starts)]

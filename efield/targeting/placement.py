@@ -10,6 +10,7 @@ from efield.coils.model import Coil
 from efield.ground import checks
 from efield.ground.errors import CollisionError, OutsideHeadError
 from efield.ground.pose import Pose
+from efield.head.closest import signed_distance
 from efield.head.mesh import HeadMesh, once_per_head
 from efield.head.surface import Surface, scalp
 from efield.targeting.collision import clearance_mm, lift_clear
@@ -127,39 +128,8 @@ def scalp_point_over(
         miss = (place_mm - foot) - ((place_mm - foot) @ outward) * outward
         if np.linalg.norm(miss) < _CLOSE_ENOUGH_MM:
             break
-        foot = _project(surface, tree, foot + 0.7 * miss)
+        foot = signed_distance(surface).find((foot + 0.7 * miss)[None])[0][0]
     return foot, smoothed_normal(surface, tree, foot)
-
-
-def _project(surface: Surface, tree: cKDTree, point: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The scalp point nearest to `point`, within the triangles whose centers are nearest."""
-    candidates = tree.query(point, k=12)[1]
-    corners = surface.points_mm[surface.triangles[candidates]]
-    nearest = _nearest_on_triangles(corners, point)
-    return np.asarray(nearest[np.argmin(np.linalg.norm(nearest - point, axis=1))])
-
-
-def _nearest_on_triangles(corners: NDArray[np.float64], point: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(k, 3) nearest points on k triangles, by clamping to the plane's inside or to the three edges."""
-    best = np.full((len(corners), 3), np.nan)
-    best_distance = np.full(len(corners), np.inf)
-    for a, b in ((0, 1), (1, 2), (2, 0)):
-        edge = corners[:, b] - corners[:, a]
-        t = np.clip(np.einsum("ij,ij->i", point - corners[:, a], edge) / np.einsum("ij,ij->i", edge, edge), 0, 1)
-        on_edge = corners[:, a] + t[:, None] * edge
-        distance = np.linalg.norm(on_edge - point, axis=1)
-        closer = distance < best_distance
-        best[closer], best_distance[closer] = on_edge[closer], distance[closer]
-    normal = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    normal /= np.linalg.norm(normal, axis=1, keepdims=True)
-    in_plane = point - np.einsum("ij,ij->i", point - corners[:, 0], normal)[:, None] * normal
-    turns = [
-        np.einsum("ij,ij->i", np.cross(corners[:, b] - corners[:, a], in_plane - corners[:, a]), normal)
-        for a, b in ((0, 1), (1, 2), (2, 0))
-    ]
-    inside = np.all(np.array(turns) >= 0, axis=0)
-    best[inside] = in_plane[inside]
-    return best
 
 
 def smoothed_normal(surface: Surface, tree: cKDTree, point_mm: NDArray[np.float64]) -> NDArray[np.float64]:

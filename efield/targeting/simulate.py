@@ -33,7 +33,8 @@ class Simulator:
     ----------
     head : HeadMesh
     conductivity : Conductivity, optional
-        The default table of `efield.head.tissue` unless given.
+        The default table of `efield.head.tissue` unless given. If it has tensors, `tensor_report` says how many
+        tetrahedra got one.
     tol : float
         Relative residual at which the linear solver stops.
     order : {1, 2}
@@ -44,7 +45,7 @@ class Simulator:
     Raises
     ------
     InputError
-        If a tissue tag has no conductivity.
+        If a tissue tag has no conductivity, or tensors are given and none of them is in the head.
     """
 
     def __init__(
@@ -58,7 +59,8 @@ class Simulator:
     ) -> None:
         self.head = head
         self.conductivity = conductivity or Conductivity()
-        self.problem = FemProblem(head, self.conductivity.per_tet(head), tol=tol, order=order, solver=solver)
+        sigma, self.tensor_report = self.conductivity.per_tet_with_report(head)
+        self.problem = FemProblem(head, sigma, tol=tol, order=order, solver=solver)
 
     def solve(self, coil: Coil, pose: Pose, didt: float = 1e6) -> EField:
         """The field of one placement.

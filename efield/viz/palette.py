@@ -22,6 +22,7 @@ _DARKEST: Final = 0.1
 
 #: Copper, for the coil; absent from the color map, so that nothing of the coil reads as field.
 COIL_COLOR: Final = "#b8652a"
+CASING_COLOR: Final = "#9aa5b1"
 TARGET_COLOR: Final = "#d81b60"
 SCALP_COLOR: Final = "#c9b8a8"
 INK: Final = "#1a1a1a"

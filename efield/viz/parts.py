@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from efield.head.surface import TriangleSurface
 from efield.viz import palette
 
 if TYPE_CHECKING:
@@ -18,6 +19,9 @@ FIELD_NAME: Final = "|E| (V/m)"
 
 #: Opacity of the scalp face on and at its silhouette: the cortex shows through, the head's outline stays.
 _SCALP_OPACITY: Final = (0.06, 0.62)
+
+#: The same of a coil's casing, each of its two walls: what is under it must stay readable.
+_CASING_OPACITY: Final = (0.1, 0.7)
 
 _WIRE_RADIUS_MM: Final = 0.55
 
@@ -42,7 +46,7 @@ def add_lights(plotter: Any) -> None:
         )
 
 
-def mesh_of(surface: "Surface") -> Any:
+def mesh_of(surface: "TriangleSurface") -> Any:
     """The surface as `pyvista.PolyData`."""
     import pyvista
 
@@ -95,34 +99,51 @@ def _bar_style() -> dict[str, Any]:
 
 def add_scalp(plotter: Any, surface: "Surface", view: "View") -> None:
     """The scalp as glass: clear where it faces the viewer, denser toward its silhouette."""
-    mesh = mesh_of(surface)
-    facing = np.abs(surface.normals @ view.toward)
-    low, high = _SCALP_OPACITY
-    opacity = low + (high - low) * (1.0 - facing) ** 3
-    _add_glass(plotter, mesh, palette.SCALP_COLOR, opacity)
+    # Back faces are left out: one layer needs no sorting, and the far side of the head is no information.
+    _add_glass(plotter, surface, view, palette.SCALP_COLOR, _SCALP_OPACITY, culling="back")
 
 
-def _add_glass(plotter: Any, mesh: Any, color: str, opacity: NDArray[np.float64]) -> None:
+def _add_glass(
+    plotter: Any,
+    surface: "TriangleSurface",
+    view: "View",
+    color: str,
+    opacities: tuple[float, float],
+    culling: str | None,
+) -> None:
     from matplotlib.colors import to_rgb
 
+    mesh = mesh_of(surface)
+    low, high = opacities
+    opacity = low + (high - low) * (1.0 - np.abs(surface.normals @ view.toward)) ** 3
     rgb = np.broadcast_to(np.round(np.array(to_rgb(color)) * 255), (mesh.n_points, 3))
     mesh["glass"] = np.column_stack([rgb, np.round(opacity * 255)]).astype(np.uint8)
-    # Back faces are left out: one layer needs no sorting, and the far side of the head is no information.
-    plotter.add_mesh(mesh, scalars="glass", rgba=True, smooth_shading=True, culling="back", ambient=0.35, diffuse=0.65)
+    plotter.add_mesh(mesh, scalars="glass", rgba=True, smooth_shading=True, culling=culling, ambient=0.35, diffuse=0.65)
 
 
-def add_coil(plotter: Any, coil: "Coil", pose: "Pose") -> None:
-    """The windings as tubes, and the rim of the casing as a faint line."""
+def add_coil(plotter: Any, coil: "Coil", pose: "Pose", view: "View") -> None:
+    """The windings as tubes; the casing as glass where its surface is known, else its rim as a faint line."""
     import pyvista
 
     for winding in coil.windings:
         line = pyvista.lines_from_points(pose.to_head(winding))
         tube = line.tube(radius=_WIRE_RADIUS_MM, n_sides=8)
         plotter.add_mesh(tube, color=palette.COIL_COLOR, smooth_shading=True, specular=0.4, specular_power=20)
+    if coil.casing is not None:
+        walls = TriangleSurface(pose.to_head(coil.casing.points_mm), coil.casing.triangles)
+        # Both walls: casings from files need not be closed, nor turned outward.
+        _add_glass(plotter, walls, view, palette.CASING_COLOR, _CASING_OPACITY, culling=None)
+        return
     rim = casing_rim(coil)
     if rim is not None:
         outline = pyvista.lines_from_points(pose.to_head(rim), close=True)
         plotter.add_mesh(outline, color="#6f6a64", line_width=2.5, opacity=0.7)
+
+
+def casing_outline(coil: "Coil") -> list[NDArray[np.float64]]:
+    """What of the casing must be in the picture: its surface, its rim, or nothing; (k, 3) in the coil frame."""
+    rim = casing_rim(coil)
+    return [coil.casing.points_mm] if coil.casing is not None else [] if rim is None else [rim]
 
 
 def casing_rim(coil: "Coil") -> NDArray[np.float64] | None:

@@ -156,13 +156,12 @@ def show_whole(
     """
     shown = [stage.skin.points_mm]
     if coil is not None and pose is not None:
-        rim = parts.casing_rim(coil)
-        shown += [pose.to_head(line) for line in (*coil.windings, *([] if rim is None else [rim]))]
+        shown += [pose.to_head(line) for line in (*coil.windings, *parts.casing_outline(coil))]
     view = whole_view(np.concatenate(shown), stage.outward, aspect)
     parts.add_cortex(plotter, stage.surface, stage.magnitude, stage.limit, bar=bar)
     parts.add_scalp(plotter, stage.skin, view)
     if coil is not None and pose is not None:
-        parts.add_coil(plotter, coil, pose)
+        parts.add_coil(plotter, coil, pose, view)
     lift = _IN_FRONT_MM * view.toward if mark_on_top else np.zeros(3)
     _add_mark(plotter, stage, stage.crown_mm + lift, scale=2.0)
     view.aim(plotter)

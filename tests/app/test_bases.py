@@ -2,6 +2,8 @@
 
 import json
 import sys
+from contextlib import redirect_stdout
+from io import StringIO
 
 import pytest
 
@@ -34,12 +36,14 @@ def inputs(tmp_path_factory):
     return ("--head", folder / "head.msh", "--coil", folder / "ring.toml")
 
 
-@pytest.fixture
-def built(monkeypatch, capsys, tmp_path, inputs):
-    out = tmp_path / "basis"
+@pytest.fixture(scope="module")
+def built(tmp_path_factory, inputs):
+    """A basis in a folder, and what building it printed."""
+    out, printed = tmp_path_factory.mktemp("built") / "basis", StringIO()
     arguments = (out, *inputs, "--target", "0,0,65", *SMALL, "--tol", TOL, "--json")
-    assert run(monkeypatch, "basis", "build", *arguments) == 0
-    return out, json.loads(capsys.readouterr().out)
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(printed):
+        assert run(patch, "basis", "build", *arguments) == 0
+    return out, json.loads(printed.getvalue())
 
 
 def test_what_build_says_info_says_and_check_finds(monkeypatch, capsys, built, inputs):
@@ -74,7 +78,7 @@ def test_a_basis_that_misses_the_error_asked_for_is_written_and_says_so(monkeypa
     assert (tmp_path / "b" / "basis.json").exists()
 
 
-def test_an_interrupted_build_goes_on_where_it_stopped(monkeypatch, capsys, tmp_path, inputs, built):
+def test_an_interrupted_build_goes_on_where_it_stopped(monkeypatch, tmp_path, inputs, built):
     whole, _ = built
     arguments = ("basis", "build", tmp_path / "b", *inputs, "--target", "0,0,65", *SMALL, "--tol", TOL)
     show = bases.Bar.show
@@ -96,6 +100,7 @@ def test_an_interrupted_build_goes_on_where_it_stopped(monkeypatch, capsys, tmp_
         assert run(monkeypatch, *arguments) == 0
     again = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "b.solves").glob("*.npy")}
     assert kept.items() <= again.items()
+    assert (tmp_path / "b" / "modes.npy").read_bytes() == (whole / "modes.npy").read_bytes()
 
 
 @pytest.mark.parametrize(

@@ -119,7 +119,7 @@ def test_a_checkpoint_of_other_settings_is_refused(build, tmp_path):
 
     with pytest.raises(KeyboardInterrupt):
         build(checkpoint=tmp_path, progress=kill)
-    with pytest.raises(InputError, match="placements differ"):
+    with pytest.raises(InputError, match="placements, drawn differ"):
         build(checkpoint=tmp_path, seed=1)
 
 
