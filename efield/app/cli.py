@@ -43,14 +43,14 @@ def _root(
 
 # The options of `efield simulate`.
 HeadOption = Annotated[
-    str, typer.Option(help="A shipped head (mni152, sphere), a .msh or .vtu file, or a folder m2m_<id>.")
+    str, typer.Option(help="A shipped head (mni152, sphere), a mesh file (.msh, .vtu, ...), or a folder m2m_<id>.")
 ]
 RegisterOption = Annotated[
     bool, typer.Option("--register", help="Find the map from MNI coordinates from the shape of the head's brain.")
 ]
 CoilOption = Annotated[str, typer.Option(help="A coil's name (see `efield coils list`) or a coil file.")]
 TargetOption = Annotated[
-    str, typer.Option(help="m1-hand-left, m1-leg-right, ..., C3, or x,y,z in mm (write --target=-37,-21,58).")
+    str, typer.Option(help="m1-hand-left, m1-leg-right, ..., C3, cap.csv:C3, or x,y,z in mm (--target=-37,-21,58).")
 ]
 AngleOption = Annotated[
     float,

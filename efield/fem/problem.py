@@ -176,7 +176,8 @@ class FemProblem:
         potential = self._as_potential(phi, dadt_nodes)
         if self._quadratic is None:
             return self.patches.recover(potential[:, 0], dadt[:, :, 0])
-        return self.patches.average(self._quadratic.corner_fields(potential[:, 0], dadt[:, :, 0]))
+        centers = self._quadratic.field(potential, dadt)[:, :, 0]
+        return self.patches.average(self._quadratic.corner_fields(potential[:, 0], dadt[:, :, 0]), centers)
 
     def _as_block(self, dadt_nodes: ArrayLike) -> NDArray[np.float64]:
         dadt = checks.as_float_array("dadt_nodes", dadt_nodes)

@@ -40,7 +40,6 @@ FORMATS: Final = {
     ".avs": "avsucd",
     ".ele": "tetgen",
     ".node": "tetgen",
-    ".f3grid": "flac3d",
     ".dat": "tecplot",
 }
 
@@ -98,7 +97,8 @@ def read_head(path: str | os.PathLike[str], tags: Tags | None = None) -> HeadMes
 
 
 def _read_in_child(place: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-    size = sum(beside.stat().st_size for beside in place.parent.glob("*") if beside.stem == place.stem)
+    beside = [path for path in place.parent.iterdir() if path.stem == place.stem and path.is_file()]
+    size = sum(path.stat().st_size for path in beside)
     if size > _LARGEST_BYTES:
         raise FileFormatError(f"{place} must be smaller than 2 GiB; instead it has {size} bytes; write a .msh file")
     with TemporaryDirectory(prefix="efield-") as folder:

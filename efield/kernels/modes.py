@@ -9,6 +9,9 @@ from numba import njit, prange
 #: Fields that are expanded together.
 WIDTH = 64
 
+#: Rows that one thread expands before it writes them: field by field, or a cache line would be written many times.
+_TILE = 32
+
 _FAST = {"reassoc", "contract"}  # why: see dipoles.py
 
 
@@ -51,6 +54,29 @@ def expand_on_all(modes, scale, vector):
     return result
 
 
+@njit(cache=True, fastmath={"contract"})
+def _add_modes(row, coefficients, total):
+    """total (WIDTH,) = row (r,) int16 times coefficients (r, WIDTH)."""
+    for w in range(WIDTH):
+        total[w] = np.float32(0.0)
+    k = 0
+    # Eight modes for each time the totals are read and written.
+    while k + 8 <= row.shape[0]:
+        a, b, c, d = np.float32(row[k]), np.float32(row[k + 1]), np.float32(row[k + 2]), np.float32(row[k + 3])
+        k += 4
+        e, f, g, h = np.float32(row[k]), np.float32(row[k + 1]), np.float32(row[k + 2]), np.float32(row[k + 3])
+        k += 4
+        x = coefficients[k - 8 : k]
+        for w in range(WIDTH):
+            half = total[w] + a * x[0, w] + b * x[1, w] + c * x[2, w] + d * x[3, w]
+            total[w] = half + e * x[4, w] + f * x[5, w] + g * x[6, w] + h * x[7, w]
+    while k < row.shape[0]:
+        a = np.float32(row[k])
+        for w in range(WIDTH):
+            total[w] += a * coefficients[k, w]
+        k += 1
+
+
 @njit(cache=True, parallel=True, fastmath={"contract"})
 def expand_block(modes, scale, rows, coefficients, out):
     """Chosen rows (c,) of the fields of coefficients (r, WIDTH) float32: out (WIDTH, c) float32.
@@ -58,41 +84,16 @@ def expand_block(modes, scale, rows, coefficients, out):
     Every field goes through the same operations in the same order, in its own lane: its bits do not depend on its
     place in the block or on the other fields, which a matrix product of a library does not promise.
     """
-    r = modes.shape[1]
-    for chunk in prange((rows.shape[0] + 31) // 32):
-        total = np.empty(WIDTH, np.float32)
-        for q in range(chunk * 32, min(rows.shape[0], chunk * 32 + 32)):
-            row = modes[rows[q]]
+    for chunk in prange((rows.shape[0] + _TILE - 1) // _TILE):
+        total, tile = np.empty(WIDTH, np.float32), np.empty((WIDTH, _TILE), np.float32)
+        low, high = chunk * _TILE, min(rows.shape[0], (chunk + 1) * _TILE)
+        for q in range(low, high):
+            _add_modes(modes[rows[q]], coefficients, total)
             for w in range(WIDTH):
-                total[w] = np.float32(0.0)
-            k = 0
-            # Eight modes for each time the totals are read and written.
-            while k + 8 <= r:
-                a0, a1, a2, a3 = (
-                    np.float32(row[k]),
-                    np.float32(row[k + 1]),
-                    np.float32(row[k + 2]),
-                    np.float32(row[k + 3]),
-                )
-                k += 4
-                a4, a5, a6, a7 = (
-                    np.float32(row[k]),
-                    np.float32(row[k + 1]),
-                    np.float32(row[k + 2]),
-                    np.float32(row[k + 3]),
-                )
-                k += 4
-                c = coefficients[k - 8 : k]
-                for w in range(WIDTH):
-                    low = total[w] + a0 * c[0, w] + a1 * c[1, w] + a2 * c[2, w] + a3 * c[3, w]
-                    total[w] = low + a4 * c[4, w] + a5 * c[5, w] + a6 * c[6, w] + a7 * c[7, w]
-            while k < r:
-                a0 = np.float32(row[k])
-                for w in range(WIDTH):
-                    total[w] += a0 * coefficients[k, w]
-                k += 1
-            for w in range(WIDTH):
-                out[w, q] = scale[rows[q]] * total[w]
+                tile[w, q - low] = scale[rows[q]] * total[w]
+        for w in range(WIDTH):
+            for q in range(low, high):
+                out[w, q] = tile[w, q - low]
 
 
 @njit(cache=True, fastmath=_FAST)

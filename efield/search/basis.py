@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from efield.coils.model import Coil
+from efield.coils.primary import dadt
 from efield.ground import checks
 from efield.ground.errors import InputError
 from efield.ground.pose import Pose
@@ -28,7 +29,7 @@ from efield.search.loops import wire_distance
 from efield.search.measures import FOCALITY, PEAK_PERCENTILE, Measures
 from efield.search.modes import WIDTH, LinearModel
 from efield.search.places import Places, Reader
-from efield.search.primary import Placed, at_nodes, sample
+from efield.search.primary import sample
 from efield.search.region import ScalpRegion
 from efield.search.region_field import RegionField, tets_of
 from efield.search.samples import COUNT, COUNT_ANY, sample_points
@@ -348,8 +349,7 @@ class ReducedBasis:
         return unit * np.asarray(focal_volumes(e, self.places.weights[gray], PEAK_PERCENTILE, 0.5))
 
     def _solved(self, coil: Coil, pose: Pose, didt: float) -> FloatArray:
-        placed: list[Placed] = [(coil, pose)]
-        primary = at_nodes(placed, self.sim.problem.nodes_mm, didt)
+        primary = dadt(coil, pose, self.sim.problem.nodes_mm, didt)[..., None]
         return self._reader(self.sim.problem.solve(primary).phi, primary)[:, :, 0]
 
     @cached_property

@@ -1,12 +1,12 @@
 """Where a reduced basis gives the field, in tetrahedra of the brain or at vertices of the cortex; how it is read."""
 
-from copy import copy
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from efield.fem.assembly import LinearElements
 from efield.fem.problem import FemProblem
 from efield.fem.recovery import Patches
 from efield.ground import checks
@@ -23,6 +23,9 @@ FloatArray = NDArray[np.float64]
 
 AT: Final = ("tets", "surface")
 FIELDS: Final = ("element", "recovered")
+
+#: One more than the largest tissue tag.
+_TAGS: Final = 65536
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,46 +142,70 @@ class Reader:
 
     def __init__(self, problem: FemProblem, places: Places) -> None:
         self._problem, self._places, head = problem, places, problem.head
-        self._tets = places.numbers
-        self._weights = np.empty((0, 4))
-        if places.at == "surface":
-            self._tets, self._weights = Locator(head).find(places.points_mm)
+        self._tets = Locator(head).find(places.points_mm)[0] if places.at == "surface" else places.numbers
         self._corners = np.ascontiguousarray(head.tets[self._tets])
-        self._patches: Patches | None = None
-        if places.field == "recovered":
-            self._patches = problem.patches if problem.order == 2 else _part(problem.patches, self._corners)
+        recovers = places.field == "recovered" and problem.order == 1
+        self._part = _Part.around(problem.linear, head, self._tets) if recovers else None
 
     def __call__(self, phi: FloatArray, dadt: FloatArray) -> FloatArray:
         """(k, 3, b) E in V/m of potentials (n, b) and their dA/dt (n, 3, b)."""
-        if self._patches is not None:
+        if self._places.field == "recovered":
             return np.stack([self._recovered(phi[:, k], dadt[..., k]) for k in range(phi.shape[1])], axis=2)
         if self._problem.order == 2:
             return self._problem.element_field(phi, dadt)[self._tets]
         return np.asarray(kernels.element_field(self._problem.linear.points, self._corners, phi, dadt))
 
     def _recovered(self, phi: FloatArray, dadt: FloatArray) -> FloatArray:
-        one = np.ascontiguousarray(phi), np.ascontiguousarray(dadt)
-        if self._problem.order == 2 or self._patches is None:
-            field = self._problem.recovered_field(*one)
+        if self._part is None:
+            head, tets = self._problem.head, self._tets
+            field = self._problem.recovered_field(np.ascontiguousarray(phi), np.ascontiguousarray(dadt))
         else:
-            field = self._patches.recover(*one)
+            head, tets = self._part.patches.head, self._part.tets
+            field = self._part.patches.recover(phi[self._part.nodes], dadt[self._part.nodes])
         if self._places.at == "surface":
-            return field.at(self._places.points_mm, self._problem.patches.locator)
+            return field.at(self._places.points_mm)
         # Values at the corners, as seen from the tetrahedron's tissue.
-        e, tissue = np.empty((len(self._tets), 3)), self._problem.head.tissue[self._tets]
+        e, tissue = np.empty((len(tets), 3)), head.tissue[tets]
         for tag in np.unique(tissue):
             of_tag = tissue == tag
-            e[of_tag] = field.at_nodes(int(tag))[self._corners[of_tag]].mean(axis=1)
+            e[of_tag] = field.at_nodes(int(tag))[head.tets[tets[of_tag]]].mean(axis=1)
         return e
 
 
-def _part(patches: Patches, corners: NDArray[np.int32]) -> Patches:
-    """The same patches at the nodes of some tetrahedra only: recovery there costs no more than it must."""
-    wanted = np.zeros(len(patches.row) - 1, np.bool_)
-    wanted[corners] = True
-    counts = np.diff(patches.row)
-    part = copy(patches)
-    part.__dict__.pop("nodes", None)
-    part.row = np.concatenate([[0], np.cumsum(np.where(wanted, counts, 0))])
-    part.tags = patches.tags[np.repeat(wanted, counts)]
-    return part
+@dataclass(frozen=True, eq=False)
+class _Part:
+    """The part of a head that the recovered field in some tetrahedra depends on.
+
+    Parameters
+    ----------
+    nodes : (n',) int
+        Its nodes, ascending.
+    tets : (k,) int
+        The tetrahedra, in the part's numbers.
+    patches : Patches
+        Of the part, at the corners of the tetrahedra and on the side of their tissue only.
+    """
+
+    nodes: NDArray[np.intp]
+    tets: NDArray[np.intp]
+    patches: Patches
+
+    @classmethod
+    def around(cls, elements: LinearElements, head: HeadMesh, tets: NDArray[np.intp]) -> "_Part":
+        """Of the tetrahedra with the given numbers: patches reach two rings of neighbors far."""
+        near = np.zeros(len(head.points), np.bool_)
+        near[head.tets[tets]] = True
+        near[head.tets[near[head.tets].any(axis=1)]] = True
+        kept = np.flatnonzero(near[head.tets].any(axis=1))
+        nodes, corners = np.unique(head.tets[kept], return_inverse=True)
+        small = corners.reshape(-1, 4).astype(np.int32)
+        # Numbers ascend as in the head, so sums run in the same order and give the same bits.
+        part = HeadMesh(points=head.points[nodes], tets=small, tissue=head.tissue[kept])
+        patches = Patches(part, LinearElements(elements.points[nodes], small, elements.sigma[kept]))
+        own = np.searchsorted(kept, tets)
+        wanted = small[own].astype(np.int64) * _TAGS + part.tissue[own][:, None].astype(np.int64)
+        chosen = np.isin(patches.nodes * _TAGS + patches.tags, wanted)
+        counts = np.bincount(patches.nodes[chosen], minlength=len(nodes))
+        del patches.nodes
+        patches.row, patches.tags = np.concatenate([[0], np.cumsum(counts)]), patches.tags[chosen]
+        return cls(nodes, own, patches)

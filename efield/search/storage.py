@@ -79,7 +79,7 @@ def load(path: str | PathLike[str], sim: Simulator, coil: Coil | None) -> "Reduc
     certificate = Certificate.from_json(note["certificate"])
     serves = None
     if coil is None:
-        serves = AnyCoil(note["clearance_mm"], arrays["span"], arrays["emphasis"], note["limit"])
+        serves = AnyCoil(note["clearance_mm"], arrays["left_over"], arrays["emphasis"], note["limit"])
     points, settings = arrays["points_mm"], note["settings"]
     return ReducedBasis(sim, coil, target, region, places, points, model, certificate, settings, serves)
 
@@ -118,7 +118,7 @@ def _arrays_of(basis: "ReducedBasis") -> dict[str, Any]:
         "shape": basis.region.shape,
     } | dict(zip(_PLACES, values, strict=True))
     if basis.any_coil is not None:
-        arrays |= {"span": basis.any_coil.span, "emphasis": basis.any_coil.emphasis}
+        arrays |= {"left_over": basis.any_coil.left_over, "emphasis": basis.any_coil.emphasis}
     return arrays
 
 

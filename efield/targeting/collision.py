@@ -1,5 +1,4 @@
-"""How far a coil is from a head: signed clearance between the casing and the scalp, in mm.
-"""
+"""How far a coil is from a head: signed clearance between the casing and the scalp, in mm."""
 
 from dataclasses import dataclass
 from functools import lru_cache

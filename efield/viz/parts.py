@@ -130,7 +130,7 @@ def add_coil(plotter: Any, coil: "Coil", pose: "Pose", view: "View") -> None:
         tube = line.tube(radius=_WIRE_RADIUS_MM, n_sides=8)
         plotter.add_mesh(tube, color=palette.COIL_COLOR, smooth_shading=True, specular=0.4, specular_power=20)
     if coil.casing is not None:
-        walls = TriangleSurface(pose.to_head(coil.casing.points_mm), coil.casing.triangles)
+        walls = TriangleSurface(pose.to_head(coil.casing.points_mm), coil.casing.triangles.astype(np.int32))
         # Both walls: casings from files need not be closed, nor turned outward.
         _add_glass(plotter, walls, view, palette.CASING_COLOR, _CASING_OPACITY, culling=None)
         return

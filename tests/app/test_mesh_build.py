@@ -90,3 +90,25 @@ def test_a_map_that_is_none_is_refused(tmp_path, text):
     (tmp_path / "map.csv").write_text(text)
     with pytest.raises(ValueError, match=r"map\.csv"):
         read_label_map(tmp_path / "map.csv")
+
+
+def test_another_programs_mesh_is_converted_with_its_tissues_named(monkeypatch, capsys, tmp_path):
+    import meshio
+
+    head = load_head("sphere")
+    source, out = tmp_path / "head.vtk", tmp_path / "head.msh"
+    cells = [("tetra", head.tets)]
+    meshio.Mesh(head.points, cells, cell_data={"material": [head.tissue.astype(int) + 20]}).write(source)
+    assert run(monkeypatch, "mesh", "info", source) == 2
+    assert "arrays material" in capsys.readouterr().err
+    pairs = [word for tag in head.tags for word in ("--tags", f"{tag + 20}={tag}")]
+    assert run(monkeypatch, "mesh", "convert", source, out, *pairs) == 2  # numbers, but of which array?
+    capsys.readouterr()
+    assert run(monkeypatch, "mesh", "info", source, "--tags", "material", "--json") == 0
+    tags = [row["tag"] for row in json.loads(capsys.readouterr().out)["tissues"]]
+    assert tags == [tag + 20 for tag in head.tags]
+    meshio.Mesh(head.points, cells, cell_data={"tissue": [head.tissue.astype(int) + 20]}).write(source)
+    assert run(monkeypatch, "mesh", "convert", source, out, *pairs) == 0
+    assert np.array_equal(load_head(out).tissue, head.tissue)
+    assert run(monkeypatch, "mesh", "info", source, "--tags", "a=1", "--tags", "b") == 2
+    assert "GROUP=TISSUE" in capsys.readouterr().err

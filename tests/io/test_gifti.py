@@ -112,6 +112,7 @@ def test_entities_other_files_and_bombs_are_refused(tmp_path, surface, refuses):
         (good.replace(b"GZipBase64Binary", b"ExternalFileBinary"), "names another file"),
         (good.replace(b"<GIFTI", b'<!DOCTYPE GIFTI [<!ENTITY a "b">]><GIFTI', 1), "entities"),
         (good[:start] + bomb + good[end:], "far too many"),
+        (good.replace(b'Dimensionality="2"', b'Dimensionality="4294967295"', 1), "1 to 6 axes"),
         (good[: len(good) // 2], "complete|POINTSET"),
         (b"<svg/>", "starts with <GIFTI>"),
         (b"", "empty"),

@@ -22,6 +22,7 @@ POLYGON = 5e-3
 @pytest.fixture(scope="module")
 def any_basis(sim, target):
     """Few snapshots and coils, so that it takes seconds: an error of percents."""
+    primary.evaluator.cache_clear()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(loops, "CHECK_COILS", ("circular-90mm",))
         patch.setattr(loops, "TEST_COILS", ("magstim-70mm-circular", "magstim-25mm-figure8"))
@@ -29,7 +30,9 @@ def any_basis(sim, target):
         patch.setattr(primary, "_FEW_SOURCES", 10**6)
         patch.setattr(building, "_HELD_OUT_EACH", 5)
         small = {"radius_mm": 8.0, "tilt_deg": 4.0, "distance_mm": (3.0, 8.0), "region_radius_mm": 20.0}
-        yield ReducedBasis.build(sim, "any", target, tol=0.05, clearance_mm=CLEARANCE, max_solves=160, **small)
+        basis = ReducedBasis.build(sim, "any", target, tol=0.05, clearance_mm=CLEARANCE, max_solves=160, **small)
+        yield basis
+    primary.evaluator.cache_clear()
 
 
 @pytest.fixture(scope="module")

@@ -69,14 +69,15 @@ def test_what_the_samples_do_not_span_is_seen(linear):
     gram = Gram(weights)
     gram.add(fields)
     found = fit(gram.products, sampled, 8, np.ones(90), 1e-4)
-    serves = build.AnyCoil(5.0, found.span, np.ones(90), 0.1)
+    serves = build.AnyCoil.of(5.0, found.span, np.ones(90))
     known = sampled[:, 3]
     alien = np.random.default_rng(5).normal(size=90)
     alien -= found.span.T @ (found.span @ alien)
     alien *= np.linalg.norm(known) / np.linalg.norm(alien)
-    # Rounding of a difference of squares.
-    assert serves.rest(known) < 1e-6
-    assert serves.rest(known + alien) == pytest.approx(0.5**0.5, rel=1e-6)
+    # Rounding.
+    assert serves.rest(known) < 1e-9
+    # 64 random combinations tell a length to a tenth (one standard deviation).
+    assert serves.rest(known + alien) == pytest.approx(0.5**0.5, rel=0.3)
     assert serves.rest(np.zeros(90)) == 0.0
 
 

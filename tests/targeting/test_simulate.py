@@ -135,3 +135,17 @@ def test_unknown_tissue_is_refused(head):
 def test_a_drive_must_be_a_number(simulator, coil, pose):
     with pytest.raises(InputError, match="didt"):
         simulator.solve(coil, pose, didt=np.nan)
+
+
+def test_the_smooth_field_of_second_order_is_right_at_centers_and_nearer_between_them(head, coil, pose, field):
+    brain = np.flatnonzero(
+        (head.tissue == 2) & (np.linalg.norm(head.barycenters - m1_hand(head).center_mm, axis=1) < 30)
+    )
+    second = Simulator(head, order=2).solve(coil, pose)
+    np.testing.assert_allclose(second.at(head.barycenters[brain]), second.e[brain], atol=1e-9)
+    np.testing.assert_array_equal(second.in_tets(brain), second.e[brain])
+    weights = np.random.default_rng(0).dirichlet(np.ones(4), len(brain))
+    places = np.einsum("kc,kcd->kd", weights, head.points[head.tets[brain]])
+    true = closed_form(coil, pose, places, 1e6)
+    assert relative(second.at(places), true) < 0.5 * relative(field.at(places), true)
+    assert np.isnan(second.at([[0.0, 0.0, 500.0]])).all()

@@ -30,6 +30,9 @@ class Recovered:
         out[own] = self.vectors[own]
         return out
 
+    def in_tets(self, tets):
+        return self.vectors[self.head.tets[tets]].mean(axis=1)
+
 
 def box(cells, half_mm=HALF_MM):
     """Points and tets of a cube cut into cells, each into the six tetrahedra around its diagonal."""

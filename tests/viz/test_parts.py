@@ -2,8 +2,9 @@
 
 import numpy as np
 
+from efield.coils.casing import Casing
 from efield.coils.model import Coil, SampledField
-from efield.viz.parts import casing_rim, crown_vertices, vtk_text
+from efield.viz.parts import add_coil, casing_outline, casing_rim, crown_vertices, vtk_text
 from efield.viz.scene import set_stage
 from efield.viz.views import close_view
 
@@ -30,6 +31,41 @@ def test_a_coil_of_unknown_shape_has_no_rim():
     sampled = SampledField(np.eye(4), np.zeros((2, 2, 2, 3)))
     assert casing_rim(Coil(name="file", sources=(sampled,))) is None
     assert casing_rim(Coil.from_dipoles([[0, 0, 0], [1, 0, 0], [2, 0, 0]], np.ones((3, 3)))) is None
+
+
+class Recorder:
+    """Stands in for a plotter: keeps what is added."""
+
+    def __init__(self):
+        self.added = []
+
+    def add_mesh(self, mesh, **style):
+        self.added.append((mesh, style))
+
+
+def test_a_casing_surface_is_glass_where_the_coil_is_held(case):
+    field, target, coil, pose = case
+    corners = np.array([[-40.0, -20, 0], [40, -20, 0], [0, 30, 0], [0, 0, -15]])
+    cased = coil.with_casing(Casing(corners, [[0, 2, 1], [0, 1, 3], [1, 2, 3], [2, 0, 3]]))
+    stage = set_stage(field, target, pose)
+    recorder = Recorder()
+    add_coil(recorder, cased, pose, close_view(stage.center_mm, stage.outward))
+    assert len(recorder.added) == len(coil.windings) + 1
+    walls, style = recorder.added[-1]
+    np.testing.assert_allclose(walls.points, pose.to_head(corners), atol=1e-9)
+    assert style["rgba"]
+    assert walls["glass"][:, 3].max() < 255 * 0.75  # what lies under it shows through
+    assert [line.shape for line in casing_outline(cased)] == [(4, 3)]
+
+
+def test_without_a_surface_the_rim_is_drawn(case):
+    field, target, coil, pose = case
+    stage = set_stage(field, target, pose)
+    recorder = Recorder()
+    add_coil(recorder, coil, pose, close_view(stage.center_mm, stage.outward))
+    assert len(recorder.added) == len(coil.windings) + 1
+    assert recorder.added[-1][1]["line_width"] > 0
+    assert len(casing_outline(coil)) == 1
 
 
 def test_vtk_gets_no_bars():
