@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from efield.app.console import ERR, OUT, Bar, Steps
+from efield.app.options import ConductivityOption, ConductivityTableOption, HeadOption, JsonOption, TargetOption
 from efield.ground.errors import InputError
 
 if TYPE_CHECKING:
     from efield.coils.model import Coil
+    from efield.head.conductivity import Conductivity
     from efield.search.certificate import Certificate
     from efield.search.snapshots import Progress
     from efield.targeting.simulate import Simulator
@@ -23,21 +25,17 @@ app = typer.Typer(
 )
 
 FolderArgument = Annotated[Path, typer.Argument(help="Folder that `efield basis build` wrote.")]
-HeadOption = Annotated[str, typer.Option(help="mni152, sphere, a .msh or .vtu file, or a folder m2m_<id>.")]
-CoilOption = Annotated[str, typer.Option(help="A coil's name (see `efield coils list`) or a coil file; 'any' for all.")]
-ConductivityOption = Annotated[
-    list[str] | None,
-    typer.Option(help="Conductivity of a tissue, NAME=S/m, such as --conductivity bone=0.012; repeatable."),
+AnyCoilOption = Annotated[
+    str, typer.Option("--coil", help="A coil's name or file; 'any' for a basis that serves every coil.")
 ]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print as JSON on standard output.")]
 
 
 @app.command()
 def build(
     out: Annotated[Path, typer.Argument(help="Folder to write; it must not exist yet.")],
     head: HeadOption = "mni152",
-    coil: CoilOption = "magstim-70mm-figure8",
-    target: Annotated[str, typer.Option(help="What the coil is held over: m1-hand-left, C3, x,y,z.")] = "m1-hand-left",
+    coil: AnyCoilOption = "magstim-70mm-figure8",
+    target: TargetOption = "m1-hand-left",
     radius: Annotated[float, typer.Option(help="Placements reach this far over the scalp, mm.")] = 25.0,
     tilt: Annotated[float, typer.Option(help="Largest tilt against the scalp, degrees.")] = 8.0,
     distances: Annotated[str, typer.Option(help="Least and largest gap from scalp to coil, mm.")] = "2,10",
@@ -49,6 +47,7 @@ def build(
     max_solves: Annotated[int, typer.Option(help="Give up after this many full solves.")] = 384,
     seed: Annotated[int, typer.Option(help="The same seed gives the same basis.")] = 0,
     conductivity: ConductivityOption = None,
+    conductivity_table: ConductivityTableOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Solve placements over a target until a basis of them is accurate enough, and write it.
@@ -64,6 +63,7 @@ def build(
 
       efield basis build any-basis --coil any --at surface --tol 0.01 --max-solves 1024
     """
+    from efield.app.simulation import parse_conductivity
     from efield.search.basis import ReducedBasis
     from efield.targeting.targets import named_target, parse_target
 
@@ -72,7 +72,7 @@ def build(
     if out.exists():
         raise InputError(f"OUT must be a folder that does not exist yet; instead {out} does: delete it, or rename")
     steps, solves = Steps(2), out.with_name(f"{out.name}.solves")
-    sim, maker = _prepared(head, coil, conductivity, steps)
+    sim, maker = _prepared(head, coil, parse_conductivity(tuple(conductivity or ()), conductivity_table), steps)
     over = named_target(sim.head, target)
     with Bar("building", max_solves, "solves") as bar:
         basis = ReducedBasis.build(
@@ -134,8 +134,9 @@ def info(folder: FolderArgument, as_json: JsonOption = False) -> None:
 def check(
     folder: FolderArgument,
     head: HeadOption = "mni152",
-    coil: CoilOption = "magstim-70mm-figure8",
+    coil: AnyCoilOption = "magstim-70mm-figure8",
     conductivity: ConductivityOption = None,
+    conductivity_table: ConductivityTableOption = None,
     placements: Annotated[int, typer.Option(help="Fresh placements to solve in full.")] = 16,
     seed: Annotated[int, typer.Option(help="Another seed draws other placements.")] = 1,
     as_json: JsonOption = False,
@@ -148,10 +149,11 @@ def check(
 
       efield basis check hand-basis --placements 32
     """
+    from efield.app.simulation import parse_conductivity
     from efield.search.basis import ReducedBasis
 
     steps = Steps(3)
-    sim, maker = _prepared(head, coil, conductivity, steps)
+    sim, maker = _prepared(head, coil, parse_conductivity(tuple(conductivity or ()), conductivity_table), steps)
     basis = ReducedBasis.load(folder, sim, maker)
     with steps(f"solving {placements} placements"):
         certificate = basis.check(placements, seed)
@@ -160,12 +162,11 @@ def check(
         raise typer.Exit(1)
 
 
-def _prepared(head: str, coil: str, conductivity: list[str] | None, steps: Steps) -> "tuple[Simulator, Coil | str]":
-    from efield.app.simulation import parse_conductivity
+def _prepared(head: str, coil: str, sigma: "Conductivity", steps: Steps) -> "tuple[Simulator, Coil | str]":
     from efield.io.load import load_coil, load_head
     from efield.targeting.simulate import Simulator
 
-    sigma, maker = parse_conductivity(tuple(conductivity or ())), coil if coil == "any" else load_coil(coil)
+    maker = coil if coil == "any" else load_coil(coil)
     with steps(f"loading head {head}"):
         mesh = load_head(head)
     with steps("preparing the solver"):

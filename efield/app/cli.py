@@ -10,6 +10,14 @@ import typer
 import efield
 from efield.app import bases, coils, meshes, sweeps
 from efield.app.console import ERR, OUT
+from efield.app.options import (
+    CoilOption,
+    ConductivityOption,
+    ConductivityTableOption,
+    HeadOption,
+    JsonOption,
+    TargetOption,
+)
 from efield.ground.errors import EfieldError
 
 app = typer.Typer(
@@ -42,15 +50,8 @@ def _root(
 
 
 # The options of `efield simulate`.
-HeadOption = Annotated[
-    str, typer.Option(help="A shipped head (mni152, sphere), a mesh file (.msh, .vtu, ...), or a folder m2m_<id>.")
-]
 RegisterOption = Annotated[
     bool, typer.Option("--register", help="Find the map from MNI coordinates from the shape of the head's brain.")
-]
-CoilOption = Annotated[str, typer.Option(help="A coil's name (see `efield coils list`) or a coil file.")]
-TargetOption = Annotated[
-    str, typer.Option(help="m1-hand-left, m1-leg-right, ..., C3, cap.csv:C3, or x,y,z in mm (--target=-37,-21,58).")
 ]
 AngleOption = Annotated[
     float,
@@ -69,14 +70,6 @@ StimulatorOption = Annotated[
 IntensityOption = Annotated[float | None, typer.Option(help="Percent of maximum stimulator output.")]
 AllowCollisionOption = Annotated[
     bool, typer.Option("--allow-collision", help="Compute also if the coil cuts into the head.")
-]
-ConductivityOption = Annotated[
-    list[str] | None,
-    typer.Option(help="Conductivity of a tissue, NAME=S/m, such as --conductivity bone=0.012; repeatable."),
-]
-ConductivityTableOption = Annotated[
-    Path | None,
-    typer.Option(help="Conductivities of many tissues, a .csv (tag,value or tag,name,value) or .toml file."),
 ]
 TensorsOption = Annotated[
     Path | None,
@@ -99,7 +92,6 @@ OrderOption = Annotated[
     int, typer.Option(help="Order of the finite elements: 2 is slower and follows the field more finely.")
 ]
 OutOption = Annotated[Path, typer.Option(help="Folder for the results.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print the summary as JSON on standard output.")]
 
 
 @app.command()

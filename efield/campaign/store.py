@@ -307,5 +307,6 @@ def _make_folder(folder: Path) -> None:
 
 
 def _json(note: dict[str, Any]) -> bytes:
-    return (json.dumps(note, indent=1, sort_keys=True) + "\n").encode()
+    # Not sorted: the order of heads, coils and targets is that of the arrays' dimensions.
+    return (json.dumps(note, indent=1) + "\n").encode()
 

@@ -6,18 +6,6 @@ from numba import njit
 _FAST = {"reassoc", "contract"}  # why: see dipoles.py
 
 
-@njit(cache=True, fastmath=_FAST)
-def product(matrix, vector):
-    """Matrix (m, r) float32, C order, times vector (r,) float32 on one thread: it is bound by memory, not by sums."""
-    result = np.empty(matrix.shape[0], np.float32)
-    for i in range(matrix.shape[0]):
-        total = np.float32(0.0)
-        for j in range(matrix.shape[1]):
-            total += matrix[i, j] * vector[j]
-        result[i] = total
-    return result
-
-
 @njit(cache=True)
 def _surface(u, v, width, shape, out):
     """Height and the two slopes of polynomials (3, q, q) at u, v."""

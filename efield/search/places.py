@@ -197,7 +197,8 @@ class _Part:
         near[head.tets[tets]] = True
         near[head.tets[near[head.tets].any(axis=1)]] = True
         kept = np.flatnonzero(near[head.tets].any(axis=1))
-        nodes, corners = np.unique(head.tets[kept], return_inverse=True)
+        found, corners = np.unique(head.tets[kept], return_inverse=True)
+        nodes = found.astype(np.intp)
         small = corners.reshape(-1, 4).astype(np.int32)
         # Numbers ascend as in the head, so sums run in the same order and give the same bits.
         part = HeadMesh(points=head.points[nodes], tets=small, tissue=head.tissue[kept])

@@ -1,0 +1,23 @@
+"""Options that several commands take, with the same names and the same help."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+HeadOption = Annotated[
+    str, typer.Option(help="A shipped head (mni152, sphere), a mesh file (.msh, .vtu, ...), or a folder m2m_<id>.")
+]
+CoilOption = Annotated[str, typer.Option(help="A coil's name (see `efield coils list`) or a coil file.")]
+TargetOption = Annotated[
+    str, typer.Option(help="m1-hand-left, m1-leg-right, ..., C3, cap.csv:C3, or x,y,z in mm (--target=-37,-21,58).")
+]
+ConductivityOption = Annotated[
+    list[str] | None,
+    typer.Option(help="Conductivity of a tissue, NAME=S/m, such as --conductivity bone=0.012; repeatable."),
+]
+ConductivityTableOption = Annotated[
+    Path | None,
+    typer.Option(help="Conductivities of many tissues, a .csv (tag,value or tag,name,value) or .toml file."),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print as JSON on standard output.")]
