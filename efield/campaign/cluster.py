@@ -73,7 +73,9 @@ def _client(workers: int | None, scheduler: str | None) -> Iterator[Any]:
         try:
             client = Client(scheduler, timeout="20s")
         except (OSError, ValueError) as error:
-            raise InputError(f"--scheduler must be the address of a running Dask scheduler; {scheduler}: {error}") from error
+            raise InputError(
+                f"--scheduler must be the address of a running Dask scheduler; {scheduler}: {error}"
+            ) from error
         with client:
             yield client
         return

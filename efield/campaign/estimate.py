@@ -101,7 +101,9 @@ def probe(study: Study, facts: Survey, say: Callable[[str], None] | None = None)
         else:
             seconds += cells * study.count * (each if study.engine.kind == "full" else rate)
         seconds += prepare * size
-    source = f"{count} placements on head {study.heads[0].label}, timed here: {prepare:.2g} s to prepare, {rate:.2g} s each"
+    source = (
+        f"{count} placements on head {study.heads[0].label}, timed here: {prepare:.2g} s to prepare, {rate:.2g} s each"
+    )
     return _estimate(study, facts, seconds, source)
 
 

@@ -99,8 +99,8 @@ def variables(study: Study, facts: Survey) -> tuple[Variable, ...]:
         dims = (*_CELL, study.drive.dimension, "placement")
         found.append(Variable(metric, dims, (*cells, drives, count), (1, 1, 1, drives, chunk), units, meaning))
     pose = "pose, coil to head: columns x, y, z, center"
-    dims = (*_CELL, "placement", "row", "column")
-    found.append(Variable("matrix", dims, (*cells, count, 4, 4), (1, 1, 1, chunk, 4, 4), "mm", pose))
+    axes = (*_CELL, "placement", "row", "column")
+    found.append(Variable("matrix", axes, (*cells, count, 4, 4), (1, 1, 1, chunk, 4, 4), "mm", pose))
     if study.grid is not None:
         units, meaning = COORDINATES["lifted_mm"]
         shape, parts = (*cells, count), (1, 1, 1, chunk)
@@ -169,7 +169,9 @@ def _placement_coordinates(study: Study) -> list[Fixed]:
     if study.grid is None:
         return []
     return [
-        Fixed(name, ("placement",), np.asarray(values), {"units": COORDINATES[name][0], "long_name": COORDINATES[name][1]})
+        Fixed(
+            name, ("placement",), np.asarray(values), {"units": COORDINATES[name][0], "long_name": COORDINATES[name][1]}
+        )
         for name, values in study.grid._coordinates().items()
     ]
 

@@ -34,8 +34,8 @@ class Lock:
         except OSError as error:
             os.close(file)
             raise InputError(
-                f"only one process may write to {self.path.parent} at a time; another is at it now: wait until it ends, "
-                "or stop it"
+                f"only one process may write to {self.path.parent} at a time; another is at it now: wait until it "
+                "ends, or stop it"
             ) from error
         self._file = file
         return self

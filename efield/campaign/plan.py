@@ -1,6 +1,5 @@
 """From a study file to a checked `Study`: everything that can be known without work is checked, and told at once."""
 
-import json
 import re
 import tomllib
 from collections.abc import Callable, Mapping
@@ -102,7 +101,9 @@ def parse_study(
     metrics = kept.take("metrics", lambda key, value: _metrics(key, value, known), known)
     fields = kept.take("fields", _boolean, False)
     if fields and engine.kind == "reciprocal":
-        problems.add("output.fields", "output.fields must be false with engine.kind = 'reciprocal', which has no fields")
+        problems.add(
+            "output.fields", "output.fields must be false with engine.kind = 'reciprocal', which has no fields"
+        )
     chunk = kept.take("chunk", lambda k, v: _whole_number(k, v, 1, _LARGEST_CHUNK), CHUNK_OF.get(engine.kind, 64))
     folder = kept.take("folder", _text, "")
     if output is None and not folder:
@@ -118,12 +119,14 @@ def parse_study(
 
 
 def _entries(whole: Section, key: str, short: str, make: Callable[[Section, str], E | None]) -> tuple[E, ...]:
-    """Labelled entries: a table of labels, or a list of names that are labels as well; text stands for {short = text}."""
+    """Labelled entries: a table of labels, or a list of names that are labels; text stands for {short = text}."""
     values = whole.values.get(key, {})
     if isinstance(values, list):
         names = [value for value in values if isinstance(value, str)]
         if len(names) < len(values):
-            whole.problems.add(key, f"{key} must be a list of names, or a table of labels; instead it holds other things")
+            whole.problems.add(
+                key, f"{key} must be a list of names, or a table of labels; instead it holds other things"
+            )
         repeated = sorted({name for name in names if names.count(name) > 1})
         if repeated:
             whole.problems.add(key, f"{key} must hold each name once; instead {', '.join(repeated)} is there twice")
@@ -157,7 +160,7 @@ _EXAMPLES: Final = {
 def _head(section: Section, label: str, base: Path) -> HeadEntry:
     source = section.take("path", _text, "")
     register = section.take("register", _boolean, False)
-    conductivity = section.take("conductivity", _conductivities, ())
+    conductivity: tuple[tuple[int, float], ...] = section.take("conductivity", _conductivities, ())
     section.need("path")
     if source and source not in HEAD_NAMES:
         section.problems.attempt(section.place, lambda: _check_head_file(source, base), None)
@@ -169,7 +172,9 @@ def _check_head_file(source: str, base: Path) -> None:
     if path.is_dir():
         return
     if not source.lower().endswith(HEAD_SUFFIXES):
-        checks.choice("a head", source, (*HEAD_NAMES, f"a folder m2m_<id>, a file that ends in {' or '.join(HEAD_SUFFIXES)}"))
+        checks.choice(
+            "a head", source, (*HEAD_NAMES, f"a folder m2m_<id>, a file that ends in {' or '.join(HEAD_SUFFIXES)}")
+        )
     if not path.is_file():
         raise InputError(f"the head {source} must be a file that exists; there is none at {path}")
 
@@ -194,9 +199,13 @@ def _target(section: Section, label: str) -> TargetEntry:
     given = [key for key in ("name", "center_mm") if key in section.values]
     if len(given) != 1:
         found = " and ".join(given) or "neither"
-        section.problems.add(section.place, f"{section.place} must have one of name and center_mm; instead it has {found}")
+        section.problems.add(
+            section.place, f"{section.place} must have one of name and center_mm; instead it has {found}"
+        )
     if direction is not None and "center_mm" not in section.values:
-        section.problems.add(section.name("direction"), f"{section.place}.direction must go with center_mm; names have one")
+        section.problems.add(
+            section.name("direction"), f"{section.place}.direction must go with center_mm; names have one"
+        )
     return TargetEntry(label, text, center, radius, direction)
 
 
@@ -222,7 +231,9 @@ def _placements(whole: Section, base: Path, heads: int) -> tuple[PlacementGrid |
     if options:
         problems.add("grid.poses", f"grid.poses must stand alone; instead {', '.join(options)} are given as well")
     if heads > 1:
-        problems.add("grid.poses", f"grid.poses are places on one head; instead the study has {heads} heads: use a grid")
+        problems.add(
+            "grid.poses", f"grid.poses are places on one head; instead the study has {heads} heads: use a grid"
+        )
     return None, problems.attempt("grid.poses", lambda: read_poses(base / file), None)
 
 
@@ -243,14 +254,16 @@ _GRID: Final[dict[str, Callable[[str, Any], Any]]] = {
 
 
 def _drive(section: Section, loaded: Mapping[str, Coil], problems: Problems) -> DriveChoice:
-    didt = section.take("didt", number_or_list, (1e6,))
-    percent = section.take("intensity_percent", number_or_list, ())
+    didt: tuple[float, ...] = section.take("didt", number_or_list, (1e6,))
+    percent: tuple[float, ...] = section.take("intensity_percent", number_or_list, ())
     stimulator = section.take("stimulator", lambda k, v: stimulators.load_stimulator(_text(k, v)).name, None)
     section.close()
     if percent and "didt" in section.values:
         problems.add("drive", "drive.didt and drive.intensity_percent must not be given together; each sets the drive")
     if "stimulator" in section.values and not percent:
-        problems.add("drive.stimulator", "drive.stimulator needs drive.intensity_percent, percent of its maximum output")
+        problems.add(
+            "drive.stimulator", "drive.stimulator needs drive.intensity_percent, percent of its maximum output"
+        )
     for value in percent:
         problems.attempt("drive", lambda v=value: checks.in_range("drive.intensity_percent", v, 0, 100), 0.0)  # type: ignore[misc]
     values = percent or didt
@@ -258,7 +271,7 @@ def _drive(section: Section, loaded: Mapping[str, Coil], problems: Problems) -> 
         problems.add("drive", f"the drives must be different; instead received {list(values)}")
     drive = DriveChoice(values, bool(percent), stimulator)
     for coil in loaded.values() if percent else ():
-        problems.attempt("drive", lambda c=coil: drive.didt(c), None)  # type: ignore[misc,arg-type]
+        problems.attempt("drive", lambda c=coil: drive.didt(c), None)  # type: ignore[misc]
     return drive
 
 
@@ -269,12 +282,16 @@ def _engine(section: Section, base: Path) -> EngineChoice:
     for key, (kinds, check) in _ENGINE.items():
         value = section.take(key, check, None)
         if key in section.values and kind not in kinds:
-            section.problems.add(section.name(key), f"engine.{key} must go with {' or '.join(kinds)}; the engine is {kind}")
+            section.problems.add(
+                section.name(key), f"engine.{key} must go with {' or '.join(kinds)}; the engine is {kind}"
+            )
         elif value is not None:
             values[key] = value
     section.close()
     if (basis := values.get("basis")) and not (base / basis).is_dir():
-        section.problems.add("engine.basis", f"engine.basis must be a folder that exists; there is none at {base / basis}")
+        section.problems.add(
+            "engine.basis", f"engine.basis must be a folder that exists; there is none at {base / basis}"
+        )
     return EngineChoice(**values)
 
 
@@ -317,7 +334,9 @@ def _check_together(
                 f"the coil {label} is a sampled field: with engine.kind = 'reciprocal' set engine.exact = true",
             )
     if engine.basis and not single and (base / engine.basis / "basis.json").exists():
-        problems.add("engine.basis", "engine.basis must hold one subfolder head.target.coil per cell; it is a single basis")
+        problems.add(
+            "engine.basis", "engine.basis must hold one subfolder head.target.coil per cell; it is a single basis"
+        )
 
 
 def _known_metrics(engine: EngineChoice, targets: tuple[TargetEntry, ...]) -> tuple[str, ...]:

@@ -87,8 +87,7 @@ def run(study: Study, runner: Runner | None = None, listener: Listener | None = 
     """
     ear = listener or Silent()
     with writing(study, lambda label: ear.note(f"looking at head {label}")) as store:
-        outcome = complete(store, runner or in_this_process, ear)
-    return outcome
+        return complete(store, runner or in_this_process, ear)
 
 
 def complete(store: Store, runner: Runner, ear: Listener) -> Outcome:

@@ -20,7 +20,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
 from numpy.typing import NDArray
 
 import efield
@@ -269,8 +268,8 @@ def _same_study(note: Path, study: Study) -> Survey:
             for name in changed
         )
         raise InputError(
-            f"{note.parent} must be the store of this study; instead it was begun with other settings ({details}): give "
-            "another output folder, delete this one, or put the study back as it was"
+            f"{note.parent} must be the store of this study; instead it was begun with other settings ({details}): "
+            "give another output folder, delete this one, or put the study back as it was"
         )
     return facts
 
@@ -279,7 +278,9 @@ def _read_note(note: Path) -> dict[str, Any]:
     try:
         found = json.loads(note.read_bytes())
     except (OSError, ValueError) as error:
-        raise FileFormatError(f"{note.parent} must be a store that `efield sweep` wrote; {note} cannot be read") from error
+        raise FileFormatError(
+            f"{note.parent} must be a store that `efield sweep` wrote; {note} cannot be read"
+        ) from error
     if not isinstance(found, dict) or found.get("format") != _FORMAT:
         raise FileFormatError(f"{note} must have format {_FORMAT}; it was written by another version of efield")
     return found
@@ -289,7 +290,8 @@ def _check_ours(folder: Path) -> None:
     if folder.exists() and not folder.is_dir():
         raise InputError(f"the output folder must be a folder; instead {folder} is a file")
     ours = {_NOTE, _ZARR, _MARKERS, BASES, _LOCK, COMPLETE, *TABLES}
-    foreign = [path.name for path in folder.iterdir() if path.name not in ours and path.name[0] != "."] if folder.exists() else []
+    found = [path.name for path in folder.iterdir()] if folder.exists() else []
+    foreign = [name for name in found if name not in ours and name[0] != "."]
     if foreign and not (folder / _NOTE).exists():
         raise InputError(
             f"the output folder must be new, empty, or the store of this study; instead {folder} holds {foreign[0]}: "
@@ -309,4 +311,3 @@ def _make_folder(folder: Path) -> None:
 def _json(note: dict[str, Any]) -> bytes:
     # Not sorted: the order of heads, coils and targets is that of the arrays' dimensions.
     return (json.dumps(note, indent=1) + "\n").encode()
-

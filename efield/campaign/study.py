@@ -80,6 +80,7 @@ class TargetEntry:
             found = named_target(head, self.text)
             radius = found.radius_mm if self.radius_mm is None else self.radius_mm
             return Target(self.label, found.center_mm, radius, found.tags, found.direction, found.note)
+        assert self.center_mm is not None  # noqa: S101 - a target has a name or a center
         radius = 10.0 if self.radius_mm is None else self.radius_mm
         return Target.sphere(center_mm=self.center_mm, radius_mm=radius, direction=self.direction, name=self.label)
 

@@ -138,4 +138,3 @@ def _repeated(text: str, count: int) -> Any:
     import pyarrow
 
     return pyarrow.DictionaryArray.from_arrays(pyarrow.array(np.zeros(count, np.int32)), pyarrow.array([text]))
-

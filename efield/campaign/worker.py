@@ -1,8 +1,8 @@
 """What a Dask worker runs: one chunk, from plain values; what it prepared stays in its process for the next chunk."""
 
 import json
-import platform
 import os
+import platform
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,7 +73,7 @@ def _bench(task: dict[str, Any]) -> Bench:
         study = parse_study(json.loads(task["document"]), Path(task["base"]), output=folder)
         if study.engine.kind == "reduced" and not (folder / "study.json").exists():
             raise InputError(
-                f"the workers must see the store at {folder}, where reduced bases are kept; put it on a shared file system"
+                f"the workers must see the store at {folder}, where reduced bases are kept: put it on a shared disk"
             )
         _BENCH[key] = Bench(study, folder / BASES)
     return _BENCH[key]

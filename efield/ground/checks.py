@@ -62,7 +62,7 @@ def number(name: str, value: Any) -> float:
     """A finite float."""
     try:
         result = float(value)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise InputError(f"{name} must be a number; instead received {value!r}") from error
     if not isfinite(result):
         raise InputError(f"{name} must be finite; instead received {value!r}")

@@ -37,6 +37,9 @@ _BLOCK: Final = 100_000
 #: Share of the voxels around a point, by interpolation weight, that must hold a tensor.
 _ENOUGH: Final = 0.5
 
+#: Largest eigenvalue below which there is no tensor but rounding, mm^2/s: a thousandth of what tissue has.
+_LEAST: Final = 1e-6
+
 _MM_PER_M: Final = 1e3
 
 
@@ -54,7 +57,7 @@ class TensorReport:
         Tags that were to have tensors.
     tets, used, outside, missing : int
         Tetrahedra of these tissues; with a tensor; isotropic because outside the volume; isotropic because there is
-        no tensor at the place, or one without a positive eigenvalue.
+        no tensor at the place, or one without an eigenvalue above 1e-6 mm^2/s.
     raised, capped : int
         Of those used, tetrahedra with eigenvalues that were zero or negative, and with a ratio above `max_ratio`.
     used_fraction, raised_fraction, capped_fraction : float
@@ -179,7 +182,7 @@ class Anisotropy:
             eigenvalues, axes = np.linalg.eigh(values[:, ENTRIES])
             largest = eigenvalues[:, 2]
             floor = largest / self.max_ratio
-            present = (weight >= _ENOUGH) & (largest > 0)
+            present = (weight >= _ENOUGH) & (largest > _LEAST)
             state[block] = np.select(
                 [weight < 0, ~present, eigenvalues[:, 0] <= 0, eigenvalues[:, 0] < floor * (1 - 1e-12)],
                 ["outside", "missing", "raised", "capped"],

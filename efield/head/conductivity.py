@@ -69,7 +69,8 @@ class Conductivity:
         InputError
             If a tissue or the mapping is unknown, or a number is out of range.
         """
-        tags = tuple(dict.fromkeys(tissue_tag(str(tissue)) for tissue in tissues))
+        wanted = (tissues,) if isinstance(tissues, str) else tissues
+        tags = tuple(dict.fromkeys(tissue_tag(str(tissue)) for tissue in wanted))
         given = Anisotropy(field=tensors, tags=tags, mapping=mapping, factor=factor, max_ratio=max_ratio)
         return replace(self, anisotropy=given)
 

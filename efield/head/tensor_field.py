@@ -21,6 +21,9 @@ ENTRIES: Final = np.array([[0, 1, 2], [1, 3, 4], [2, 4, 5]])
 #: Median mean diffusivity that a brain can have, mm^2/s (tissue 0.7e-3, free water 3e-3).
 _PLAUSIBLE: Final = (5e-5, 2e-2)
 
+#: Largest difference of mirrored entries over the largest entry of all that is rounding of 32-bit files.
+_ASYMMETRY: Final = 1e-6
+
 #: Other units, how many times larger they make the numbers, and the remedy.
 _OTHER_UNITS: Final = (("um^2/ms", 1e3, "1e-3"), ("m^2/s", 1e-6, "1e6"), ("um^2/s", 1e6, "1e-6"))
 
@@ -84,10 +87,12 @@ class TensorField:
 
 
 def _six_components(values: NDArray[Any]) -> NDArray[Any]:
-    if values.ndim == 5 and values.shape[3:] == (3, 3):
-        gap = np.abs(values - values.swapaxes(3, 4))
-        if np.nanmax(gap) > 1e-6 * np.nanmax(np.abs(values)):
+    if values.ndim == 5 and values.shape[3:] == (3, 3) and values.dtype.kind in "iuf":
+        full = values[np.isfinite(values).all(axis=(3, 4))]
+        if full.size and np.abs(full - full.swapaxes(1, 2)).max() > _ASYMMETRY * np.abs(full).max():
             raise InputError("values must be symmetric tensors; instead some 3x3 matrices differ from their transposes")
+        # One entry that is not finite spoils its voxel, wherever it stands.
+        values = np.where(np.isfinite(values).all(axis=(3, 4), keepdims=True), values, np.nan)
         rows, columns = np.transpose(COMPONENTS)
         values = values[..., rows, columns]
     if values.ndim != 4 or values.shape[3] != 6 or not values.size:

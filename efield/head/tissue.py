@@ -19,6 +19,9 @@ class Tissue:
     conductivity: float
 
 
+#: More digits than any tag has; Python refuses to read thousands of them.
+_MOST_DIGITS: Final = 18
+
 WHITE_MATTER: Final = 1
 GRAY_MATTER: Final = 2
 CSF: Final = 3
@@ -60,7 +63,7 @@ def tissue_tag(text: str) -> int:
         If no tissue has that name; the nearest is suggested.
     """
     word = text.strip().lower().replace(" ", "-").replace("_", "-")
-    if word.isascii() and word.isdigit():
+    if word.isascii() and word.isdigit() and len(word) <= _MOST_DIGITS:
         return int(word)
     tags = {tissue.name.lower().replace(" ", "-"): tissue.tag for tissue in TISSUES.values()}
     return tags[checks.choice("tissue", word, tags)]

@@ -110,7 +110,8 @@ def _csv_entries(cursor: Cursor, text: str) -> Iterator[_Entry]:
 def _toml_entries(cursor: Cursor, text: str) -> Iterator[_Entry]:
     try:
         document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:
+        # Not only TOMLDecodeError: numbers of thousands of digits and arrays nested as deep fail in Python itself.
         raise cursor.error(f"a table must be valid TOML; instead: {error}") from error
     for key, entry in document.items():
         if not isinstance(entry, dict):
@@ -142,6 +143,8 @@ def _add(table: ConductivityTable, tag: Any, name: Any, value: Any) -> None:
 def _check_name(table: ConductivityTable, tag: int, name: Any) -> None:
     if not isinstance(name, str) or not name.strip():
         raise InputError(f"name must be a word; instead received {name!r}")
+    if name.strip().isdigit():
+        raise InputError(f"name must not be a number, which would be taken for a tag; instead received {name!r}")
     taken = {_plain(tissue.name): number for number, tissue in TISSUES.items()}
     taken |= {_plain(other): number for number, other in table.names.items()}
     if taken.get(_plain(name), tag) != tag:

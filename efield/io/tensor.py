@@ -79,7 +79,10 @@ def read_tensors(path: str | os.PathLike[str], order: str | None) -> TensorField
         turn = _turn(_axes(affine, known))
         kind = np.float32 if volume.dtype.itemsize <= 4 else np.float64
         components = volume[..., list(ORDERS[known])].astype(kind)
-        return TensorField((components.reshape(-1, 6) @ turn.T.astype(kind)).reshape(components.shape), affine)
+        # A voxel with a value that is not finite holds no tensor, before and after.
+        with np.errstate(invalid="ignore", over="ignore"):
+            turned = (components.reshape(-1, 6) @ turn.T.astype(kind)).reshape(components.shape)
+        return TensorField(turned, affine)
     except InputError as error:
         raise cursor.error(str(error)) from error
 
@@ -101,7 +104,8 @@ def write_tensors(path: str | os.PathLike[str], tensors: TensorField, order: str
     """
     known = check_order(order)
     turn = _turn(_axes(tensors.affine, known).T)
-    components = tensors.values.reshape(-1, 6).astype(np.float64) @ turn.T
+    with np.errstate(invalid="ignore"):
+        components = tensors.values.reshape(-1, 6).astype(np.float64) @ turn.T
     stored = np.empty(tensors.values.shape, dtype=np.float32)
     stored[..., list(ORDERS[known])] = components.reshape(stored.shape)
     write_volume(path, stored, tensors.affine, code=_SCANNER_CODE)

@@ -127,7 +127,10 @@ def poses_study(study_file, files, poses, **options):
     np.save(files / "poses.npy", poses)
     return study_file(
         ('b = { path = "' + f'{files}/sphere.msh", conductivity = {{ bone = 0.02 }} }}', ""),
-        ("radius_mm = 6\nspacing_mm = 6\nangles_deg = { start = 0, stop = 135, step = 45 }", f'poses = "{files}/poses.npy"'),
+        (
+            "radius_mm = 6\nspacing_mm = 6\nangles_deg = { start = 0, stop = 135, step = 45 }",
+            f'poses = "{files}/poses.npy"',
+        ),
     )
 
 
@@ -153,7 +156,8 @@ def test_poses_come_from_a_file_and_must_be_rigid_and_clear(study_file, files):
 
 def test_what_a_head_lacks_is_listed_for_all_targets(study_file):
     path = study_file(
-        ("[targets]", '[targets]\nleg = "m1-leg-left"\nfar = { center_mm = [0, 0, 300] }'), ("conductivity = { bone", "conductivity = { csf")
+        ("[targets]", '[targets]\nleg = "m1-leg-left"\nfar = { center_mm = [0, 0, 300] }'),
+        ("conductivity = { bone", "conductivity = { csf"),
     )
     with pytest.raises(StudyError) as found:
         survey(read_study(path))

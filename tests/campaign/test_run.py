@@ -87,7 +87,9 @@ def test_a_chunk_has_the_same_bits_on_one_thread_and_on_two(finished):
 def test_the_tables_are_the_store_row_by_row(finished, data):
     table = pyarrow.parquet.read_table(finished.folder / "table.parquet")
     frame = data[["mean_magnitude", "along", "lifted_mm"]].to_dataframe().reset_index()
-    order = frame.sort_values(["head", "target", "coil", "didt", "placement"], kind="stable", ascending=[True] * 3 + [False, True])
+    order = frame.sort_values(
+        ["head", "target", "coil", "didt", "placement"], kind="stable", ascending=[True] * 3 + [False, True]
+    )
     assert table.num_rows == len(frame) == 2 * 2 * 20
     for name in ("head", "placement", "didt", "angle_deg", "u_mm", "mean_magnitude", "along", "lifted_mm"):
         assert table[name].to_pylist() == order[name].tolist(), name
@@ -154,9 +156,7 @@ def test_killed_at_random_times_it_ends_with_the_bytes_of_an_uninterrupted_run(s
     server = [sys.executable, "-c", SERVER, *map(str, (path, quiet, killed, log))]
     rng, kills, status = np.random.default_rng(3), 0, -1
     environment = os.environ | {"NUMBA_THREADING_LAYER": "workqueue"}
-    with subprocess.Popen(
-        server, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
-    ) as process:
+    with subprocess.Popen(server, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment) as process:
         assert process.stdout.readline() == "ready\n"
         for attempt in range(60):
             markers = {marker.stem for marker in killed.glob("chunks/[0-9]*.json")}

@@ -75,8 +75,8 @@ def test_killed_at_any_step_it_ends_with_the_same_bytes(study, whole, pretend, k
 
 
 def test_finished_chunks_are_not_computed_again(study, pretend):
+    pretend.refused = ("0-0-0-000001", "1-0-0-000002")
     with pytest.raises(ChunkError, match="0-0-0-000001"):
-        pretend.refused = ("0-0-0-000001", "1-0-0-000002")
         run(study, pretend)
     pretend.names.clear()
     pretend.refused = ()

@@ -1,0 +1,274 @@
+"""Maps of a sweep over a grid, without OpenGL: the best value at each position, and the angle that gives it."""
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from efield.ground.errors import InputError
+from efield.ground.units import AMPERE_PER_MICROSECOND
+from efield.viz import palette
+from efield.viz.page import LABEL_PT, TICK_PT, TITLE_PT, halo, new_page
+
+if TYPE_CHECKING:
+    import xarray
+    from matplotlib.figure import Figure
+
+SIZE: Final = (2160, 1130)
+
+#: Drawn unless another is asked for: the first of these that the sweep has.
+_PREFERRED: Final = ("mean_magnitude", "mean_vector_magnitude", "along")
+
+#: Coordinates of a grid that a map needs.
+_NEEDED: Final = ("position", "u_mm", "v_mm", "angle_deg")
+
+#: A measure that changes its sign with the current: its best angle is a direction, of others it is an axis.
+_SIGNED: Final = ("along",)
+
+#: Rows of a hexagonal grid are this share of the spacing apart, those of a square one a whole spacing.
+_HEX_ROWS: Final = np.sqrt(0.75)
+
+
+@dataclass(frozen=True, eq=False)
+class BestOfPositions:
+    """The best placement at each position of a grid.
+
+    Parameters
+    ----------
+    u_mm, v_mm : (k,) float, mm
+        Toward medial and toward anterior, from the point over the target.
+    value : (k,) float
+        The largest value of the measure; nan where nothing is known.
+    angle_deg : (k,) float
+        The angle it belongs to.
+    placement : (k,) int
+        Its number in the sweep; -1 where nothing is known.
+    """
+
+    u_mm: NDArray[np.float64]
+    v_mm: NDArray[np.float64]
+    value: NDArray[np.float64]
+    angle_deg: NDArray[np.float64]
+    placement: NDArray[np.intp]
+
+
+def best_of_positions(dataset: "xarray.Dataset", measure: str) -> BestOfPositions:
+    """The largest value over angles, tilts and distances at each position; the first of equals.
+
+    Parameters
+    ----------
+    dataset : xarray.Dataset
+        A sweep over a `PlacementGrid`, of one head, coil and rate.
+    measure : str
+        One of its variables over `placement`.
+
+    Raises
+    ------
+    InputError
+        If the sweep is not over a grid, or has further dimensions, or nothing in it is known.
+    """
+    missing = [name for name in _NEEDED if name not in dataset.coords]
+    if missing:
+        raise InputError(f"a map needs a sweep over a PlacementGrid; instead it has no {', '.join(missing)}")
+    if dataset[measure].dims != ("placement",):
+        extra = ", ".join(str(name) for name in dataset[measure].dims if name != "placement")
+        raise InputError(
+            f"a map shows one head, coil and rate; instead {measure} is also over {extra}: choose with isel"
+        )
+    values = np.asarray(dataset[measure].values, dtype=float)
+    if not np.isfinite(values).any():
+        raise InputError(f"a map needs values; instead no {measure} is finite: is the sweep finished?")
+    position = np.asarray(dataset["position"].values)
+    # Best first within each position, unknown ones last; the sort keeps the order of equals.
+    order = np.lexsort((np.arange(len(values)), -np.where(np.isnan(values), -np.inf, values), position))
+    first = order[np.unique(position[order], return_index=True)[1]]
+    u, v, angle = (np.asarray(dataset[name].values, dtype=float)[first] for name in _NEEDED[1:])
+    known = np.isfinite(values[first])
+    return BestOfPositions(u, v, values[first], np.where(known, angle, np.nan), np.where(known, first, -1))
+
+
+def save_sweep_map(
+    path: str | os.PathLike[str],
+    dataset: "xarray.Dataset",
+    *,
+    measure: str | None = None,
+    size: tuple[int, int] = SIZE,
+) -> None:
+    """Draw the map of a sweep and write it.
+
+    Parameters
+    ----------
+    path : path_like
+        Written completely or not at all; the suffix names the format (``.png``, ``.pdf``, ``.svg``).
+    dataset, measure, size
+        As in `sweep_map`.
+
+    Raises
+    ------
+    InputError
+        As `sweep_map`, or if the file cannot be written.
+    """
+    from efield.io.atomic import replacing
+
+    figure = sweep_map(dataset, measure=measure, size=size)
+    with replacing(path) as temporary:
+        figure.savefig(temporary)
+
+
+def sweep_map(dataset: "xarray.Dataset", *, measure: str | None = None, size: tuple[int, int] = SIZE) -> "Figure":
+    """The best value at each position of a grid, and the coil angle that gives it.
+
+    Seen from outside the head, anterior up; the midline is to the right of a left target, to the left of a right one.
+
+    Parameters
+    ----------
+    dataset : xarray.Dataset
+        A sweep over a `PlacementGrid`, of one head, coil and rate.
+    measure : str, optional
+        By default the size of the field at the target.
+    size : (int, int), pixels
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Raises
+    ------
+    InputError
+        If the sweep cannot be drawn, see `best_of_positions`.
+    """
+    name = measure or next((one for one in _PREFERRED if one in dataset), _PREFERRED[0])
+    if name not in dataset:
+        raise InputError(f"measure must be one of {', '.join(map(str, dataset.data_vars))}; instead received {name!r}")
+    best = best_of_positions(dataset, name)
+    page = new_page(size, _title(dataset))
+    left, right = page.add_axes((0.07, 0.1, 0.38, 0.76)), page.add_axes((0.605, 0.1, 0.38, 0.76))
+    medial_right = _medial_is_right(dataset)
+    note = dataset[name].attrs
+    _draw_values(page, left, best, f"{name.replace('_', ' ')} ({note.get('units', 'V/m')})")
+    left.set_title(f"largest {note.get('long_name', name)}", fontsize=LABEL_PT, pad=4)
+    _draw_angles(right, best, signed=name in _SIGNED)
+    right.set_title("angle that gives it: the coil's y axis, away from the handle", fontsize=LABEL_PT, pad=4)
+    for axes in (left, right):
+        _frame(axes, best, medial_right)
+    return page
+
+
+def _title(dataset: "xarray.Dataset") -> str:
+    def said(name: str) -> str:
+        return str(dataset[name].values) if name in dataset.coords else str(dataset.attrs.get(name, ""))
+
+    drive = dataset["didt"].values if "didt" in dataset.coords else dataset.attrs.get("didt")
+    rate = "" if drive is None else f"dI/dt {float(drive) / AMPERE_PER_MICROSECOND:g} A/µs"
+    coil = said("coil_name") or said("coil")
+    parts = (coil, f"over {said('target')}", said("head") if "head" in dataset.coords else "", rate, said("engine"))
+    return ", ".join(part for part in parts if part)
+
+
+def _medial_is_right(dataset: "xarray.Dataset") -> bool:
+    """The plane's first axis points to the midline; right on the page is toward +x of the head."""
+    return "plane" not in dataset or float(np.asarray(dataset["plane"].values)[0, 0]) >= 0
+
+
+def _cells(best: BestOfPositions) -> list[Any]:
+    """A patch around each position that touches its neighbors'."""
+    from matplotlib.patches import Rectangle, RegularPolygon
+
+    places = np.column_stack([best.u_mm, best.v_mm])
+    spacing = _spacing(places)
+    rows = np.unique(np.round(best.v_mm, 6))
+    if len(rows) > 1 and np.isclose(np.diff(rows).min(), _HEX_ROWS * spacing, rtol=1e-3):
+        return [RegularPolygon(tuple(place), 6, radius=spacing / np.sqrt(3)) for place in places]
+    return [Rectangle(tuple(place - spacing / 2), spacing, spacing) for place in places]
+
+
+def _spacing(places: NDArray[np.float64]) -> float:
+    """Distance of nearest neighbors, mm; 1 for a single position."""
+    from scipy.spatial import cKDTree
+
+    return float(cKDTree(places).query(places, k=2)[0][:, 1].min()) if len(places) > 1 else 1.0
+
+
+def _draw_values(page: "Figure", axes: Any, best: BestOfPositions, label: str) -> None:
+    from matplotlib.collections import PatchCollection
+
+    known = np.isfinite(best.value)
+    cells = PatchCollection(
+        [cell for cell, good in zip(_cells(best), known, strict=True) if good],
+        cmap=palette.field_colors(),
+        edgecolor="face",
+        linewidth=0.3,
+    )
+    cells.set_array(best.value[known])
+    axes.add_collection(cells)
+    bar = page.colorbar(cells, cax=page.add_axes((0.462, 0.14, 0.013, 0.68)))
+    bar.set_label(label, fontsize=TITLE_PT, color=palette.INK)
+    bar.ax.tick_params(labelsize=LABEL_PT, length=2, width=0.5)
+    bar.outline.set_linewidth(0.5)
+    _mark(axes, best)
+    top = int(np.nanargmax(best.value))
+    text = f"{best.value[top]:.3g} at {best.angle_deg[top]:g}°"
+    above = best.v_mm[top] <= best.v_mm.mean()
+    axes.annotate(
+        text,
+        (best.u_mm[top], best.v_mm[top]),
+        xytext=(0, 9 if above else -9),
+        textcoords="offset points",
+        ha="center",
+        va="bottom" if above else "top",
+        fontsize=LABEL_PT,
+        color=palette.INK,
+        path_effects=halo(),
+    )
+
+
+def _draw_angles(axes: Any, best: BestOfPositions, *, signed: bool) -> None:
+    """Arrows, or lines where both directions of current count the same, as long as the value is large."""
+    known = np.isfinite(best.value)
+    angle = np.radians(best.angle_deg[known])
+    largest = np.abs(best.value[known]).max() or 1.0
+    length = 0.85 * _spacing(np.column_stack([best.u_mm, best.v_mm])) * np.abs(best.value[known]) / largest
+    heads = {} if signed else {"headlength": 0, "headaxislength": 0, "headwidth": 1}
+    axes.quiver(
+        best.u_mm[known],
+        best.v_mm[known],
+        length * np.sin(angle),
+        length * np.cos(angle),
+        angles="xy",
+        scale_units="xy",
+        scale=1,
+        pivot="mid",
+        width=0.0045,
+        color=palette.INK,
+        **heads,
+    )
+    _mark(axes, best)
+
+
+def _mark(axes: Any, best: BestOfPositions) -> None:
+    top = int(np.nanargmax(best.value))
+    axes.plot(0, 0, "+", color=palette.TARGET_COLOR, ms=9, mew=1.4, path_effects=halo(), zorder=5, label="over target")
+    axes.plot(
+        best.u_mm[top],
+        best.v_mm[top],
+        "o",
+        mfc="none",
+        mec=palette.COIL_COLOR,
+        ms=8,
+        mew=1.4,
+        path_effects=halo(),
+        zorder=5,
+        label="best",
+    )
+
+
+def _frame(axes: Any, best: BestOfPositions, medial_right: bool) -> None:
+    reach = 1.08 * float(np.hypot(best.u_mm, best.v_mm).max()) + _spacing(np.column_stack([best.u_mm, best.v_mm]))
+    axes.set(xlim=(-reach, reach) if medial_right else (reach, -reach), ylim=(-reach, reach), aspect="equal")
+    axes.set_xlabel("toward medial (mm)", fontsize=LABEL_PT)
+    axes.set_ylabel("toward anterior (mm)", fontsize=LABEL_PT)
+    axes.tick_params(labelsize=TICK_PT, length=2, width=0.5)
+    axes.legend(fontsize=TICK_PT, frameon=False, loc="lower left", handletextpad=0.3, borderpad=0.1)
+    axes.spines[["top", "right"]].set_visible(False)

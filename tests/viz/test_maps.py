@@ -1,0 +1,93 @@
+"""Maps of a sweep over a grid."""
+
+import numpy as np
+import pytest
+import xarray
+
+from efield.ground.errors import InputError
+from efield.search.grid import PlacementGrid
+from efield.viz.maps import best_of_positions, save_sweep_map, sweep_map
+
+
+def table(pattern="hex", angles=(0.0, 60.0, 120.0), medial_x=1.0):
+    """A sweep without a head: the best angle of a position is 60 degrees, its value falls with the distance."""
+    grid = PlacementGrid(radius_mm=12.0, spacing_mm=6.0, angles_deg=angles, pattern=pattern)
+    position, turned = (index.ravel() for index in np.indices((len(grid.offsets_mm), len(angles))))
+    u, v = grid.offsets_mm[position].T
+    angle = np.array(angles)[turned]
+    value = 1.0 - np.hypot(u - 6.0, v) / 40.0 - np.abs(angle - 60.0) / 1000.0
+    coordinates = {
+        name: ("placement", values)
+        for name, values in {"position": position, "u_mm": u, "v_mm": v, "angle_deg": angle}.items()
+    }
+    plane = np.eye(4)
+    plane[0, 0] = medial_x
+    note = {"units": "V/m", "long_name": "volume mean of |E| in the target"}
+    variables = {"mean_magnitude": ("placement", value, note), "plane": (("row", "column"), plane)}
+    attributes = {"coil_name": "ring", "target": "hand", "didt": 2e6, "engine": "full"}
+    return xarray.Dataset(variables, coordinates, attributes)
+
+
+def test_the_best_of_each_position_is_the_largest_value_and_its_angle():
+    data = table()
+    best = best_of_positions(data, "mean_magnitude")
+    assert len(best.value) == len(np.unique(data.position))
+    assert (best.angle_deg == 60.0).all()
+    np.testing.assert_allclose(best.value, 1.0 - np.hypot(best.u_mm - 6.0, best.v_mm) / 40.0)
+    np.testing.assert_array_equal(data.mean_magnitude.values[best.placement], best.value)
+
+
+def test_what_is_not_known_is_left_out_and_a_position_with_nothing_is_blank():
+    data = table()
+    data["mean_magnitude"][:3] = np.nan  # all of the first position
+    data["mean_magnitude"][4] = np.nan  # the best angle of the second
+    best = best_of_positions(data, "mean_magnitude")
+    assert np.isnan(best.value[0])
+    assert np.isnan(best.angle_deg[0])
+    assert best.placement[0] == -1
+    assert best.angle_deg[1] in (0.0, 120.0)
+    assert len(sweep_map(data).axes[0].collections[0].get_array()) == len(best.value) - 1
+
+
+@pytest.mark.parametrize("pattern", ["square", "hex"])
+def test_cells_touch_and_do_not_overlap(pattern):
+    axes = sweep_map(table(pattern)).axes[0]
+    paths = axes.collections[0].get_paths()
+    corners = np.array([path.vertices[: 6 if pattern == "hex" else 4] for path in paths])
+    x, y = corners[..., 0], corners[..., 1]
+    areas = 0.5 * np.abs((x * np.roll(y, -1, axis=1) - y * np.roll(x, -1, axis=1)).sum(axis=1))
+    np.testing.assert_allclose(areas, 36.0 * (np.sqrt(0.75) if pattern == "hex" else 1.0), rtol=1e-9)
+
+
+def test_medial_is_toward_the_midline_on_the_page():
+    left, right = (sweep_map(table(medial_x=sign)).axes[0].get_xlim() for sign in (1.0, -1.0))
+    assert left[0] < left[1]
+    assert right[0] > right[1]
+
+
+def test_the_picture_says_what_it_shows(tmp_path):
+    figure = sweep_map(table())
+    texts = [text.get_text() for text in figure.texts] + [axes.get_title() for axes in figure.axes]
+    words = " ".join(texts + [axes.get_ylabel() for axes in figure.axes])
+    for expected in ("ring", "hand", "2 A/µs", "volume mean of |E|", "V/m"):
+        assert expected in words
+    save_sweep_map(tmp_path / "map.png", table())
+    assert (tmp_path / "map.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_one_position_and_one_angle_can_be_drawn():
+    data = table(angles=(60.0,)).isel(placement=slice(0, 1))
+    assert best_of_positions(data, "mean_magnitude").placement.tolist() == [0]
+    sweep_map(data)
+
+
+def test_a_sweep_that_is_no_map_is_refused():
+    data = table()
+    with pytest.raises(InputError, match="PlacementGrid"):
+        sweep_map(data.drop_vars("u_mm"))
+    with pytest.raises(InputError, match="isel"):
+        sweep_map(data.assign(mean_magnitude=data.mean_magnitude.expand_dims(coil=2)))
+    with pytest.raises(InputError, match="finished"):
+        sweep_map(data.assign(mean_magnitude=data.mean_magnitude * np.nan))
+    with pytest.raises(InputError, match="measure must be one of"):
+        sweep_map(data, measure="loudness")
