@@ -155,8 +155,7 @@ def _solved(
     measures = Measures.at(sim.head, target)
     fields = _room(len(poses), len(kept))
     rows: list[tuple[float, ...]] = []
-    solved = (sim.solve(coil, pose, UNIT_DIDT) for pose in poses) if exact else sim.solve_many(coil, poses, UNIT_DIDT)
-    for field in solved:
+    for field in sim.solve_many(coil, poses, UNIT_DIDT, exact=exact):
         fields[len(rows)] = field.e[kept]
         rows.append(measures.of(field.e[tets]))
         if progress is not None:

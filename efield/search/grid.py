@@ -155,7 +155,9 @@ class PlacementGrid:
         _once("tilts_deg", tilts)
         object.__setattr__(self, "tilts_deg", tilts)
         checks.choice("pattern", self.pattern, ("square", "hex"))
-        if (radius / self.spacing_mm) ** 2 > _MOST or self.count > _MOST:
+        others = len(self.angles_deg) * len(self.tilts_deg) * len(self.distances_mm)
+        # The area says it without drawing up positions by the million.
+        if 3 * (radius / self.spacing_mm) ** 2 * others > _MOST or self.count > _MOST:
             raise InputError(f"a grid must have at most {_MOST:,} placements: widen the spacing, or sweep it in parts")
 
     @cached_property

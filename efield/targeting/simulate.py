@@ -80,7 +80,9 @@ class Simulator:
         """
         return next(self.solve_many(coil, [pose], didt))
 
-    def solve_many(self, coil: Coil, poses: Iterable[Pose], didt: float = 1e6) -> Iterator[EField]:
+    def solve_many(
+        self, coil: Coil, poses: Iterable[Pose], didt: float = 1e6, *, exact: bool | None = None
+    ) -> Iterator[EField]:
         """The fields of many placements, in order; blocks of right-hand sides are solved together.
 
         Parameters
@@ -89,11 +91,14 @@ class Simulator:
         poses : iterable of Pose
             Consumed block by block, so that a long list costs no memory.
         didt : float, A/s
+        exact : bool, optional
+            True sums over the coil's wires for each placement, False takes its stored vector potential (error below
+            1e-4 of the peak); by default the sum for a few placements and the store for more, whichever is quicker.
         """
         rate = checks.number("didt", didt)
         remaining = iter(poses)
         while block := list(islice(remaining, _BLOCK)):
-            yield from self._solve_block(coil, block, rate)
+            yield from self._solve_block(coil, block, rate, exact)
 
     def solve_together(self, drives: Sequence[Drive]) -> EField:
         """The field of several coils that are driven at the same time, each with its own pose and dI/dt.
@@ -120,8 +125,8 @@ class Simulator:
         primary = np.sum([drive.dadt(self.problem.nodes_mm) for drive in drives], axis=0)
         return next(self._fields(primary[..., None], [tuple(drives)]))
 
-    def _solve_block(self, coil: Coil, poses: list[Pose], didt: float) -> Iterator[EField]:
-        evaluate = _evaluator(coil, len(poses))
+    def _solve_block(self, coil: Coil, poses: list[Pose], didt: float, exact: bool | None) -> Iterator[EField]:
+        evaluate = _evaluator(coil, len(poses) < _WORTH_STORING if exact is None else exact)
         primary = np.stack([evaluate(pose, self.problem.nodes_mm, didt) for pose in poses], axis=-1)
         yield from self._fields(primary, [(Drive(coil, pose, didt),) for pose in poses])
 
@@ -142,9 +147,9 @@ class Simulator:
             )
 
 
-def _evaluator(coil: Coil, placements: int) -> Callable[[Pose, ArrayLike, float], NDArray[np.float64]]:
-    """The direct sum for a few placements, the stored vector potential (error below 1e-4 of the peak) for more."""
+def _evaluator(coil: Coil, exact: bool) -> Callable[[Pose, ArrayLike, float], NDArray[np.float64]]:
+    """The direct sum, or the stored vector potential (error below 1e-4 of the peak); a sampled field is as it is."""
     sampled = any(isinstance(source, SampledField) for source in coil.sources)
-    if placements < _WORTH_STORING or sampled:
+    if exact or sampled:
         return partial(dadt, coil)
     return compress(coil).dadt

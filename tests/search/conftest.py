@@ -5,6 +5,7 @@ import pytest
 from efield.fem.problem import FemProblem
 from efield.head.spheres import sphere_head
 from efield.search.basis import ReducedBasis
+from efield.search.reciprocity import reciprocal
 from efield.targeting.simulate import Simulator
 from efield.targeting.targets import Target, m1_hand
 from efield.targeting.validation import validation_coil
@@ -46,3 +47,9 @@ def build(sim, coil, target):
 @pytest.fixture(scope="session")
 def basis(build):
     return build()
+
+
+@pytest.fixture(scope="session")
+def by_axes(sim, target):
+    """Three adjoint solves."""
+    return reciprocal(sim, target, axes=True)

@@ -22,11 +22,6 @@ def poses(head, target, coil):
 
 
 @pytest.fixture(scope="module")
-def by_axes(sim, target):
-    return reciprocal(sim, target, axes=True)
-
-
-@pytest.fixture(scope="module")
 def one(sim, target):
     return reciprocal(sim, target)
 

@@ -5,9 +5,12 @@ import pytest
 
 from efield.coils.model import Coil
 from efield.ground.errors import InputError
+from efield.search.engines import columns, measure
+from efield.search.grid import PlacementGrid
 from efield.search.sweep import sweep
 from efield.targeting.metrics import weighted_percentile
 from efield.targeting.placement import place_coil
+from efield.targeting.targets import Target
 
 
 @pytest.fixture(scope="module")
@@ -65,3 +68,91 @@ def test_what_cannot_be_swept_is_refused(sim, basis, coil, poses, target):
         sweep(basis, Coil.from_dipoles([[0, 0, -10]], [[0, 0, 1]]), poses, target=target)
     with pytest.raises(InputError, match="outside"):
         sweep(basis, coil, [poses[0].moved((0, 0, -50))], target=target)
+
+
+@pytest.fixture(scope="module")
+def adjoint(by_axes):
+    return by_axes
+
+
+@pytest.fixture(params=["full", "reduced", "reciprocal"])
+def engine(request, sim, basis, adjoint):
+    return {"full": sim, "reduced": basis, "reciprocal": adjoint}[request.param]
+
+
+def test_a_placement_has_the_same_bits_in_whatever_company(engine, coil, poses, target):
+    together = measure(engine, coil, poses, target)
+    assert together.keys() == columns(engine, target).keys()
+    for part in (slice(0, 1), slice(1, 3), slice(2, 5)):
+        alone = measure(engine, coil, poses[part], target)
+        for name in together:
+            np.testing.assert_array_equal(alone[name], together[name][part])
+
+
+def test_exact_reciprocity_is_the_full_solve(sim, adjoint, coil, poses, target):
+    full = sweep(sim, coil, poses, target=target, exact=True)
+    other = sweep(adjoint, coil, poses, target=target, exact=True)
+    length = np.hypot(full.along, full.across)
+    # Both solvers stop at 1e-9; the field's error is a few hundred times that at most.
+    assert np.abs(other.along - full.along).max() < 1e-6 * length.max()
+    assert np.abs(other.mean_vector_magnitude - length).max() < 1e-6 * length.max()
+    assert "mean_magnitude" not in other
+    fast = sweep(adjoint, coil, poses, target=target)
+    assert np.abs(fast.along - full.along).max() < 5e-4 * length.max()
+    assert (fast.attrs["route"], other.attrs["route"]) == ("fast", "exact")
+
+
+def test_rates_scale_magnitudes_by_their_size_and_components_with_their_sign(adjoint, coil, poses, target):
+    rates = [1e6, -2e6, 0.0]
+    table = sweep(adjoint, coil, poses, target=target, didt=rates)
+    assert table.along.dims == ("didt", "placement")
+    np.testing.assert_allclose(table.along, np.outer(np.array(rates) / 1e6, table.along[0]), rtol=1e-12)
+    np.testing.assert_allclose(
+        table.mean_vector_magnitude, np.outer(np.abs(rates) / 1e6, table.mean_vector_magnitude[0]), rtol=1e-12
+    )
+    assert table.didt.attrs["units"] == "A/s"
+
+
+def test_a_grid_brings_its_coordinates_and_several_coils_and_heads_their_dimensions(sim, adjoint, coil, target):
+    grid = PlacementGrid(radius_mm=6.0, spacing_mm=6.0, angles_deg=(0, 90))
+    small = Coil.from_dipoles([[0, 0, -10]], [[0, 0, 1]])
+    both = {"first": adjoint, "second": adjoint}
+    table = sweep(both, [coil, small], grid, target={"first": target, "second": target})
+    assert table.along.dims == ("head", "coil", "placement")
+    assert table.sizes["placement"] == grid.count == len(table.u_mm)
+    assert list(table["head"].values) == ["first", "second"]
+    assert list(table["coil"].values) == [coil.name, small.name]
+    np.testing.assert_array_equal(table.along[0], table.along[1])
+    one = sweep(adjoint, small, grid, target=target)
+    np.testing.assert_array_equal(one.along, table.along[0, 1])
+    assert one.u_mm.attrs["units"] == "mm"
+
+
+def test_fields_on_request_are_those_of_the_solves(sim, basis, adjoint, head, coil, poses, target):
+    tets = target.tets(head)
+    full = sweep(sim, coil, poses[:2], target=target, fields=True)
+    np.testing.assert_array_equal(full.tet, tets)
+    exact = sim.solve(coil, poses[1]).e[tets]
+    # The coil's potential is stored for sweeps, with an error of 1e-4 of its peak.
+    assert np.abs(full.e[1] - exact).max() < 1e-3 * np.abs(exact).max()
+    fast = sweep(basis, coil, poses[:2], target=target, fields=True)
+    assert np.abs(fast.e[1] - exact).max() < 10 * basis.certificate.field.max * np.abs(exact).max()
+    with pytest.raises(InputError, match="reciprocity gives means only"):
+        sweep(adjoint, coil, poses, target=target, fields=True)
+
+
+def test_sweeps_that_mean_nothing_are_refused(sim, basis, adjoint, coil, poses, target):
+    with pytest.raises(InputError, match="different names"):
+        sweep(adjoint, [coil, coil], poses, target=target)
+    other = Target("elsewhere", target.center_mm, 5.0, direction=target.direction)
+    with pytest.raises(InputError, match="adjoint problems"):
+        sweep(adjoint, coil, poses, target=other)
+    with pytest.raises(InputError, match="exact must be False"):
+        sweep(basis, coil, poses, target=target, exact=True)
+    with pytest.raises(InputError, match="entry for every head"):
+        sweep({"a": adjoint}, coil, poses, target={"b": target})
+    with pytest.raises(InputError, match="didt"):
+        sweep(adjoint, coil, poses, target=target, didt=[])
+    far = [poses[0].moved((0, 0, -40)), *poses, poses[1].moved((0, 0, -40))]
+    with pytest.raises(InputError, match="2 lie outside, the first is number 0"):
+        sweep(basis, coil, far, target=target)
