@@ -87,7 +87,7 @@ class Store:
 
         root = zarr.open_group(str(self.zarr), mode="r+", zarr_format=3)
         found = {variable.path: root[variable.path] for variable in self.variables}
-        return {path: array.with_config({"write_empty_chunks": True}) for path, array in found.items()}  # type: ignore[union-attr]
+        return {path: array.with_config({"write_empty_chunks": True}) for path, array in found.items()}
 
     def write(self, chunk: Chunk, arrays: Mapping[str, NDArray[Any]], made_of: Mapping[str, str]) -> None:
         """Store a finished chunk: its files, brought to the disk, and then its marker.

@@ -4,7 +4,8 @@ The piecewise constant field of linear elements is first order; the potential it
 Within a tissue of one conductivity phi solves lap(phi) = -div(dA/dt), so around each node, and on one side of an
 interface at a time, it is fitted by a quadratic with that Laplacian. Where the head is smooth this gains an order.
 With tensors the equation is sigma : grad(grad phi + dA/dt) = 0, with the mean sigma of the tissue's tetrahedra around
-the node; coordinates are stretched so that this is a Laplacian again (docs/conductivity.md says what else was tried).
+the node and without the divergence of sigma, so that tensors that turn within few elements spoil the gain
+(docs/conductivity.md has figures). Coordinates are stretched so that the equation is a Laplacian again.
 
 References
 ----------
@@ -136,9 +137,7 @@ class RecoveredField:
         """E from the expansions at the corners of the tetrahedra that hold the points (in m)."""
         p, e = self.patches, self.patches.elements
         return np.asarray(
-            kernels.evaluate(
-                e.points, e.tets, p.tissue, p.row, p.tags, self.field, self.gradient, tet, weights, points
-            )
+            kernels.evaluate(e.points, e.tets, p.tissue, p.row, p.tags, self.field, self.gradient, tet, weights, points)
         )
 
     def _off_center(self, tets: NDArray[np.integer]) -> NDArray[np.float64]:
