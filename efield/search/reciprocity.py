@@ -125,7 +125,7 @@ class Reciprocal:
         didt : float, A/s
         exact : bool
             True sums over the nodes of the head: what a full solve gives, to rounding and the solvers' tolerances.
-            False sums over a few hundred points of the coil: errors of about 1e-4 of the peak (docs/search.md) and
+            False sums over a few hundred points of the coil: errors of about 1e-5 of the peak (docs/search.md) and
             thousands of placements per second; a coil nearer to the scalp than what is stored is summed exactly.
 
         Returns

@@ -25,10 +25,8 @@ class Killer(Silent):
 
     def placements(self, done):
         if done and self.killed is None:
-            workers = [
-                child for child in psutil.Process().children(recursive=True) if "spawn_main" in " ".join(child.cmdline())
-            ]
-            self.killed = workers[0].pid
+            children = psutil.Process().children(recursive=True)
+            self.killed = next(child.pid for child in children if "spawn_main" in " ".join(child.cmdline()))
             os.kill(self.killed, signal.SIGKILL)
 
     def note(self, text):

@@ -12,8 +12,9 @@ from efield.targeting.targets import Target
 #: Both solvers stop at a relative residual of 1e-9; the field's error is a few hundred times that at most.
 SOLVER = 1e-6
 
-#: Stated error of the fast route over the peak.
-FAST = 5e-4
+#: Stated errors of the fast route over the peak, with a margin: of coils with windings, and of a coil of two dipoles,
+#: whose field is the rougher one.
+FAST, ROUGH = 1e-4, 5e-4
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +58,7 @@ def test_the_fast_route_is_within_its_error(one, coil, poses):
 def test_a_coil_of_few_dipoles_is_within_it_too(one, poses):
     coil = Coil.from_dipoles([[0, 0, -10], [5, 0, -12]], [[0, 0, 1], [1, 0, 0]])
     exact = one.along(coil, poses, exact=True)
-    assert np.abs(one.along(coil, poses) - exact).max() < FAST * np.abs(exact).max()
+    assert np.abs(one.along(coil, poses) - exact).max() < ROUGH * np.abs(exact).max()
 
 
 def test_far_from_the_head_the_fast_route_sums_exactly(one, coil, poses):
