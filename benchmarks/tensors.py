@@ -2,9 +2,11 @@
 
     python benchmarks/tensors.py cost [sphere] [mni152]
     python benchmarks/tensors.py turning
+    python benchmarks/tensors.py same [sphere] [mni152]
 
 "cost": seconds and iterations with and without tensors, two rounds. "turning": relative L2 error in the gray matter
-under the coil of a sphere head of 6 mm edges, against second-order elements of 3.5 mm edges.
+under the coil of a sphere head of 6 mm edges, against second-order elements of 3.5 mm edges. "same": the field with
+tensors of equal eigenvalues against that without tensors, and what fibers change, tissue by tissue.
 """
 
 import argparse
@@ -102,15 +104,31 @@ def turning() -> None:
         print(f"{name:<6}" + "".join(f"  {kind} {error:.4f}" for kind, error in errors.items()), flush=True)
 
 
+def same(name: str) -> None:
+    head, coil = ef.load_head(name), ef.load_coil("magstim-70mm-figure8")
+    pose = ef.place_coil(head, ef.m1_hand(head), coil=coil)
+    grid = fibers(25.0)
+    equal = TensorField(np.broadcast_to(1e-3 * np.eye(3), (*grid.values.shape[:3], 3, 3)), grid.affine)
+    plain = ef.Simulator(head, solver="multigrid").solve(coil, pose).e
+    for kind, tensors in (("equal eigenvalues", equal), ("fibers", grid)):
+        given = Conductivity().with_tensors(tensors)
+        found = ef.Simulator(head, given, solver="multigrid").solve(coil, pose).e
+        print(f"{name}, {kind}: largest difference {np.abs(found - plain).max() / np.abs(plain).max():.1e} of the peak")
+        for tag in head.tags:
+            weight = head.volumes * (head.tissue == tag)
+            off, size = (np.sqrt(weight @ (e**2).sum(axis=1)) for e in (found - plain, plain))
+            print(f"  tissue {tag}: relative L2 difference {off / size:.1e}", flush=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("cost", "turning"))
-    parser.add_argument("heads", nargs="*", default=["sphere"], help="of cost: sphere, mni152")
+    parser.add_argument("what", choices=("cost", "turning", "same"))
+    parser.add_argument("heads", nargs="*", default=["sphere"], help="of cost and same: sphere, mni152")
     options = parser.parse_args()
     if options.what == "turning":
         turning()
-    for name in options.heads if options.what == "cost" else ():
-        cost(name)
+    for name in options.heads if options.what != "turning" else ():
+        (cost if options.what == "cost" else same)(name)
 
 
 if __name__ == "__main__":
