@@ -28,4 +28,7 @@ def test_recovered_field_is_within_a_quarter_percent_where_elements_are_off_by_t
 
 
 def test_iterations_do_not_grow_with_the_mesh(solve_sphere, errors):
-    assert solve_sphere(9.0).iterations <= solve_sphere(4.5).iterations < 20
+    coarse, fine = (solve_sphere(edge).iterations for edge in (9.0, 4.5))
+    # Eight times the unknowns; aggregates differ from mesh to mesh, and with them a step or two.
+    assert fine <= coarse + 2
+    assert fine < 20
