@@ -6,13 +6,13 @@ Every row is one thread's, so results are the same bits for any number of thread
 import numpy as np
 from numba import njit, prange
 
+from efield.kernels.lanes import dot, fma
+
 #: Fields that are expanded together.
 WIDTH = 64
 
 #: Rows that one thread expands before it writes them: field by field, or a cache line would be written many times.
 _TILE = 32
-
-_FAST = {"reassoc", "contract"}  # why: see dipoles.py
 
 
 @njit(cache=True, parallel=True, error_model="numpy")
@@ -28,20 +28,12 @@ def quantize(rows, modes, scale):
             modes[i, j] = np.int16(max(-32767.0, min(32767.0, np.rint(rows[i, j] / step)))) if step > 0 else 0
 
 
-@njit(cache=True, fastmath=_FAST)
-def _row(modes, vector):
-    total = np.float32(0.0)
-    for j in range(vector.shape[0]):
-        total += np.float32(modes[j]) * vector[j]
-    return total
-
-
 @njit(cache=True)
 def expand(modes, scale, vector):
     """Field (m,) float32 of coefficients (r,) float32 on one thread."""
     result = np.empty(modes.shape[0], np.float32)
     for i in range(modes.shape[0]):
-        result[i] = scale[i] * _row(modes[i], vector)
+        result[i] = scale[i] * dot(modes[i], vector)
     return result
 
 
@@ -49,12 +41,13 @@ def expand(modes, scale, vector):
 def expand_on_all(modes, scale, vector):
     """The same on all threads: one thread alone does not use all of the memory's bandwidth."""
     result = np.empty(modes.shape[0], np.float32)
-    for i in prange(modes.shape[0]):
-        result[i] = scale[i] * _row(modes[i], vector)
+    for chunk in prange((modes.shape[0] + _TILE - 1) // _TILE):
+        part = slice(chunk * _TILE, min(modes.shape[0], (chunk + 1) * _TILE))
+        result[part] = expand(modes[part], scale[part], vector)
     return result
 
 
-@njit(cache=True, fastmath={"contract"})
+@njit(cache=True)
 def _add_modes(row, coefficients, total):
     """total (WIDTH,) = row (r,) int16 times coefficients (r, WIDTH)."""
     for w in range(WIDTH):
@@ -68,16 +61,16 @@ def _add_modes(row, coefficients, total):
         k += 4
         x = coefficients[k - 8 : k]
         for w in range(WIDTH):
-            half = total[w] + a * x[0, w] + b * x[1, w] + c * x[2, w] + d * x[3, w]
-            total[w] = half + e * x[4, w] + f * x[5, w] + g * x[6, w] + h * x[7, w]
+            half = fma(d, x[3, w], fma(c, x[2, w], fma(b, x[1, w], fma(a, x[0, w], total[w]))))
+            total[w] = fma(h, x[7, w], fma(g, x[6, w], fma(f, x[5, w], fma(e, x[4, w], half))))
     while k < row.shape[0]:
         a = np.float32(row[k])
         for w in range(WIDTH):
-            total[w] += a * coefficients[k, w]
+            total[w] = fma(a, coefficients[k, w], total[w])
         k += 1
 
 
-@njit(cache=True, parallel=True, fastmath={"contract"})
+@njit(cache=True, parallel=True)
 def expand_block(modes, scale, rows, coefficients, out):
     """Chosen rows (c,) of the fields of coefficients (r, WIDTH) float32: out (WIDTH, c) float32.
 
@@ -96,20 +89,12 @@ def expand_block(modes, scale, rows, coefficients, out):
                 out[w, q] = tile[w, q - low]
 
 
-@njit(cache=True, fastmath=_FAST)
-def _dot(a, b):
-    total = 0.0
-    for j in range(a.shape[0]):
-        total += a[j] * b[j]
-    return total
-
-
 @njit(cache=True)
 def times(matrix, vector):
     """Matrix (m, s) times vector (s,) in float64 on one thread."""
     result = np.empty(matrix.shape[0])
     for i in range(matrix.shape[0]):
-        result[i] = _dot(matrix[i], vector)
+        result[i] = dot(matrix[i], vector)
     return result
 
 
@@ -122,7 +107,7 @@ def times_each(matrix, vectors):
     return result
 
 
-@njit(cache=True, parallel=True, fastmath=_FAST)
+@njit(cache=True, parallel=True, fastmath={"reassoc"})
 def reading(values):
     """Sum of a long float64 array on all threads: what the memory gives when it is only read."""
     parts = np.zeros(64)

@@ -3,6 +3,7 @@
 import numpy as np
 from numba import njit, prange
 
+from efield.kernels.lanes import LANES, fma, load, store
 from efield.kernels.octree import _find
 
 #: Coefficients in each direction of a leaf; with 8 as in `octree` the loop took twice the time at the same error.
@@ -10,8 +11,6 @@ ORDER = 6
 
 #: Numbers in a row of a leaf: those of y, component and z for one power of x, and 4 zeros to fill vector registers.
 ROW = 112
-
-_FAST = {"reassoc", "contract"}  # why: see dipoles.py
 
 #: Lattice points along each axis that share one source, and that one value is interpolated from.
 STENCIL = 8
@@ -68,39 +67,45 @@ def gather(points, origin, step, lattice):
     return result
 
 
-@njit(cache=True, parallel=True, fastmath=_FAST, error_model="numpy")
+@njit(cache=True, parallel=True, error_model="numpy")
 def inverse_distance(points, places, currents):
     """Sums (n, 3) of currents (k, 3) over the distance from places (k, 3) to points (n, 3)."""
     result = np.empty_like(points)
-    for i in prange(points.shape[0]):
-        x, y, z = points[i, 0], points[i, 1], points[i, 2]
-        ax, ay, az = 0.0, 0.0, 0.0
+    for block in prange((points.shape[0] + LANES - 1) // LANES):
+        at, total = np.empty((3, LANES)), np.zeros((3, LANES))
+        load(points, block * LANES, at)
         for k in range(places.shape[0]):
-            dx = x - places[k, 0]
-            dy = y - places[k, 1]
-            dz = z - places[k, 2]
-            w = 1.0 / np.sqrt(dx * dx + dy * dy + dz * dz)
-            ax += w * currents[k, 0]
-            ay += w * currents[k, 1]
-            az += w * currents[k, 2]
-        result[i, 0] = ax
-        result[i, 1] = ay
-        result[i, 2] = az
+            x, y, z = places[k, 0], places[k, 1], places[k, 2]
+            a, b, c = currents[k, 0], currents[k, 1], currents[k, 2]
+            for i in range(LANES):
+                dx, dy, dz = at[0, i] - x, at[1, i] - y, at[2, i] - z
+                w = 1.0 / np.sqrt(fma(dx, dx, fma(dy, dy, dz * dz)))
+                total[0, i] = fma(w, a, total[0, i])
+                total[1, i] = fma(w, b, total[1, i])
+                total[2, i] = fma(w, c, total[2, i])
+        store(total, 1.0, block * LANES, result)
     return result
 
 
-@njit(cache=True, fastmath=_FAST, error_model="numpy")
+@njit(cache=True, error_model="numpy")
 def _chebyshev(t):
-    """Chebyshev polynomials of degree 0 to 5."""
+    """Chebyshev polynomials of degree 1 to 5."""
     t = np.float32(t)
     d = np.float32(2.0) * t
     t2 = d * t - np.float32(1.0)
     t3 = d * t2 - t
     t4 = d * t3 - t2
-    return np.float32(1.0), t, t2, t3, t4, d * t4 - t3
+    return t, t2, t3, t4, d * t4 - t3
 
 
-@njit(cache=True, parallel=True, fastmath=_FAST, error_model="numpy")
+@njit(cache=True)
+def _sum6(p, a, b, c, d, e, f):
+    """Value of a polynomial of degree 5 from its coefficients and `_chebyshev`."""
+    p1, p2, p3, p4, p5 = p
+    return fma(p5, f, fma(p4, e, fma(p3, d, fma(p2, c, fma(p1, b, a)))))
+
+
+@njit(cache=True, parallel=True, error_model="numpy")
 def placements(matrices, points, weights, center, half, children, coefficients):
     """Sums (p, d) over a coil's points of its weights times each of d stored fields, for each of p placements.
 
@@ -125,20 +130,16 @@ def placements(matrices, points, weights, center, half, children, coefficients):
             if leaf < 0:
                 total[:] = np.nan
                 break
-            a0, a1, a2, a3, a4, a5 = _chebyshev(x)
-            b0, b1, b2, b3, b4, b5 = _chebyshev(y)
-            c0, c1, c2, c3, c4, c5 = _chebyshev(z)
+            along_x, along_y, along_z = _chebyshev(x), _chebyshev(y), _chebyshev(z)
             for q in range(fields):
                 f = coefficients[leaf, q]
                 for j in range(ROW):
-                    g[j] = a0 * f[0, j] + a1 * f[1, j] + a2 * f[2, j] + a3 * f[3, j] + a4 * f[4, j] + a5 * f[5, j]
+                    g[j] = _sum6(along_x, f[0, j], f[1, j], f[2, j], f[3, j], f[4, j], f[5, j])
                 for j in range(18):
-                    low = b0 * g[j] + b1 * g[18 + j] + b2 * g[36 + j]
-                    h[j] = low + b3 * g[54 + j] + b4 * g[72 + j] + b5 * g[90 + j]
+                    h[j] = _sum6(along_y, g[j], g[18 + j], g[36 + j], g[54 + j], g[72 + j], g[90 + j])
                 for d in range(3):
                     o = 6 * d
-                    low = c0 * h[o] + c1 * h[o + 1] + c2 * h[o + 2]
-                    value = low + c3 * h[o + 3] + c4 * h[o + 4] + c5 * h[o + 5]
+                    value = _sum6(along_z, h[o], h[o + 1], h[o + 2], h[o + 3], h[o + 4], h[o + 5])
                     turned = m[d, 0] * weights[i, 0] + m[d, 1] * weights[i, 1] + m[d, 2] * weights[i, 2]
                     total[q] += turned * value
         result[p] = total

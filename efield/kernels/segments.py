@@ -19,8 +19,9 @@ and length in m.
 import numpy as np
 from numba import njit, prange
 
+from efield.kernels.lanes import LANES, fma, load, store
+
 _MU0_OVER_4PI = 1e-7
-_FAST = {"reassoc", "contract"}  # why: see dipoles.py
 
 # For L/s up to _FAR the artanh series, cut after 11 terms, is exact to 2e-17. Two applications of
 # artanh(t) = 2 artanh(t / (1 + sqrt(1 - t^2))) bring L/s up to _NEAR down to that range. Beyond, a logarithm.
@@ -28,25 +29,32 @@ _FAR = 0.2
 _NEAR = 0.67
 
 
-@njit(cache=True, fastmath=_FAST, error_model="numpy")
+@njit(cache=True, error_model="numpy")
 def _artanh_over_t(u):
     """artanh(t) / t for u = t^2 <= 0.04."""
-    series = 1 / 11 + u * (1 / 13 + u * (1 / 15 + u * (1 / 17 + u * (1 / 19 + u / 21))))
-    return 1.0 + u * (1 / 3 + u * (1 / 5 + u * (1 / 7 + u * (1 / 9 + u * series))))
+    series = fma(u, fma(u, fma(u, fma(u, fma(u, 1 / 21, 1 / 19), 1 / 17), 1 / 15), 1 / 13), 1 / 11)
+    return fma(u, fma(u, fma(u, fma(u, fma(u, series, 1 / 9), 1 / 7), 1 / 5), 1 / 3), 1.0)
 
 
-@njit(cache=True, fastmath=_FAST, error_model="numpy")
-def _length_over_sum(x, y, z, sources, k):
-    px = x - sources[0, k]
-    py = y - sources[1, k]
-    pz = z - sources[2, k]
-    qx = x - sources[3, k]
-    qy = y - sources[4, k]
-    qz = z - sources[5, k]
-    return sources[9, k] / (np.sqrt(px * px + py * py + pz * pz) + np.sqrt(qx * qx + qy * qy + qz * qz))
+@njit(cache=True)
+def _segment(sources, k):
+    """Column k as ten numbers, which the compiler then keeps in registers."""
+    start = sources[0, k], sources[1, k], sources[2, k]
+    end = sources[3, k], sources[4, k], sources[5, k]
+    return (*start, *end, sources[6, k], sources[7, k], sources[8, k], sources[9, k])
 
 
-@njit(cache=True, fastmath=_FAST, error_model="numpy")
+@njit(cache=True)
+def _length(x, y, z):
+    return np.sqrt(fma(x, x, fma(y, y, z * z)))
+
+
+@njit(cache=True, error_model="numpy")
+def _length_over_sum(x, y, z, s):
+    return s[9] / (_length(x - s[0], y - s[1], z - s[2]) + _length(x - s[3], y - s[4], z - s[5]))
+
+
+@njit(cache=True, error_model="numpy")
 def _logarithm_near(t):
     """2 artanh(t) for t <= _NEAR."""
     t /= 1.0 + np.sqrt(1.0 - t * t)
@@ -55,14 +63,10 @@ def _logarithm_near(t):
 
 
 @njit(cache=True, error_model="numpy")
-def _logarithm_beside(x, y, z, sources, k):
+def _logarithm_beside(x, y, z, s):
     """ln[(s + L) / (s - L)] beside a wire, without cancellation; inf or nan on it."""
-    px = x - sources[0, k]
-    py = y - sources[1, k]
-    pz = z - sources[2, k]
-    qx = x - sources[3, k]
-    qy = y - sources[4, k]
-    qz = z - sources[5, k]
+    px, py, pz = x - s[0], y - s[1], z - s[2]
+    qx, qy, qz = x - s[3], y - s[4], z - s[5]
     r1 = np.sqrt(px * px + py * py + pz * pz)
     r2 = np.sqrt(qx * qx + qy * qy + qz * qz)
     dot = px * qx + py * qy + pz * qz
@@ -72,37 +76,37 @@ def _logarithm_beside(x, y, z, sources, k):
         cy = pz * qx - px * qz
         cz = px * qy - py * qx
         gap = (cx * cx + cy * cy + cz * cz) / (r1 * r2 - dot)
-    s = r1 + r2 + sources[9, k]
-    return np.log(s * s / (2.0 * gap))
+    top = r1 + r2 + s[9]
+    return np.log(top * top / (2.0 * gap))
 
 
-@njit(cache=True, fastmath=_FAST, error_model="numpy")
-def _far_sum(x, y, z, sources):
-    """Sum valid if no segment is near; how many are is returned last."""
-    ax, ay, az, near = 0.0, 0.0, 0.0, 0
+@njit(cache=True, error_model="numpy")
+def _far_sums(at, sources, a, near):
+    """Sums that are valid where no segment is near, and how many are."""
     for k in range(sources.shape[1]):
-        t = _length_over_sum(x, y, z, sources, k)
-        w = 2.0 * t * _artanh_over_t(t * t)
-        near += 0 if t <= _FAR else 1
-        ax += w * sources[6, k]
-        ay += w * sources[7, k]
-        az += w * sources[8, k]
-    return ax, ay, az, near
+        s = _segment(sources, k)
+        for i in range(LANES):
+            t = _length_over_sum(at[0, i], at[1, i], at[2, i], s)
+            w = 2.0 * t * _artanh_over_t(t * t)
+            near[i] += 0.0 if t <= _FAR else 1.0
+            a[0, i] = fma(w, s[6], a[0, i])
+            a[1, i] = fma(w, s[7], a[1, i])
+            a[2, i] = fma(w, s[8], a[2, i])
 
 
-@njit(cache=True, fastmath=_FAST, error_model="numpy")
-def _near_sum(x, y, z, sources):
-    """Sum valid if the point is beside no wire; beside how many it is, is returned last."""
-    ax, ay, az, beside = 0.0, 0.0, 0.0, 0
+@njit(cache=True, error_model="numpy")
+def _near_sums(at, sources, a, beside):
+    """Sums that are valid at points beside no wire, and beside how many they are."""
     for k in range(sources.shape[1]):
-        t = _length_over_sum(x, y, z, sources, k)
-        valid = t <= _NEAR
-        beside += 0 if valid else 1
-        w = _logarithm_near(t if valid else 0.0)
-        ax += w * sources[6, k]
-        ay += w * sources[7, k]
-        az += w * sources[8, k]
-    return ax, ay, az, beside
+        s = _segment(sources, k)
+        for i in range(LANES):
+            t = _length_over_sum(at[0, i], at[1, i], at[2, i], s)
+            valid = t <= _NEAR
+            beside[i] += 0.0 if valid else 1.0
+            w = _logarithm_near(t if valid else 0.0)
+            a[0, i] = fma(w, s[6], a[0, i])
+            a[1, i] = fma(w, s[7], a[1, i])
+            a[2, i] = fma(w, s[8], a[2, i])
 
 
 @njit(cache=True, error_model="numpy")
@@ -110,60 +114,60 @@ def _any_sum(x, y, z, sources):
     """Sum valid everywhere, one segment at a time."""
     ax, ay, az = 0.0, 0.0, 0.0
     for k in range(sources.shape[1]):
-        t = _length_over_sum(x, y, z, sources, k)
-        w = _logarithm_near(t) if t <= _NEAR else _logarithm_beside(x, y, z, sources, k)
-        ax += w * sources[6, k]
-        ay += w * sources[7, k]
-        az += w * sources[8, k]
+        s = _segment(sources, k)
+        t = _length_over_sum(x, y, z, s)
+        w = _logarithm_near(t) if t <= _NEAR else _logarithm_beside(x, y, z, s)
+        ax += w * s[6]
+        ay += w * s[7]
+        az += w * s[8]
     return ax, ay, az
 
 
-@njit(cache=True, parallel=True, fastmath=_FAST, error_model="numpy")
+@njit(cache=True, parallel=True, error_model="numpy")
 def vector_potential(points, sources):
     """A (n, 3) in T m at points (n, 3) in m of sources (10, k)."""
     result = np.empty_like(points)
-    for i in prange(points.shape[0]):
-        x, y, z = points[i, 0], points[i, 1], points[i, 2]
-        ax, ay, az, near = _far_sum(x, y, z, sources)
-        if near > 0:
-            ax, ay, az, beside = _near_sum(x, y, z, sources)
-            if beside > 0:
-                ax, ay, az = _any_sum(x, y, z, sources)
-        result[i, 0] = _MU0_OVER_4PI * ax
-        result[i, 1] = _MU0_OVER_4PI * ay
-        result[i, 2] = _MU0_OVER_4PI * az
+    for block in prange((points.shape[0] + LANES - 1) // LANES):
+        at, a, near = np.empty((3, LANES)), np.zeros((3, LANES)), np.zeros(LANES)
+        load(points, block * LANES, at)
+        _far_sums(at, sources, a, near)
+        if near.any():
+            closer, beside = np.zeros((3, LANES)), np.zeros(LANES)
+            _near_sums(at, sources, closer, beside)
+            for i in range(LANES):
+                # Each point takes the sum it needs itself, whatever its neighbors need.
+                if beside[i] > 0.0:
+                    a[0, i], a[1, i], a[2, i] = _any_sum(at[0, i], at[1, i], at[2, i], sources)
+                elif near[i] > 0.0:
+                    a[0, i], a[1, i], a[2, i] = closer[0, i], closer[1, i], closer[2, i]
+        store(a, _MU0_OVER_4PI, block * LANES, result)
     return result
 
 
-@njit(cache=True, parallel=True, fastmath=_FAST, error_model="numpy")
+@njit(cache=True, parallel=True, error_model="numpy")
 def magnetic_field(points, sources, turns):
     """B (n, 3) in T at points (n, 3) in m; sources (10, k), turns (k,)."""
     result = np.empty_like(points)
-    for i in prange(points.shape[0]):
-        x, y, z = points[i, 0], points[i, 1], points[i, 2]
-        bx, by, bz = 0.0, 0.0, 0.0
+    for block in prange((points.shape[0] + LANES - 1) // LANES):
+        at, b = np.empty((3, LANES)), np.zeros((3, LANES))
+        load(points, block * LANES, at)
         for k in range(sources.shape[1]):
-            px = x - sources[0, k]
-            py = y - sources[1, k]
-            pz = z - sources[2, k]
-            qx = x - sources[3, k]
-            qy = y - sources[4, k]
-            qz = z - sources[5, k]
-            r1 = np.sqrt(px * px + py * py + pz * pz)
-            r2 = np.sqrt(qx * qx + qy * qy + qz * qz)
-            rr = r1 * r2
-            dot = px * qx + py * qy + pz * qz
-            cx = py * qz - pz * qy
-            cy = pz * qx - px * qz
-            cz = px * qy - py * qx
-            beside = dot < 0.0
-            over = rr - dot if beside else 1.0
-            under = cx * cx + cy * cy + cz * cz if beside else rr + dot
-            w = turns[k] * (r1 + r2) * over / (rr * under)
-            bx += w * cx
-            by += w * cy
-            bz += w * cz
-        result[i, 0] = _MU0_OVER_4PI * bx
-        result[i, 1] = _MU0_OVER_4PI * by
-        result[i, 2] = _MU0_OVER_4PI * bz
+            s, n = _segment(sources, k), turns[k]
+            for i in range(LANES):
+                px, py, pz = at[0, i] - s[0], at[1, i] - s[1], at[2, i] - s[2]
+                qx, qy, qz = at[0, i] - s[3], at[1, i] - s[4], at[2, i] - s[5]
+                r1, r2 = _length(px, py, pz), _length(qx, qy, qz)
+                rr = r1 * r2
+                dot = fma(px, qx, fma(py, qy, pz * qz))
+                cx = py * qz - pz * qy
+                cy = pz * qx - px * qz
+                cz = px * qy - py * qx
+                beside = dot < 0.0
+                over = rr - dot if beside else 1.0
+                under = fma(cx, cx, fma(cy, cy, cz * cz)) if beside else rr + dot
+                w = n * (r1 + r2) * over / (rr * under)
+                b[0, i] = fma(w, cx, b[0, i])
+                b[1, i] = fma(w, cy, b[1, i])
+                b[2, i] = fma(w, cz, b[2, i])
+        store(b, _MU0_OVER_4PI, block * LANES, result)
     return result
