@@ -43,7 +43,9 @@ def dot(typing_context, a, b):
         return None
 
     def generate(context, builder, signature, arguments):
-        x, y = (context.make_array(kind)(context, builder, given) for kind, given in zip((a, b), arguments, strict=True))
+        x, y = (
+            context.make_array(kind)(context, builder, given) for kind, given in zip((a, b), arguments, strict=True)
+        )
         size = builder.extract_value(y.shape, 0)
         return _Dot(builder, x.data, y.data, *(context.get_data_type(kind.dtype) for kind in (a, b))).over(size)
 
@@ -94,7 +96,8 @@ class _Dot:
     def _in_pairs(self, sums):
         vectors = [self.builder.load(total) for total in sums]
         parts = [
-            self.builder.extract_element(self._halve(vectors), ir.Constant(ir.IntType(32), lane)) for lane in range(_WIDTH)
+            self.builder.extract_element(self._halve(vectors), ir.Constant(ir.IntType(32), lane))
+            for lane in range(_WIDTH)
         ]
         return self._halve(parts)
 
