@@ -38,33 +38,93 @@ def _stencil(point, origin, step, first, weights):
 
 @njit(cache=True)
 def spread(points, currents, origin, step, lattice):
-    """Add sources (n, c) at points (n, 3) to a lattice (c, nx, ny, nz); the transpose of `gather`."""
+    """Add sources (n, c) at points (n, 3) to a lattice (nx, ny, nz, c); the transpose of `gather`."""
     first, w = np.empty(3, np.int64), np.empty((3, STENCIL))
     for i in range(points.shape[0]):
         _stencil(points[i], origin, step, first, w)
-        for c in range(lattice.shape[0]):
-            for a in range(STENCIL):
-                for b in range(STENCIL):
-                    value = currents[i, c] * w[0, a] * w[1, b]
-                    for d in range(STENCIL):
-                        lattice[c, first[0] + a, first[1] + b, first[2] + d] += value * w[2, d]
+        for a in range(STENCIL):
+            for b in range(STENCIL):
+                for d in range(STENCIL):
+                    weight = w[0, a] * w[1, b] * w[2, d]
+                    for c in range(lattice.shape[3]):
+                        lattice[first[0] + a, first[1] + b, first[2] + d, c] += weight * currents[i, c]
+
+
+@njit(cache=True)
+def _add_row(weight, values, total):
+    """total += weight * values."""
+    for j in range(total.shape[0]):
+        total[j] += weight * values[j]
 
 
 @njit(cache=True, parallel=True)
 def gather(points, origin, step, lattice):
-    """Values (n, c) at points (n, 3) of a field on a lattice (c, nx, ny, nz), by polynomials of degree 7."""
-    result = np.zeros((points.shape[0], lattice.shape[0]))
+    """Values (n, c) at points (n, 3) of a field on a lattice (nx, ny, nz, c), by polynomials of degree 7."""
+    fields = lattice.shape[3]
+    rows = lattice.reshape(lattice.shape[0], lattice.shape[1], lattice.shape[2] * fields)
+    result = np.zeros((points.shape[0], fields))
     for i in prange(points.shape[0]):
-        first, w = np.empty(3, np.int64), np.empty((3, STENCIL))
+        first, w, total = np.empty(3, np.int64), np.empty((3, STENCIL)), np.zeros(STENCIL * fields)
         _stencil(points[i], origin, step, first, w)
-        for c in range(lattice.shape[0]):
-            for a in range(STENCIL):
-                for b in range(STENCIL):
-                    row = 0.0
-                    for d in range(STENCIL):
-                        row += w[2, d] * lattice[c, first[0] + a, first[1] + b, first[2] + d]
-                    result[i, c] += w[0, a] * w[1, b] * row
+        start = first[2] * fields
+        for a in range(STENCIL):
+            for b in range(STENCIL):
+                row = rows[first[0] + a, first[1] + b, start : start + STENCIL * fields]
+                _add_row(w[0, a] * w[1, b], row, total)
+        for d in range(STENCIL):
+            for c in range(fields):
+                result[i, c] += w[2, d] * total[d * fields + c]
     return result
+
+
+@njit(cache=True)
+def smoothed(squared):
+    """1/r for r >= 1 from r squared; within, its expansion in r squared around 1, which is smooth at 0."""
+    if squared >= 1.0:
+        return 1.0 / np.sqrt(squared)
+    x = squared - 1.0
+    return 1.0 + x * (-1 / 2 + x * (3 / 8 + x * (-5 / 16 + x * 35 / 128)))
+
+
+@njit(cache=True, parallel=True)
+def smoothed_on(count, step, reach):
+    """`smoothed(r / reach) / reach` at the points of a periodic lattice (count, count, count), r from the first."""
+    result = np.empty((count, count, count))
+    scale = (step / reach) ** 2
+    for i in prange(count):
+        for j in range(count):
+            for k in range(count):
+                a, b, c = min(i, count - i), min(j, count - j), min(k, count - k)
+                result[i, j, k] = smoothed(scale * (a * a + b * b + c * c)) / reach
+    return result
+
+
+@njit(cache=True, parallel=True)
+def add_near(points, sources, currents, origin, reach, starts, result):
+    """Add to result (n, c) what `smoothed` leaves out of 1/r, at points (n, 3): sums over sources nearer than `reach`.
+
+    The sources (k, 3), with currents (k, c), are sorted by the cubes of width `reach` they lie in, counted from the
+    origin; starts (nx, ny, nz + 1) says where those of each cube begin, the last one of a column where it ends.
+    """
+    nx, ny, nz = starts.shape[0], starts.shape[1], starts.shape[2] - 1
+    for i in prange(points.shape[0]):
+        x, y, z = points[i]
+        a = int(np.floor((x - origin[0]) / reach))
+        b = int(np.floor((y - origin[1]) / reach))
+        c = int(np.floor((z - origin[2]) / reach))
+        if c < -1 or c > nz:
+            continue
+        low, high = max(c - 1, 0), min(c + 2, nz)
+        for p in range(max(a - 1, 0), min(a + 2, nx)):
+            for q in range(max(b - 1, 0), min(b + 2, ny)):
+                for k in range(starts[p, q, low], starts[p, q, high]):
+                    dx, dy, dz = sources[k, 0] - x, sources[k, 1] - y, sources[k, 2] - z
+                    squared = dx * dx + dy * dy + dz * dz
+                    # A source on the point itself is inside the head: never looked at.
+                    if 0.0 < squared < reach * reach:
+                        w = 1.0 / np.sqrt(squared) - smoothed(squared / (reach * reach)) / reach
+                        for d in range(result.shape[1]):
+                            result[i, d] += w * currents[k, d]
 
 
 @njit(cache=True, parallel=True, error_model="numpy")

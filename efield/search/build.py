@@ -85,7 +85,9 @@ class AnyCoil:
     def rest(self, sampled: FloatArray) -> float:
         """Share of a primary field (s * 3,) that loops do not make up."""
         whole = float(np.sum((self.emphasis * sampled) ** 2))
-        return float(np.sqrt(np.sum(times(self.left_over, sampled) ** 2) / whole)) if whole else 0.0
+        # The kernel is compiled for arrays without gaps; a column of a matrix has some.
+        left = times(self.left_over, np.ascontiguousarray(sampled))
+        return float(np.sqrt(np.sum(left**2) / whole)) if whole else 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -193,7 +195,7 @@ def grow(
     if plan.coil is not None:
         return Built(region, model, certificate, None)
     serves = AnyCoil.of(plan.clearance_mm, found.span, weights)
-    rest = max(serves.rest(column) for column in np.ascontiguousarray(seen.T))
+    rest = max(serves.rest(column) for column in seen.T)
     return Built(region, model, certificate, replace(serves, limit=_MARGIN * rest))
 
 

@@ -1,8 +1,13 @@
 """The vector potential that currents in the head make outside it, stored for fast evaluation.
 
-The currents are spread onto a lattice, convolved with 1/r by FFT, and the result is fitted by polynomials on the leaves
-of an octree, divided where the fit misses. Spreading is exact for smooth kernels only: near the scalp the error is
-larger, and it falls off within a few lattice steps of it.
+1/r is split into a part that is smooth everywhere and the rest, which vanishes beyond a short reach. For the first the
+currents are spread onto a lattice and convolved by FFT; the second is summed over the few nodes within reach. The
+result is fitted by polynomials on the leaves of an octree, divided where the fit misses.
+
+References
+----------
+Skeel RD, Tezcan I, Hardy DJ. Multiple grid methods for classical molecular dynamics. J Comput Chem 2002;23:673-684, for
+the splitting of 1/r by its expansion in r squared.
 """
 
 from dataclasses import dataclass
@@ -23,16 +28,20 @@ FloatArray = NDArray[np.float64]
 #: Coils reach this far beyond the head's extent (mm).
 _MARGIN_MM: Final = 90.0
 
-#: Lattice step (mm).
-_STEP_MM: Final = 4.0
+#: Lattice step, and from where on the smooth part is 1/r (mm).
+_STEP_MM: Final = 2.5
+_REACH_MM: Final = 10.0
 
-#: Largest and smallest half width of a leaf (mm); what is not fitted by then is a hole.
+#: Largest and smallest half width of a leaf (mm).
 _LARGEST_MM: Final = 60.0
 _SMALLEST_MM: Final = 2.0
 
 #: Error of a leaf's fit, relative to the largest potential this far outside the scalp (mm).
-_FIT: Final = 5e-5
+_FIT: Final = 1.5e-6
 _REFERENCE_MM: Final = 8.0
+
+#: What is wholly nearer to the scalp than this is not stored (mm): wires keep away by their casing and more.
+_NEAREST_MM: Final = 4.0
 
 _OCTANTS: Final = np.array([[1 if octant >> axis & 1 else -1 for axis in range(3)] for octant in range(8)])
 
@@ -61,38 +70,89 @@ class ExteriorField:
         points = mm_to_m(head.points)
         low, high = points.min(axis=0), points.max(axis=0)
         center, half = (low + high) / 2, float((high - low).max() / 2) + _MARGIN_MM * 1e-3
+        sums = InverseDistance.of(points, np.concatenate([*currents], axis=1), center, half)
+        return cls(center, half, *_grow(head, center, half, sums))
+
+
+@dataclass(frozen=True, eq=False)
+class InverseDistance:
+    """Sums of c_n / |r - x_n| for many r in a cube; made by `of`.
+
+    Parameters
+    ----------
+    origin : (3,) float, m
+        First point of the lattice.
+    step : float, m
+    lattice : (s, s, s, c) float
+        The smooth part.
+    sources : (n, 3) float, m
+    currents : (n, c) float
+        Sorted with the sources by cubes of the reach.
+    corner : (3,) float, m
+        Where the cubes begin.
+    starts : (x, y, z + 1) int
+        First source of each cube, and the end of each column.
+    """
+
+    origin: FloatArray
+    step: float
+    lattice: FloatArray
+    sources: FloatArray
+    currents: FloatArray
+    corner: FloatArray
+    starts: NDArray[np.intp]
+
+    @classmethod
+    def of(cls, sources: FloatArray, currents: FloatArray, center: FloatArray, half: float) -> "InverseDistance":
+        """For currents (n, c) at sources (n, 3), to be asked for in the cube around a center; all in m."""
         step = _STEP_MM * 1e-3
         origin = center - half - kernels.STENCIL * step
         size = int(np.ceil(2 * half / step)) + 2 * kernels.STENCIL
-        lattice = np.zeros((3 * len(currents), size, size, size))
-        flat = np.concatenate([*currents], axis=1)
-        kernels.spread(points, flat, origin, step, lattice)
+        lattice = np.zeros((size, size, size, currents.shape[1]))
+        kernels.spread(sources, currents, origin, step, lattice)
         _convolve(lattice, step)
-        return cls(center, half, *_grow(head, center, half, (origin, step, lattice)))
+        corner, order, starts = _cubes(sources)
+        return cls(origin, step, lattice, sources[order], currents[order], corner, starts)
+
+    def __call__(self, points: FloatArray) -> FloatArray:
+        """(m, c) sums at points (m, 3) in m."""
+        result = kernels.gather(points, self.origin, self.step, self.lattice)
+        reach = _REACH_MM * 1e-3
+        kernels.add_near(points, self.sources, self.currents, self.corner, reach, self.starts, result)
+        return np.asarray(result)
 
 
 def _convolve(lattice: FloatArray, step: float) -> None:
-    """Replace sources on a lattice (3 d, s, s, s) by their potential, the sum over 1/r."""
-    size = lattice.shape[1]
+    """Replace sources on a lattice (s, s, s, c) by the smooth part of their potential."""
+    size = len(lattice)
     padded = next_fast_len(2 * size, real=True)
-    steps = np.minimum(np.arange(padded), padded - np.arange(padded)) ** 2 * step**2
-    squared = steps[:, None, None] + steps[:, None] + steps
-    squared[0, 0, 0] = (step / 2) ** 2  # a source on the point itself is inside the head: never looked at
-    kernel = rfftn(1.0 / np.sqrt(squared), workers=1)
-    for component in lattice:
+    kernel = rfftn(kernels.smoothed_on(padded, step, _REACH_MM * 1e-3), workers=1)
+    for component in np.moveaxis(lattice, 3, 0):
         spectrum = rfftn(component, (padded,) * 3, workers=1)
         spectrum *= kernel
         component[:] = irfftn(spectrum, (padded,) * 3, workers=1)[:size, :size, :size]
 
 
+def _cubes(sources: FloatArray) -> tuple[FloatArray, NDArray[np.intp], NDArray[np.intp]]:
+    """Corner of the cubes of the reach around sources (n, 3), the sources' order by cube, and where each begins."""
+    corner = sources.min(axis=0)
+    cube = ((sources - corner) / (_REACH_MM * 1e-3)).astype(np.intp)
+    shape = cube.max(axis=0) + 1
+    number = (cube[:, 0] * shape[1] + cube[:, 1]) * (shape[2] + 1) + cube[:, 2]
+    order = np.argsort(number, kind="stable")
+    # One more number in each column, which no source has, is where the column ends.
+    starts = np.searchsorted(number[order], np.arange(shape[0] * shape[1] * (shape[2] + 1)))
+    return corner, order, starts.reshape(shape[0], shape[1], shape[2] + 1)
+
+
 def _grow(
-    head: HeadMesh, center: FloatArray, half: float, lattice: tuple[FloatArray, float, FloatArray]
+    head: HeadMesh, center: FloatArray, half: float, sums: InverseDistance
 ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
     """Divide from the root down until the fits are good; cells that lie in the head are holes."""
     surface = scalp(head)
-    tree = cKDTree(mm_to_m(surface.points_mm))
-    at_scalp = mm_to_m(surface.points_mm + _REFERENCE_MM * surface.normals)
-    reference = kernels.gather(at_scalp, *lattice).reshape(len(at_scalp), -1, 3)
+    scalp_points = mm_to_m(surface.points_mm)
+    tree = cKDTree(scalp_points)
+    reference = sums(scalp_points + _REFERENCE_MM * 1e-3 * surface.normals).reshape(len(scalp_points), -1, 3)
     limit = _FIT * np.linalg.norm(reference, axis=2).max(axis=0)
     children: list[NDArray[np.int32]] = []
     coefficients: list[NDArray[np.float32]] = []
@@ -102,12 +162,12 @@ def _grow(
         half /= 2
         octants = (centers[:, None] + half * _OCTANTS).reshape(-1, 3)
         nearest = tree.query(octants)[1]
-        depth = np.einsum("ij,ij->i", mm_to_m(surface.points_mm)[nearest] - octants, surface.normals[nearest])
+        height = np.einsum("ij,ij->i", octants - scalp_points[nearest], surface.normals[nearest])
         link = np.zeros(len(octants), np.int32)
-        open_ = np.flatnonzero(depth < np.sqrt(3) * half)
+        open_ = np.flatnonzero(height + np.sqrt(3) * half > _NEAREST_MM * 1e-3)
         good = np.zeros(len(open_), dtype=bool)
         if half <= _LARGEST_MM * 1e-3:
-            fitted, error = _fit(octants[open_], half, lattice)
+            fitted, error = _fit(octants[open_], half, sums)
             # Cells too small to divide keep what they have: holes would cost a sum over all nodes.
             good = (error <= limit).all(axis=1) | (half <= _SMALLEST_MM * 1e-3)
             link[open_[good]] = -2 - leaves - np.arange(good.sum(), dtype=np.int32)
@@ -120,11 +180,9 @@ def _grow(
     return np.concatenate(children), np.concatenate(coefficients)
 
 
-def _fit(
-    centers: FloatArray, half: float, lattice: tuple[FloatArray, float, FloatArray]
-) -> tuple[NDArray[np.float32], FloatArray]:
+def _fit(centers: FloatArray, half: float, sums: InverseDistance) -> tuple[NDArray[np.float32], FloatArray]:
     """Chebyshev coefficients (c, d, 6, 112) in cubes, and (c, d) their largest errors at corners and faces."""
-    order, fields = kernels.ORDER, len(lattice[2]) // 3
+    order, fields = kernels.ORDER, sums.currents.shape[1] // 3
     angle = np.pi * (np.arange(order) + 0.5) / order
     grid = np.stack(np.meshgrid(*[np.cos(angle)] * 3, indexing="ij"), axis=-1).reshape(-1, 3)
     local = np.concatenate([grid, _CHECKS])
@@ -136,7 +194,7 @@ def _fit(
     for first in range(0, len(centers), 512):
         part = slice(first, min(first + 512, len(centers)))
         points = (centers[part, None] + half * local).reshape(-1, 3)
-        values = kernels.gather(points, *lattice).reshape(-1, len(local), fields, 3)
+        values = sums(points).reshape(-1, len(local), fields, 3)
         at_nodes = values[:, : len(grid)].reshape(-1, order, order, order, fields, 3)
         coefficients = np.einsum("ai,bj,dk,nijkfc->nfabcd", *[to_coefficients] * 3, at_nodes, optimize=True)
         approximate = np.einsum("nfabcd,ta,tb,td->ntfc", coefficients, *basis, optimize=True)

@@ -25,9 +25,9 @@ from efield.kernels.reciprocity import inverse_distance
 
 FloatArray = NDArray[np.float64]
 
-#: Number of points. On a 70 mm figure-8 the mean field at a target misses its peak by 2e-4 with 300, 1.4e-4 with 400
-#: and 4e-5 with 600 of them (64 placements, 1 to 20 mm from the scalp).
-_COUNT: Final = 400
+#: Number of points. With 400 the mean field at a target misses its peak by up to 3e-6, with 600 by 3e-7 (70 mm
+#: figure-8, 24 placements 2 to 10 mm from a sphere; 2e-6 over the default head, `benchmarks/reciprocity.py`).
+_COUNT: Final = 600
 
 #: The fit holds from this distance to the wires on, beyond the casing (mm).
 _CLEAR_MM: Final = 2.0
@@ -42,8 +42,9 @@ _WORST: Final = 0.05
 _STRIP: Final = 0.012
 
 #: Points of the fit count with this power of their distance to the wires: what is near the coil is skin and bone, where
-#: the adjoint currents are weak, and a fit that is as good there as at the target's depth needs far more points.
-_FAR: Final = 3
+#: the adjoint currents are weak, and a fit that is as good there as at the target's depth needs far more points. With
+#: 600 points and powers of 3, 4 and 5 the mean field misses its peak by 2.5e-6, 9e-7 and 3e-7 (the same placements).
+_FAR: Final = 5
 
 #: Singular values below this share of the largest are left out.
 _CUT: Final = 1e-9

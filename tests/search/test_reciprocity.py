@@ -14,7 +14,7 @@ SOLVER = 1e-6
 
 #: Stated errors of the fast route over the peak, with a margin: of coils with windings, and of a coil of two dipoles,
 #: whose field is the rougher one.
-FAST, ROUGH = 1e-4, 5e-4
+FAST, ROUGH = 5e-6, 5e-5
 
 
 @pytest.fixture(scope="module")
