@@ -2,6 +2,7 @@
 
 import json
 import sys
+import warnings
 from pathlib import Path
 from typing import Annotated
 
@@ -53,6 +54,13 @@ def _root(
 RegisterOption = Annotated[
     bool, typer.Option("--register", help="Find the map from MNI coordinates from the shape of the head's brain.")
 ]
+FiducialsOption = Annotated[
+    Path | None,
+    typer.Option(
+        help="CSV with rows Fiducial,x,y,z,NAME for Nz, Iz, LPA and RPA: 10-10 positions are measured from them, and a "
+        "head without a map from MNI gets one by them."
+    ),
+]
 AngleOption = Annotated[
     float,
     typer.Option(help="Degrees from anterior toward the midline; 45 = handle back and to the side."),
@@ -63,6 +71,10 @@ PoseOption = Annotated[
     typer.Option(help="File with a 4x4 coil-to-head matrix; replaces --angle and --distance."),
 ]
 DidtOption = Annotated[float | None, typer.Option(help="Coil current's rate of change in A/s; 1e6 = 1 A/us.")]
+AlsoOption = Annotated[
+    list[str] | None,
+    typer.Option(help="A coil driven at the same time, COIL,POSE.txt,A/s, such as d70,right.txt,-1e6; repeatable."),
+]
 StimulatorOption = Annotated[
     str | None,
     typer.Option(help="Stimulator that --intensity is of, if not the coil's usual one (see `efield coils list`)."),
@@ -91,6 +103,9 @@ TensorFactorOption = Annotated[
 OrderOption = Annotated[
     int, typer.Option(help="Order of the finite elements: 2 is slower and follows the field more finely.")
 ]
+GmshOption = Annotated[
+    bool, typer.Option("--gmsh", help="Write field.msh as well, for Gmsh and SimNIBS: with the surface of each tissue.")
+]
 OutOption = Annotated[Path, typer.Option(help="Folder for the results.")]
 
 
@@ -98,6 +113,7 @@ OutOption = Annotated[Path, typer.Option(help="Folder for the results.")]
 def simulate(
     head: HeadOption = "mni152",
     register: RegisterOption = False,
+    fiducials: FiducialsOption = None,
     coil: CoilOption = "magstim-70mm-figure8",
     target: TargetOption = "m1-hand-left",
     angle: AngleOption = 45.0,
@@ -106,6 +122,7 @@ def simulate(
     didt: DidtOption = None,
     stimulator: StimulatorOption = None,
     intensity: IntensityOption = None,
+    also: AlsoOption = None,
     allow_collision: AllowCollisionOption = False,
     conductivity: ConductivityOption = None,
     conductivity_table: ConductivityTableOption = None,
@@ -114,6 +131,7 @@ def simulate(
     tensor_mapping: TensorMappingOption = None,
     tensor_factor: TensorFactorOption = None,
     order: OrderOption = 1,
+    gmsh: GmshOption = False,
     out: OutOption = Path("efield-out"),
     as_json: JsonOption = False,
 ) -> None:
@@ -150,6 +168,9 @@ def simulate(
         out=out,
         allow_collision=allow_collision,
         register=register,
+        fiducials=fiducials,
+        also=tuple(also or ()),
+        gmsh=gmsh,
     )
     document, summary = run(request)
     if as_json:
@@ -158,7 +179,7 @@ def simulate(
         return
     OUT.print(summary_table(document, summary))
     for note in document["notes"]:
-        ERR.print(f"note: {note}", markup=False)
+        ERR.print(f"note: {note}", markup=False, soft_wrap=True)
     OUT.print(f"written: {', '.join(str(out / name) for name in document['files'])}", markup=False, soft_wrap=True)
 
 
@@ -186,10 +207,17 @@ def validate(
         raise typer.Exit(1)
 
 
+def _note(message: Warning | str, *_: object, **__: object) -> None:
+    """A warning without the place in our code that it came from."""
+    ERR.print(f"note: {message}", markup=False, soft_wrap=True)
+
+
 def main() -> None:
-    """Entry point: errors a user can act on become one line and exit code 2."""
+    """Entry point: errors a user can act on become one line and exit code 2, warnings become notes."""
     try:
-        app()
+        with warnings.catch_warnings():
+            warnings.showwarning = _note
+            app()
     except EfieldError as error:
         ERR.print(f"error: {' '.join(str(error).split())}", style="red", markup=False, soft_wrap=True)
         raise SystemExit(2) from None

@@ -10,11 +10,16 @@ from efield.coils.equivalent import as_dipoles, net_moment, potential_error
 from efield.coils.inductance import inductance
 from efield.coils.model import Coil, SampledField, Segments
 from efield.ground.errors import InputError
+from efield.io.load import load_coil
 from efield.targeting.depth_spread import depth_spread
 
 #: What a sampled field covers, in coil coordinates (mm): the default head with a flat coil over M1 needs 150 to each
 #: side and 223 in front.
 _BOX_MM: Final = ((-180.0, -180.0, 0.0), (180.0, 180.0, 250.0))
+_BOX_WORDS: Final = "360 x 360 x 250 mm in front of the casing"
+
+#: A grid that is wrong by more than this of the largest A (at 20 mm) is no coil any more.
+_LARGEST_ERROR: Final = 0.2
 
 
 def coil_facts(coil: Coil) -> dict[str, Any]:
@@ -26,7 +31,8 @@ def coil_facts(coil: Coil) -> dict[str, Any]:
         "sources": _counts(coil),
         "casing_mm": coil.casing_mm,
         "casing_triangles": None if coil.casing is None else len(coil.casing),
-        "casing_known": coil.casing_points_mm is not None and len(coil.casing_points_mm) > 0,
+        "casing_known": coil.shape_from in ("casing", "points"),
+        "casing_from": coil.shape_from,
         "max_didt": coil.max_didt,
         "net_moment_am2": None if moment is None else [round(float(m), 12) + 0.0 for m in moment],
         "inductance_henry": None if henry is None else henry.henry,
@@ -76,39 +82,69 @@ def facts_table(facts: dict[str, Any]) -> Table:
 
 
 def _casing_words(facts: dict[str, Any]) -> str:
-    if facts["casing_triangles"]:
-        return f"{facts['casing_triangles']} triangles"
-    return "points" if facts["casing_known"] else "unknown"
+    return {
+        "casing": f"{facts['casing_triangles']} triangles",
+        "points": "points on its face toward the head",
+        "sources": "unknown: the wires or dipoles themselves are kept clear of the head",
+        "nothing": "unknown: a flat plate of 170 x 90 mm is kept clear of the head",
+    }[facts["casing_from"]]
 
 
-def convert_coil(coil: Coil, out: Path, spacing_mm: float) -> list[str]:
-    """Write a coil in the format that the file's name asks for; returns what is lost, in words.
+def convert_file(source: str, out: Path, spacing_mm: float) -> list[str]:
+    """Write a coil, by name or from a file, in the format that the file's name asks for; returns what is lost.
+
+    From ``.tcd`` to ``.tcd`` all is kept: parts that move, stimulators and their pulses.
 
     Raises
     ------
     InputError
         If the name ends otherwise, or the format cannot hold the coil.
     """
-    name = out.name.lower()
-    if name.endswith((".nii", ".nii.gz")):
-        return _write_grid(coil, out, spacing_mm)
-    if not name.endswith((".ccd", ".tcd")):
+    if not out.name.lower().endswith((".ccd", ".tcd", ".nii", ".nii.gz")):
         raise InputError(f"OUT must end in .ccd, .tcd, .nii or .nii.gz; instead received {out.name!r}")
+    if source.lower().endswith(".tcd") and out.suffix.lower() == ".tcd":
+        from efield.io.tcd import read_tcd_file, write_tcd
+
+        write_tcd(out, read_tcd_file(source))
+        return []
+    return convert_coil(load_coil(source), out, spacing_mm)
+
+
+def convert_coil(coil: Coil, out: Path, spacing_mm: float) -> list[str]:
+    """Write a coil in the format that the file's name asks for; returns what is lost, in words."""
+    name = out.name.lower()
+    suffix = ".nii" if name.endswith((".nii", ".nii.gz")) else out.suffix.lower()
+    lost = _lost(coil, suffix)
+    if suffix == ".nii":
+        return _write_grid(coil, out, spacing_mm) + lost
     notes, written = [], coil
-    if _needs_dipoles(coil, ccd=name.endswith(".ccd")):
+    if _needs_dipoles(coil, ccd=suffix == ".ccd"):
         written = as_dipoles(coil)
         error = potential_error(written, coil)
         notes.append(f"wires replaced by {len(written)} dipoles: A differs by {error:.1e} of its maximum at 20 mm")
-    if name.endswith(".ccd"):
+    if suffix == ".ccd":
         from efield.io.ccd import write_ccd
 
         write_ccd(out, written)
-        notes.append("a .ccd file has no place for the casing")
-        return notes
-    from efield.io.tcd import write_tcd
+    else:
+        from efield.io.tcd import write_tcd
 
-    write_tcd(out, written)
-    return notes
+        write_tcd(out, written)
+    return notes + lost
+
+
+def _lost(coil: Coil, suffix: str) -> list[str]:
+    """What a format has no place for, of what the coil has."""
+    notes = []
+    if coil.shape_from == "points" or (coil.shape_from == "casing" and suffix != ".tcd"):
+        # Placement by distance stays the same: it counts from the origin, which lies on the casing's face.
+        kept = "a flat plate" if suffix == ".nii" else "the windings alone"
+        what = "the casing, known as points only," if coil.shape_from == "points" else "the casing"
+        notes.append(f"{what} has no place in a {suffix} file: with it {kept} will be kept clear of the head")
+    if suffix == ".nii" and coil.max_didt is not None:
+        notes.append("a .nii file has no place for the largest dI/dt")
+    moved = [text for text in coil.assumptions if text.startswith("setting ")]
+    return notes + ([f"the coil no longer deforms: {'; '.join(moved)}"] if moved else [])
 
 
 def _needs_dipoles(coil: Coil, *, ccd: bool) -> bool:
@@ -117,13 +153,19 @@ def _needs_dipoles(coil: Coil, *, ccd: bool) -> bool:
 
 
 def _write_grid(coil: Coil, out: Path, spacing_mm: float) -> list[str]:
-    from efield.io.coil_grid import read_coil_grid, write_coil_grid, write_samples
+    from efield.io.coil_grid import sampled, write_samples
 
     first = coil.sources[0]
     if len(coil.sources) == 1 and isinstance(first, SampledField):
         write_samples(out, first)
         return []
-    write_coil_grid(out, coil, bounds=_BOX_MM, spacing_mm=spacing_mm)
-    error = potential_error(read_coil_grid(out), coil)
-    lost = f"between samples {spacing_mm:g} mm apart A differs by up to {error:.1e} of its maximum at 20 mm"
-    return [lost, "a .nii file has no place for casing, windings and largest dI/dt; the field ends at its box"]
+    samples = sampled(coil, bounds=_BOX_MM, spacing_mm=spacing_mm)
+    error = potential_error(Coil(name=coil.name, sources=(samples,)), coil)
+    if not error < _LARGEST_ERROR:
+        raise InputError(
+            f"--spacing must be fine enough for the coil; instead with {spacing_mm:g} mm A is wrong by {error:.1g} of "
+            f"its maximum at 20 mm: give less, such as {spacing_mm / 4:.3g}"
+        )
+    write_samples(out, samples)
+    stated = f"between samples {spacing_mm:g} mm apart A differs by up to {error:.1e} of its maximum at 20 mm"
+    return [stated, f"the field ends at the file's box, {_BOX_WORDS}"]

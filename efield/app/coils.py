@@ -9,6 +9,9 @@ import typer
 from rich.table import Table
 
 from efield.app.console import ERR, OUT
+from efield.app.options import COIL_HELP
+from efield.ground.errors import InputError
+from efield.io.atomic import check_place
 
 app = typer.Typer(help="Coils and stimulators.", no_args_is_help=True)
 
@@ -39,7 +42,7 @@ def list_coils(as_json: JsonOption = False) -> None:
 
 @app.command()
 def info(
-    name: Annotated[str, typer.Argument(help="A coil's name or a coil file.")],
+    name: Annotated[str, typer.Argument(help=COIL_HELP)],
     as_json: JsonOption = False,
     picture: Annotated[
         Path | None, typer.Option(help="Draw the coil's field in a spherical head to this file.")
@@ -49,6 +52,8 @@ def info(
     from efield.app.coil_facts import coil_facts, facts_table
     from efield.io.load import load_coil
 
+    if picture is not None:
+        _check_picture(picture)
     coil = load_coil(name)
     facts = coil_facts(coil)
     if as_json:
@@ -63,9 +68,16 @@ def info(
         ERR.print(f"written: {picture}", markup=False, soft_wrap=True)
 
 
+def _check_picture(path: Path) -> None:
+    """Before the work, not after it."""
+    if path.suffix.lower() not in (".png", ".pdf", ".svg"):
+        raise InputError(f"--picture must end in .png, .pdf or .svg; instead received {path.name!r}")
+    check_place(path)
+
+
 @app.command()
 def convert(
-    source: Annotated[str, typer.Argument(metavar="IN", help="A coil's name or a coil file.")],
+    source: Annotated[str, typer.Argument(metavar="IN", help=COIL_HELP)],
     out: Annotated[Path, typer.Argument(metavar="OUT", help="The file to write: .ccd, .tcd, .nii or .nii.gz.")],
     spacing: Annotated[float, typer.Option(help="Distance of the samples of a .nii file in mm.")] = 4.0,
 ) -> None:
@@ -74,9 +86,8 @@ def convert(
     Wires become magnetic dipoles where the format has no place for them (.ccd; .tcd for wires that carry a fraction of
     a turn). A .nii file covers 360 x 360 x 250 mm in front of the casing.
     """
-    from efield.app.coil_facts import convert_coil
-    from efield.io.load import load_coil
+    from efield.app.coil_facts import convert_file
 
-    for note in convert_coil(load_coil(source), out, spacing):
+    for note in convert_file(source, out, spacing):
         ERR.print(f"note: {note}", markup=False, soft_wrap=True)
     OUT.print(f"written: {out}", markup=False, soft_wrap=True)

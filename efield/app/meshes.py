@@ -5,18 +5,27 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from time import perf_counter
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
+import numpy as np
 import typer
 from rich.table import Table
 
 from efield.app.console import ERR, OUT
+from efield.ground import checks
 from efield.ground.errors import InputError
+from efield.io.atomic import check_place
 
 if TYPE_CHECKING:
     from efield.head.lattice import Refinement
     from efield.head.mesh import HeadMesh
+    from efield.io.meshdata import MeshData
     from efield.io.tags import Tags
+
+#: Smallest dihedral angle and 5th percentile of the radius ratio that the default head is held to.
+LEAST_DIHEDRAL_DEG: Final = 5.0
+LEAST_RADIUS_RATIO: Final = 0.25
 
 app = typer.Typer(help="Head meshes.", no_args_is_help=True)
 
@@ -46,20 +55,54 @@ def convert(
     tags: TagsOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
 ) -> None:
-    """A head mesh of another program as .msh or .vtu.
+    """A head mesh, or a result such as field.vtu, as .msh (Gmsh, SimNIBS) or .vtu (ParaView), with its fields.
 
     Examples:
 
       efield mesh convert head.med head.msh --tags WM=1 --tags GM=2 --tags "skin=scalp"
 
       efield mesh convert head.vtk head.msh --tags material
-    """
-    from efield.io.load import load_head
 
+      efield mesh convert efield-out/field.vtu field.msh
+    """
     _check_out(out)
-    head = load_head(mesh, tags=_tags(tags))
-    _write(out, head)
+    content, head = _content(mesh, _tags(tags))
+    for note in _write_content(out, content):
+        ERR.print(f"note: {note}", markup=False, soft_wrap=True)
     _report(str(out), head, as_json)
+
+
+def _content(path: Path, tags: "Tags | None") -> "tuple[MeshData, HeadMesh]":
+    """All that a mesh file holds, and the head it makes; of formats read by meshio the head only."""
+    from efield.ground.errors import FileFormatError
+    from efield.io import gmsh, vtu
+    from efield.io.load import load_head
+    from efield.io.meshdata import MeshData
+
+    reader = {".msh": gmsh.read_mesh, ".vtu": vtu.read_mesh}.get(path.suffix.lower())
+    if reader is None or path.is_dir():
+        head = load_head(path, tags=tags)
+        return MeshData(points=head.points, tets=head.tets, tissue=head.tissue), head
+    content = reader(path, tags)
+    try:
+        return content, content.head()
+    except InputError as error:
+        raise FileFormatError(f"{path}: {error}") from error
+
+
+def _write_content(out: Path, content: "MeshData") -> list[str]:
+    """Write a mesh with its fields; returns what is left out, in words."""
+    from efield.io import gmsh, vtu
+
+    left = [f"{count} {kind}" for kind, count in content.other_elements.items()]
+    if out.suffix.lower() == ".msh":
+        gmsh.write_mesh(out, content)
+    else:
+        vtu.write_mesh(out, content)
+        left += [f"{len(content.triangles)} triangles"] if len(content.triangles) else []
+    fields = [*content.node_data, *content.element_data]
+    notes = [f"fields written: {', '.join(fields)}"] if fields else []
+    return notes + ([f"left out: {', '.join(left)}"] if left else [])
 
 
 def _tags(texts: list[str] | None) -> "Tags | None":
@@ -80,6 +123,7 @@ def _tags(texts: list[str] | None) -> "Tags | None":
 def _check_out(out: Path) -> None:
     if out.suffix.lower() not in (".msh", ".vtu"):
         raise InputError(f"the mesh's name must end in .msh or .vtu; instead received {out.name!r}")
+    check_place(out)
 
 
 @app.command()
@@ -88,14 +132,17 @@ def build(
     out: OutArgument,
     scale: Annotated[float, typer.Option(help="Multiplies every edge length; 1 gives about 3 million tets.")] = 1.6,
     edge: Annotated[
-        list[str] | None, typer.Option(help="Edge length of one tissue, TAG=MM, such as --edge 2=1.8; repeatable.")
+        list[str] | None,
+        typer.Option(help="Edge length of a tissue in mm, --edge gray-matter=1.8 or 2=1.8; repeatable."),
     ] = None,
     refine: Annotated[
         list[str] | None, typer.Option(help="Finer sphere, X,Y,Z,RADIUS,FACTOR (mm; factor below 1); repeatable.")
     ] = None,
     label_map: Annotated[
         Path | None,
-        typer.Option(help="CSV of label,tag for another scheme, such as FreeSurfer's aseg; tag 0 drops it."),
+        typer.Option(
+            help="CSV of label,tag for another scheme (FreeSurfer's aseg) or tags of your own; tag 0 drops it."
+        ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
 ) -> None:
@@ -108,7 +155,7 @@ def build(
       efield mesh build aseg.nii.gz head.msh --label-map aseg.csv --refine=-37,-21,58,20,0.5
     """
     from efield.head.lattice import mesh_labels
-    from efield.io.label_map import mapped, read_label_map
+    from efield.io.label_map import check_known, mapped, read_label_map
     from efield.io.nifti import read_labels
 
     _check_out(out)
@@ -116,20 +163,24 @@ def build(
     spheres = [_refinement(text) for text in refine or ()]
     tags = read_label_map(label_map) if label_map else None
     volume, affine = read_labels(labels)
-    if tags is not None:
+    if tags is None:
+        check_known(volume)
+    else:
         volume = mapped(volume, tags)
     with _stages() as progress:
         head = mesh_labels(volume, affine, edge_mm=edges or None, scale=scale, refine=spheres, progress=progress)
     _write(out, head)
-    _report(str(out), head, as_json)
+    voxel_cm3 = abs(float(np.linalg.det(affine[:3, :3]))) / 1000
+    _report(str(out), head, as_json, {tag: int((volume == tag).sum()) * voxel_cm3 for tag in head.tags})
 
 
 def _edge(text: str) -> tuple[int, float]:
-    tag, _, length = text.partition("=")
-    try:
-        return int(tag), float(length)
-    except ValueError as error:
-        raise InputError(f"--edge must be TAG=MM, such as 2=1.8; instead received {text!r}") from error
+    from efield.head.tissue import tissue_tag
+
+    tissue, equals, length = text.partition("=")
+    if not equals:
+        raise InputError(f"--edge must be TISSUE=MM, such as gray-matter=1.8 or 2=1.8; instead received {text!r}")
+    return tissue_tag(tissue), checks.positive(f"--edge {tissue}", length)
 
 
 def _refinement(text: str) -> "Refinement":
@@ -144,18 +195,31 @@ def _refinement(text: str) -> "Refinement":
 
 @contextmanager
 def _stages() -> Iterator[Callable[[str, float], None]]:
-    """A progress bar with time left on a terminal; one line per stage in a log."""
+    """A progress bar per stage on a terminal; in a log one line when a stage ends."""
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-    with Progress(TextColumn("{task.description:<12}"), BarColumn(), TimeElapsedColumn(), console=ERR) as bar:
+    columns = (TextColumn("{task.description:<12}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=ERR, disable=not ERR.is_terminal) as bar:
         tasks: dict[str, Any] = {}
+        start = perf_counter()
+
+        def end_stage() -> None:
+            nonlocal start
+            if tasks:
+                stage, task = list(tasks.items())[-1]
+                bar.update(task, completed=1.0)
+                if not ERR.is_terminal:
+                    ERR.print(f"{stage:<12} {perf_counter() - start:6.1f} s", markup=False)
+                start = perf_counter()
 
         def show(stage: str, fraction: float) -> None:
             if stage not in tasks:
+                end_stage()
                 tasks[stage] = bar.add_task(stage, total=1.0)
             bar.update(tasks[stage], completed=fraction)
 
         yield show
+        end_stage()
 
 
 def _write(out: Path, head: "HeadMesh") -> None:
@@ -169,7 +233,7 @@ def _write(out: Path, head: "HeadMesh") -> None:
         write_head(out, head)
 
 
-def _report(name: str, mesh: "HeadMesh", as_json: bool) -> None:
+def _report(name: str, mesh: "HeadMesh", as_json: bool, label_cm3: dict[int, float] | None = None) -> None:
     from efield.head.conductivity import Conductivity
     from efield.head.quality import mesh_quality
     from efield.head.tissue import tissue_name
@@ -182,6 +246,8 @@ def _report(name: str, mesh: "HeadMesh", as_json: bool) -> None:
             "name": tissue_name(tag),
             "tets": int((mesh.tissue == tag).sum()),
             "volume_cm3": mesh.tissue_volume_mm3(tag) / 1000,
+            "label_cm3": None if label_cm3 is None else label_cm3[tag],
+            "pieces": quality.pieces[tag],
             "conductivity": known.get(tag),
         }
         for tag in mesh.tags
@@ -192,6 +258,8 @@ def _report(name: str, mesh: "HeadMesh", as_json: bool) -> None:
         "low_mm": mesh.points.min(axis=0).tolist(),
         "high_mm": mesh.points.max(axis=0).tolist(),
         "min_dihedral_deg": quality.min_dihedral_deg,
+        "p5_radius_ratio": quality.p5_radius_ratio,
+        "conforming": quality.conforming,
         "closed_manifold": quality.boundary_closed and quality.boundary_manifold,
         "has_mni_map": mesh.mni is not None,
         "tissues": tissues,
@@ -205,15 +273,34 @@ def _report(name: str, mesh: "HeadMesh", as_json: bool) -> None:
 
 def _print(name: str, facts: dict[str, Any]) -> None:
     low, high = (", ".join(f"{x:.0f}" for x in facts[key]) for key in ("low_mm", "high_mm"))
-    OUT.print(f"{name}: {facts['nodes']} nodes, {facts['tets']} tetrahedra, from ({low}) to ({high}) mm")
+    size = f"{facts['nodes']} nodes, {facts['tets']} tetrahedra"
+    OUT.print(f"{name}: {size}, from ({low}) to ({high}) mm", soft_wrap=True, markup=False)
     manifold = "a closed manifold" if facts["closed_manifold"] else "NOT a closed manifold"
-    OUT.print(f"smallest dihedral angle {facts['min_dihedral_deg']:.1f} degrees; outer surface is {manifold}")
+    OUT.print(
+        f"smallest dihedral angle {facts['min_dihedral_deg']:.1f} degrees, 5th percentile of the radius ratio "
+        f"{facts['p5_radius_ratio']:.2f}; outer surface is {manifold}",
+        soft_wrap=True,
+    )
+    if not facts["conforming"]:
+        OUT.print("NOT conforming: a face belongs to more than two tetrahedra", soft_wrap=True)
+    if facts["min_dihedral_deg"] < LEAST_DIHEDRAL_DEG or facts["p5_radius_ratio"] < LEAST_RADIUS_RATIO:
+        OUT.print(
+            f"below the default head's bars, {LEAST_DIHEDRAL_DEG:g} degrees and {LEAST_RADIUS_RATIO:g}: "
+            "expect slow solving and larger errors there",
+            soft_wrap=True,
+        )
     if not facts["has_mni_map"]:
-        OUT.print("no map from MNI coordinates: simulate with --register, or give targets as x,y,z")
+        OUT.print(
+            "no map from MNI coordinates: simulate with --register or --fiducials, or give targets as x,y,z",
+            soft_wrap=True,
+        )
     table = Table()
-    for column in ("tag", "tissue", "tetrahedra", "cm3", "S/m (default)"):
+    built = facts["tissues"][0]["label_cm3"] is not None
+    for column in ("tag", "tissue", "tetrahedra", "pieces", "cm3", *(["cm3 of labels"] * built), "S/m (default)"):
         table.add_column(column, justify="left" if column == "tissue" else "right")
     for row in facts["tissues"]:
         sigma = "none: give one" if row["conductivity"] is None else f"{row['conductivity']:g}"
-        table.add_row(str(row["tag"]), row["name"], str(row["tets"]), f"{row['volume_cm3']:.1f}", sigma)
+        volumes = [row["volume_cm3"], *([row["label_cm3"]] * built)]
+        cells = (row["tag"], row["name"], row["tets"], row["pieces"], *(f"{volume:.1f}" for volume in volumes))
+        table.add_row(*map(str, cells), sigma)
     OUT.print(table)

@@ -2,7 +2,8 @@
 
 import json
 import os
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
@@ -11,28 +12,34 @@ from efield import __version__
 from efield.app.console import Steps
 from efield.app.warmup import Warmup
 from efield.coils import stimulators
+from efield.coils.drive import Drive
 from efield.coils.model import Coil
 from efield.ground import checks
 from efield.ground.errors import InputError
 from efield.head.anisotropy import MAPPINGS
 from efield.head.conductivity import Conductivity
+from efield.head.landmarks import fiducials_in
 from efield.head.mesh import HeadMesh
 from efield.head.registration import register_to_mni
 from efield.head.tissue import tissue_name
 from efield.io.atomic import replacing
 from efield.io.conductivity_table import ConductivityTable, read_conductivity_table
+from efield.io.eeg_positions import CapFile
 from efield.io.load import load_coil, load_head, load_pose
 from efield.io.tensor import check_order, read_tensors
 from efield.targeting.field import EField
 from efield.targeting.metrics import Summary
 from efield.targeting.placement import check_clear, place_coil
 from efield.targeting.simulate import Simulator
-from efield.targeting.targets import Target, named_target, parse_target
+from efield.targeting.targets import NAMES, Target, named_target, parse_target
 
 _DEFAULT_DIDT: Final = 1e6
 
 #: A drive below this (A/s) is no TMS pulse; a number like 80 is A/us typed as A/s.
 _SMALL_DIDT: Final = 1e4
+
+#: Beyond this angle to the preferred direction a field points the other way (degrees).
+_BACKWARD_DEG: Final = 135.0
 
 _DISCLAIMER: Final = "research software, not a medical device: an intensity for a person needs a clinician"
 
@@ -47,6 +54,21 @@ def parse_conductivity(texts: tuple[str, ...], table: Path | None = None) -> Con
             raise InputError(f"--conductivity must be NAME=S/m, such as bone=0.012; instead received {text!r}")
         overrides[given.tag(name)] = checks.positive(f"--conductivity {name}", value)
     return Conductivity().with_values(overrides)
+
+
+def parse_drive(text: str) -> Drive:
+    """A further coil of ``COIL,POSE,DIDT``: name or file, file of its pose, and dI/dt in A/s.
+
+    Raises
+    ------
+    InputError
+        If it is not these three, or a file cannot be read.
+    """
+    parts = text.rsplit(",", 2)
+    if len(parts) != 3 or not all(part.strip() for part in parts):
+        raise InputError(f"--also must be COIL,POSE.txt,A/s, such as d70,right.txt,-1e6; instead received {text!r}")
+    coil, pose, didt = (part.strip() for part in parts)
+    return Drive(load_coil(coil), load_pose(pose), checks.number("--also dI/dt", didt))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,12 +94,22 @@ class Request:
     out: Path
     allow_collision: bool = False
     register: bool = False
+    fiducials: Path | None = None
+    also: tuple[str, ...] = ()
+    gmsh: bool = False
+
+    @property
+    def files(self) -> list[str]:
+        """Names of the files that are written."""
+        return ["summary.json", "field.vtu", *(["field.msh"] * self.gmsh), "field.nii.gz", "m1.png"]
 
     def __post_init__(self) -> None:
         checks.positive("--distance", self.distance_mm)
         checks.number("--angle", self.angle_deg)
         parse_target(self.target)
         self._check_tensors()
+        if self.fiducials is not None:
+            fiducials_in(CapFile(self.fiducials))
         self.conductivity  # noqa: B018 (files with errors in them end the run here)
         if self.order not in (1, 2):
             raise InputError(f"--order must be 1 or 2; instead received {self.order}")
@@ -128,9 +160,10 @@ def _check_writable(folder: Path) -> None:
 
 
 def run(request: Request) -> tuple[dict[str, Any], Summary]:
-    """Simulate, write ``summary.json``, ``field.vtu``, ``field.nii.gz`` and ``m1.png``; return the summary."""
+    """Simulate, write the files of the request, ``summary.json`` and others; return the summary."""
     coil = load_coil(request.coil)
     didt = request.drive(coil)
+    others = [parse_drive(text) for text in request.also]
     given_pose = load_pose(request.pose) if request.pose else None
     steps = Steps(8 if request.register else 7)
     with Warmup() as warmup:
@@ -141,16 +174,19 @@ def run(request: Request) -> tuple[dict[str, Any], Summary]:
             pose = given_pose or place_coil(head, target, request.angle_deg, request.distance_mm, coil=coil)
             if not request.allow_collision:
                 check_clear(head, coil, pose)
+                for other in others:
+                    check_clear(head, other.coil, other.pose)
         with steps("preparing the solver"):
             simulator = Simulator(head, request.conductivity, order=request.order)
         with steps("solving"):
-            field = simulator.solve(coil, pose, didt)
+            field = simulator.solve_together([Drive(coil, pose, didt), *others])
         with steps("measuring the field"):
             warmup.wait()
             summary = field.summary(target)
-    notes = _notes(request, target, didt, summary) + _conductivity_notes(simulator)
+    notes = [f"driven at the same time: {d.coil.name} at {d.didt / 1e6:g} A/us" for d in others]
+    notes += _notes(request, target, didt, summary, coil) + _conductivity_notes(simulator)
     request.out.mkdir(parents=True, exist_ok=True)
-    notes += _write_field(request.out, field, target, coil, steps)
+    notes += _write_field(request, field, target, coil, steps)
     document = _document(request, field, target, summary, steps, notes)
     if simulator.tensor_report is not None:
         tensors = {"file": str(request.tensors), "order": request.tensor_order, **simulator.tensor_report.to_json()}
@@ -163,18 +199,48 @@ def run(request: Request) -> tuple[dict[str, Any], Summary]:
 def _load(request: Request, steps: Steps) -> HeadMesh:
     with steps(f"loading head {request.head}"):
         head = load_head(request.head)
+        if request.fiducials is not None:
+            # An electrode needs no map, and a scalp that no map fits has electrodes all the same.
+            needs_map = not request.register and request.target.lower() in NAMES
+            head = _with_fiducials(head, request.fiducials, needs_map=needs_map)
     if not request.register:
         return head
     with steps("registering the brain to MNI152"):
         return register_to_mni(head)
 
 
-def _notes(request: Request, target: Target, didt: float, summary: Summary) -> list[str]:
+def _with_fiducials(head: HeadMesh, file: Path, *, needs_map: bool) -> HeadMesh:
+    """The head with its 10-10 positions measured from a file's fiducials, and a map by them if it has no other."""
+    cap = CapFile(file)
+    head = replace(head, caps=(cap, *head.caps))
+    return register_to_mni(head, fiducials_in(cap)) if head.mni is None and needs_map else head
+
+
+def coil_notes(coil: Coil, summary: Mapping[str, Any]) -> list[str]:
+    """What a coil's file leaves open and a reader of the numbers must know."""
+    notes = []
+    if coil.shape_from == "sources":
+        notes.append(f"the casing of {coil.name} is not known: the gap is that of its wires or dipoles")
+    if coil.shape_from == "nothing":
+        notes.append(f"the casing of {coil.name} is not known: a flat plate of 170 x 90 mm was kept clear of the head")
+    if places := [text for text in coil.assumptions if text.startswith("setting ")]:
+        notes.append(f"parts of {coil.name}: {'; '.join(places)}")
+    angle = summary.get("target_angle")
+    if angle is not None and angle > _BACKWARD_DEG:
+        notes.append(
+            f"E runs against the preferred direction ({angle:.0f} degrees off): files differ in the sign of the "
+            "current; a negative --didt turns the field around"
+        )
+    return notes
+
+
+def _notes(request: Request, target: Target, didt: float, summary: Summary, coil: Coil) -> list[str]:
     notes = [f"target: {target.note}"] if target.note else []
     if abs(didt) < _SMALL_DIDT:
         notes.append(f"dI/dt is only {didt:g} A/s; --didt is in A/s, so 80 A/us is written 80e6")
     if request.intensity is not None:
         notes.append(_DISCLAIMER)
+    notes += coil_notes(coil, summary)
     clearance = summary["coil_clearance"]
     if clearance is not None and clearance < 0:
         notes.append(f"the coil overlaps the head by {-clearance:.2g} mm (--allow-collision)")
@@ -192,11 +258,14 @@ def _conductivity_notes(simulator: Simulator) -> list[str]:
     return notes + ([] if simulator.tensor_report is None else simulator.tensor_report.lines())
 
 
-def _write_field(out: Path, field: EField, target: Target, coil: Coil, steps: Steps) -> list[str]:
+def _write_field(request: Request, field: EField, target: Target, coil: Coil, steps: Steps) -> list[str]:
     from efield.viz.picture import save_picture
 
+    out = request.out
     with steps("writing field.vtu and field.nii.gz"):
         field.save(out / "field.vtu")
+        if request.gmsh:
+            field.save(out / "field.msh")
         field.to_nifti(out / "field.nii.gz")
     with steps("drawing m1.png"):
         report = save_picture(out / "m1.png", field, target, coil, field.pose)
@@ -220,6 +289,7 @@ def _document(
             "note": target.note,
         },
         "didt": field.didt,
+        "also": [{"coil": d.coil.name, "pose": d.pose.matrix.tolist(), "didt": d.didt} for d in field.others],
         "stimulator": request.stimulator,
         "intensity_percent": request.intensity,
         "metrics": summary.to_json(),
@@ -227,7 +297,7 @@ def _document(
         "iterations": field.iterations,
         "seconds": steps.seconds,
         "notes": notes,
-        "files": ["summary.json", "field.vtu", "field.nii.gz", "m1.png"],
+        "files": request.files,
     }
 
 

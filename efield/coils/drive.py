@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 from efield.coils.model import Coil
 from efield.coils.primary import dadt
 from efield.ground import checks
+from efield.ground.errors import InputError
 from efield.ground.pose import Pose
 
 
@@ -26,7 +27,7 @@ class Drive:
     Raises
     ------
     InputError
-        If `didt` is not finite.
+        If `didt` is not finite, or coil and pose are not what they must be.
     """
 
     coil: Coil
@@ -34,8 +35,25 @@ class Drive:
     didt: float = 1e6
 
     def __post_init__(self) -> None:
+        check_posed(self.coil, self.pose)
         object.__setattr__(self, "didt", checks.number("didt", self.didt))
 
     def dadt(self, points_mm: ArrayLike) -> NDArray[np.float64]:
         """(n, 3) rate of change of this coil's vector potential at (n, 3) points in head coordinates, V/m."""
         return dadt(self.coil, self.pose, points_mm, self.didt)
+
+
+def check_posed(coil: object, pose: object) -> None:
+    """Refuse a coil's name, or a bare matrix, in the place of the object.
+
+    Raises
+    ------
+    InputError
+        With the call that makes the object.
+    """
+    if not isinstance(coil, Coil):
+        raise InputError(f"coil must be a Coil, such as load_coil('magstim-70mm-figure8'); instead received {coil!r}")
+    if not isinstance(pose, Pose):
+        raise InputError(
+            f"pose must be a Pose: Pose(matrix), or place_coil(...); instead received {type(pose).__name__}"
+        )

@@ -269,5 +269,15 @@ class Coil:
         """Whether there are casing points; a sampled field has none unless they are given."""
         return self.casing_points_mm is not None and len(self.casing_points_mm) > 0
 
+    @property
+    def shape_from(self) -> str:
+        """What stands for the casing: ``casing`` (a surface), ``points`` (given), ``sources``, or ``nothing``."""
+        if self.casing is not None:
+            return "casing"
+        if not self.has_known_shape:
+            return "nothing"
+        spanned = np.concatenate([source.extent_mm for source in self.sources])
+        return "sources" if np.array_equal(spanned, np.asarray(self.casing_points_mm)) else "points"
+
     def __len__(self) -> int:
         return sum(len(source) for source in self.sources)

@@ -37,9 +37,18 @@ class Conductivity:
         checked = {int(tag): checks.positive(f"conductivity of tag {tag}", v) for tag, v in self.values.items()}
         object.__setattr__(self, "values", checked)
 
-    def with_values(self, overrides: Mapping[int, float]) -> "Conductivity":
-        """A copy with some tags' conductivities (S/m) replaced or added."""
-        return replace(self, values={**self.values, **overrides})
+    def with_values(self, overrides: Mapping[int, float] | Mapping[str, float]) -> "Conductivity":
+        """A copy with some tissues' conductivities (S/m) replaced or added, by tag or name, ``{"bone": 0.012}``.
+
+        Raises
+        ------
+        InputError
+            If a name is unknown, one tissue is given twice, or a value is not a positive number.
+        """
+        given = {tissue_tag(str(tissue)): value for tissue, value in overrides.items()}
+        if len(given) < len(overrides):
+            raise InputError(f"overrides must give each tissue once; instead received {list(overrides)}")
+        return replace(self, values={**self.values, **given})
 
     def with_tensors(
         self,
@@ -94,7 +103,7 @@ class Conductivity:
         if unknown:
             raise InputError(
                 f"every tissue tag needs a conductivity; tags {unknown} have none: "
-                "give them with Conductivity().with_values({tag: value in S/m})"
+                f"give them with Conductivity().with_values({{{unknown[0]}: S/m}}), or --conductivity {unknown[0]}=S/m"
             )
         table = np.zeros(max(head.tags) + 1)
         for tag in head.tags:

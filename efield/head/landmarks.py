@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from efield.ground import checks
 from efield.ground.errors import InputError
 from efield.head.arcs import half_arcs, nearest_on_surface, whole_arc
+from efield.head.cap import Cap
 from efield.head.mesh import HeadMesh, once_per_head
 from efield.head.surface import Surface, scalp
 
@@ -156,6 +157,23 @@ def _on_scalp(surface: Surface, name: str, point: NDArray[np.float64]) -> NDArra
     return foot
 
 
+def fiducials_in(cap: Cap) -> Fiducials:
+    """The fiducials of a cap: its positions Nz, Iz, LPA and RPA, as they stand there.
+
+    Raises
+    ------
+    InputError
+        If the cap lacks one, or they are mixed up.
+    """
+    missing = [name for name in _FIDUCIALS if name not in cap.positions]
+    if missing:
+        raise InputError(
+            f"{cap.origin} must have the fiducials {', '.join(_FIDUCIALS)}; instead it lacks {', '.join(missing)}: add "
+            "rows such as Fiducial,x,y,z,Nz"
+        )
+    return Fiducials(*(cap.positions[name] for name in _FIDUCIALS))
+
+
 def fiducials_of(head: HeadMesh) -> Fiducials:
     """The fiducials of a head that is mapped from MNI coordinates, or of a sphere about the origin.
 
@@ -181,14 +199,15 @@ def fiducials_of(head: HeadMesh) -> Fiducials:
     """
     for cap in head.caps:
         if all(name in cap.positions for name in _FIDUCIALS):
-            return Fiducials(*(cap.positions[name] for name in _FIDUCIALS)).on(head)
+            return fiducials_in(cap).on(head)
     if head.mni is not None:
         return Fiducials(*head.mni.to_head(_MNI_FIDUCIALS)).on(head)
     radius = np.linalg.norm(scalp(head).points_mm, axis=1)
     if np.ptp(radius) > _ROUND * radius.mean():
         raise InputError(
             "fiducials must be given for this head, which has no map from MNI coordinates: pass "
-            "Fiducials(nasion_mm=..., inion_mm=..., left_mm=..., right_mm=...) in head coordinates"
+            "Fiducials(nasion_mm=..., inion_mm=..., left_mm=..., right_mm=...) in head coordinates, or on the command "
+            "line --fiducials FILE.csv with the rows Nz, Iz, LPA and RPA"
         )
     reach = float(radius.mean())
     x, y = np.array([reach, 0.0, 0.0]), np.array([0.0, reach, 0.0])
@@ -280,7 +299,9 @@ def find_electrode(head: HeadMesh, name: str) -> tuple[NDArray[np.float64], str]
         if own is not None:
             return checked_on_scalp(head, f"{own} of {cap.origin}", cap.positions[own]), cap.origin
     names = dict.fromkeys([*POSITIONS, *(known for cap in head.caps for known in cap.positions)])
-    return ten_ten(head)[_position_named(name, tuple(names))], "10-10 arcs measured on the scalp"
+    # Before fiducials are asked for: a typing error is the nearer fault.
+    known = _position_named(name, tuple(names))
+    return ten_ten(head)[known], "10-10 arcs measured on the scalp"
 
 
 def _position_named(name: str, names: tuple[str, ...]) -> str:

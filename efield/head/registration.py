@@ -21,8 +21,10 @@ from scipy.spatial.transform import Rotation
 
 from efield.ground.errors import InputError
 from efield.head.closest import signed_distance
+from efield.head.landmarks import Fiducials
 from efield.head.mesh import HeadMesh
 from efield.head.mni import AffineMap
+from efield.head.scalp_map import map_from_fiducials
 from efield.head.surface import TriangleSurface, boundary
 from efield.head.template import load_template
 from efield.head.tissue import GRAY_MATTER, WHITE_MATTER
@@ -65,7 +67,7 @@ class _Sheet:
         return np.flatnonzero(self.believed)[:count]
 
 
-def register_to_mni(head: HeadMesh) -> HeadMesh:
+def register_to_mni(head: HeadMesh, fiducials: Fiducials | None = None) -> HeadMesh:
     """The head with a map from MNI152 coordinates found from the shape of its brain; an existing map is replaced.
 
     Parameters
@@ -73,6 +75,9 @@ def register_to_mni(head: HeadMesh) -> HeadMesh:
     head : HeadMesh
         With white and gray matter (tags 1 and 2), in RAS and not turned by much more than 15 degrees. Cerebellum and
         brainstem may be there or not; they do not count.
+    fiducials : Fiducials, optional
+        If given, the brain does not count: the map is laid through the 10-10 positions of the scalp, which needs no
+        brain tissue and takes any orientation that fiducials can tell, but knows nothing of the brain in this head.
 
     Returns
     -------
@@ -94,6 +99,8 @@ def register_to_mni(head: HeadMesh) -> HeadMesh:
     the MNI152 head that were turned by 15 degrees, scaled by up to 10 % per axis and bent by 4 mm (root mean square);
     13 mm at most if turned by 35 degrees; 2.3 and 3.0 mm on an independent brain, fsaverage, which has no cerebellum.
     """
+    if fiducials is not None:
+        return replace(head, mni=map_from_fiducials(head, fiducials))
     missing = [tag for tag in (WHITE_MATTER, GRAY_MATTER) if tag not in head.tags]
     if missing:
         raise InputError(

@@ -31,10 +31,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
         If the folder of `path` does not exist or cannot be written, or `path` is a folder.
     """
     target = Path(path)
-    if target.is_dir():
-        raise InputError(f"the file to write must not be a folder; instead received {target}; add a file name")
-    if not target.parent.is_dir():
-        raise InputError(f"the folder of {target} must exist; create {target.parent} first")
+    check_place(target)
     try:
         folder = Path(mkdtemp(prefix=f".{target.name}.", dir=target.parent))
     except OSError as error:
@@ -45,3 +42,20 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
         temporary.replace(target)
     finally:
         rmtree(folder, ignore_errors=True)
+
+
+def check_place(path: str | os.PathLike[str]) -> None:
+    """Refuse a file that could not be written, before the work that would go into it.
+
+    Raises
+    ------
+    InputError
+        If `path` is a folder, or its folder does not exist or cannot be written.
+    """
+    target = Path(path)
+    if target.is_dir():
+        raise InputError(f"the file to write must not be a folder; instead received {target}; add a file name")
+    if not target.parent.is_dir():
+        raise InputError(f"the folder of {target} must exist; create {target.parent} first")
+    if not os.access(target.parent, os.W_OK):
+        raise InputError(f"{target.parent} must be writable; instead it is not; choose another folder")

@@ -99,10 +99,15 @@ def write_coil_grid(path: str | os.PathLike[str], coil: Coil, *, bounds: ArrayLi
     InputError
         If the box is not one, a sample falls on a source, or the name ends in neither ``.nii`` nor ``.nii.gz``.
     """
+    write_samples(path, sampled(coil, bounds=bounds, spacing_mm=spacing_mm))
+
+
+def sampled(coil: Coil, *, bounds: ArrayLike, spacing_mm: float) -> SampledField:
+    """The vector potential of a coil on a grid; arguments and errors as for `write_coil_grid`."""
     shape, affine = sample_grid(bounds, checks.positive("spacing_mm", spacing_mm))
     index = np.stack(np.meshgrid(*(np.arange(n) for n in shape), indexing="ij"), axis=-1).reshape(-1, 3)
     values = vector_potential(coil, index @ affine[:3, :3].T + affine[:3, 3])
-    write_samples(path, SampledField(affine=affine, a_tm=values.reshape(*shape, 3)))
+    return SampledField(affine=affine, a_tm=values.reshape(*shape, 3))
 
 
 def write_samples(path: str | os.PathLike[str], source: SampledField) -> None:

@@ -51,7 +51,11 @@ class ConductivityTable:
         """
         wanted = _plain(text)
         named = {_plain(name): tag for tag, name in self.names.items()}
-        return named[wanted] if wanted in named else tissue_tag(text)
+        if wanted in named:
+            return named[wanted]
+        if named and not wanted.isdigit():
+            checks.choice("tissue", wanted, (*named, *(_plain(tissue.name) for tissue in TISSUES.values())))
+        return tissue_tag(text)
 
 
 def read_conductivity_table(path: str | os.PathLike[str]) -> ConductivityTable:

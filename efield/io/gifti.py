@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from efield.ground import checks
 from efield.ground.errors import InputError
 from efield.head.surface import TriangleSurface
+from efield.io import freesurfer
 from efield.io.atomic import replacing
 from efield.io.cursor import Cursor
 from efield.io.inflate import allowed, inflated
@@ -40,7 +41,8 @@ def read_surface(path: str | os.PathLike[str], *, in_image_mm: bool = False) -> 
     Parameters
     ----------
     path : path_like
-        ``.gii`` with coordinates and triangles.
+        ``.gii`` with coordinates and triangles, or a binary surface of FreeSurfer such as ``lh.pial``, which is moved
+        from surface RAS to the image.
     in_image_mm : bool
         Vouches that the coordinates are those of the image in mm, whatever the header says of FreeSurfer's frame.
 
@@ -56,16 +58,20 @@ def read_surface(path: str | os.PathLike[str], *, in_image_mm: bool = False) -> 
         surface RAS, which is shifted from the image, or look like meters.
     """
     cursor = Cursor.open(path)
+    if cursor.data.startswith(freesurfer.MAGIC):
+        return _surface(cursor, *freesurfer.read_triangles(cursor))
     image = _image(cursor)
     coordinates, faces = _array(cursor, image, "POINTSET"), _array(cursor, image, "TRIANGLE")
     if not in_image_mm:
         _refuse_surface_ras(cursor, coordinates)
-    points = np.asarray(coordinates.data, dtype=np.float64)
+    return _surface(cursor, np.asarray(coordinates.data, dtype=np.float64), np.asarray(faces.data))
+
+
+def _surface(cursor: Cursor, points: NDArray[np.float64], triangles: NDArray[Any]) -> TriangleSurface:
     if points.ndim != 2 or points.shape[1] != 3 or len(points) < 3 or not np.isfinite(points).all():
         raise cursor.error(f"vertices must be finite, shape (p, 3); instead received shape {points.shape} or nan")
     if np.ptp(points, axis=0).max() < _LIKE_METERS:
         raise cursor.error("vertices must be in millimeters; instead they look like meters: multiply them by 1000")
-    triangles = np.asarray(faces.data)
     if triangles.ndim != 2 or triangles.shape[1] != 3 or not len(triangles) or triangles.dtype.kind not in "iu":
         raise cursor.error(f"triangles must be integers of shape (t, 3); instead received shape {triangles.shape}")
     if triangles.min() < 0 or triangles.max() >= len(points):

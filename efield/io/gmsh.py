@@ -28,13 +28,16 @@ _PHYSICAL = "gmsh:physical"
 _REWRITE = "convert it with: gmsh in.msh -o out.msh -format msh2 -save_all -bin"
 
 
-def read_mesh(path: str | os.PathLike[str]) -> MeshData:
+def read_mesh(path: str | os.PathLike[str], tags: Tags | None = None) -> MeshData:
     """All nodes, triangles, tetrahedra, tags and data of a ``.msh`` file.
 
     Parameters
     ----------
     path : path_like
         Gmsh 2.2 or 4.1, text or little-endian binary.
+    tags : str or mapping, optional
+        What the tissues are told by, where it is not the first (physical) tag: ``gmsh:geometrical`` (the second), the
+        name of an ``$ElementData``; or the tissue (tag or name) of each physical tag.
 
     Returns
     -------
@@ -49,11 +52,19 @@ def read_mesh(path: str | os.PathLike[str]) -> MeshData:
     """
     cursor = Cursor.open(path)
     try:
-        return _mesh(cursor, _sections(cursor))
+        mesh = _mesh(cursor, _sections(cursor))
+        return mesh if tags is None else replace(mesh, tissue=_told_by(mesh, tags))
     except FileFormatError:
         raise
     except InputError as error:
         raise cursor.error(str(error)) from error
+
+
+def _told_by(mesh: MeshData, tags: Tags) -> NDArray[np.int64]:
+    arrays: dict[str, NDArray[Any]] = {_PHYSICAL: mesh.tissue}
+    if isinstance(tags, str):
+        arrays |= {"gmsh:geometrical": np.asarray(mesh.tet_entities), **mesh.element_data}
+    return tissue_tags(arrays, {}, len(mesh.tets), tags)
 
 
 def read_head(path: str | os.PathLike[str], tags: Tags | None = None) -> HeadMesh:
@@ -64,8 +75,7 @@ def read_head(path: str | os.PathLike[str], tags: Tags | None = None) -> HeadMes
     path : path_like
         As for `read_mesh`. Nodes that no tetrahedron uses are left out.
     tags : str or mapping, optional
-        What the tissues are told by, where it is not the first (physical) tag: ``gmsh:geometrical`` (the second), the
-        name of an ``$ElementData``; or the tissue (tag or name) of each physical tag.
+        As for `read_mesh`.
 
     Returns
     -------
@@ -77,13 +87,9 @@ def read_head(path: str | os.PathLike[str], tags: Tags | None = None) -> HeadMes
         As for `read_mesh`; also without tetrahedra, with flat or inverted ones, or if coordinates look like
         meters.
     """
-    mesh = read_mesh(path)
-    arrays: dict[str, NDArray[Any]] = {_PHYSICAL: mesh.tissue}
-    if isinstance(tags, str):
-        arrays |= {"gmsh:geometrical": np.asarray(mesh.tet_entities), **mesh.element_data}
+    mesh = read_mesh(path, tags)
     try:
-        tissue = mesh.tissue if tags is None else tissue_tags(arrays, {}, len(mesh.tets), tags)
-        return replace(mesh, tissue=tissue).head()
+        return mesh.head()
     except InputError as error:
         raise FileFormatError(f"{path}: {error}") from error
 

@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+from collections.abc import Mapping
 from difflib import get_close_matches
 from math import prod
 from pathlib import Path
@@ -12,6 +14,7 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from efield.coils.model import Coil
+from efield.ground import checks
 from efield.ground.errors import FileFormatError, InputError
 from efield.ground.pose import Pose
 from efield.head.mesh import HeadMesh
@@ -24,6 +27,9 @@ HEAD_SUFFIXES: Final = (".msh", ".vtu", *other_meshes.FORMATS)
 COIL_SUFFIXES: Final = (".ccd", ".tcd", ".nii", ".nii.gz", ".toml", ".csv")
 POSE_SUFFIXES: Final = (".txt", ".csv", ".npy", ".json")
 _LARGEST_POSE_BYTES: Final = 1 << 16
+
+#: A coil file with choices behind it: ``coil.tcd:rot2p-0=10,stimulator=1``.
+_WITH_CHOICES: Final = re.compile(r"(?P<file>.+\.(?:tcd|nii|nii\.gz)):(?P<choices>[^/\\]+)", re.IGNORECASE)
 
 
 def load_head(name_or_path: str | os.PathLike[str], *, tags: Tags | None = None) -> HeadMesh:
@@ -121,14 +127,25 @@ def load_pose(path: str | os.PathLike[str]) -> Pose:
         raise FileFormatError(f"{text}: {error}") from error
 
 
-def load_coil(name_or_path: str | os.PathLike[str]) -> Coil:
+def load_coil(
+    name_or_path: str | os.PathLike[str],
+    *,
+    settings: Mapping[str, float] | None = None,
+    stimulator: str | int | None = None,
+) -> Coil:
     """A coil by name, or from a file.
 
     Parameters
     ----------
     name_or_path : str or path_like
         A name of the catalog such as ``magstim-70mm-figure8``, or a ``.ccd``, ``.tcd``, ``.nii``, ``.nii.gz``,
-        ``.toml`` (windings) or ``.csv`` (wire path) file.
+        ``.toml`` (windings) or ``.csv`` (wire path) file. Choices may stand behind the name of a file, as on the
+        command line: ``coil.tcd:rot2p-0=10,stimulator=1``.
+    settings : mapping of str to float, optional
+        How far the parts of a deformable ``.tcd`` coil are moved, mm or degrees, by name; `Coil.assumptions` lists the
+        names, and their limits.
+    stimulator : str or int, optional
+        Name or number (from 0) of the stimulator, for ``.tcd`` and ``.nii`` files that hold several.
 
     Returns
     -------
@@ -138,12 +155,35 @@ def load_coil(name_or_path: str | os.PathLike[str]) -> Coil:
     Raises
     ------
     InputError
-        If it is neither a known name nor a known kind of file; the nearest name is suggested.
+        If it is neither a known name nor a known kind of file; the nearest name is suggested. Also for choices that the
+        file does not offer, and without a stimulator where one must be chosen.
     FileFormatError
         If the file cannot be read.
     """
     text = os.fspath(name_or_path)
+    match = None if Path(text).exists() else _WITH_CHOICES.fullmatch(text)
+    if match:
+        if settings is not None or stimulator is not None:
+            raise InputError(f"choices must be given once; instead {text!r} has some, and so have the arguments")
+        text, (settings, stimulator) = match["file"], _choices(match["choices"])
     suffix = _suffix(text, COIL_SUFFIXES)
+    if suffix == ".tcd":
+        from efield.io.tcd import read_tcd
+
+        return read_tcd(text, settings, stimulator=stimulator)
+    if settings:
+        raise InputError(f"settings must be left out, as only .tcd coils deform; instead {text} has {list(settings)}")
+    if suffix in (".nii", ".nii.gz"):
+        from efield.io.coil_grid import read_coil_grid
+
+        return read_coil_grid(text, stimulator=_number_of(stimulator))
+    if stimulator is not None:
+        raise InputError(f"stimulator must be left out for {text}, which has one; instead received {stimulator!r}")
+    return _plain_coil(text, suffix)
+
+
+def _plain_coil(text: str, suffix: str | None) -> Coil:
+    """A coil of the catalog, or of a file that leaves no choice."""
     if suffix is None and not _looks_like_path(text):
         from efield.coils.catalog import load_named
 
@@ -152,10 +192,6 @@ def load_coil(name_or_path: str | os.PathLike[str]) -> Coil:
         from efield.io.ccd import read_ccd
 
         return read_ccd(text)
-    if suffix == ".tcd":
-        from efield.io.tcd import read_tcd
-
-        return read_tcd(text)
     if suffix == ".toml":
         from efield.io.wire import read_windings
 
@@ -164,11 +200,31 @@ def load_coil(name_or_path: str | os.PathLike[str]) -> Coil:
         from efield.io.wire import read_wire
 
         return read_wire(text)
-    if suffix is not None:
-        from efield.io.coil_grid import read_coil_grid
-
-        return read_coil_grid(text)
     raise _unknown("coil", text, (), COIL_SUFFIXES)
+
+
+def _choices(text: str) -> tuple[dict[str, float], str | int | None]:
+    """Settings and stimulator of ``rot2p-0=10,stimulator=1``."""
+    settings: dict[str, float] = {}
+    stimulator: str | int | None = None
+    for part in text.split(","):
+        name, equals, value = (word.strip() for word in part.partition("="))
+        if not equals or not name or not value or name in settings or (name == "stimulator" and stimulator is not None):
+            raise InputError(
+                f"choices behind a coil file must be NAME=VALUE, each once, separated by commas, such as "
+                f"coil.tcd:rot2p-0=10,stimulator=1; instead received {text!r}"
+            )
+        if name == "stimulator":
+            stimulator = int(value) if value.isascii() and value.isdigit() and len(value) < 10 else value
+        else:
+            settings[name] = checks.number(f"setting {name}", value)
+    return settings, stimulator
+
+
+def _number_of(stimulator: str | int | None) -> int | None:
+    if isinstance(stimulator, str):
+        raise InputError(f"stimulator of a .nii file must be a number from 0; instead received {stimulator!r}")
+    return stimulator
 
 
 def _suffix(text: str, suffixes: tuple[str, ...]) -> str | None:
@@ -186,6 +242,8 @@ def _unknown(what: str, text: str, names: tuple[str, ...], suffixes: tuple[str, 
     folder = ["a subject folder m2m_<id>"] if what == "head" else []
     accepted = ", ".join([*names, *folder, f"a file that ends in {' or '.join(suffixes)}"])
     hint = f"; did you mean {near[0]!r}?" if near else ""
+    if what == "head" and text.lower().endswith((".nii", ".nii.gz")):
+        hint = "; make a mesh of a label volume with `efield mesh build`"
     return InputError(f"{what} must be one of: {accepted}; instead received {text!r}{hint}")
 
 

@@ -6,6 +6,7 @@ and the vector along it. A sampled grid packed as a pickle is refused: opening a
 
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
@@ -25,30 +26,41 @@ _SEGMENTS: Final = 2
 _GRID: Final = 3
 
 
-def read_tcd(path: str | os.PathLike[str]) -> Coil:
-    """The coil of a ``.tcd`` file at its initial settings.
+def read_tcd(
+    path: str | os.PathLike[str],
+    settings: Mapping[str, float] | None = None,
+    *,
+    stimulator: str | int | None = None,
+) -> Coil:
+    """The coil of a ``.tcd`` file.
 
     Parameters
     ----------
     path : path_like
-        For other settings, or a file with several stimulators, use ``read_tcd_file(path).coil(...)``.
+    settings : mapping of str to float, optional
+        As in `TcdCoil.coil`; what is not named stays at its initial value, which `Coil.assumptions` then says.
+    stimulator : str or int, optional
+        Name or number of the stimulator whose elements are wanted; needed where there are several.
 
     Returns
     -------
     Coil
-        All elements, moved by the initial deformations.
+        All elements of that stimulator, moved.
 
     Raises
     ------
     FileFormatError
-        If the file cannot be read, see `read_tcd_file`, or has several stimulators.
+        If the file cannot be read, see `read_tcd_file`.
+    InputError
+        For choices that the file does not offer, or if a stimulator must be chosen.
     """
     file = read_tcd_file(path)
     try:
-        coil = file.coil()
-        return coil if coil.citation else replace(coil, citation=f"{Path(path).name}, as read")
+        coil = file.coil(settings, stimulator=stimulator)
     except InputError as error:
-        raise FileFormatError(f"{path}: {error}") from error
+        hint = f": {path}:stimulator=0" if stimulator is None and len(file.stimulators) > 1 else ""
+        raise InputError(f"{path}: {error}{hint}") from error
+    return replace(coil, citation=coil.citation or f"{Path(path).name}, as read")
 
 
 def read_tcd_file(path: str | os.PathLike[str]) -> TcdCoil:

@@ -184,6 +184,7 @@ class TcdCoil:
             sources=tuple(moved(element.source, motions[id(element)]) for element in driven),
             casing=self._casing(motions),
             max_didt=device.max_didt if device else None,
+            assumptions=self._where(settings or {}, values),
         )
 
     def coils(self, settings: Mapping[str, float] | None = None) -> tuple[Coil, ...]:
@@ -210,6 +211,14 @@ class TcdCoil:
             values[int(name.rpartition("-")[2])] = checks.in_range(f"setting {name}", value, item.low, item.high)
         return values
 
+    def _where(self, given: Mapping[str, float], values: list[float]) -> tuple[str, ...]:
+        """Where each movable part is, how far it may go, and whether anybody said so."""
+        return tuple(
+            f"setting {name} = {values[int(name.rpartition('-')[2])]:g}{'' if name in given else ' (initial)'}, "
+            f"from {item.low:g} to {item.high:g} {'degrees' if name.startswith('rot2p') else 'mm'}"
+            for name, item in self.settings.items()
+        )
+
     def _stimulator(self, wanted: str | int | None) -> int | None:
         used = sorted({e.stimulator for e in self.elements}, key=lambda k: -1 if k is None else k)
         if wanted is None:
@@ -223,6 +232,8 @@ class TcdCoil:
         if isinstance(wanted, int):
             return wanted if wanted in used else int(checks.choice("stimulator", str(wanted), map(str, used)))
         names = [item.name for item in self.stimulators]
+        if names.count(wanted) > 1:
+            raise InputError(f"stimulator must be a number, as {self.name} has several named {wanted!r}: one of {used}")
         return names.index(checks.choice("stimulator", wanted, names))
 
     def _motion(self, element: Element, values: list[float]) -> FloatArray:

@@ -66,6 +66,23 @@ def write_vtu(
         node_data={name: np.asarray(values) for name, values in (point_data or {}).items()},
         element_data={name: np.asarray(values) for name, values in cell_data.items()},
     )
+    write_mesh(path, mesh)
+
+
+def write_mesh(path: str | os.PathLike[str], mesh: MeshData) -> None:
+    """Write the nodes and tetrahedra of a mesh with their tags and fields; triangles are left out.
+
+    Parameters
+    ----------
+    path : path_like
+        Written completely or not at all.
+    mesh : MeshData
+
+    Raises
+    ------
+    InputError
+        As `write_vtu`.
+    """
     if "tissue" in mesh.element_data:
         raise InputError("cell_data must not name a field 'tissue'; that name holds the tissue tags; rename the field")
     with replacing(path) as temporary:

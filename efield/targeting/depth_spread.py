@@ -49,7 +49,8 @@ def depth_spread(
     Parameters
     ----------
     coil : Coil
-        Must have casing points; its z axis is aimed at the center of the head.
+        Its z axis is aimed at the center of the head. Of a sampled field, whose casing is not known, the origin is put
+        at `distance_mm`.
     distance_mm : float
         From the scalp to the nearest point of the casing.
     head_radius_mm : float
@@ -64,8 +65,8 @@ def depth_spread(
     Raises
     ------
     InputError
-        If a length is not positive (the distance may be 0), the cortex lies at the center or deeper, or the
-        coil has no casing points.
+        If a length is not positive (the distance may be 0), the cortex lies at the center or deeper, none of the
+        casing is over the head, or a sampled field does not cover the brain.
 
     References
     ----------
@@ -114,8 +115,11 @@ def cortical_field(
 
 
 def _central_pose(coil: Coil, reach_mm: float) -> Pose:
-    """The coil above the north pole of a sphere at the origin, its nearest casing point at `reach_mm`."""
-    points = np.asarray(coil.casing_points_mm)
+    """The coil above the north pole of a sphere at the origin, its nearest casing point at `reach_mm`.
+
+    A coil of unknown shape is a flat plate, as for `place_coil`: its origin touches first.
+    """
+    points = np.asarray(coil.casing_points_mm) if coil.has_known_shape else np.zeros((1, 3))
     lateral = np.hypot(points[:, 0], points[:, 1])
     above = lateral < reach_mm
     if not above.any():

@@ -17,10 +17,11 @@ from efield.ground import checks
 from efield.ground.errors import InputError
 from efield.ground.pose import Pose
 from efield.head.mesh import HeadMesh
-from efield.head.surface import Surface, TriangleSurface
+from efield.head.surface import Surface, TriangleSurface, boundary
 from efield.kernels.raster import paint_magnitude
 
 if TYPE_CHECKING:
+    from efield.io.meshdata import MeshData
     from efield.targeting.metrics import Summary
     from efield.targeting.surface_field import SurfaceField
     from efield.targeting.targets import Target
@@ -126,7 +127,8 @@ class EField:
         Parameters
         ----------
         path : path_like
-            ``.vtu`` (ParaView) or ``.msh`` (Gmsh 2.2, as SimNIBS users know it).
+            ``.vtu`` (ParaView) or ``.msh`` (Gmsh 2.2, as SimNIBS users know it: with the outer surface of each tissue,
+            tagged 1000 + tissue, on which each triangle has the field of the tetrahedron within).
 
         Raises
         ------
@@ -140,11 +142,29 @@ class EField:
 
             write_vtu(path, self.head, cell_data=data)
         elif suffix == ".msh":
-            from efield.io.gmsh import write_head
+            from efield.io.gmsh import write_mesh
 
-            write_head(path, self.head, element_data=data)
+            write_mesh(path, self._with_surfaces(data))
         else:
             raise InputError(f"the file's name must end in .vtu or .msh; instead received {Path(path).name!r}")
+
+    def _with_surfaces(self, data: dict[str, NDArray[np.float32]]) -> "MeshData":
+        """The head, its fields, and the faces in which each tissue meets a later one or the air."""
+        from efield.io.meshdata import MeshData
+
+        head, tags = self.head, self.head.tags
+        faces = [(tag, boundary(head, [inner for inner in tags if inner <= tag])) for tag in tags]
+        own = [(tag, surface, head.tissue[surface.owners] == tag) for tag, surface in faces]
+        owners = np.concatenate([surface.owners[chosen] for _, surface, chosen in own])
+        return MeshData(
+            points=head.points,
+            tets=head.tets,
+            tissue=head.tissue,
+            element_data=data,
+            triangles=np.concatenate([surface.nodes[surface.triangles[chosen]] for _, surface, chosen in own]),
+            triangle_tags=np.concatenate([np.full(int(chosen.sum()), 1000 + tag) for tag, _, chosen in own]),
+            triangle_data={name: values[owners] for name, values in data.items()},
+        )
 
     def to_nifti(self, path: str | PathLike[str], like: str | PathLike[str] | None = None) -> None:
         """Write the recovered |E| in V/m on a voxel grid, nan outside the head.

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from efield.coils.compressed import compress
-from efield.coils.drive import Drive
+from efield.coils.drive import Drive, check_posed
 from efield.coils.model import Coil, SampledField
 from efield.coils.primary import dadt
 from efield.fem.problem import FemProblem
@@ -98,6 +98,8 @@ class Simulator:
         rate = checks.number("didt", didt)
         remaining = iter(poses)
         while block := list(islice(remaining, _BLOCK)):
+            for pose in block:
+                check_posed(coil, pose)
             yield from self._solve_block(coil, block, rate, exact)
 
     def solve_together(self, drives: Sequence[Drive]) -> EField:
@@ -120,8 +122,8 @@ class Simulator:
         SolverError
             If the solver does not reach its tolerance.
         """
-        if not drives:
-            raise InputError("drives must hold at least one Drive(coil, pose, didt); instead it is empty")
+        if not drives or not all(isinstance(drive, Drive) for drive in drives):
+            raise InputError("drives must hold one Drive(coil, pose, didt) or more, and nothing else")
         primary = np.sum([drive.dadt(self.problem.nodes_mm) for drive in drives], axis=0)
         return next(self._fields(primary[..., None], [tuple(drives)]))
 

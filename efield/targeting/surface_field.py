@@ -7,11 +7,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from efield.ground.errors import OutsideHeadError
+from efield.ground.errors import InputError, OutsideHeadError
 from efield.head.surface import TriangleSurface
 
 if TYPE_CHECKING:
     from efield.targeting.field import EField
+
+
+#: A surface narrower than this (mm) is one in meters: all of it would lie in the middle of the head.
+_SMALLEST_MM = 1.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,7 +77,15 @@ def field_on_surface(field: "EField", surface: TriangleSurface) -> SurfaceField:
     ------
     OutsideHeadError
         If more than half of the vertices lie outside the head: the surface is in other coordinates.
+    InputError
+        If the surface is so small that it must be in meters.
     """
+    width = float(np.ptp(surface.points_mm, axis=0).max())
+    if width < _SMALLEST_MM:
+        raise InputError(
+            f"a surface must be in millimeters; instead it is only {width:.3g} wide, which looks like meters: multiply "
+            "its points by 1000"
+        )
     e = field.at(surface.points_mm)
     tet, _ = field.recovered.patches.locator.find(surface.points_mm)
     tissue = np.where(tet >= 0, field.head.tissue[np.maximum(tet, 0)], 0).astype(np.int64)

@@ -19,11 +19,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from efield.ground import checks
 from efield.ground.errors import InputError, OutsideHeadError
-from efield.head.landmarks import POSITIONS, checked_on_scalp, find_electrode
+from efield.head.landmarks import POSITIONS, checked_on_scalp, fiducials_in, find_electrode, ten_ten
 from efield.head.mesh import HeadMesh
 from efield.head.surface import cortex, nearest, scalp
 from efield.head.tissue import GRAY_MATTER, tissue_name
-from efield.io.eeg_positions import CapFile
+from efield.io.eeg_positions import FIDUCIAL_NAMES, CapFile
 from efield.targeting.tangent import medial_sign, tangent_direction
 
 Side = Literal["left", "right"]
@@ -211,7 +211,8 @@ def electrode_place(head: HeadMesh, text: str) -> tuple[NDArray[np.float64], str
     head : HeadMesh
     text : str
         A name, looked for in the head's own caps and then in the 10-10 system; or ``cap.csv:NAME``, a position in a
-        file (mm, in the coordinates of this head).
+        file (mm, in the coordinates of this head). A 10-10 name that the file lacks is measured on the scalp from the
+        file's fiducials.
 
     Raises
     ------
@@ -221,18 +222,24 @@ def electrode_place(head: HeadMesh, text: str) -> tuple[NDArray[np.float64], str
     given = _in_file(text)
     if given is None:
         return find_electrode(head, text)
-    return checked_on_scalp(head, f"{text.rpartition(':')[2]} of {given[1]}", given[0]), given[1]
+    cap, name = given
+    if name in cap.positions:
+        return checked_on_scalp(head, f"{name} of {cap.origin}", cap.positions[name]), cap.origin
+    return ten_ten(head, fiducials_in(cap))[name], f"10-10 arcs measured from the fiducials of {cap.origin}"
 
 
-def _in_file(text: str) -> tuple[NDArray[np.float64], str] | None:
-    """Place and origin for ``cap.csv:NAME``; None for anything else."""
+def _in_file(text: str) -> tuple[CapFile, str] | None:
+    """The cap and the name in it for ``cap.csv:NAME``; None for anything else.
+
+    A 10-10 name that the cap lacks is measured from its fiducials, if it has all four.
+    """
     file, _, name = text.rpartition(":")
     if not file.lower().endswith(".csv"):
         return None
     cap = CapFile(Path(file))
-    names = {known.lower(): known for known in cap.positions}
-    known = names.get(name.lower()) or checks.choice(f"electrode of {file}", name, cap.positions)
-    return cap.positions[known], cap.origin
+    measured = POSITIONS if all(fiducial in cap.positions for fiducial in FIDUCIAL_NAMES) else ()
+    names = {known.lower(): known for known in (*measured, *cap.positions)}
+    return cap, names.get(name.lower()) or checks.choice(f"electrode of {file}", name, names.values())
 
 
 def _below_electrode(head: HeadMesh, name: str) -> Target:
@@ -249,8 +256,8 @@ def _motor_target(head: HeadMesh, part: str, side: Side) -> Target:
     if head.mni is None:
         raise InputError(
             f"m1_{part} needs a head with a map from MNI coordinates, and this head has none: make one with "
-            "register_to_mni(head) or --register, load a subject folder that has one, or give the target as a point "
-            "in head coordinates, Target.sphere(center_mm=(x, y, z)) or --target x,y,z"
+            "register_to_mni(head), --register or --fiducials, load a subject folder that has one, or give the target "
+            "as a point in head coordinates, Target.sphere(center_mm=(x, y, z)) or --target x,y,z"
         )
     mni, angle = _M1_LEFT[part]
     mni_point = np.array(mni) * (1 if side == "left" else -1, 1, 1)

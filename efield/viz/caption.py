@@ -43,6 +43,8 @@ def caption(
     """
     drive = f"dI/dt {field.didt / AMPERE_PER_MICROSECOND:.4g} A/µs"
     parts = [drive if coil is None else f"{coil.name}, {drive}"]
+    if field.others:
+        parts.append(f"with {len(field.others)} more coil{'s' * (len(field.others) > 1)}, not drawn")
     if target is not None:
         region = target.tets(field.head)
         mean = float(np.average(_magnitude(field, region), weights=field.head.volumes[region]))

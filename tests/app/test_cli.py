@@ -11,7 +11,7 @@ import pyvista
 import efield
 from efield.app.cli import main
 from efield.head.spheres import sphere_head
-from efield.io.gmsh import write_head
+from efield.io.gmsh import read_mesh, write_head
 
 
 def run(monkeypatch, *arguments):
@@ -34,11 +34,12 @@ def simulate(monkeypatch, head, out, *more):
 
 def test_simulate_writes_what_it_says(monkeypatch, capsys, small_head, tmp_path):
     out = tmp_path / "out"
-    assert simulate(monkeypatch, small_head, out, "--json") == 0
+    assert simulate(monkeypatch, small_head, out, "--gmsh", "--json") == 0
     printed = json.loads(capsys.readouterr().out)
     assert printed == json.loads((out / "summary.json").read_text())
     assert sorted(p.name for p in out.iterdir()) == sorted(printed["files"])
     e = pyvista.read(out / "field.vtu").cell_data["E"]
+    assert np.allclose(read_mesh(out / "field.msh").element_data["E"], e)
     image = nibabel.load(out / "field.nii.gz")
     assert np.nanmax(image.get_fdata()) <= 1.3 * np.linalg.norm(e, axis=1).max()
     assert (out / "m1.png").read_bytes().startswith(b"\x89PNG")
@@ -62,14 +63,38 @@ def test_conductivities_are_replaced_by_name_and_recorded(monkeypatch, capsys, s
     assert json.loads(capsys.readouterr().out)["conductivity"] == {"2": 0.3, "3": 1.654, "4": 0.02, "5": 0.465}
 
 
-def test_a_pose_from_a_file_is_used_as_it_is(monkeypatch, capsys, small_head, tmp_path):
+def test_a_pose_from_a_file_is_used_as_it_is_and_a_second_coil_adds_its_field(
+    monkeypatch, capsys, small_head, tmp_path
+):
+    """The same coil in the same place at minus half the rate takes half of the field away."""
     pose = tmp_path / "pose.txt"
     matrix = np.array([[-1.0, 0, 0, 0], [0, 1, 0, 0], [0, 0, -1, 95], [0, 0, 0, 1]])
     np.savetxt(pose, matrix)
-    assert simulate(monkeypatch, small_head, tmp_path / "a", "--pose", pose, "--target=0,0,65") == 0
-    text = capsys.readouterr().out
-    assert "mean |E| in the target" in text
-    assert json.loads((tmp_path / "a" / "summary.json").read_text())["pose"] == matrix.tolist()
+    means = []
+    for also in ((), ("--also", f"d70,{pose},-0.5e6")):
+        assert simulate(monkeypatch, small_head, tmp_path / "a", "--pose", pose, "--target=0,0,65", *also) == 0
+        assert "mean |E| in the target" in capsys.readouterr().out
+        document = json.loads((tmp_path / "a" / "summary.json").read_text())
+        assert document["pose"] == matrix.tolist()
+        means.append(document["metrics"]["target_mean"]["value"])
+    assert means[1] == pytest.approx(means[0] / 2, rel=1e-6)
+    assert document["also"] == [{"coil": "magstim-70mm-figure8", "pose": matrix.tolist(), "didt": -0.5e6}]
+
+
+def test_what_a_coil_file_leaves_open_is_said_and_fiducials_place_electrodes(monkeypatch, capsys, small_head, tmp_path):
+    """A figure-8 of two dipoles whose current has the other sign than the catalog's, over Cz."""
+    rows = "-0.03 0 -0.005 0 0 0.02\n0.03 0 -0.005 0 0 -0.02\n"
+    (tmp_path / "two.ccd").write_text(f"# two version 1.0;coilname=two\n2\n# rows\n{rows}")
+    cap = tmp_path / "marks.csv"
+    cap.write_text("Fiducial,0,85,0,Nz\nFiducial,0,-85,0,Iz\nFiducial,-85,0,0,LPA\nFiducial,85,0,0,RPA\n")
+    options = ("--coil", tmp_path / "two.ccd", "--fiducials", cap, "--target", "Cz", "--json")
+    assert simulate(monkeypatch, small_head, tmp_path / "a", *options) == 0
+    document = json.loads(capsys.readouterr().out)
+    notes = " ".join(document["notes"])
+    assert "the casing of two is not known: the gap is that of its wires or dipoles" in notes
+    assert "negative --didt turns the field around" in notes
+    assert document["pose"][2][3] == pytest.approx(89.0, abs=0.5)  # on the scalp's top, 4 mm above
+    assert "10-10 arcs" in document["target"]["note"]
 
 
 def pose_file(path, change):
@@ -80,6 +105,11 @@ def pose_file(path, change):
 
 def bad_pose(change):
     return lambda tmp: ("--pose", pose_file(tmp / "pose.txt", change))
+
+
+def three_fiducials(tmp):
+    (tmp / "part.csv").write_text("Fiducial,0,85,0,Nz\nFiducial,0,-85,0,Iz\nFiducial,-85,0,0,LPA\n")
+    return tmp / "part.csv"
 
 
 SHEAR = np.eye(4)
@@ -114,6 +144,15 @@ BAD = {
     "sheared pose": (bad_pose(SHEAR), "sheared"),
     "pose inside the head": (bad_pose(DOWN), "outside the head"),
     "register without white matter": (lambda tmp: ("--register",), "white and gray matter"),
+    "a second coil without a pose": (lambda tmp: ("--also", "d70,1e6"), "COIL,POSE.txt,A/s"),
+    "a second coil without a number": (lambda tmp: ("--also", f"d70,{pose_file(tmp / 'p.txt', np.eye(4))},x"), "dI/dt"),
+    "a second coil in the head": (
+        lambda tmp: ("--also", f"d70,{pose_file(tmp / 'p.txt', DOWN)},1e6"),
+        "outside the head",
+    ),
+    "fiducials that are missing": (lambda tmp: ("--fiducials", tmp / "nothing.csv"), "nothing.csv"),
+    "fiducials that lack one": (lambda tmp: ("--fiducials", three_fiducials(tmp)), "lacks RPA"),
+    "choices for a coil without any": (lambda tmp: ("--coil", tmp / "x.tcd:rot2p=1"), "x.tcd does not exist"),
     "missing pose": (lambda tmp: ("--pose", tmp / "nothing.txt"), "nothing.txt"),
 }
 

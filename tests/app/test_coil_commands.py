@@ -7,10 +7,15 @@ import numpy as np
 import pytest
 
 from efield.app.cli import main
+from efield.app.simulation import coil_notes
 from efield.coils.equivalent import potential_error
+from efield.coils.model import Dipoles
 from efield.head.spheres import sphere_head
+from efield.io.coil_grid import write_coil_grid
 from efield.io.gmsh import write_head
 from efield.io.load import load_coil
+from efield.io.tcd import read_tcd_file, write_tcd
+from efield.io.tcd_model import Casing, Deformation, DeformRange, Element, RecordedWaveform, TcdCoil, TcdStimulator
 
 
 def run(monkeypatch, *arguments):
@@ -83,13 +88,66 @@ def test_info_says_moment_inductance_depth_and_draws(monkeypatch, capsys, tmp_pa
     assert "uH" in capsys.readouterr().out
 
 
-def test_info_of_a_sampled_field_says_why_there_is_no_depth(monkeypatch, capsys, tmp_path, drawing):
-    assert run(monkeypatch, "coils", "convert", drawing, tmp_path / "a.nii", "--spacing", "20") == 0
+def test_info_of_a_grid_gives_depth_and_spread_of_the_coil_it_was_sampled_from(monkeypatch, capsys, tmp_path, drawing):
+    facts = []
+    assert run(monkeypatch, "coils", "convert", drawing, tmp_path / "a.nii", "--spacing", "5") == 0
     capsys.readouterr()
+    for coil in (drawing, tmp_path / "a.nii"):
+        assert run(monkeypatch, "coils", "info", coil, "--json") == 0
+        facts.append(json.loads(capsys.readouterr().out))
+    wires, grid = facts
+    assert grid["inductance_henry"] is None
+    assert grid["casing_from"] == "nothing"
+    # Trilinear between samples 5 mm apart, and its slope by differences over 5 mm.
+    assert grid["depth_mm"] == pytest.approx(wires["depth_mm"], rel=0.05)
+    assert grid["spread_mm2"] == pytest.approx(wires["spread_mm2"], rel=0.05)
+
+
+def test_info_of_a_grid_that_misses_the_head_names_the_range(monkeypatch, capsys, tmp_path, drawing):
+    write_coil_grid(tmp_path / "a.nii", load_coil(drawing), bounds=[[-50, -50, 0], [50, 50, 60]], spacing_mm=10)
     assert run(monkeypatch, "coils", "info", tmp_path / "a.nii", "--json") == 0
-    facts = json.loads(capsys.readouterr().out)
-    assert facts["inductance_henry"] is None
-    assert "casing points" in facts["no_depth_because"]
+    assert "it covers x -50.0 to 50.0" in json.loads(capsys.readouterr().out)["no_depth_because"]
+
+
+def test_a_picture_that_cannot_be_written_is_refused_before_any_work(monkeypatch, capsys, tmp_path, drawing):
+    for name, words in (("ring.txt", ".png, .pdf or .svg"), ("nowhere/ring.png", "create")):
+        assert run(monkeypatch, "coils", "info", drawing, "--picture", tmp_path / name) == 2
+        output = capsys.readouterr()
+        assert words in output.err
+        assert output.out == ""
+
+
+def test_samples_too_far_apart_are_refused(monkeypatch, capsys, tmp_path, drawing):
+    assert run(monkeypatch, "coils", "convert", drawing, tmp_path / "a.nii", "--spacing", "120") == 2
+    assert "--spacing" in capsys.readouterr().err
+    assert not (tmp_path / "a.nii").exists()
+
+
+def test_a_tcd_coil_stays_deformable_in_tcd_and_other_formats_say_it_does_not(monkeypatch, capsys, tmp_path):
+    hinge = Deformation(0, "rot2p", np.zeros(3), np.array([0.0, 1, 0]))
+    wing = Element("wing", Dipoles(np.array([[20.0, 0, -5]]), np.array([[0.0, 0, 1]])), 0, 0, (0,))
+    plate = Casing(np.array([[0.0, 0, 0], [40, 0, 0], [0, 40, 0]]), np.array([[0, 1, 2]]))
+    pulse = RecordedWaveform("p", np.array([0, 1e-4]), np.array([0.0, 1]))
+    source = tmp_path / "a.tcd"
+    stimulator = TcdStimulator("S", max_didt=1e8, waveforms=(pulse,))
+    write_tcd(source, TcdCoil("a", (wing,), "", "1", (stimulator,), (hinge,), (DeformRange(0, -9, 9),), (plate,)))
+    assert run(monkeypatch, "coils", "convert", source, tmp_path / "b.tcd") == 0
+    assert "note" not in capsys.readouterr().err
+    again = read_tcd_file(tmp_path / "b.tcd")
+    assert again.settings == read_tcd_file(source).settings
+    assert again.stimulators[0].waveforms[0].name == "p"
+    assert coil_notes(load_coil(source), {}) == ["parts of a: setting rot2p-0 = 0 (initial), from -9 to 9 degrees"]
+    assert run(monkeypatch, "coils", "convert", f"{source}:rot2p-0=4", tmp_path / "b.ccd") == 0
+    notes = capsys.readouterr().err
+    assert "no longer deforms: setting rot2p-0 = 4" in notes
+    assert "the casing has no place in a .ccd file" in notes
+
+
+def test_the_loss_of_a_casing_known_as_points_is_said(monkeypatch, capsys, tmp_path, drawing):
+    assert run(monkeypatch, "coils", "convert", drawing, tmp_path / "a.tcd") == 0
+    assert "known as points only, has no place in a .tcd file" in capsys.readouterr().err
+    assert run(monkeypatch, "coils", "info", tmp_path / "a.tcd") == 0
+    assert "wires or dipoles themselves" in capsys.readouterr().out
 
 
 def test_a_coil_in_the_head_is_an_error_unless_allowed_by_name(monkeypatch, capsys, tmp_path, drawing):
@@ -105,3 +163,13 @@ def test_a_coil_in_the_head_is_an_error_unless_allowed_by_name(monkeypatch, caps
     document = json.loads(capsys.readouterr().out)
     assert document["metrics"]["coil_clearance"]["value"] == pytest.approx(-2.0, abs=0.3)
     assert any("overlaps the head" in note for note in document["notes"])
+
+
+@pytest.mark.filterwarnings("always:.*states 9 dipoles")
+def test_a_wrong_count_of_dipoles_is_a_note_and_not_a_place_in_our_code(monkeypatch, capsys, tmp_path):
+    (tmp_path / "a.ccd").write_text("# a version 1.0\n9\n# rows\n0 0 -0.005 0 0 1\n")
+    assert run(monkeypatch, "coils", "info", tmp_path / "a.ccd") == 0
+    output = capsys.readouterr()
+    assert output.err.startswith("note: a.ccd states 9 dipoles and holds 1")
+    assert "Warning" not in output.err
+    assert "states 9 dipoles" in " ".join(output.out.split())

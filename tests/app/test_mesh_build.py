@@ -8,8 +8,13 @@ import numpy as np
 import pytest
 
 from efield.app.cli import main
+from efield.head.spheres import sphere_head
+from efield.io import gmsh
 from efield.io.label_map import read_label_map
 from efield.io.load import load_head
+from efield.io.meshdata import MeshData
+from efield.io.vtu import read_mesh as read_vtu_mesh
+from efield.io.vtu import write_vtu
 
 RADII = {5: 44.0, 4: 38.0, 3: 34.0, 2: 30.0}
 
@@ -49,6 +54,11 @@ def test_a_foreign_scheme_becomes_a_head_with_the_right_volumes(monkeypatch, cap
     report = json.loads(capsys.readouterr().out)
     assert report["closed_manifold"]
     assert report["min_dihedral_deg"] > 5
+    assert report["p5_radius_ratio"] > 0.25
+    assert report["conforming"]
+    for row in report["tissues"]:
+        assert row["pieces"] == 1
+        assert row["label_cm3"] == pytest.approx(row["volume_cm3"], rel=0.05)
     head = load_head(out)
     assert head.tags == (2, 3, 4, 5)
     ball = 4 / 3 * np.pi * RADII[2] ** 3
@@ -58,10 +68,15 @@ def test_a_foreign_scheme_becomes_a_head_with_the_right_volumes(monkeypatch, cap
 
 BAD = {
     "wrong suffix": (("{volume}", "head.stl", "--label-map", "{scheme}"), ".msh or .vtu"),
-    "bad edge": (("{volume}", "head.msh", "--edge", "2:1"), "TAG=MM"),
+    "bad edge": (("{volume}", "head.msh", "--edge", "2:1"), "TISSUE=MM"),
     "bad sphere": (("{volume}", "head.msh", "--refine", "1,2,3"), "X,Y,Z"),
     "factor above one": (("{volume}", "head.msh", "--refine", "1,2,3,4,5"), "factor"),
     "missing map": (("{volume}", "head.msh", "--label-map", "nothing.csv"), "nothing.csv"),
+    "edge of no tissue": (("{volume}", "head.msh", "--edge", "gray-mater=2"), "'gray-matter'"),
+    "negative edge": (("{volume}", "head.msh", "--edge", "2=-1"), "> 0"),
+    "missing folder": (("{volume}", "nowhere/head.msh", "--label-map", "{scheme}"), "create nowhere"),
+    "labels of another scheme": (("{volume}", "head.msh"), "1002, 1003, 1004, 1005: say"),
+    "edges too short": (("{volume}", "head.msh", "--label-map", "{scheme}", "--scale", "0.05"), "million tetrahedra"),
     "missing labels": (("nothing.nii.gz", "head.msh"), "nothing.nii.gz"),
 }
 
@@ -112,3 +127,37 @@ def test_another_programs_mesh_is_converted_with_its_tissues_named(monkeypatch, 
     assert np.array_equal(load_head(out).tissue, head.tissue)
     assert run(monkeypatch, "mesh", "info", source, "--tags", "a=1", "--tags", "b") == 2
     assert "GROUP=TISSUE" in capsys.readouterr().err
+
+
+def test_a_result_is_converted_with_its_fields_and_back(monkeypatch, capsys, tmp_path):
+    head = sphere_head(edge_mm=14.0)
+    e = np.random.default_rng(1).normal(size=(len(head.tets), 3)).astype(np.float32)
+    write_vtu(tmp_path / "a.vtu", head, cell_data={"E": e, "magnE": np.linalg.norm(e, axis=1)})
+    assert run(monkeypatch, "mesh", "convert", tmp_path / "a.vtu", tmp_path / "b.msh") == 0
+    assert "fields written: E, magnE" in capsys.readouterr().err
+    assert run(monkeypatch, "mesh", "convert", tmp_path / "b.msh", tmp_path / "c.vtu") == 0
+    for mesh in (gmsh.read_mesh(tmp_path / "b.msh"), read_vtu_mesh(tmp_path / "c.vtu")):
+        assert np.array_equal(mesh.element_data["E"], e)
+        assert np.array_equal(mesh.tissue, head.tissue)
+
+
+def test_triangles_and_second_tags_survive_from_msh_to_msh_and_their_loss_is_said(monkeypatch, capsys, tmp_path):
+    head = sphere_head(edge_mm=14.0)
+    whole = MeshData(
+        points=np.vstack([head.points, [[0, 0, 200.0]]]),  # a node that nothing uses
+        tets=head.tets,
+        tissue=head.tissue,
+        tet_entities=head.tissue + 40,
+        triangles=head.tets[:5, :3],
+        triangle_tags=np.full(5, 1005),
+        node_data={"v": np.arange(len(head.points) + 1.0)},
+    )
+    gmsh.write_mesh(tmp_path / "a.msh", whole)
+    assert run(monkeypatch, "mesh", "convert", tmp_path / "a.msh", tmp_path / "b.msh") == 0
+    again = gmsh.read_mesh(tmp_path / "b.msh")
+    for name in ("points", "tet_entities", "triangles", "triangle_tags"):
+        assert np.array_equal(getattr(again, name), getattr(whole, name)), name
+    assert np.array_equal(again.node_data["v"], whole.node_data["v"])
+    capsys.readouterr()
+    assert run(monkeypatch, "mesh", "convert", tmp_path / "a.msh", tmp_path / "c.vtu") == 0
+    assert "left out: 5 triangles" in capsys.readouterr().err

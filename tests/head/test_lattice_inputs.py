@@ -98,3 +98,14 @@ def test_labels_smaller_than_the_edges_are_refused_not_returned_empty():
     labels[30, 30, 30] = 1
     with pytest.raises(InputError, match="must"):
         mesh_labels(labels, np.eye(4))
+
+
+@pytest.mark.parametrize(("millimeters", "units"), [(0.001, "looks like meters"), (1000.0, "looks like micrometers")])
+def test_labels_in_other_units_are_refused_before_memory_is_asked_for(cube, millimeters, units):
+    with pytest.raises(InputError, match=units):
+        mesh_labels(cube, np.diag([millimeters, millimeters, millimeters, 1.0]))
+
+
+def test_edges_that_would_fill_the_memory_are_refused(cube):
+    with pytest.raises(InputError, match=r"million tetrahedra.*larger scale"):
+        mesh_labels(cube, np.eye(4), scale=0.02)

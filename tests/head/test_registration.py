@@ -7,6 +7,7 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from efield.ground.errors import InputError
+from efield.head.landmarks import Fiducials, fiducials_of
 from efield.head.mesh import HeadMesh
 from efield.head.mni import AffineMap
 from efield.head.registration import register_to_mni
@@ -62,3 +63,29 @@ def test_a_ball_is_no_brain():
 def test_without_white_matter_there_is_nothing_to_register():
     with pytest.raises(InputError, match="white and gray matter"):
         register_to_mni(sphere_head((60.0, 70.0), (2, 5), edge_mm=12.0))
+
+
+def test_fiducials_find_an_affine_copy_within_what_the_tape_follows(template):
+    copy = HeadMesh(points=affine(template.points), tets=template.tets, tissue=template.tissue)
+    truth = fiducials_of(template)
+    moved = Fiducials(*(affine(p) for p in (truth.nasion_mm, truth.inion_mm, truth.left_mm, truth.right_mm)))
+    found = register_to_mni(copy, moved)
+    # Proportional arcs are not affine: the tape lies elsewhere on a head that is scaled unevenly.
+    assert np.linalg.norm(found.mni.to_head(HANDS_MM) - affine(HANDS_MM), axis=1).max() < 3.0
+    assert "four fiducials" in found.mni.description
+    stated = float(re.search(r"mean square ([\d.]+) mm", found.mni.description)[1])
+    assert 0.2 < stated < 2.0
+
+
+def test_fiducials_put_a_few_millimeters_off_on_a_bent_head_miss_by_millimeters(template):
+    def bent(points):
+        return affine(points + 3.0 * np.sin(points[:, [1, 2, 0]] / 15.0 + (0.3, 1.1, 2.0)))
+
+    copy = HeadMesh(points=bent(template.points), tets=template.tets, tissue=template.tissue)
+    truth = fiducials_of(template)
+    points = bent(np.array([truth.nasion_mm, truth.inion_mm, truth.left_mm, truth.right_mm]))
+    found = register_to_mni(copy, Fiducials(*(points + np.random.default_rng(2).normal(size=(4, 3)) * 3 / 3**0.5)))
+    error = np.linalg.norm(found.mni.to_head(HANDS_MM) - bent(HANDS_MM), axis=1)
+    print(f"hand knobs missed by {error[0]:.1f} and {error[1]:.1f} mm; {found.mni.description}")
+    # The bend alone is 3.7 mm root mean square, the fiducials are 3 mm off.
+    assert error.max() < 9.0

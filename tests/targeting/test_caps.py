@@ -5,13 +5,14 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from efield.ground.errors import FileFormatError, InputError
-from efield.head.landmarks import electrode, fiducials_of, find_electrode, ten_ten
+from efield.head.landmarks import Fiducials, electrode, fiducials_of, find_electrode, ten_ten
+from efield.head.mesh import HeadMesh
 from efield.head.spheres import sphere_head
 from efield.io.eeg_positions import write_eeg_positions
 from efield.io.gmsh import write_head
 from efield.io.load import load_head
 from efield.targeting.placement import place_coil
-from efield.targeting.targets import named_target, parse_target
+from efield.targeting.targets import electrode_place, named_target, parse_target
 
 RADIUS = 90.0
 
@@ -113,3 +114,32 @@ def test_fiducials_of_a_cap_come_before_those_of_the_map(tmp_path, folder):
     found = fiducials_of(load_head(copy))
     assert_allclose(found.nasion_mm, on_scalp(-1, 9, 0), atol=0.5)  # moved onto flat triangles of 12 mm
     assert abs(fiducials_of(load_head(folder)).nasion_mm[0]) < 0.5
+
+
+def test_a_file_of_fiducials_alone_gives_every_10_10_position(head, tmp_path):
+    cap = tmp_path / "fiducials.csv"
+    marks = {"Nz": (0.2, 1, -0.1), "Iz": (0.1, -1, -0.2), "LPA": (-1, 0.1, -0.1), "RPA": (1, 0.0, -0.2)}
+    write_eeg_positions(cap, {name: on_scalp(*direction) for name, direction in marks.items()})
+    measured = ten_ten(head, Fiducials(*(on_scalp(*direction) for direction in marks.values())))
+    place, origin = electrode_place(head, f"{cap}:fcz")
+    assert_array_equal(place, measured["FCz"])
+    assert "from the fiducials of cap fiducials.csv" in origin
+    assert_array_equal(electrode_place(head, f"{cap}:Nz")[0], on_scalp(*marks["Nz"]))  # its own rows come first
+    assert_array_equal(place_coil(head, f"{cap}:C3").matrix, place_coil(head, measured["C3"]).matrix)
+    with pytest.raises(InputError, match="did you mean 'C3'"):
+        electrode_place(head, f"{cap}:C33")
+
+
+def test_a_file_without_all_fiducials_knows_its_own_names_only(head, tmp_path):
+    write_eeg_positions(tmp_path / "part.csv", {"Nz": on_scalp(0, 1, 0), "Cz": on_scalp(0, 0, 1)})
+    with pytest.raises(InputError, match="must be one of Nz, Cz"):
+        electrode_place(head, f"{tmp_path / 'part.csv'}:C3")
+
+
+def test_a_mistyped_electrode_is_named_before_missing_fiducials():
+    bare = sphere_head((70.0, 76.0, 90.0), (2, 3, 5), edge_mm=14.0)
+    moved = HeadMesh(points=bare.points + np.array([0, 0, 30.0]), tets=bare.tets, tissue=bare.tissue)
+    with pytest.raises(InputError, match="did you mean 'C3'"):
+        place_coil(moved, "C33")
+    with pytest.raises(InputError, match=r"--fiducials FILE\.csv"):
+        place_coil(moved, "C3")

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from numpy.testing import assert_allclose
 from scipy.spatial.transform import Rotation
 
 from efield.ground.errors import InputError
@@ -9,6 +10,7 @@ from efield.ground.pose import Pose
 from efield.head.conductivity import Conductivity
 from efield.head.mesh import HeadMesh
 from efield.head.spheres import sphere_head
+from efield.io import gmsh
 from efield.targeting.placement import place_coil
 from efield.targeting.simulate import Simulator
 from efield.targeting.targets import m1_hand
@@ -149,3 +151,23 @@ def test_the_smooth_field_of_second_order_is_right_at_centers_and_nearer_between
     true = closed_form(coil, pose, places, 1e6)
     assert relative(second.at(places), true) < 0.5 * relative(field.at(places), true)
     assert np.isnan(second.at([[0.0, 0.0, 500.0]])).all()
+
+
+def test_a_gmsh_result_has_the_surface_of_each_tissue_with_the_field_within(head, field, tmp_path):
+    field.save(tmp_path / "field.msh")
+    mesh = gmsh.read_mesh(tmp_path / "field.msh")
+    assert sorted(set(mesh.triangle_tags)) == [1000 + tag for tag in head.tags]
+    corners = mesh.points[mesh.triangles]
+    area = np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1) / 2
+    radius = np.linalg.norm(corners, axis=2).mean(axis=1)
+    for tag in head.tags:
+        outer = np.linalg.norm(head.points[head.tets[head.tissue == tag]], axis=2).max()
+        chosen = mesh.triangle_tags == 1000 + tag
+        assert np.abs(radius[chosen] - outer).max() < 1e-6 * outer  # each shell once, none of its inner side
+        assert area[chosen].sum() == pytest.approx(4 * np.pi * outer**2, rel=0.02)
+    # The field of the nearest tetrahedron of the same tissue, as float32.
+    first = int(np.flatnonzero(mesh.triangle_tags == 1002)[0])
+    within = np.flatnonzero(np.isin(head.tets, mesh.triangles[first]).sum(axis=1) == 3)
+    owner = within[head.tissue[within] == 2]
+    assert_allclose(mesh.triangle_data["E"][first], field.e[owner[0]], rtol=1e-6)
+    assert_allclose(mesh.triangle_data["magnE"][first], field.magnitude[owner[0]], rtol=1e-6)

@@ -88,3 +88,9 @@ def test_a_head_without_white_matter_needs_a_surface(tmp_path):
     field = Simulator(bare).solve(validation_coil(), POSE, didt=1e6)
     with pytest.raises(InputError, match="give a surface"):
         field.to_gifti(tmp_path / "field.gii")
+
+
+def test_a_surface_in_meters_is_refused(head, field):
+    surface = mid_surface(head)
+    with pytest.raises(InputError, match="looks like meters"):
+        field.on_surface(TriangleSurface(surface.points_mm / 1000, surface.triangles))

@@ -83,7 +83,7 @@ def test_a_target_that_cannot_be_understood_is_refused(text, words):
 
 
 def test_without_mni_coordinates_the_error_says_what_to_give(sphere):
-    with pytest.raises(InputError, match=r"register_to_mni\(head\) or --register.*x,y,z"):
+    with pytest.raises(InputError, match=r"register_to_mni\(head\), --register or --fiducials.*x,y,z"):
         m1_leg(sphere, "left")
 
 

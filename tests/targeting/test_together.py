@@ -85,7 +85,17 @@ def test_the_clearance_of_a_coil_without_shape_is_unknown(head, both):
 
 
 def test_no_drive_and_no_number_are_refused(simulator, drives):
-    with pytest.raises(InputError, match="at least one Drive"):
-        simulator.solve_together([])
+    for wrong in ([], [drives[0].coil]):
+        with pytest.raises(InputError, match=r"one Drive\(coil, pose, didt\) or more"):
+            simulator.solve_together(wrong)
     with pytest.raises(InputError, match="didt"):
         Drive(drives[0].coil, drives[0].pose, np.nan)
+
+
+def test_a_name_or_a_matrix_in_place_of_the_object_is_answered(simulator, drives):
+    coil, pose = drives[0].coil, drives[0].pose
+    for make in (Drive, simulator.solve):
+        with pytest.raises(InputError, match="such as load_coil"):
+            make("d70", pose)
+        with pytest.raises(InputError, match=r"Pose\(matrix\)"):
+            make(coil, pose.matrix)

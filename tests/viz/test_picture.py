@@ -1,8 +1,11 @@
 """Pictures are whole PNG files of the size asked for, with a field on them; or there is no file at all."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from efield.coils.drive import Drive
 from efield.ground.errors import InputError, MissingDependencyError, OutsideHeadError
 from efield.targeting.targets import Target
 from efield.viz.caption import caption
@@ -97,6 +100,13 @@ def test_the_title_says_coil_drive_and_the_summarys_numbers(case):
     assert words.startswith("small figure-8, dI/dt 1 A/µs")
     assert f"upper left: mean |E| {summary['target_mean']:.3g} V/m" in words
     assert f"gray matter: peak |E| {summary['peak']:.3g} V/m" in words
+
+
+def test_the_title_says_that_other_coils_were_driven_too(case):
+    field, target, coil, pose = case
+    both = replace(field, others=(Drive(coil, pose, -1e6),))
+    assert "with 1 more coil, not drawn" in caption(both, target, coil)
+    assert "more coil" not in caption(field, target, coil)
 
 
 def test_slices_leave_pyplot_alone(case, no_gl):

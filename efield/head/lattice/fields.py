@@ -30,6 +30,12 @@ _GROWTH: Final = 0.25
 #: little enough to keep sheets one voxel thick.
 _SIGMA_VOXELS: Final = 0.6
 
+#: Regular tetrahedra of edge 1 that fill a volume of 1. Thin sheets add to their number: a head of 1 mm voxels gets 2.7
+#: times as many at scale 1.6, less than that at finer scales.
+_REGULAR_PER_VOLUME: Final = 6 * 2**0.5
+#: More would not fit into the memory of a workstation, neither here nor in the solver.
+_MOST_TETS: Final = 20e6
+
 #: Where the smoothed indicator is nearer to saturation than this, erfinv loses the distance.
 _SATURATION: Final = 0.97
 
@@ -134,7 +140,19 @@ def size_field(
     factors = _refinement_factors(grid, refine)
     sizes *= factors
     trilinear.limit_growth(sizes, grid.spacing, _GROWTH)
+    _check_count(grid, sizes)
     return sizes
+
+
+def _check_count(grid: LabelGrid, sizes: NDArray[np.float32]) -> None:
+    """Refuse edges so short that the mesh would fill the memory: a typing error takes the machine down otherwise."""
+    inside = sizes[grid.ranks > 0].astype(np.float64)
+    count = float(np.prod(grid.spacing)) * float((inside**-3).sum()) * _REGULAR_PER_VOLUME
+    if count > _MOST_TETS:
+        raise InputError(
+            f"edges must be long enough for at most {_MOST_TETS / 1e6:.0f} million tetrahedra; instead they ask for "
+            f"{count / 1e6:.3g} million or more: give a larger scale, longer edges or smaller refinements"
+        )
 
 
 def _edge_table(grid: LabelGrid, edge_mm: Mapping[int, float] | None, scale: float) -> NDArray[np.float32]:

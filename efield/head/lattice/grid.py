@@ -12,6 +12,10 @@ from efield.ground.errors import InputError
 #: Columns of an affine that miss a right angle by more than this are sheared, not rounded.
 _SHEAR_TOLERANCE = 1e-3
 
+#: No head is narrower or wider (mm): such labels are in meters or micrometers.
+_SMALLEST_MM = 20.0
+_LARGEST_MM = 2000.0
+
 #: Empty voxels kept around the labels: room for the outermost level set and for tetrahedra that straddle it.
 _MARGIN_MM = 10.0
 
@@ -165,7 +169,18 @@ def _cropped(
     for axis in range(3):
         used = np.flatnonzero(volume.any(axis=tuple({0, 1, 2} - {axis})))
         low[axis], high[axis] = used[0], used[-1] + 1
+    _check_size(float(((high - low) * spacing).max()))
     core = volume[tuple(slice(a, b) for a, b in zip(low, high, strict=True))]
     moved = matrix.copy()
     moved[:3, 3] += matrix[:3, :3] @ (low - margin)
     return np.pad(core, [(int(m), int(m)) for m in margin]), moved
+
+
+def _check_size(extent_mm: float) -> None:
+    """Refuse other units before a lattice of millimeters is laid over them."""
+    if not _SMALLEST_MM <= extent_mm <= _LARGEST_MM:
+        units = "meters" if extent_mm < _SMALLEST_MM else "micrometers"
+        raise InputError(
+            f"the affine of labels must be in millimeters; instead the labels are {extent_mm:.3g} wide, which looks "
+            f"like {units}: correct the affine in the program that wrote it"
+        )
