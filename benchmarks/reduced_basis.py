@@ -196,7 +196,7 @@ def main():
     parser.add_argument("--radius-mm", type=float, default=25.0)
     parser.add_argument("--region-mm", type=float, default=35.0)
     parser.add_argument("--at", default="tets")
-    parser.add_argument("--max-solves", type=int, default=384)
+    parser.add_argument("--max-solves", type=int, default=512)
     parser.add_argument("--checkpoint")
     parser.add_argument("--scaling", action="store_true")
     parser.add_argument("--edges", type=float, nargs="+", default=[12.0, 8.0])

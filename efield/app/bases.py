@@ -44,7 +44,7 @@ def build(
     at: Annotated[str, typer.Option(help="tets: gray and white matter; surface: the middle of the cortex.")] = "tets",
     clearance: Annotated[float, typer.Option(help="With --coil any: least gap from scalp to wires, mm.")] = 5.0,
     tol: Annotated[float, typer.Option(help="Largest relative error of E wanted at any held-out placement.")] = 1e-3,
-    max_solves: Annotated[int, typer.Option(help="Give up after this many full solves.")] = 384,
+    max_solves: Annotated[int, typer.Option(help="Give up after this many full solves.")] = 512,
     seed: Annotated[int, typer.Option(help="The same seed gives the same basis.")] = 0,
     conductivity: ConductivityOption = None,
     conductivity_table: ConductivityTableOption = None,

@@ -3,6 +3,7 @@
 A cell is one head with one target and one coil. Its placements are cut into chunks; a chunk is the unit of work.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,6 +22,8 @@ from efield.head.mesh import HeadMesh
 from efield.io.load import HEAD_NAMES, load_coil, load_head
 from efield.search.grid import PlacementGrid
 from efield.targeting.targets import Target, named_target
+
+_WITH_CHOICE: Final = re.compile(r"(?P<file>.+\.(?:tcd|nii|nii\.gz|csv)):[^/\\]+", re.IGNORECASE)
 
 KINDS: Final = ("full", "reciprocal", "reduced")
 
@@ -60,13 +63,12 @@ class CoilEntry:
 
     def load(self, base: Path) -> Coil:
         """The coil; relative files are looked up from `base`."""
-        path = base / self.source
-        return load_coil(str(path) if path.is_file() else self.source)
+        return load_coil(located(self.source, base) if (base / file_of(self.source)).is_file() else self.source)
 
 
 @dataclass(frozen=True)
 class TargetEntry:
-    """A target of a study: `text` is a name, ``C3`` or ``x,y,z``; or else a sphere is given."""
+    """A target of a study: `text` is a name, ``C3``, ``cap.csv:C3`` or ``x,y,z``; or else a sphere is given."""
 
     label: str
     text: str | None = None
@@ -74,10 +76,10 @@ class TargetEntry:
     radius_mm: float | None = None
     direction: tuple[float, ...] | None = None
 
-    def on(self, head: HeadMesh) -> Target:
-        """The target on a head."""
+    def on(self, head: HeadMesh, base: Path) -> Target:
+        """The target on a head; relative files are looked up from `base`."""
         if self.text is not None:
-            found = named_target(head, self.text)
+            found = named_target(head, located(self.text, base) if file_of(self.text) != self.text else self.text)
             radius = found.radius_mm if self.radius_mm is None else self.radius_mm
             return Target(self.label, found.center_mm, radius, found.tags, found.direction, found.note)
         assert self.center_mm is not None  # noqa: S101 - a target has a name or a center
@@ -150,7 +152,7 @@ class EngineChoice:
     exact: bool = False
     basis: str | None = None
     basis_tol: float = 1e-3
-    max_solves: int = 384
+    max_solves: int = 512
     region_radius_mm: float = 35.0
     seed: int = 0
     radius_mm: float | None = None
@@ -263,6 +265,12 @@ class Study:
 def located(source: str, base: Path) -> str:
     """A file named in a study: relative ones are meant from the study's folder."""
     return str(base / source)
+
+
+def file_of(source: str) -> str:
+    """The file of a source that may have a choice behind it, as in ``coil.tcd:stimulator=1`` or ``cap.csv:C3``."""
+    found = _WITH_CHOICE.fullmatch(source)
+    return found["file"] if found else source
 
 
 def number_or_list(name: str, value: Any) -> tuple[float, ...]:

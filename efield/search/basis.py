@@ -90,7 +90,7 @@ class ReducedBasis:
         field: str | None = None,
         clearance_mm: float = 5.0,
         tol: float = 1e-3,
-        max_solves: int = 384,
+        max_solves: int = 512,
         seed: int = 0,
         progress: Callable[[Progress], None] | None = None,
         checkpoint: str | PathLike[str] | None = None,

@@ -26,7 +26,7 @@ from efield.kernels import reciprocity as kernels
 FloatArray = NDArray[np.float64]
 
 #: Coils reach this far beyond the head's extent (mm).
-_MARGIN_MM: Final = 90.0
+_MARGIN_MM: Final = 60.0
 
 #: Lattice step, and from where on the smooth part is 1/r (mm).
 _STEP_MM: Final = 2.5
