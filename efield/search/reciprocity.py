@@ -107,9 +107,9 @@ class Reciprocal:
         if len(self.directions) == 1:
             return {"along": means[:, 0]}
         table = {"mean_vector_magnitude": np.linalg.norm(means, axis=1)}
-        if self.target.direction is not None:
-            table["along"] = self._component(means)
-            rest = means - table["along"][:, None] * self.target.direction
+        if (direction := self.target.direction) is not None:
+            table["along"] = _component(means, direction)
+            rest = means - table["along"][:, None] * direction
             table["across"] = np.linalg.norm(rest, axis=1)
         return table
 
@@ -140,7 +140,7 @@ class Reciprocal:
         if self.target.direction is None:
             raise InputError("target must have a direction for `along`; use `magnitude`, or give it one")
         mean = self._means(coil, poses, didt, exact)
-        return mean[:, 0] if len(self.directions) == 1 else self._component(mean)
+        return mean[:, 0] if len(self.directions) == 1 else _component(mean, self.target.direction)
 
     def mean(self, coil: Coil, poses: Poses, didt: float = 1e6, *, exact: bool = False) -> FloatArray:
         """(p, 3) volume mean of the vector E in the target, V/m; arguments as in `along`, three axes needed."""
@@ -154,13 +154,6 @@ class Reciprocal:
         The mean of |E| is a little larger where the field turns or folds within the target.
         """
         return np.asarray(np.linalg.norm(self.mean(coil, poses, didt, exact=exact), axis=1))
-
-    def _component(self, vectors: FloatArray) -> FloatArray:
-        """(p,) component of vectors (p, 3) along the target's direction.
-
-        Not as a matrix product, whose bits may depend on how many vectors there are.
-        """
-        return np.asarray((vectors * self.target.direction).sum(axis=1))
 
     def _means(self, coil: Coil, poses: Poses, didt: float, exact: bool) -> FloatArray:
         rate = checks.number("didt", didt)
@@ -188,3 +181,11 @@ class Reciprocal:
     def _exterior(self) -> ExteriorField:
         """The potential of the currents, made at the first fast use."""
         return ExteriorField.of(self.head, self.currents)
+
+
+def _component(vectors: FloatArray, direction: FloatArray) -> FloatArray:
+    """(p,) component of vectors (p, 3) along a unit vector.
+
+    Not as a matrix product, whose bits may depend on how many vectors there are.
+    """
+    return np.asarray((vectors * direction).sum(axis=1))
