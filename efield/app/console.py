@@ -55,7 +55,7 @@ class Bar:
     def __init__(self, title: str, total: int, unit: str) -> None:
         self.title, self.total, self.unit = title, total, unit
         self._first: tuple[float, int] | None = None
-        self._written = float("-inf")
+        self._written, self._said = float("-inf"), -1
         rest = (TextColumn("{task.fields[rate]}"), TimeRemainingColumn())
         self._progress = Progress(
             TextColumn("{task.description}"),
@@ -86,8 +86,9 @@ class Bar:
         rate = f"{new / elapsed:.3g} {self.unit}/s" if new and elapsed > 0 else ""
         text = ", ".join(part for part in (rate, note) if part)
         self._progress.update(self._task, completed=done, total=self.total, rate=text)
-        if not ERR.is_terminal and (now - self._written >= _LOG_EVERY or done == self.total):
-            self._written = now
+        last = done == self.total and done != self._said
+        if not ERR.is_terminal and (now - self._written >= _LOG_EVERY or last):
+            self._written, self._said = now, done
             left = f"{elapsed / new * (self.total - done):.0f} s left" if new and done < self.total else ""
             line = ", ".join(part for part in (f"{done} of {self.total} {self.unit}", text, left) if part)
             ERR.print(f"{self.title}: {line}", markup=False, soft_wrap=True)

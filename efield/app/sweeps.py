@@ -1,6 +1,7 @@
 """`efield sweep`: run a study, look at its results, check and repair its store."""
 
 import json
+import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from rich.table import Table
 from typer.core import TyperGroup
 
 from efield.app.console import ERR, OUT, Bar
+from efield.ground import checks
 from efield.ground.errors import InputError
 
 if TYPE_CHECKING:
@@ -45,7 +47,11 @@ app = typer.Typer(
 StoreArgument = Annotated[Path, typer.Argument(metavar="STORE", help="Folder of results that `efield sweep` wrote.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print as JSON on standard output.")]
 WorkersOption = Annotated[
-    int | None, typer.Option(help="Compute in this many processes of one thread on this machine (extra `cluster`).")
+    int | None,
+    typer.Option(
+        help="Compute in this many processes of one thread on this machine (extra `cluster`). Without it this process "
+        "computes, with all cores and one head in memory."
+    ),
 ]
 SchedulerOption = Annotated[
     str | None, typer.Option(help="Compute on the Dask cluster at this address; it must be trusted (extra `cluster`).")
@@ -78,13 +84,15 @@ def run_study(
 
     if probe and not dry_run:
         raise InputError("--probe must go with --dry-run")
+    if not study.suffix and not study.exists():
+        checks.choice("STUDY or COMMAND", str(study), ("a study.toml that exists", "run", "show", "check", "new"))
     runner = _runner(workers, scheduler)
     with _listed():
         plan = read_study(study, out)
         if dry_run:
             _dry_run(plan, probe, as_json)
             return
-        with _Progress(plan) as progress, _stoppable(plan, f"efield sweep {study}"):
+        with _Progress(plan) as progress, _stoppable(plan, _again(study, out, workers, scheduler)):
             outcome = run(plan, runner, progress)
     found = {"store": plan.output, **vars(outcome)}
     if as_json:
@@ -103,21 +111,28 @@ def show(
     store: StoreArgument,
     top: Annotated[int, typer.Option(min=1, help="How many placements.")] = 10,
     metric: Annotated[str | None, typer.Option(help="What placements are ranked by.")] = None,
+    head: Annotated[str | None, typer.Option(help="Of this head of the study only.")] = None,
+    target: Annotated[str | None, typer.Option(help="Of this target of the study only.")] = None,
+    coil: Annotated[str | None, typer.Option(help="Of this coil of the study only.")] = None,
     picture: Annotated[Path | None, typer.Option("--map", help="Draw the map of the best cell to this file.")] = None,
     as_json: JsonOption = False,
 ) -> None:
     """The best placements and a map; also while the study runs.
 
-    Example:
+    Over all heads, targets and coils unless some are named. The map is of the cell that holds the best placement.
+
+    Examples:
 
       efield sweep show hand-study --top 5 --metric along --map map.png
+
+      efield sweep show hand-study --target hand --coil d70
     """
     from efield.campaign.best import best, default_metric
     from efield.campaign.store import reading
 
     found = reading(store)
     name = metric or default_metric(found)
-    rows = best(found, name, top)
+    rows = best(found, name, top, among={"head": head, "target": target, "coil": coil})
     pending = len(found.pending())
     if as_json:
         _print_json({"metric": name, "pending_chunks": pending, "best": rows})
@@ -125,7 +140,8 @@ def show(
         OUT.print(_best_table(rows, name))
         _print_map(found, rows[0], name)
         if pending:
-            ERR.print(f"note: {pending} chunks are not finished", markup=False)
+            total = len(found.study.cells) * found.study.chunks_per_cell
+            ERR.print(f"note: {pending} of {total} chunks are not finished", markup=False)
     if picture is not None:
         _draw(picture, found, rows[0], name)
 
@@ -180,6 +196,13 @@ def new(
     except OSError as error:
         raise InputError(f"{file} must be a file that can be written; instead: {error.strerror}") from error
     OUT.print(f"written: {file}", markup=False, soft_wrap=True)
+
+
+def _again(study: Path, out: Path | None, workers: int | None, scheduler: str | None) -> str:
+    """The command that goes on with a run."""
+    options = {"--out": out, "--workers": workers, "--scheduler": scheduler}
+    given = [text for name, value in options.items() if value is not None for text in (name, str(value))]
+    return shlex.join(["efield", "sweep", str(study), *given])
 
 
 def _runner(workers: int | None, scheduler: str | None) -> "Runner | None":
@@ -288,23 +311,36 @@ def _size(number: float) -> str:
 
 
 def _best_table(rows: list[dict[str, Any]], metric: str) -> Table:
-    """As many columns as the console is wide: what it is ranked by first, then where it is, then the other metrics."""
-    labels = ["head", "target", "coil", "placement"]
-    hidden = {*labels, metric, "matrix", "position", "didt"}
-    idle = {name for name in ("tilt_x_deg", "tilt_y_deg", "lifted_mm") if not any(row.get(name) for row in rows)}
-    columns = [*labels, metric, *(name for name in rows[0] if name not in hidden | idle)]
-    table = Table(title=f"Best placements by {metric} at dI/dt = {rows[0]['didt'] / 1e6:g} A/us (V/m, mm, degrees)")
+    """As many columns as the console is wide: the metric, then where the coil is, then the other metrics."""
+    labels = ["head", "target", "coil"]
+    # What is the same in all rows stands above them once.
+    same = [name for name in labels if len({row[name] for row in rows}) == 1]
+    places = [name for name in _PLACES if name in rows[0] and (name in _ALWAYS or any(row[name] for row in rows))]
+    shown = [*(name for name in labels if name not in same), "placement", metric, *places]
+    hidden = {*labels, *shown, *_PLACES, "matrix", "position", "didt"}
+    columns = [*shown, *(name for name in rows[0] if name not in hidden)]
+    drive = f"dI/dt = {rows[0]['didt'] / 1e6:g} A/us (V/m, mm, degrees)"
+    table = Table(title="\n".join([f"Best placements by {metric}", ", ".join([*(rows[0][n] for n in same), drive])]))
     room = OUT.width - 1
     for number, name in enumerate(columns):
-        cells = [f"{row[name]:.4g}" if isinstance(row[name], float) else str(row[name]) for row in rows]
+        cells = [_cell(row[name]) for row in rows]
         room -= max(len(name), *map(len, cells)) + 3
         if room < 0:
             columns = columns[:number]
             break
-        table.add_column(name, justify="left" if name in labels[:3] else "right")
+        table.add_column(name, justify="left" if name in labels else "right")
     for row in rows:
-        table.add_row(*(f"{row[name]:.4g}" if isinstance(row[name], float) else str(row[name]) for name in columns))
+        table.add_row(*(_cell(row[name]) for name in columns))
     return table
+
+
+#: Where a coil is, in the order of what is needed to put it there.
+_PLACES = ("angle_deg", "u_mm", "v_mm", "distance_mm", "tilt_x_deg", "tilt_y_deg", "lifted_mm")
+_ALWAYS = _PLACES[:4]
+
+
+def _cell(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _print_map(store: "Store", row: dict[str, Any], metric: str) -> None:
@@ -314,6 +350,7 @@ def _print_map(store: "Store", row: dict[str, Any], metric: str) -> None:
     if lines:
         where = f"{row['head']}, {row['target']}, {row['coil']}"
         OUT.print(f"{metric} (V/m) at the best angle, tilt and distance of each position; {where}", markup=False)
+        OUT.print("u: mm toward medial, v: mm toward anterior, from the point over the target", markup=False)
         OUT.print("\n".join(lines), markup=False, soft_wrap=True)
 
 

@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+import efield
 from efield.campaign.disk import remove, sha256
 from efield.campaign.study import Cell, Chunk, Study
+from efield.campaign.survey import TargetFacts
 from efield.coils.model import Coil
 from efield.head.mesh import HeadMesh
 from efield.search.basis import ReducedBasis
@@ -41,7 +43,7 @@ class Result:
     arrays : dict of str to ndarray
         A value for each variable of the store.
     made_of : dict of str to str
-        Hashes of head, conductivity and coil, and of the basis if there is one.
+        Hashes of head, conductivity, target and coil, and of the basis if there is one.
     """
 
     arrays: Arrays
@@ -84,7 +86,8 @@ class Bench:
         study, cell = self.study, chunk.cell
         # What is dropped first is what the next needs room for.
         sim = self._keep("head", cell.head, lambda: self._simulator(cell.head), ("target", "placements", "engine"))
-        target = self._keep("target", (cell.head, cell.target), lambda: study.targets[cell.target].on(sim.head))
+        place = (cell.head, cell.target)
+        target = self._keep("target", place, lambda: study.targets[cell.target].on(sim.head, study.base))
         coil = self._keep(f"coil {cell.coil}", cell.coil, lambda: study.coils[cell.coil].load(study.base))
         placements = self._keep("placements", cell, lambda: self._placements(sim.head, target, coil))
         engine = self._engine(cell, sim, target, coil, placements)
@@ -104,7 +107,8 @@ class Bench:
             arrays["certified_error"] = np.array(engine.certificate.field.max)
         if region is not None:
             arrays["tets"] = region.tets(sim.head)
-        return Result(arrays, self._made_of(cell, sim, coil, engine))
+        made_of = self._made_of(cell, sim, coil, engine) | {"target": TargetFacts.of(target, sim.head).digest}
+        return Result(arrays, made_of)
 
     def _arrays(self, table: dict[str, NDArray[np.floating]], part: Placements, coil: Coil, target: Target) -> Arrays:
         study = self.study
@@ -228,6 +232,7 @@ def plain_task(study: Study, chunk: Chunk) -> dict[str, Any]:
     """A chunk as plain values, to be sent to another process; see `efield.campaign.worker`."""
     cell = chunk.cell
     return {
+        "efield": efield.__version__,
         "document": json.dumps(study.document),
         "base": str(study.base),
         "folder": str(Path(study.output).absolute()),

@@ -1,10 +1,12 @@
 """The best placements of a store."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from efield.campaign.store import Store
+from efield.campaign.study import Study
 from efield.ground import checks
 from efield.ground.errors import InputError
 
@@ -32,8 +34,10 @@ def default_metric(store: Store) -> str:
     return next((name for name in preferred if name in store.study.metrics), store.study.metrics[0])
 
 
-def best(store: Store, metric: str | None = None, top: int = 10) -> list[dict[str, Any]]:
-    """The placements with the largest value of a metric, over all cells, at the first drive.
+def best(
+    store: Store, metric: str | None = None, top: int = 10, *, among: Mapping[str, str | None] | None = None
+) -> list[dict[str, Any]]:
+    """The placements with the largest value of a metric, at the first drive.
 
     Parameters
     ----------
@@ -42,6 +46,8 @@ def best(store: Store, metric: str | None = None, top: int = 10) -> list[dict[st
         One of the study's.
     top : int
         How many, at least 1.
+    among : mapping of str to str or None, optional
+        Labels that `head`, `target` and `coil` must have; all cells where none is given.
 
     Returns
     -------
@@ -51,21 +57,35 @@ def best(store: Store, metric: str | None = None, top: int = 10) -> list[dict[st
     Raises
     ------
     InputError
-        If the metric is not in the store, or nothing is finished.
+        If the metric or a label is not in the store, or nothing is finished.
     """
     name = checks.choice("metric", metric or default_metric(store), store.study.metrics)
     if top < 1:
         raise InputError(f"top must be at least 1; instead received {top}")
     data = dataset(store)
     found: list[tuple[float, int, int]] = []
-    for number, cell in enumerate(store.study.cells):
+    cells = _chosen(store.study, among or {})
+    for number in cells:
+        cell = store.study.cells[number]
         values = data[name][cell.head, cell.target, cell.coil, 0].values
         order = np.argsort(-values, kind="stable")[:top]  # nan last
         found += [(float(values[k]), number, int(k)) for k in order if np.isfinite(values[k])]
     if not found:
-        raise InputError(f"nothing of {store.folder} is finished yet: run `efield sweep` first")
+        what = f"nothing of {store.folder}" if len(cells) == len(store.study.cells) else "none of these cells"
+        raise InputError(f"{what} is finished yet: run `efield sweep` first")
     found.sort(key=lambda row: (-row[0], row[1], row[2]))
     return [_row(store, data, number, placement) for _, number, placement in found[:top]]
+
+
+def _chosen(study: Study, among: Mapping[str, str | None]) -> list[int]:
+    """Numbers of the cells with these labels."""
+    numbers = list(range(len(study.cells)))
+    for kind, label in among.items():
+        if label is not None:
+            labels = [entry.label for entry in getattr(study, f"{kind}s")]
+            wanted = labels.index(checks.choice(kind, label, labels))
+            numbers = [number for number in numbers if getattr(study.cells[number], kind) == wanted]
+    return numbers
 
 
 def _row(store: Store, data: Any, number: int, placement: int) -> dict[str, Any]:

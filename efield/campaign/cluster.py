@@ -6,6 +6,7 @@ chunks of the head it has prepared, as long as there are any.
 
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from time import sleep
@@ -16,14 +17,21 @@ from efield.campaign.bench import plain_task
 from efield.campaign.run import Finished, Listener, Runner
 from efield.campaign.store import Store
 from efield.campaign.study import Chunk
-from efield.campaign.worker import work
-from efield.ground.errors import InputError, MissingDependencyError
+from efield.campaign.worker import Report, work
+from efield.ground.errors import EfieldError, InputError, MissingDependencyError
 
 #: Chunks a worker holds: one it computes, one that waits, so that it need not wait for us.
 _HELD: Final = 2
 
 #: How often new and lost workers are looked for, seconds.
 _LOOK_EVERY: Final = 1.0
+
+#: A chunk whose workers died this often is given up: it may be what kills them.
+_DEATHS: Final = 3
+
+
+class SchedulerLostError(EfieldError, ConnectionError):
+    """The scheduler went away during a run; what was finished is stored."""
 
 
 def on_cluster(*, workers: int | None = None, scheduler: str | None = None) -> Runner:
@@ -79,8 +87,12 @@ def _client(workers: int | None, scheduler: str | None) -> Iterator[Any]:
         with client:
             yield client
         return
-    # Chunks stay where they were sent: another worker would have to prepare the head first.
-    quiet = {"distributed.scheduler.work-stealing": False}
+    quiet = {
+        # Chunks stay where they were sent: another worker would have to prepare the head first.
+        "distributed.scheduler.work-stealing": False,
+        # Ctrl-C reaches all processes of a terminal; this one answers it and ends the others.
+        "distributed.worker.preload": ["efield.campaign.quiet_worker"],
+    }
     with (
         dask.config.set(quiet),
         LocalCluster(
@@ -106,36 +118,66 @@ class _Dispatch:
     ear: Listener
     held: dict[Any, tuple[Chunk, str]] = field(default_factory=dict)
     last: dict[str, Chunk] = field(default_factory=dict)
+    deaths: Counter[str] = field(default_factory=Counter)
+    waits: bool = False
 
     def run(self, chunks: list[Chunk]) -> Iterator[Finished]:
         """Results as they come."""
-        from distributed import wait
-
         waiting, known = list(chunks), dict[str, int]()
         while waiting or self.held:
-            known = self._look(known)
-            self._hand_out(waiting, known)
-            if not self.held:
-                sleep(_LOOK_EVERY)
-                continue
-            try:
-                done = wait(list(self.held), timeout=_LOOK_EVERY, return_when="FIRST_COMPLETED").done
-            except TimeoutError:
-                continue
+            with _connected():
+                known, given_up = self._look(known, waiting)
+                self._hand_out(waiting, known)
+                done = self._finished()
+            yield from given_up
             for future in done:
-                yield self._collect(future)
+                with _connected():
+                    finished = self._collect(future)
+                if finished is not None:
+                    yield finished
 
-    def _look(self, known: dict[str, int]) -> dict[str, int]:
-        """Addresses of the workers and their threads."""
+    def _finished(self) -> list[Any]:
+        """Chunks that are done, after a while at most."""
+        from distributed import wait
+
+        if not self.held:
+            sleep(_LOOK_EVERY)
+            return []
+        try:
+            return list(wait(list(self.held), timeout=_LOOK_EVERY, return_when="FIRST_COMPLETED").done)
+        except TimeoutError:
+            return []
+
+    def _look(self, known: dict[str, int], waiting: list[Chunk]) -> tuple[dict[str, int], list[Finished]]:
+        """Addresses of the workers and their threads; chunks of lost ones wait again, or are given up."""
         now = dict(self.client.nthreads())
         lost = [address for address in known if address not in now]
         for address in lost:
             self.last.pop(address, None)
         if lost:
             self.ear.note(f"lost {len(lost)} of {len(known)} workers; their chunks are computed again elsewhere")
-        if not now and known:
-            self.ear.note("there are no workers; waiting for some")
-        return now
+        if not now and not self.waits:
+            self.ear.note("there are no workers yet; waiting for some (Ctrl-C stops)")
+        self.waits = not now
+        given_up: list[Finished] = []
+        blamed: set[str] = set()
+        for future, (chunk, address) in list(self.held.items()):
+            # A worker may come and go between two looks: what counts is who is there now. Errors are with the
+            # scheduler, results were in the worker.
+            if address in now or future.status == "error":
+                continue
+            del self.held[future]
+            if address not in blamed and future.status != "finished":
+                # The first that it held was at work; the other waited.
+                blamed.add(address)
+                self.deaths[chunk.name] += 1
+            future.cancel()
+            if self.deaths[chunk.name] < _DEATHS:
+                waiting.insert(0, chunk)
+                continue
+            text = f"its worker died {_DEATHS} times; is there enough memory?"
+            given_up.append((chunk, None, text, ("a dead worker", 0)))
+        return now, given_up
 
     def _hand_out(self, waiting: list[Chunk], workers: dict[str, int]) -> None:
         """Give every worker something to do, and one more to come."""
@@ -152,7 +194,8 @@ class _Dispatch:
                         threads,
                         key=f"efield-{chunk.name}-{uuid4().hex}",
                         workers=[address],
-                        allow_other_workers=True,
+                        # Not elsewhere: another worker may have to prepare the head first. `_look` sees to the lost.
+                        allow_other_workers=False,
                         pure=False,
                     )
                     self.held[future] = (chunk, address)
@@ -174,15 +217,40 @@ class _Dispatch:
 
         return min(waiting, key=cost, default=None)
 
-    def _collect(self, future: Any) -> Finished:
-        from distributed import KilledWorker
+    def _collect(self, future: Any) -> Finished | None:
+        """What became of a chunk; None if its worker died before it could be fetched, which `_look` sees to."""
+        chunk, address = self.held[future]
+        if future.status == "error":
+            # Whatever went wrong over there, a missing package included: it costs this chunk, not the run.
+            error = future.exception()
+            finished: Finished = (chunk, None, f"a worker failed with {type(error).__name__}: {error}", ("a worker", 0))
+        elif (report := self._fetched(future, address)) is not None:
+            finished = (chunk, report.result, report.error, (report.process, report.heads))
+        else:
+            return None
+        del self.held[future]
+        future.release()
+        return finished
 
-        chunk, _ = self.held.pop(future)
-        try:
-            report = future.result()
-        except KilledWorker as error:
-            text = f"its worker died {error.allowed_failures + 1} times; is there enough memory?"
-            return chunk, None, text, ("a dead worker", 0)
-        finally:
-            future.release()
-        return chunk, report.result, report.error, (report.process, report.heads)
+    def _fetched(self, future: Any, address: str) -> Report | None:
+        """The result, however long it travels; None if its worker is gone, or Dask would wait for it for ever."""
+        patience = _LOOK_EVERY
+        while True:
+            try:
+                return future.result(timeout=patience)  # type: ignore[no-any-return]
+            except TimeoutError:
+                if address not in self.client.nthreads():
+                    return None
+                patience *= 2
+
+
+@contextmanager
+def _connected() -> Iterator[None]:
+    """Turns a scheduler that went away into an error that says what to do."""
+    try:
+        yield
+    except (OSError, CancelledError) as error:
+        raise SchedulerLostError(
+            "the Dask scheduler must be there until the end; instead the connection was lost. Finished chunks are "
+            "kept: start it and its workers again and run the same command again"
+        ) from error

@@ -147,6 +147,8 @@ def fixed(study: Study, facts: Survey) -> tuple[Fixed, ...]:
     ]
     places = np.array([[target.center_mm for target in head.targets] for head in facts.heads])
     found.append(Fixed("target_center_mm", ("head", "target", "axis"), places, {"units": "mm"}))
+    radii = np.array([[target.radius_mm for target in head.targets] for head in facts.heads])
+    found.append(Fixed("target_radius_mm", ("head", "target"), radii, {"units": "mm"}))
     none = (np.nan,) * 3
     ways = np.array([[target.direction or none for target in head.targets] for head in facts.heads])
     found.append(Fixed("target_direction", ("head", "target", "axis"), ways, {"units": "1"}))

@@ -18,6 +18,7 @@ from efield.campaign.study import (
     HeadEntry,
     Study,
     TargetEntry,
+    file_of,
     located,
     number_or_list,
     strict_number,
@@ -92,7 +93,7 @@ def parse_study(
     heads = _entries(whole, "heads", "path", lambda section, label: _head(section, label, base))
     loaded: dict[str, Coil] = {}
     coils = _entries(whole, "coils", "path", lambda section, label: _coil(section, label, base, loaded))
-    targets = _entries(whole, "targets", "name", _target)
+    targets = _entries(whole, "targets", "name", lambda section, label: _target(section, label, base))
     engine = _engine(whole.section("engine"), base)
     grid, poses = _placements(whole, base, len(heads))
     drive = _drive(whole.section("drive"), loaded, problems)
@@ -113,7 +114,7 @@ def parse_study(
     whole.take("title", _text, "")
     whole.close()
     if problems.found:
-        raise StudyError(name, problems.found)
+        raise StudyError(name, problems.in_order())
     place = str(output) if output is not None else located(folder, base)
     return Study(document, base, heads, coils, targets, grid, poses, drive, engine, metrics, fields, chunk, place)
 
@@ -160,7 +161,7 @@ _EXAMPLES: Final = {
 def _head(section: Section, label: str, base: Path) -> HeadEntry:
     source = section.take("path", _text, "")
     register = section.take("register", _boolean, False)
-    conductivity: tuple[tuple[int, float], ...] = section.take("conductivity", _conductivities, ())
+    conductivity = _conductivities(section.section("conductivity"))
     section.need("path")
     if source and source not in HEAD_NAMES:
         section.problems.attempt(section.place, lambda: _check_head_file(source, base), None)
@@ -185,14 +186,15 @@ def _coil(section: Section, label: str, base: Path, loaded: dict[str, Coil]) -> 
     if not source:
         return None
     entry = CoilEntry(label, source)
-    if ("/" in source or re.search(r"\.\w+$", source)) and not (base / source).is_file():
-        raise InputError(f"the coil {source} must be a file that exists; there is none at {base / source}")
+    file = file_of(source)
+    if ("/" in file or re.search(r"\.\w+$", file)) and not (base / file).is_file():
+        raise InputError(f"the coil {file} must be a file that exists; there is none at {base / file}")
     loaded[label] = entry.load(base)
     return entry
 
 
-def _target(section: Section, label: str) -> TargetEntry:
-    text = section.take("name", _target_text, None)
+def _target(section: Section, label: str, base: Path) -> TargetEntry:
+    text = section.take("name", lambda name, value: _target_text(name, value, base), None)
     center = section.take("center_mm", lambda name, value: tuple(checks.vector(name, value).tolist()), None)
     radius = section.take("radius_mm", lambda name, value: checks.positive(name, strict_number(name, value)), None)
     direction = section.take("direction", lambda name, value: tuple(checks.unit_vector(name, value).tolist()), None)
@@ -209,9 +211,9 @@ def _target(section: Section, label: str) -> TargetEntry:
     return TargetEntry(label, text, center, radius, direction)
 
 
-def _target_text(name: str, value: Any) -> str:
+def _target_text(name: str, value: Any, base: Path) -> str:
     text = _text(name, value)
-    parse_target(text)
+    parse_target(located(text, base) if file_of(text) != text else text)
     return text
 
 
@@ -227,7 +229,7 @@ def _placements(whole: Section, base: Path, heads: int) -> tuple[PlacementGrid |
     if not file:
         if "grid" not in whole.values:
             problems.add("", "grid must be given: a table with radius_mm, spacing_mm, angles_deg, ..., or with poses")
-        return problems.attempt("grid", lambda: PlacementGrid(**options), None), None
+        return _grid(options, problems), None
     if options:
         problems.add("grid.poses", f"grid.poses must stand alone; instead {', '.join(options)} are given as well")
     if heads > 1:
@@ -235,6 +237,19 @@ def _placements(whole: Section, base: Path, heads: int) -> tuple[PlacementGrid |
             "grid.poses", f"grid.poses are places on one head; instead the study has {heads} heads: use a grid"
         )
     return None, problems.attempt("grid.poses", lambda: read_poses(base / file), None)
+
+
+def _grid(options: dict[str, Any], problems: Problems) -> PlacementGrid | None:
+    """The grid; if it cannot be, everything that is wrong with its parts."""
+    try:
+        return PlacementGrid(**options)
+    except InputError as error:
+        before = len(problems.found)
+        for key, value in options.items():
+            problems.attempt(f"grid.{key}", lambda k=key, v=value: PlacementGrid(**{k: v}), None)  # type: ignore[misc]
+        if len(problems.found) == before:
+            problems.add("grid", str(error))
+    return None
 
 
 def _tilts(name: str, value: Any) -> tuple[tuple[float, float], ...]:
@@ -279,9 +294,10 @@ def _engine(section: Section, base: Path) -> EngineChoice:
     default = EngineChoice()
     kind = section.take("kind", lambda k, v: checks.choice(k, _text(k, v), KINDS), default.kind)
     values: dict[str, Any] = {"kind": kind}
+    known = section.values.get("kind", kind) == kind  # what follows from a wrong kind is not told as well
     for key, (kinds, check) in _ENGINE.items():
         value = section.take(key, check, None)
-        if key in section.values and kind not in kinds:
+        if key in section.values and known and kind not in kinds:
             section.problems.add(
                 section.name(key), f"engine.{key} must go with {' or '.join(kinds)}; the engine is {kind}"
             )
@@ -353,10 +369,14 @@ def _metrics(name: str, value: Any, known: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(metric for metric in known if metric in chosen)
 
 
-def _conductivities(name: str, value: Any) -> tuple[tuple[int, float], ...]:
-    if not isinstance(value, Mapping):
-        raise InputError(f"{name} must be a table such as {{ bone = 0.012 }} in S/m; instead received {value!r}")
-    pairs = {tissue_tag(str(key)): checks.positive(f"{name}.{key}", strict_number(name, v)) for key, v in value.items()}
+def _conductivities(section: Section) -> tuple[tuple[int, float], ...]:
+    """Tags and values in S/m of a table such as ``{ bone = 0.012 }``."""
+    pairs: dict[int, float] = {}
+    for key in section.values:
+        tag = section.problems.attempt(section.name(key), lambda k=key: tissue_tag(k), None)  # type: ignore[misc]
+        value = section.take(key, lambda name, v: checks.positive(name, strict_number(name, v)), None)
+        if tag is not None and value is not None:
+            pairs[tag] = value
     return tuple(sorted(pairs.items()))
 
 

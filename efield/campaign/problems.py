@@ -66,6 +66,10 @@ class Problems:
         """Note one problem."""
         self.found.append(Problem(place, message, line_of(self.text, place)))
 
+    def in_order(self) -> list[Problem]:
+        """By line; what has none comes last."""
+        return sorted(self.found, key=lambda one: (one.line is None, one.line or 0))
+
     def attempt(self, place: str, call: Callable[[], T], default: T) -> T:
         """The result of a call; if it raises `InputError`, that is noted and the default stands in."""
         try:

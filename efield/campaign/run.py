@@ -9,6 +9,7 @@ from efield.campaign.store import BASES, Store, writing
 from efield.campaign.study import Chunk, Study
 from efield.campaign.tables import tables_stand, write_tables
 from efield.ground.errors import EfieldError, InputError
+from efield.search.fingerprint import head_digest
 
 
 class ChunkError(EfieldError, RuntimeError):
@@ -99,6 +100,7 @@ def complete(store: Store, runner: Runner, ear: Listener) -> Outcome:
             f"(first: {damaged[0].name}): see `efield sweep check {store.folder}`, and --repair"
         )
     pending = store.pending()
+    _check_heads(store, {chunk.cell.head for chunk in pending}, ear)
     total = sum(1 for _ in store.study.chunks())
     outcome = Outcome(total, total - len(pending))
     done = store.study.count * len(store.study.cells) - sum(chunk.count for chunk in pending)
@@ -111,6 +113,7 @@ def complete(store: Store, runner: Runner, ear: Listener) -> Outcome:
             continue
         _check_same(store, chunk, result)
         store.write(chunk, result.arrays, result.made_of)
+        _say_if_inaccurate(store, chunk, result, ear)
         outcome.computed += 1
         outcome.heads[process] = heads
         done += chunk.count
@@ -125,11 +128,35 @@ def complete(store: Store, runner: Runner, ear: Listener) -> Outcome:
     return outcome
 
 
+def _check_heads(store: Store, coming: set[int], ear: Listener) -> None:
+    """Refuse heads that are no longer those of their finished chunks; those that are computed show it themselves."""
+    for number, entry in enumerate(store.study.heads):
+        if number in coming:
+            continue
+        ear.note(f"looking at head {entry.label}")
+        if head_digest(entry.load(store.study.base)) != store.facts.heads[number].digest:
+            raise InputError(
+                f"the head {entry.label} must be as it was when the store {store.folder} was begun; instead its file "
+                "changed: put the file back, or give another output folder"
+            )
+
+
+def _say_if_inaccurate(store: Store, chunk: Chunk, result: Result, ear: Listener) -> None:
+    """A basis that misses the error asked for is used all the same, but not in silence."""
+    error, wanted = result.arrays.get("certified_error"), store.study.engine.basis_tol
+    if error is not None and chunk.number == 0 and error > wanted:
+        ear.note(
+            f"the basis of {store.study.cell_name(chunk.cell)} has errors of E up to {float(error):.1e}, more than "
+            f"engine.basis_tol = {wanted:g}: allow more with engine.max_solves, or choose a smaller grid"
+        )
+
+
 def _check_same(store: Store, chunk: Chunk, result: Result) -> None:
     """Refuse a result made with other heads or coils than the store was begun with."""
     cell, facts = chunk.cell, store.facts
     head = facts.heads[cell.head]
     wanted = {"head": head.digest, "conductivity": head.conductivity, "coil": facts.coils[cell.coil]}
+    wanted["target"] = head.targets[cell.target].digest
     first = store.made_of(Chunk(cell, 0, 0, min(store.study.chunk, store.study.count)))
     if first is not None and "basis" in first:
         wanted["basis"] = first["basis"]

@@ -52,11 +52,14 @@ class Store:
     study : Study
     facts : Survey
         What the heads and coils are; chunks computed with others are refused.
+    made_with : dict of str to str
+        Versions of the packages that the store was begun with.
     """
 
     folder: Path
     study: Study
     facts: Survey
+    made_with: dict[str, str]
 
     @property
     def zarr(self) -> Path:
@@ -78,7 +81,8 @@ class Store:
 
     def pending(self) -> list[Chunk]:
         """Chunks that are not finished, in order."""
-        found = set(os.listdir(self.folder / _MARKERS))
+        markers = self.folder / _MARKERS
+        found = set(os.listdir(markers)) if markers.is_dir() else set()
         return [chunk for chunk in self.study.chunks() if f"{chunk.name}.json" not in found]
 
     @cached_property
@@ -147,16 +151,21 @@ class Store:
         left = {chunk.name for chunk in self.pending()}
         return (chunk for chunk in self.study.chunks() if chunk.name not in left)
 
-    def make_empty(self, path: Path) -> None:
-        """Write this store's Zarr store without results to a new folder."""
-        notes = {
+    @property
+    def notes(self) -> dict[str, str]:
+        """Where the results come from: versions and all settings, for the Zarr store and the table."""
+        return {
             "title": str(self.study.document.get("title", "")),
             "engine": self.study.engine.kind,
             "efield": efield.__version__,
+            **self.made_with,
             "field": "per tetrahedron, not recovered",
             "study": json.dumps(settings(self.study), sort_keys=True),
         }
-        make_empty(path, self.study, self.facts, notes)
+
+    def make_empty(self, path: Path) -> None:
+        """Write this store's Zarr store without results to a new folder."""
+        make_empty(path, self.study, self.facts, self.notes)
 
 
 @contextmanager
@@ -187,9 +196,9 @@ def writing(study: Study, progress: Callable[[str], None] | None = None) -> Iter
             disk.clear_leftovers(folder, folder / _MARKERS, folder / BASES)
             note = folder / _NOTE
             if note.exists():
-                store = Store(folder, study, _same_study(note, study))
+                store = Store(folder, study, _same_study(note, study), _read_note(note)["made_with"])
             else:
-                store = Store(folder, study, facts or survey(study))
+                store = Store(folder, study, facts or survey(study), _versions())
                 disk.write_whole(note, _json(_note_of(store)))
             (folder / _MARKERS).mkdir(exist_ok=True)
             if not store.zarr.exists():
@@ -217,7 +226,9 @@ def reading(folder: str | os.PathLike[str]) -> Store:
     note = _read_note(place / _NOTE)
     base = Path(os.path.normpath(place.absolute() / note["base"]))
     study = parse_study(note["document"], base, name=f"the study in {place / _NOTE}", output=place)
-    return Store(place, study, Survey.from_json(note["survey"]))
+    if any(note["settings"].get(name) != value for name, value in settings(study).items() if name != "efield"):
+        raise _unreadable(place / _NOTE)
+    return Store(place, study, _facts(place / _NOTE, note), note["made_with"])
 
 
 def settings(study: Study) -> dict[str, Any]:
@@ -249,15 +260,19 @@ def _note_of(store: Store) -> dict[str, Any]:
         "survey": store.facts.to_json(),
         "document": document,
         "base": os.path.relpath(study.base, store.folder.absolute()),
-        "made_with": {name: version(name) for name in ("numpy", "scipy", "numba", "zarr")},
+        "made_with": store.made_with,
     }
+
+
+def _versions() -> dict[str, str]:
+    return {name: version(name) for name in ("numpy", "scipy", "numba", "zarr")}
 
 
 def _same_study(note: Path, study: Study) -> Survey:
     """The facts of a store; refused unless it is of the same study."""
     stored = _read_note(note)
     was, now = stored["settings"], settings(study)
-    facts = Survey.from_json(stored["survey"])
+    facts = _facts(note, stored)
     changed = [name for name in dict.fromkeys([*was, *now]) if was.get(name) != now.get(name)]
     if not changed:
         pairs = zip(study.coils, facts.coils, strict=True)
@@ -277,13 +292,32 @@ def _same_study(note: Path, study: Study) -> Survey:
 def _read_note(note: Path) -> dict[str, Any]:
     try:
         found = json.loads(note.read_bytes())
-    except (OSError, ValueError) as error:
+    except FileNotFoundError as error:
         raise FileFormatError(
-            f"{note.parent} must be a store that `efield sweep` wrote; {note} cannot be read"
+            f"{note.parent} must be a store that `efield sweep` wrote; it has no {note.name}"
         ) from error
+    except (OSError, ValueError) as error:
+        raise _unreadable(note) from error
     if not isinstance(found, dict) or found.get("format") != _FORMAT:
         raise FileFormatError(f"{note} must have format {_FORMAT}; it was written by another version of efield")
+    parts = {"settings": dict, "survey": dict, "document": dict, "made_with": dict, "base": str}
+    if not all(isinstance(found.get(name), kind) for name, kind in parts.items()):
+        raise _unreadable(note)
     return found
+
+
+def _facts(note: Path, found: dict[str, Any]) -> Survey:
+    try:
+        return Survey.from_json(found["survey"])
+    except (KeyError, TypeError) as error:
+        raise _unreadable(note) from error
+
+
+def _unreadable(note: Path) -> FileFormatError:
+    return FileFormatError(
+        f"{note} must be as `efield sweep` wrote it; instead it is damaged: begin the same study with --out in another "
+        f"folder beside {note.parent}, stop it, and copy its {note.name} to here"
+    )
 
 
 def _check_ours(folder: Path) -> None:
@@ -292,7 +326,12 @@ def _check_ours(folder: Path) -> None:
     ours = {_NOTE, _ZARR, _MARKERS, BASES, _LOCK, COMPLETE, *TABLES}
     found = [path.name for path in folder.iterdir()] if folder.exists() else []
     foreign = [name for name in found if name not in ours and name[0] != "."]
-    if foreign and not (folder / _NOTE).exists():
+    if (folder / _NOTE).exists():
+        return
+    if any((folder / _MARKERS).glob("[0-9]*.json")):
+        # Of which study? To go on would mix its results with those of another.
+        raise _unreadable(folder / _NOTE)
+    if foreign:
         raise InputError(
             f"the output folder must be new, empty, or the store of this study; instead {folder} holds {foreign[0]}: "
             "choose another"

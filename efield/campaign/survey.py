@@ -36,6 +36,12 @@ class TargetFacts:
         size = len(target.tets(head))
         return cls(tuple(target.center_mm.tolist()), target.radius_mm, direction, target.note, size)
 
+    @property
+    def digest(self) -> str:
+        """Hash of all that the numbers depend on."""
+        direction = () if self.direction is None else self.direction
+        return digest(np.array([*self.center_mm, self.radius_mm, *direction]))
+
 
 @dataclass(frozen=True)
 class HeadFacts:
@@ -120,7 +126,7 @@ def _head_facts(study: Study, entry: HeadEntry, coils: list[Coil], problems: lis
 
 
 def _target_facts(study: Study, wanted: TargetEntry, head: HeadMesh) -> TargetFacts:
-    target = wanted.on(head)
+    target = wanted.on(head, study.base)
     facts = TargetFacts.of(target, head)
     if study.grid is not None:
         place_coil(head, target, 0.0, max(study.grid.distances_mm))  # is it near the scalp?

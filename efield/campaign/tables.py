@@ -73,7 +73,7 @@ def _schema(store: Store) -> "pyarrow.Schema":
     fields += [_field(name, number, "mm") for name in _CENTER]
     units = {variable.name: variable.units for variable in store.variables}
     fields += [_field(name, number, units[name]) for name in study.metrics]
-    return pyarrow.schema(fields)
+    return pyarrow.schema(fields, metadata=store.notes)
 
 
 def _field(name: str, kind: Any, units: str) -> Any:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numba
 
+import efield
 from efield.campaign.bench import Bench, Result
 from efield.campaign.plan import parse_study
 from efield.campaign.store import BASES
@@ -58,11 +59,21 @@ def work(task: dict[str, Any], threads: int) -> Report:
         head, target, coil, number, first, count = task["chunk"]
         bench, result, error = None, None, ""
         try:
+            _check_version(task["efield"])
             bench = _bench(task)
             result = bench.chunk(Chunk(Cell(head, target, coil), number, first, count))
         except EfieldError as refused:
             error = str(refused)
         return Report(result, error, f"{platform.node()}:{os.getpid()}", 0 if bench is None else bench.heads)
+
+
+def _check_version(wanted: str) -> None:
+    """Another version may compute other numbers."""
+    if efield.__version__ != wanted:
+        raise InputError(
+            f"workers must have the version of efield that runs the study, {wanted}; instead {platform.node()} has "
+            f"{efield.__version__}: install {wanted} there"
+        )
 
 
 def _bench(task: dict[str, Any]) -> Bench:

@@ -86,9 +86,21 @@ class Placements:
 
     @classmethod
     def of(cls, poses: "Placements | list[Pose]") -> "Placements":
-        """From poses; placements are returned as they are."""
+        """From poses; placements are returned as they are.
+
+        Raises
+        ------
+        InputError
+            If something in the list is no `Pose`.
+        """
         if isinstance(poses, Placements):
             return poses
+        for pose in poses:
+            if not isinstance(pose, Pose):
+                raise InputError(
+                    f"poses must be Pose objects; instead received {type(pose).__name__}: make them with "
+                    "Pose(matrix), or give a (p, 4, 4) array as Placements(matrices)"
+                )
         return cls(np.array([pose.matrix for pose in poses]).reshape(-1, 4, 4))
 
     def __len__(self) -> int:

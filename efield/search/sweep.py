@@ -27,7 +27,7 @@ _PLANE: Final = ("mm", "plane of the grid's positions: medial, anterior, outward
 
 def sweep(
     engine: Engine | Mapping[str, Engine],
-    coil: Coil | Sequence[Coil],
+    coil: Coil | Sequence[Coil] | Mapping[str, Coil],
     poses: Poses,
     *,
     target: Target | str | Mapping[str, Target | str],
@@ -43,8 +43,9 @@ def sweep(
     engine : Simulator, ReducedBasis or Reciprocal, or mapping of head names to them
         Full solves; a basis, which refuses placements it is not certified for; or adjoint solves, which give means
         only. A mapping gives the dimension `head`.
-    coil : Coil or sequence of Coil
-        That of the basis, if one is given. A sequence gives the dimension `coil`.
+    coil : Coil, sequence of Coil, or mapping of labels to Coil
+        That of the basis, if one is given. A sequence or a mapping gives the dimension `coil`; coils with the same
+        name, as from some files, need the labels of a mapping.
     poses : iterable of Pose, Placements or PlacementGrid
         A grid is laid on each head, for each coil.
     target : Target or str, or mapping of head names to them
@@ -109,7 +110,7 @@ class _Shape:
         if isinstance(engine, Mapping):
             labels["head"] = [str(name) for name in engine]
         if not isinstance(coil, Coil):
-            labels["coil"] = [one.name for one in coil]  # type: ignore[attr-defined]
+            labels["coil"] = list(_coils(coil)[0])
         return cls(tuple(labels), labels, np.ndim(didt) > 0)  # type: ignore[arg-type]
 
     def stack(self, parts: Sequence[NDArray[Any]]) -> NDArray[Any]:
@@ -121,20 +122,43 @@ class _Shape:
 def _cells(engine: Any, coil: Any, poses: Poses, target: Any, fields: bool | Target) -> Iterator[_Cell]:
     """Heads and coils, the coil running fastest."""
     engines: dict[Any, Engine] = dict(engine) if isinstance(engine, Mapping) else {None: engine}
-    coils = [coil] if isinstance(coil, Coil) else list(coil)
-    names = [one.name for one in coils]
+    for one in engines.values():
+        if not isinstance(one, Engine):
+            raise InputError(
+                f"engine must be a Simulator, ReducedBasis or Reciprocal; instead received {type(one).__name__}"
+            )
+    names, coils = _coils(coil)
     if not engines or not coils or len(set(names)) < len(names):
-        raise InputError(f"sweep needs at least one head, and coils with different names; instead received {names}")
+        raise InputError(
+            f"sweep needs at least one head, and coils with different names; instead received {list(names)}: give "
+            "coils with the same name as a mapping of labels to coils"
+        )
     if fields and len(engines) > 1:
         raise InputError("fields must be asked of one head at a time: each head has tetrahedra of its own")
     if not isinstance(poses, PlacementGrid):
-        poses = Placements.of(poses if isinstance(poses, Placements) else list(poses))
+        poses = Placements.of(poses if isinstance(poses, Placements) else _listed(poses))
     for name, one in engines.items():
         place = _target_of(one, name, target)
         region = fields if isinstance(fields, Target) else place if fields else None
         for each in coils:
             laid = poses.on(head_of(one), place, each) if isinstance(poses, PlacementGrid) else poses
             yield _Cell(one, each, laid, place, region)
+
+
+def _listed(poses: Any) -> list[Pose]:
+    if not isinstance(poses, Iterable):
+        raise InputError(f"poses must be a list of Pose, or a PlacementGrid; instead received {type(poses).__name__}")
+    return list(poses)
+
+
+def _coils(coil: Any) -> tuple[tuple[str, ...], list[Coil]]:
+    """Labels and coils."""
+    coils = dict(coil) if isinstance(coil, Mapping) else None
+    listed = list(coils.values()) if coils is not None else [coil] if isinstance(coil, Coil) else list(coil)
+    for one in listed:
+        if not isinstance(one, Coil):
+            raise InputError(f"coil must be a Coil, such as load_coil gives; instead received {one!r}")
+    return tuple(map(str, coils)) if coils is not None else tuple(one.name for one in listed), listed
 
 
 def _target_of(engine: Engine, name: object, target: object) -> Target:

@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from efield.ground.errors import InputError
 from efield.ground.units import AMPERE_PER_MICROSECOND
 from efield.viz import palette
-from efield.viz.page import LABEL_PT, TICK_PT, TITLE_PT, halo, new_page
+from efield.viz.page import LABEL_PT, TICK_PT, halo, new_page
 
 if TYPE_CHECKING:
     import xarray
@@ -18,8 +19,21 @@ if TYPE_CHECKING:
 
 SIZE: Final = (2160, 1130)
 
+_SUFFIXES: Final = (".png", ".pdf", ".svg")
+
 #: Drawn unless another is asked for: the first of these that the sweep has.
 _PREFERRED: Final = ("mean_magnitude", "mean_vector_magnitude", "along")
+
+#: What the measures are called on a map.
+_SHORT: Final = {
+    "mean_magnitude": "mean |E|",
+    "mean_vector_magnitude": "|mean E|",
+    "p50_magnitude": "median |E|",
+    "p99_magnitude": "99th percentile of |E|",
+    "max_magnitude": "maximum |E|",
+    "along": "E along the preferred direction",
+    "across": "E across the preferred direction",
+}
 
 #: Coordinates of a grid that a map needs.
 _NEEDED: Final = ("position", "u_mm", "v_mm", "angle_deg")
@@ -108,10 +122,12 @@ def save_sweep_map(
     Raises
     ------
     InputError
-        As `sweep_map`, or if the file cannot be written.
+        As `sweep_map`, or if the suffix is another, or the file cannot be written.
     """
+    from efield.ground import checks
     from efield.io.atomic import replacing
 
+    checks.choice("the suffix of a map", Path(path).suffix.lower(), _SUFFIXES)
     figure = sweep_map(dataset, measure=measure, size=size)
     with replacing(path) as temporary:
         figure.savefig(temporary)
@@ -144,13 +160,14 @@ def sweep_map(dataset: "xarray.Dataset", *, measure: str | None = None, size: tu
         raise InputError(f"measure must be one of {', '.join(map(str, dataset.data_vars))}; instead received {name!r}")
     best = best_of_positions(dataset, name)
     page = new_page(size, _title(dataset))
-    left, right = page.add_axes((0.07, 0.1, 0.38, 0.76)), page.add_axes((0.605, 0.1, 0.38, 0.76))
+    left, right = page.add_axes((0.065, 0.1, 0.385, 0.76)), page.add_axes((0.605, 0.1, 0.385, 0.76))
     medial_right = _medial_is_right(dataset)
-    note = dataset[name].attrs
-    _draw_values(page, left, best, f"{name.replace('_', ' ')} ({note.get('units', 'V/m')})")
-    left.set_title(f"largest {note.get('long_name', name)}", fontsize=LABEL_PT, pad=4)
+    short = _SHORT.get(name, name.replace("_", " "))
+    _draw_values(page, left, best, dataset[name].attrs.get("units", "V/m"))
+    left.set_title(f"{short} in the target, largest at each position", fontsize=LABEL_PT, pad=4)
     _draw_angles(right, best, signed=name in _SIGNED)
-    right.set_title("angle that gives it: the coil's y axis, away from the handle", fontsize=LABEL_PT, pad=4)
+    what = "arrows" if name in _SIGNED else "lines"
+    right.set_title(f"angle that gives it ({what} along the coil's y axis)", fontsize=LABEL_PT, pad=4)
     for axes in (left, right):
         _frame(axes, best, medial_right)
     return page
@@ -162,8 +179,9 @@ def _title(dataset: "xarray.Dataset") -> str:
 
     drive = dataset["didt"].values if "didt" in dataset.coords else dataset.attrs.get("didt")
     rate = "" if drive is None else f"dI/dt {float(drive) / AMPERE_PER_MICROSECOND:g} A/µs"
-    coil = said("coil_name") or said("coil")
-    parts = (coil, f"over {said('target')}", said("head") if "head" in dataset.coords else "", rate, said("engine"))
+    place = f"{said('coil_name') or said('coil')} over {said('target')}"
+    engine = f"{said('engine')} engine" if said("engine") else ""
+    parts = (place, said("head") if "head" in dataset.coords else "", rate, engine)
     return ", ".join(part for part in parts if part)
 
 
@@ -191,7 +209,7 @@ def _spacing(places: NDArray[np.float64]) -> float:
     return float(cKDTree(places).query(places, k=2)[0][:, 1].min()) if len(places) > 1 else 1.0
 
 
-def _draw_values(page: "Figure", axes: Any, best: BestOfPositions, label: str) -> None:
+def _draw_values(page: "Figure", axes: Any, best: BestOfPositions, units: str) -> None:
     from matplotlib.collections import PatchCollection
 
     known = np.isfinite(best.value)
@@ -204,7 +222,7 @@ def _draw_values(page: "Figure", axes: Any, best: BestOfPositions, label: str) -
     cells.set_array(best.value[known])
     axes.add_collection(cells)
     bar = page.colorbar(cells, cax=page.add_axes((0.462, 0.14, 0.013, 0.68)))
-    bar.set_label(label, fontsize=TITLE_PT, color=palette.INK)
+    bar.ax.set_title(units, fontsize=LABEL_PT, color=palette.INK, pad=4)
     bar.ax.tick_params(labelsize=LABEL_PT, length=2, width=0.5)
     bar.outline.set_linewidth(0.5)
     _mark(axes, best)

@@ -5,6 +5,7 @@ import sys
 from contextlib import redirect_stdout
 from io import StringIO
 
+import numba
 import pytest
 
 from efield.app import bases
@@ -15,6 +16,15 @@ from efield.io.gmsh import write_head
 #: A region so small that the fewest solves are enough for the error asked for.
 SMALL = ("--radius", "6", "--tilt", "3", "--distances", "4,6", "--region-radius", "20", "--max-solves", "64")
 TOL = 0.05
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread():
+    """Heads as small as these gain nothing from threads, and lose much where other programs are busy."""
+    before = numba.get_num_threads()
+    numba.set_num_threads(1)
+    yield
+    numba.set_num_threads(before)
 
 
 def run(monkeypatch, *arguments):
@@ -28,7 +38,7 @@ def run(monkeypatch, *arguments):
 def inputs(tmp_path_factory):
     """A coarse sphere and a small round coil in files, with the options that name them."""
     folder = tmp_path_factory.mktemp("inputs")
-    write_head(folder / "head.msh", sphere_head((70.0, 73.0, 79.0, 85.0), (2, 3, 4, 5), edge_mm=14.0))
+    write_head(folder / "head.msh", sphere_head((70.0, 73.0, 79.0, 85.0), (2, 3, 4, 5), edge_mm=18.0))
     (folder / "ring.toml").write_text(
         'type = "circular"\nturns = 3\ninner_diameter_mm = 40\nouter_diameter_mm = 60\n'
         "wire_width_mm = 2\nwire_height_mm = 6\ncasing_mm = 4\n"

@@ -3,6 +3,7 @@
 import json
 import sys
 
+import numba
 import pytest
 
 from efield.app.cli import main
@@ -40,6 +41,15 @@ def folder(tmp_path_factory):
     write_ccd(place / "two.ccd", Coil.from_dipoles([[-30, 0, -8], [30, 0, -8]], [[0, 0, 5], [0, 0, -5]]))
     (place / "study.toml").write_text(STUDY)
     return place
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread():
+    """Heads as small as these gain nothing from threads, and lose much where other programs are busy."""
+    before = numba.get_num_threads()
+    numba.set_num_threads(1)
+    yield
+    numba.set_num_threads(before)
 
 
 def run(monkeypatch, *arguments):
@@ -87,6 +97,36 @@ def test_show_ranks_and_draws(folder, done, monkeypatch, capsys):
     assert run(monkeypatch, "show", folder / "out", "--metric", "loudness") == 2
 
 
+def test_show_looks_at_the_cells_that_are_named(folder, done, monkeypatch, capsys):
+    assert run(monkeypatch, "show", folder / "out", "--coil", "a", "--json") == 0
+    assert {row["coil"] for row in json.loads(capsys.readouterr().out)["best"]} == {"a"}
+    assert run(monkeypatch, "show", folder / "out", "--coil", "a", "--top", "2") == 0
+    printed = capsys.readouterr().out
+    # What is the same in all rows stands above them, and where the coil is fits beside the metric.
+    for words in ("ball, hand, a", "mean_vector_magnitude", "angle_deg", "u_mm", "toward medial"):
+        assert words in printed
+    assert run(monkeypatch, "show", folder / "out", "--coil", "c") == 2
+    assert "coil must be one of b, a" in capsys.readouterr().err
+    assert run(monkeypatch, "show", folder / "out", "--map", folder / "map.xyz") == 2
+    assert "suffix" in capsys.readouterr().err
+
+
+def test_ctrl_c_says_how_to_go_on_with_the_same_options(folder, monkeypatch, capsys, tmp_path):
+    def interrupted(bench, chunk, progress=None):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("efield.campaign.bench.Bench.chunk", interrupted)
+    assert run(monkeypatch, folder / "study.toml", "--out", tmp_path / "else where") == 130
+    said = capsys.readouterr().err
+    assert "0 of 4 chunks are finished" in said
+    assert said.rstrip().endswith(f"efield sweep {folder}/study.toml --out '{tmp_path}/else where'")
+
+
+def test_a_log_says_once_that_all_is_done(folder, done, monkeypatch, capsys, tmp_path):
+    assert run(monkeypatch, folder / "study.toml", "--out", tmp_path / "again") == 0
+    assert capsys.readouterr().err.count("sweep: 30 of 30 placements") == 1
+
+
 def test_a_store_is_good_whatever_the_order_of_its_labels(folder, done, monkeypatch, capsys):
     assert run(monkeypatch, "check", folder / "out", "--json") == 0
     assert json.loads(capsys.readouterr().out)["good"]
@@ -125,7 +165,7 @@ def test_new_writes_a_study_that_is_right_and_never_over_another(monkeypatch, ca
 
 @pytest.mark.parametrize(
     "arguments",
-    [("missing.toml",), ("show", "nowhere"), ("check", "nowhere"), ("study.toml", "--probe")],
+    [("missing.toml",), ("shw",), ("show", "nowhere"), ("check", "nowhere"), ("study.toml", "--probe")],
 )
 def test_wrong_calls_are_errors_of_one_line(folder, monkeypatch, capsys, arguments):
     monkeypatch.chdir(folder)

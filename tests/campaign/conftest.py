@@ -4,6 +4,7 @@ import hashlib
 from pathlib import Path
 from shutil import copytree
 
+import numba
 import numpy as np
 import pytest
 
@@ -14,6 +15,16 @@ from efield.coils.model import Coil
 from efield.head.spheres import sphere_head
 from efield.io.ccd import write_ccd
 from efield.io.gmsh import write_head
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread():
+    """Heads as small as these gain nothing from threads, and lose much where other programs are busy."""
+    before = numba.get_num_threads()
+    numba.set_num_threads(1)
+    yield
+    numba.set_num_threads(before)
+
 
 STUDY = """
 title = "small"
@@ -76,6 +87,7 @@ def made_up(store, chunk):
             arrays[variable.name] = rng.integers(0, 1000, shape).astype(variable.dtype)
     facts = store.facts.heads[chunk.cell.head]
     made_of = {"head": facts.digest, "conductivity": facts.conductivity, "coil": store.facts.coils[chunk.cell.coil]}
+    made_of["target"] = facts.targets[chunk.cell.target].digest
     return Result(arrays, made_of)
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from efield.campaign.plan import parse_study, read_study
 from efield.campaign.problems import StudyError, line_of
+from efield.campaign.study import file_of
 from efield.campaign.survey import survey
 from efield.ground.errors import FileFormatError
 from efield.head.spheres import sphere_head
@@ -39,7 +40,7 @@ def test_everything_wrong_is_listed_at_once_with_its_line(study_file):
         "coils.ring": "magstim-70mm-figure8",
         "targets.hand.name": "m1-hand-left",
         "grid.spacing": "did you mean 'spacing_mm'?",
-        "grid": "radius_mm must be between 0",
+        "grid.radius_mm": "radius_mm must be between 0",
         "drive": "together",
         "output.chunk": "whole number",
         "output.metrics": "mean_magnitude",
@@ -62,10 +63,10 @@ BAD = {
     "text for a number": (("chunk = 8", 'chunk = "8"'), "output.chunk", "whole number"),
     "a boolean for a number": (("radius_mm = 6\n", "radius_mm = true\n"), "grid.radius_mm", "must be a number"),
     "a range that leads away": (("step = 45", "step = -45"), "grid.angles_deg", "lead from start to stop"),
-    "an angle twice": (("{ start = 0, stop = 135, step = 45 }", "[0, 45, 0]"), "grid", "each value once"),
+    "an angle twice": (("{ start = 0, stop = 135, step = 45 }", "[0, 45, 0]"), "grid.angles_deg", "each value once"),
     "a drive twice": (("[1e6, -5e7]", "[1e6, 1e6]"), "drive", "different"),
     "a nan": (("didt = [1e6, -5e7]", "didt = nan"), "drive.didt", "finite"),
-    "an unknown tissue": (("bone = 0.02", "bonne = 0.02"), "heads.b.conductivity", "bone"),
+    "an unknown tissue": (("bone = 0.02", "bonne = 0.02"), "heads.b.conductivity.bonne", "bone"),
     "a label that is no file name": (("a = ", '"../a" = '), "heads.../a", "letters, digits"),
     "no head": (("[heads]", "[heads]\n[unused]"), "heads", "at least one"),
     "an option of another engine": (("[drive]", "[engine]\nbasis_tol = 0.1\n[drive]"), "engine.basis_tol", "reduced"),
@@ -170,3 +171,36 @@ def test_what_a_head_lacks_is_listed_for_all_targets(study_file):
 def test_lines_are_found_in_tables_and_inline():
     text = "[a]\nx = 1\n# x = 2\n[b]\nx = { y = 1 }\n"
     assert [line_of(text, place) for place in ("a.x", "b.x", "b.x.y", "b.z", "c")] == [2, 5, 5, 4, None]
+
+
+def test_every_part_that_is_wrong_is_told_and_no_consequences_of_it(study_file):
+    path = study_file(
+        ("bone = 0.02", "bonne = 0.02, csf = -1, scalp = 0.4"),
+        ("radius_mm = 6\n", "radius_mm = 99\n"),
+        ("spacing_mm = 6", "spacing_mm = 0"),
+        ("[output]", '[engine]\nkind = "recprocal"\nbasis_tol = 0.01\n[output]'),
+    )
+    found = _all(path)
+    assert [problem.place for problem in found] == [
+        "heads.b.conductivity.bonne",
+        "heads.b.conductivity.csf",
+        "grid.radius_mm",
+        "grid.spacing_mm",
+        "engine.kind",
+    ]
+    lines = [problem.line for problem in found]
+    assert lines == sorted(lines)
+
+
+def test_files_of_coils_and_caps_are_looked_up_from_the_folder_of_the_study(study_file, files, tmp_path, monkeypatch):
+    (tmp_path / "cap.csv").write_text("Electrode,-51.0,0.0,70.0,mine\n")
+    path = study_file(("[targets]", '[targets]\ncap = { name = "cap.csv:mine", radius_mm = 20 }'))
+    monkeypatch.chdir(files)
+    facts = survey(read_study(path))
+    assert "mine" in facts.heads[0].targets[0].note
+    assert [file_of(text) for text in ("a/b.tcd:stimulator=1", "cap.csv:C3", "C3", "x.ccd")] == [
+        "a/b.tcd",
+        "cap.csv",
+        "C3",
+        "x.ccd",
+    ]

@@ -1,24 +1,32 @@
 """A store survives being killed at any step, tells damage from work that is left, and has one writer at a time."""
 
 import errno
+import json
 import os
 import subprocess
 import sys
 import time
 from pathlib import Path
+from shutil import rmtree
 
+import numpy as np
+import pyarrow.parquet
 import pytest
 import xarray
 
 from efield.campaign import disk
+from efield.campaign.estimate import estimate
 from efield.campaign.integrity import check, repair
 from efield.campaign.lock import Lock
 from efield.campaign.plan import read_study
-from efield.campaign.run import ChunkError, run
-from efield.campaign.store import writing
+from efield.campaign.run import ChunkError, Silent, run
+from efield.campaign.store import reading, writing
 from efield.coils.model import Coil
 from efield.ground.errors import FileFormatError, InputError
+from efield.head.spheres import sphere_head
 from efield.io.ccd import write_ccd
+from efield.io.gmsh import write_head
+from tests.campaign.conftest import made_up
 
 
 class Killed(BaseException):
@@ -241,5 +249,95 @@ def test_folders_of_others_are_left_alone(study, pretend):
     with pytest.raises(InputError, match=r"holds thesis\.txt"):
         run(study, pretend)
     assert [path.name for path in out.iterdir()] == ["thesis.txt"]
-    with pytest.raises(FileFormatError, match=r"study\.json cannot be read"):
+    with pytest.raises(FileFormatError, match=r"it has no study\.json"):
         check(out)
+
+
+def test_a_head_file_that_changed_is_refused_also_when_all_is_finished(study_file, pretend, files, tmp_path):
+    copy = tmp_path / "copy.msh"
+    copy.write_bytes((files / "sphere.msh").read_bytes())
+    path, out = study_file((f'a = "{files}/sphere.msh"', f'a = "{copy}"')), tmp_path / "other"
+    run(read_study(path, out), pretend)
+    write_head(copy, sphere_head(edge_mm=19.0))
+    with pytest.raises(InputError, match="head a must be as it was"):
+        run(read_study(path, out), pretend)
+
+
+def test_a_result_at_another_place_is_refused(study, pretend):
+    def other(store, chunks, ear):
+        for chunk, result, error, who in pretend(store, chunks, ear):
+            result.made_of["target"] = "0" * 32
+            yield chunk, result, error, who
+
+    with pytest.raises(InputError, match=r"a\.hand\.two .* its target changed"):
+        run(study, other)
+
+
+NOTES = {
+    "cut": lambda note: os.truncate(note, 500),
+    "without its parts": lambda note: note.write_text('{"format": 1}'),
+    "with another number": lambda note: note.write_text(
+        note.read_text().replace('"radius_mm": 20', '"radius_mm": 21', 1)
+    ),
+    "with a part that is no survey": lambda note: note.write_text(note.read_text().replace('"tets"', '"tots"', 1)),
+}
+
+
+@pytest.mark.parametrize("case", NOTES)
+def test_a_damaged_study_note_is_an_error_that_says_what_to_do(whole, case):
+    NOTES[case](whole / "study.json")
+    with pytest.raises(FileFormatError, match=r"study\.json must be as .* copy its study\.json"):
+        check(whole)
+
+
+def test_chunks_whose_study_is_not_known_are_not_mixed_with_others(study_file, whole, pretend, contents):
+    (whole / "study.json").unlink()
+    before = contents(whole)
+    with pytest.raises(FileFormatError, match=r"study\.json must be"):
+        run(read_study(study_file(), whole), pretend)
+    assert contents(whole) == before
+
+
+def test_a_store_that_lost_its_markers_is_unfinished(whole, pretend, contents):
+    expected = contents(whole)
+    rmtree(whole / "chunks")
+    assert check(whole).pending == 6
+    repair(whole, pretend)
+    assert contents(whole) == expected
+
+
+def test_store_and_table_say_where_they_come_from(whole):
+    with xarray.open_zarr(whole / "sweep.zarr", chunks=None) as data:
+        notes, radius = dict(data.attrs), data.target_radius_mm
+    assert radius.values.tolist() == [[20.0], [20.0]]
+    assert radius.attrs["units"] == "mm"
+    assert {"efield", "numpy", "numba", "scipy", "zarr", "engine", "study"} <= set(notes)
+    assert json.loads(notes["study"])["engine.tol"] == 1e-8
+    table = pyarrow.parquet.read_schema(whole / "table.parquet").metadata
+    assert {name: table[name.encode()].decode() for name in notes if name != "coordinates"} == {
+        name: text for name, text in notes.items() if name != "coordinates"
+    }
+
+
+def test_a_store_takes_no_more_room_than_the_dry_run_says(whole):
+    store = reading(whole)
+    taken = sum(path.stat().st_blocks * 512 for path in [whole, *whole.rglob("*")])
+    found = estimate(store.study, store.facts).bytes
+    assert taken <= found < 4 * taken
+
+
+def test_a_basis_that_misses_the_error_asked_for_is_named(study_file, tmp_path):
+    path = study_file(("[drive]", '[engine]\nkind = "reduced"\nbasis_tol = 1e-3\n[drive]'))
+
+    def inaccurate(store, chunks, ear):
+        for chunk in chunks:
+            result = made_up(store, chunk)
+            result.arrays["certified_error"] = np.array(2e-3 if chunk.cell.head else 5e-4)
+            yield chunk, result, "", ("test", 1)
+
+    notes = []
+    ear = Silent()
+    ear.note = notes.append
+    run(read_study(path, tmp_path / "out"), inaccurate, ear)
+    (said,) = [note for note in notes if "basis_tol" in note]
+    assert said.startswith("the basis of b.hand.two has errors of E up to 2.0e-03")

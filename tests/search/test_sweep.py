@@ -123,6 +123,9 @@ def test_a_grid_brings_its_coordinates_and_several_coils_and_heads_their_dimensi
     assert list(table["head"].values) == ["first", "second"]
     assert list(table["coil"].values) == [coil.name, small.name]
     np.testing.assert_array_equal(table.along[0], table.along[1])
+    labelled = sweep(adjoint, {"one": small, "other": small}, grid, target=target)
+    assert list(labelled["coil"].values) == ["one", "other"]
+    np.testing.assert_array_equal(labelled.along[0], labelled.along[1])
     one = sweep(adjoint, small, grid, target=target)
     np.testing.assert_array_equal(one.along, table.along[0, 1])
     assert one.u_mm.attrs["units"] == "mm"
@@ -144,6 +147,13 @@ def test_fields_on_request_are_those_of_the_solves(sim, basis, adjoint, head, co
 def test_sweeps_that_mean_nothing_are_refused(sim, basis, adjoint, coil, poses, target):
     with pytest.raises(InputError, match="different names"):
         sweep(adjoint, [coil, coil], poses, target=target)
+    for wrong in (np.eye(4), poses[0]):
+        with pytest.raises(InputError, match="poses must be"):
+            sweep(adjoint, coil, wrong, target=target)
+    with pytest.raises(InputError, match="engine must be"):
+        sweep("sphere", coil, poses, target=target)
+    with pytest.raises(InputError, match="coil must be a Coil"):
+        sweep(adjoint, "two.ccd", poses, target=target)
     other = Target("elsewhere", target.center_mm, 5.0, direction=target.direction)
     with pytest.raises(InputError, match="adjoint problems"):
         sweep(adjoint, coil, poses, target=other)

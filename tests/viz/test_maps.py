@@ -69,7 +69,7 @@ def test_the_picture_says_what_it_shows(tmp_path):
     figure = sweep_map(table())
     texts = [text.get_text() for text in figure.texts] + [axes.get_title() for axes in figure.axes]
     words = " ".join(texts + [axes.get_ylabel() for axes in figure.axes])
-    for expected in ("ring", "hand", "2 A/µs", "volume mean of |E|", "V/m"):
+    for expected in ("ring", "hand", "2 A/µs", "mean |E| in the target", "V/m"):
         assert expected in words
     save_sweep_map(tmp_path / "map.png", table())
     assert (tmp_path / "map.png").read_bytes().startswith(b"\x89PNG")
@@ -91,3 +91,9 @@ def test_a_sweep_that_is_no_map_is_refused():
         sweep_map(data.assign(mean_magnitude=data.mean_magnitude * np.nan))
     with pytest.raises(InputError, match="measure must be one of"):
         sweep_map(data, measure="loudness")
+
+
+def test_a_suffix_that_is_no_picture_is_refused(tmp_path):
+    with pytest.raises(InputError, match=r"suffix of a map must be one of \.png"):
+        save_sweep_map(tmp_path / "map.xyz", table())
+    assert not list(tmp_path.iterdir())
