@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from efield.ground.errors import FileFormatError, InputError
 from efield.ground.pose import Pose
 from efield.io.cursor import file_bytes, numbers
+from efield.io.npy import mapped_array
 
 SUFFIXES: Final = (".npy", ".csv", ".txt")
 _LARGEST_BYTES: Final = 1 << 30
@@ -44,11 +45,7 @@ def read_poses(path: str | PathLike[str]) -> NDArray[np.float64]:
 
 
 def _npy(file: Path) -> NDArray[np.float64]:
-    try:
-        # Mapped, not read: the header may state any size. Objects would be pickles.
-        mapped = np.load(file, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError, SyntaxError) as error:
-        raise FileFormatError(f"{file} must be a .npy file of numbers that exists; instead: {error}") from error
+    mapped = mapped_array(file)
     if mapped.dtype.kind not in "fiu" or mapped.shape[1:] not in ((4, 4), (16,)):
         raise FileFormatError(f"{file} must have shape (p, 4, 4) or (p, 16); instead {mapped.dtype} {mapped.shape}")
     return np.array(mapped, np.float64)

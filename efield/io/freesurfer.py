@@ -51,7 +51,7 @@ def _placement(cursor: Cursor) -> tuple[NDArray[np.float64], NDArray[np.float64]
     head = next((words for words in _HEADS if tail.startswith(np.array(words, ">i4").tobytes())), None)
     lines = [] if head is None else tail[4 * len(head) :].decode("latin1").splitlines()
     entries = {key.strip(): value.split("#")[0].split() for key, _, value in (line.partition("=") for line in lines)}
-    if entries.get("valid", [""])[0] != "1":
+    if entries.get("valid", [])[:1] != ["1"]:
         raise cursor.error(
             "a FreeSurfer surface must say where its volume lies; instead it does not: convert it with "
             "mris_convert --to-scanner lh.pial lh.pial.gii"
