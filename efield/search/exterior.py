@@ -32,6 +32,9 @@ _MARGIN_MM: Final = 60.0
 _STEP_MM: Final = 2.5
 _REACH_MM: Final = 10.0
 
+#: Threads of the FFT. A fixed number: the bits must not depend on how many cores there are.
+_WORKERS: Final = 2
+
 #: Largest and smallest half width of a leaf (mm).
 _LARGEST_MM: Final = 60.0
 _SMALLEST_MM: Final = 2.0
@@ -126,11 +129,11 @@ def _convolve(lattice: FloatArray, step: float) -> None:
     """Replace sources on a lattice (s, s, s, c) by the smooth part of their potential."""
     size = len(lattice)
     padded = next_fast_len(2 * size, real=True)
-    kernel = rfftn(kernels.smoothed_on(padded, step, _REACH_MM * 1e-3), workers=1)
+    kernel = rfftn(kernels.smoothed_on(padded, step, _REACH_MM * 1e-3), workers=_WORKERS)
     for component in np.moveaxis(lattice, 3, 0):
-        spectrum = rfftn(component, (padded,) * 3, workers=1)
+        spectrum = rfftn(component, (padded,) * 3, workers=_WORKERS)
         spectrum *= kernel
-        component[:] = irfftn(spectrum, (padded,) * 3, workers=1)[:size, :size, :size]
+        component[:] = irfftn(spectrum, (padded,) * 3, workers=_WORKERS)[:size, :size, :size]
 
 
 def _cubes(sources: FloatArray) -> tuple[FloatArray, NDArray[np.intp], NDArray[np.intp]]:
