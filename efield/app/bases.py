@@ -71,14 +71,13 @@ def build(
     gaps = _pair("--distances", distances)
     if out.exists():
         raise InputError(f"OUT must be a folder that does not exist yet; instead {out} does: delete it, or rename")
-    steps, solves = Steps(2), out.with_name(f"{out.name}.solves")
-    sim, maker = _prepared(head, coil, parse_conductivity(tuple(conductivity or ()), conductivity_table), steps)
-    over = named_target(sim.head, target)
+    solves = out.with_name(f"{out.name}.solves")
+    sim, maker = _prepared(head, coil, parse_conductivity(tuple(conductivity or ()), conductivity_table), Steps(2))
     with Bar("building", max_solves, "solves") as bar:
         basis = ReducedBasis.build(
             sim,
             maker,
-            over,
+            named_target(sim.head, target),
             radius_mm=radius,
             tilt_deg=tilt,
             distance_mm=gaps,

@@ -5,7 +5,6 @@ import sys
 from contextlib import redirect_stdout
 from io import StringIO
 
-import numba
 import pytest
 
 from efield.app import bases
@@ -18,13 +17,7 @@ SMALL = ("--radius", "6", "--tilt", "3", "--distances", "4,6", "--region-radius"
 TOL = 0.05
 
 
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    """Heads as small as these gain nothing from threads, and lose much where other programs are busy."""
-    before = numba.get_num_threads()
-    numba.set_num_threads(1)
-    yield
-    numba.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def run(monkeypatch, *arguments):

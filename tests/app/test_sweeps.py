@@ -3,7 +3,6 @@
 import json
 import sys
 
-import numba
 import pytest
 
 from efield.app.cli import main
@@ -43,13 +42,7 @@ def folder(tmp_path_factory):
     return place
 
 
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    """Heads as small as these gain nothing from threads, and lose much where other programs are busy."""
-    before = numba.get_num_threads()
-    numba.set_num_threads(1)
-    yield
-    numba.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def run(monkeypatch, *arguments):

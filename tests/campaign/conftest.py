@@ -4,7 +4,6 @@ import hashlib
 from pathlib import Path
 from shutil import copytree
 
-import numba
 import numpy as np
 import pytest
 
@@ -18,12 +17,8 @@ from efield.io.gmsh import write_head
 
 
 @pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    """Heads as small as these gain nothing from threads, and lose much where other programs are busy."""
-    before = numba.get_num_threads()
-    numba.set_num_threads(1)
-    yield
-    numba.set_num_threads(before)
+def small_heads(one_thread):
+    """Here all are."""
 
 
 STUDY = """
