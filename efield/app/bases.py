@@ -141,7 +141,7 @@ def check(
     coil: AnyCoilOption = "magstim-70mm-figure8",
     conductivity: ConductivityOption = None,
     conductivity_table: ConductivityTableOption = None,
-    placements: Annotated[int, typer.Option(help="Fresh placements to solve in full.")] = 16,
+    placements: Annotated[int, typer.Option(min=1, help="Fresh placements to solve in full.")] = 16,
     seed: Annotated[int, typer.Option(help="Another seed draws other placements.")] = 1,
     as_json: JsonOption = False,
 ) -> None:

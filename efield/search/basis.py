@@ -21,12 +21,13 @@ from efield.coils.primary import dadt
 from efield.ground import checks
 from efield.ground.errors import InputError
 from efield.ground.pose import Pose
-from efield.kernels.percentile import focality as focal_volumes
+from efield.search import given
 from efield.search.build import FEWEST, FRESH, MOST, AnyCoil, Plan, certified, grow
 from efield.search.certificate import Certificate
 from efield.search.fingerprint import coil_digest, made_with
 from efield.search.loops import wire_distance
-from efield.search.measures import FOCALITY, PEAK_PERCENTILE, Measures
+from efield.search.measures import FOCALITY, Measures
+from efield.search.measures import focality as focality_of
 from efield.search.modes import WIDTH, LinearModel
 from efield.search.places import Places, Reader
 from efield.search.primary import sample
@@ -137,24 +138,21 @@ class ReducedBasis:
             If an argument is out of range, the target's tissue does not lie in the region, or the checkpoint was made
             with other settings.
         """
+        given.simulator(sim), given.target("region", region)
         checks.in_range("tol", tol, 1e-6, 0.5)
-        checks.in_range("max_solves", max_solves, FEWEST, MOST)
+        limit, start = given.whole("max_solves", max_solves, FEWEST, MOST), given.whole("seed", seed, 0)
         checks.in_range("clearance_mm", clearance_mm, 1.0, 50.0)
-        if isinstance(coil, str):
-            checks.choice("coil", coil, ('any" or a Coil', "any"))
-        single = coil if isinstance(coil, Coil) else None
+        single = given.coil_or_any(coil)
         scalp_region = ScalpRegion.around(sim.head, region, radius_mm, tilt_deg, distance_mm)
         places = Places.near(sim.head, region, region_radius_mm, at, field)
         points = sample_points(sim.head, scalp_region, region, COUNT if single else COUNT_ANY)
         settings = made_with(sim, single) | {
             "target": repr((region.center_mm.tolist(), region.radius_mm, region.tags)),
-            "placements": repr((float(radius_mm), float(tilt_deg), scalp_region.distance_mm, int(seed))),
+            "placements": repr((float(radius_mm), float(tilt_deg), scalp_region.distance_mm, start)),
             "places": repr((at, places.field, len(places.numbers), region_radius_mm)),
-            "limits": repr((float(clearance_mm) if single is None else None, int(max_solves))),
+            "limits": repr((float(clearance_mm) if single is None else None, limit)),
         }
-        plan = Plan(
-            sim, single, region, scalp_region, places, points, float(clearance_mm), tol, int(max_solves), int(seed)
-        )
+        plan = Plan(sim, single, region, scalp_region, places, points, float(clearance_mm), tol, limit, start)
         built = grow(plan, settings, None if checkpoint is None else Path(checkpoint), progress)
         return cls(
             sim,
@@ -182,13 +180,20 @@ class ReducedBasis:
         InputError
             If the basis is for another coil, or is for any and none is given.
         """
-        if self.coil is None:
-            if coil is None:
+        if coil is None:
+            if self.coil is None:
                 raise InputError("coil must be given to a basis that serves any coil; instead received none")
-            return coil
-        if coil is None or coil is self.coil or coil_digest(coil) == self.settings["coil"]:
             return self.coil
-        raise InputError(f"coil must be the one the basis was built for; build a basis for {coil.name}")
+        given.coil(coil)
+        if self.coil is None:
+            return coil
+        if coil is self.coil or coil_digest(coil) == self.settings["coil"]:
+            return self.coil
+        what = "another coil of the same name" if coil.name == self.coil.name else repr(coil.name)
+        raise InputError(
+            f"coil must be the one the basis was built for, {self.coil.name!r}; instead received {what}: build a basis "
+            "for it"
+        )
 
     def outside(self, pose: Pose, coil: Coil | None = None) -> str:
         """By how much a placement leaves what the basis is certified for, in words; empty if it does not.
@@ -199,7 +204,7 @@ class ReducedBasis:
         coil : Coil, optional
             Needed with a basis for any coil.
         """
-        return self._sampled(pose, 1e6, self.serves(coil))[1]
+        return self._sampled(given.pose(pose), UNIT_DIDT, self.serves(coil))[1]
 
     def field(self, pose: Pose, didt: float = 1e6, *, coil: Coil | None = None, outside: str = "raise") -> RegionField:
         """The field of one placement, as `Simulator.solve` gives it up to the certificate's error.
@@ -220,7 +225,7 @@ class ReducedBasis:
         """
         checks.choice("outside", outside, ("raise", "solve"))
         rate, maker = checks.number("didt", didt), self.serves(coil)
-        sampled, by = self._sampled(pose, rate, maker)
+        sampled, by = self._sampled(given.pose(pose), rate, maker)
         if by and outside == "raise":
             raise _outside_error(by)
         e = self._solved(maker, pose, rate) if by else self.model(sampled).reshape(-1, 3)
@@ -234,6 +239,7 @@ class ReducedBasis:
         *,
         coil: Coil | None = None,
         focality: bool = False,
+        outside: str = "raise",
     ) -> dict[str, NDArray[np.float64]]:
         """Measures of many placements (see `efield.search.measures`), each (p,).
 
@@ -249,22 +255,27 @@ class ReducedBasis:
             Needed with a basis for any coil; else it must be the basis's own.
         focality : bool
             Also the measures of the whole region (`efield.search.measures.FOCALITY`), which touch all its gray matter.
+        outside : {"raise", "solve"}
+            What to do with poses outside the certified region: refuse them all, or solve each of them in full.
 
         Raises
         ------
         InputError
-            If a pose is outside the certified region, or part of the target is outside the basis.
+            If a pose is outside the certified region and `outside` is "raise", or part of the target is outside the
+            basis.
         """
-        all_poses, rate, maker = list(poses), checks.number("didt", didt), self.serves(coil)
-        measures, rows = self._at(target or self.target)
+        checks.choice("outside", outside, ("raise", "solve"))
+        all_poses, rate, maker = given.poses(poses), checks.number("didt", didt), self.serves(coil)
+        measures, rows = self._at(self.target if target is None else given.target("target", target))
         gray = np.flatnonzero(self.places.gray)
         found, focal = np.empty((len(all_poses), len(measures.names))), np.empty(len(all_poses))
         for first in range(0, len(all_poses), WIDTH):
             batch = slice(first, first + WIDTH)
-            sampled = self._batch(all_poses[batch], first, rate, maker)
-            found[batch] = measures.of_many(self.model.expanded(sampled, rows))
+            sampled, solved = self._batch(all_poses[batch], first, rate, maker, outside)
+            found[batch] = measures.of_many(self._expanded(sampled, solved, rows))
             if focality:
-                focal[batch] = self._focality(self.model.expanded(sampled, gray), gray)
+                e = self._expanded(sampled, solved, gray)
+                focal[batch] = focality_of(e, self.places.weights[gray], self.places.at)
         table = dict(zip(measures.names, found.T, strict=True))
         return table | dict.fromkeys(FOCALITY, focal) if focality else table
 
@@ -283,22 +294,11 @@ class ReducedBasis:
         Certificate
             With the tolerance and the solves of the basis's own.
         """
-        if not isinstance(n, int) or n < 1:
-            raise InputError(f"n must be at least 1; instead received {n!r}")
+        given.whole("n", n, 1)
         clearance = self.any_coil.clearance_mm if self.any_coil else 1.0
-        tol, solves = self.certificate.tol, self.certificate.solves
-        plan = Plan(
-            self.sim,
-            self.coil,
-            self.target,
-            self.region,
-            self.places,
-            self.points_mm,
-            clearance,
-            tol,
-            solves,
-            int(seed),
-        )
+        tol, solves, start = self.certificate.tol, self.certificate.solves, given.whole("seed", seed, 0)
+        where = (self.target, self.region, self.places, self.points_mm)
+        plan = Plan(self.sim, self.coil, *where, clearance, tol, solves, start)
         inside = [
             (coil, pose) for coil, pose in plan.tests(FRESH, 2 * n) if not self._sampled(pose, UNIT_DIDT, coil)[1]
         ]
@@ -334,19 +334,29 @@ class ReducedBasis:
     def _last(self) -> dict[Target, tuple[Measures, NDArray[np.intp]]]:
         return {}
 
-    def _batch(self, poses: list[Pose], first: int, didt: float, coil: Coil) -> FloatArray:
-        columns = []
-        for number, pose in enumerate(poses, first):
+    def _batch(
+        self, poses: list[Pose], first: int, didt: float, coil: Coil, outside: str
+    ) -> tuple[FloatArray, dict[int, FloatArray]]:
+        """Samples (p, s * 3) of some placements, and the full solves (k, 3) of those that are outside."""
+        columns, solved = np.zeros((len(poses), 3 * len(self.points_mm))), {}
+        for number, pose in enumerate(poses):
             sampled, by = self._sampled(pose, didt, coil)
-            if by:
-                raise _outside_error(f"pose {number}: {by}")
-            columns.append(sampled)
-        return np.stack(columns)
+            if not by:
+                columns[number] = sampled
+            elif outside == "raise":
+                raise _outside_error(f"pose {first + number}: {by}")
+            else:
+                solved[number] = self._solved(coil, pose, didt)
+        return columns, solved
 
-    def _focality(self, e: NDArray[np.float32], gray: NDArray[np.intp]) -> FloatArray:
-        """(p,) cm3 (cm2 on a surface) of gray matter of the region that fields (p, k, 3) reach."""
-        unit = 1e-3 if self.places.at == "tets" else 1e-2
-        return unit * np.asarray(focal_volumes(e, self.places.weights[gray], PEAK_PERCENTILE, 0.5))
+    def _expanded(
+        self, sampled: FloatArray, solved: dict[int, FloatArray], rows: NDArray[np.intp]
+    ) -> NDArray[np.float32]:
+        """E (p, k', 3) at some of the places, of the model or of a full solve."""
+        e = self.model.expanded(sampled, rows)
+        for number, full in solved.items():
+            e[number] = full[rows]
+        return e
 
     def _solved(self, coil: Coil, pose: Pose, didt: float) -> FloatArray:
         primary = dadt(coil, pose, self.sim.problem.nodes_mm, didt)[..., None]
@@ -380,7 +390,7 @@ class ReducedBasis:
         """
         from efield.search.storage import load
 
-        return load(path, sim, coil if isinstance(coil, Coil) else None)
+        return load(path, given.simulator(sim), None if coil is None else given.coil_or_any(coil))
 
 
 def _outside_error(by: str) -> InputError:

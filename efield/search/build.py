@@ -207,7 +207,7 @@ def certified(
     seen = samples(held, plan.points_mm, UNIT_DIDT)
     measures = plan.places.measures(plan.sim.head, plan.target)
     names = [coil.name for coil, _ in held]
-    return certify(model.fields(seen), exact, plan.places.weights, measures, plan.tol, solves, names), seen
+    return certify(model.fields(seen), exact, plan.places, measures, plan.tol, solves, names), seen
 
 
 def _widened(region: ScalpRegion, poses: list[Pose]) -> ScalpRegion:

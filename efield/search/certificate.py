@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from efield.search.measures import Measures
+from efield.search.measures import FOCALITY, Measures, focality
+from efield.search.places import Places
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class Certificate:
     pointwise : Spread
         Largest difference of |E| in any tetrahedron over the largest |E| of that placement.
     measures : dict of str to Spread
-        Error of each target measure over the full solve's mean magnitude.
+        Error of each target measure over the full solve's mean magnitude, and of the focality over its own value.
     coils : dict of str to Spread
         Error of E for each coil it was tested with, if there are several.
     """
@@ -84,7 +85,7 @@ class Certificate:
 def certify(
     fast: NDArray[np.floating],
     full: NDArray[np.floating],
-    weights: NDArray[np.float64],
+    places: Places,
     target: tuple[Measures, NDArray[np.intp]],
     tol: float,
     solves: int,
@@ -96,12 +97,14 @@ def certify(
     """
     measures, rows = target
     pairs = list(zip(fast, full, strict=True))
-    errors = np.array([_relative(a, b, weights) for a, b in pairs])
+    errors = np.array([_relative(a, b, places.weights) for a, b in pairs])
     pointwise = np.array([_pointwise(a, b) for a, b in pairs])
     exact = measures.of_many(full[:, rows].astype(np.float64))
     error = np.abs(measures.of_many(fast[:, rows].astype(np.float64)) - exact) / exact[:, :1]
     known = zip(measures.names, error.T, strict=True)
     spreads = {name: Spread.of(column) for name, column in known if np.isfinite(column).all()}
+    if places.gray.any():
+        spreads |= dict.fromkeys(FOCALITY, Spread.of(_focal(fast, full, places)))
     names = np.array(coils)
     each = {name: Spread.of(errors[names == name]) for name in dict.fromkeys(coils)}
     groups = each if len(each) > 1 else {}
@@ -113,6 +116,13 @@ def _relative(fast: NDArray[np.floating], full: NDArray[np.floating], weights: N
     difference = fast.astype(np.float64) - full
     squares = [np.einsum("kc,kc,k->", e, e, weights, dtype=np.float64) for e in (difference, full.astype(np.float64))]
     return float(np.sqrt(squares[0] / squares[1]))
+
+
+def _focal(fast: NDArray[np.floating], full: NDArray[np.floating], places: Places) -> NDArray[np.float64]:
+    """Relative errors (p,) of the focality of fields (p, k, 3)."""
+    weights = places.weights[places.gray]
+    found, exact = (focality(e[:, places.gray], weights, places.at) for e in (fast, full))
+    return np.abs(found - exact) / exact
 
 
 def _pointwise(fast: NDArray[np.floating], full: NDArray[np.floating]) -> float:

@@ -37,7 +37,7 @@ _WORKERS: Final = 2
 
 #: Largest and smallest half width of a leaf (mm).
 _LARGEST_MM: Final = 60.0
-_SMALLEST_MM: Final = 2.0
+_SMALLEST_MM: Final = 3.0
 
 #: Error of a leaf's fit, relative to the largest potential this far outside the scalp (mm).
 _FIT: Final = 1.5e-6

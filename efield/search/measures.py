@@ -44,6 +44,9 @@ FOCALITY: Final[dict[str, tuple[str, str]]] = {
 }
 PEAK_PERCENTILE: Final = 99.9
 
+#: Places that count have at least this share of the peak.
+_FOCAL_SHARE: Final = 0.5
+
 #: What these become when the current runs the other way.
 _OPPOSITE: Final = {"normal_in_p99": "normal_out_p99", "normal_out_p99": "normal_in_p99"}
 _SIGNED: Final = ("along", "e")
@@ -90,6 +93,26 @@ class Measures:
         faces = [np.ascontiguousarray(array).copy() for array in self.faces or _NO_FACES]
         table = kernels.measures(np.ascontiguousarray(e), np.array(self.volumes), direction, *faces)
         return np.asarray(table[:, : len(self.names)])
+
+
+def focality(e: NDArray[np.float32], weights: FloatArray, at: str) -> FloatArray:
+    """`focality_50` (p,) of fields (p, k, 3) in V/m at places of gray matter.
+
+    Parameters
+    ----------
+    e : (p, k, 3) float
+    weights : (k,) float
+        Volumes in mm3, or areas in mm2.
+    at : {"tets", "surface"}
+
+    Returns
+    -------
+    (p,) ndarray
+        cm3, or cm2 on a surface; nan where there is no field, which has no peak.
+    """
+    unit = 1e-3 if at == "tets" else 1e-2
+    found = unit * np.asarray(kernels.focality(np.ascontiguousarray(e), weights, PEAK_PERCENTILE, _FOCAL_SHARE))
+    return np.where(np.any(e, axis=(1, 2)), found, np.nan)
 
 
 def _cortical_faces(head: HeadMesh, tets: NDArray[np.intp]) -> Faces:

@@ -14,7 +14,8 @@ from efield.ground.errors import InputError
 from efield.head.locate import Locator
 from efield.head.mesh import HeadMesh
 from efield.head.midsurface import mid_surface
-from efield.head.tissue import GRAY_MATTER, WHITE_MATTER
+from efield.head.surface import TriangleSurface
+from efield.head.tissue import GRAY_MATTER, WHITE_MATTER, tissue_name
 from efield.kernels import tets as kernels
 from efield.search.measures import Measures
 from efield.targeting.targets import Target
@@ -84,8 +85,14 @@ class Places:
             If part of the target is not here.
         """
         if self.at == "surface":
-            return self._vertices_of(target)
+            return self._vertices_of(head, target)
         wanted = target.tets(head)
+        others = sorted(set(head.tissue[wanted].tolist()) - {WHITE_MATTER, GRAY_MATTER})
+        if others:
+            raise InputError(
+                "the target's tissue must be gray or white matter, where a basis gives the field; instead it has "
+                f"{', '.join(map(tissue_name, others))}: change the target's tags, or use full solves"
+            )
         missing = int((~np.isin(wanted, self.numbers)).sum())
         if missing:
             raise InputError(
@@ -94,12 +101,23 @@ class Places:
             )
         return np.searchsorted(self.numbers, wanted)
 
-    def _vertices_of(self, target: Target) -> NDArray[np.intp]:
+    def _vertices_of(self, head: HeadMesh, target: Target) -> NDArray[np.intp]:
+        if GRAY_MATTER not in target.tags:
+            raise InputError(
+                "the target's tags must include gray matter for a basis on the cortex; instead they are "
+                f'{", ".join(map(tissue_name, target.tags))}: change them, or build with at="tets"'
+            )
         rows = np.flatnonzero(np.linalg.norm(self.points_mm - target.center_mm, axis=1) <= target.radius_mm)
         if not len(rows):
             raise InputError(
                 f"the target must lie on the surface of the basis; instead {target.name} has no vertex within "
                 f"{target.radius_mm:g} mm: enlarge the target or region_radius_mm"
+            )
+        whole = len(_surface_at(head, target.center_mm, target.radius_mm)[1])
+        if whole > len(rows):
+            raise InputError(
+                f"all of the target must lie on the surface of the basis; instead {whole - len(rows)} of its {whole} "
+                "vertices do not: enlarge region_radius_mm"
             )
         return rows
 
@@ -119,14 +137,21 @@ def _tets(head: HeadMesh, target: Target, reach: float, field: str) -> Places:
     return Places("tets", field, tets, head.barycenters[tets], head.volumes[tets], gray, np.empty((0, 3)))
 
 
-def _vertices(head: HeadMesh, target: Target, reach: float, field: str) -> Places:
+def _surface_at(
+    head: HeadMesh, center_mm: FloatArray, reach: float
+) -> tuple[TriangleSurface, NDArray[np.intp], FloatArray]:
+    """The middle of the cortex, its vertices within a reach that are in the head, and the share of area of all."""
     surface = mid_surface(head)
     thirds = np.repeat(surface.areas / 3.0, 3)
     share = np.bincount(surface.triangles.ravel(), thirds, len(surface.points_mm)).astype(np.float64)
-    near = np.linalg.norm(surface.points_mm - target.center_mm, axis=1) <= reach
+    near = np.linalg.norm(surface.points_mm - center_mm, axis=1) <= reach
     chosen = np.flatnonzero(near & (share > 0))
     tet, _ = Locator(head).find(surface.points_mm[chosen])
-    chosen = chosen[tet >= 0]
+    return surface, chosen[tet >= 0], share
+
+
+def _vertices(head: HeadMesh, target: Target, reach: float, field: str) -> Places:
+    surface, chosen, share = _surface_at(head, target.center_mm, reach)
     points, normals = surface.points_mm[chosen], surface.normals[chosen]
     return Places("surface", field, chosen, points, share[chosen], np.ones(len(chosen), np.bool_), normals)
 

@@ -79,7 +79,10 @@ class ScalpRegion:
     def __post_init__(self) -> None:
         checks.in_range("radius_mm", self.radius_mm, 1.0, 60.0)
         checks.in_range("tilt_deg", self.tilt_deg, 0.0, 45.0)
-        low, high = (checks.positive("distance_mm", value) for value in self.distance_mm)
+        pair = np.asarray(self.distance_mm, dtype=object)
+        if pair.shape != (2,):
+            raise InputError(f"distance_mm must be (least, largest) in mm; instead received {self.distance_mm!r}")
+        low, high = (checks.positive("distance_mm", value) for value in pair)
         if low > high:
             raise InputError(f"distance_mm must be (least, largest); instead received {self.distance_mm}")
         object.__setattr__(self, "distance_mm", (low, high))

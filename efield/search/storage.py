@@ -1,5 +1,9 @@
-"""A reduced basis in a folder: `.npy` arrays that are memory-mapped, and a `basis.json` that says what they are."""
+"""A reduced basis in a folder: `.npy` arrays that are memory-mapped, and a `basis.json` that says what they are.
 
+The note holds the hash of each array's file, and its own: a file is looked into only if its bytes are those written.
+"""
+
+import hashlib
 import json
 from os import PathLike
 from pathlib import Path
@@ -13,7 +17,7 @@ from efield.coils.model import Coil
 from efield.ground.errors import InputError
 from efield.search.build import AnyCoil
 from efield.search.certificate import Certificate
-from efield.search.fingerprint import check_same, digest, made_with
+from efield.search.fingerprint import check_same, made_with
 from efield.search.modes import LinearModel
 from efield.search.places import Places
 from efield.search.region import ScalpRegion
@@ -23,7 +27,7 @@ from efield.targeting.targets import Target
 if TYPE_CHECKING:
     from efield.search.basis import ReducedBasis
 
-_FORMAT: Final = 2
+_FORMAT: Final = 3
 _NOTE: Final = "basis.json"
 _PLACES: Final = ("numbers", "places_mm", "weights", "gray", "normals")
 _MAPPED: Final = "modes"
@@ -45,13 +49,17 @@ def save(basis: "ReducedBasis", path: str | PathLike[str]) -> None:
     except OSError as error:
         raise InputError(f"{folder.parent} must be a folder that can be written: {error.strerror}") from error
     try:
-        arrays = _arrays_of(basis)
-        for name, array in arrays.items():
+        digests = {}
+        for name, array in _arrays_of(basis).items():
             np.save(temporary / f"{name}.npy", array, allow_pickle=False)
-        note = _note_of(basis) | {"digests": {name: digest(array) for name, array in arrays.items()}}
-        (temporary / _NOTE).write_text(json.dumps(note, indent=1), encoding="utf-8")
+            digests[name] = _digest_of(temporary / f"{name}.npy")
+        note = _note_of(basis) | {"digests": digests}
+        text = json.dumps(note | {"digest": _digest_of_note(note)}, indent=1)
+        (temporary / _NOTE).write_text(text, encoding="utf-8")
         temporary.chmod(0o755)
         temporary.rename(folder)
+    except OSError as error:
+        raise InputError(f"{folder} must be a folder that can be written; instead: {error.strerror}") from error
     finally:
         rmtree(temporary, ignore_errors=True)
 
@@ -68,7 +76,8 @@ def load(path: str | PathLike[str], sim: Simulator, coil: Coil | None) -> "Reduc
 
     folder = Path(path)
     note = _read_note(folder)
-    check_same(note["settings"], made_with(sim, coil), f"the basis in {folder}")
+    maker = "any coil" if note["coil"] == "any" else f"the coil {note['coil']!r}"
+    check_same(note["settings"], made_with(sim, coil), f"the basis in {folder}, which is for {maker},")
     arrays = {name: _read_array(folder, name, note) for name in note["digests"]}
     region = ScalpRegion(
         arrays["frame"], arrays["shape"], note["radius_mm"], note["tilt_deg"], tuple(note["distance_mm"])
@@ -152,17 +161,36 @@ def _read_note(folder: Path) -> dict[str, Any]:
         note = json.loads((folder / _NOTE).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise InputError(f"{folder} must be a folder that ReducedBasis.save wrote; {_NOTE} cannot be read") from error
-    if not isinstance(note, dict) or note.get("format") != _FORMAT:
-        raise InputError(f"{folder / _NOTE} must have format {_FORMAT}; build the basis again with this version")
-    return note
+    version = note.get("format") if isinstance(note, dict) else None
+    if version != _FORMAT:
+        newer = isinstance(version, int) and version > _FORMAT
+        remedy = "use a newer version of efield, or " if newer else ""
+        raise InputError(
+            f"{folder / _NOTE} must have format {_FORMAT}; instead it has {version!r}: {remedy}build the basis again "
+            "with this version"
+        )
+    if note.pop("digest", None) != _digest_of_note(note):
+        raise InputError(f"{folder / _NOTE} must be as it was saved; instead it was changed: build the basis again")
+    return dict(note)
+
+
+def _digest_of_note(note: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(note, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def _digest_of(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:32]
 
 
 def _read_array(folder: Path, name: str, note: dict[str, Any]) -> Any:
     path = folder / f"{name}.npy"
     try:
-        array = np.load(path, mmap_mode="r" if name == _MAPPED else None, allow_pickle=False)
+        # First: numpy's parser of headers has other errors, too, for damaged files.
+        unchanged = _digest_of(path) == note["digests"].get(name)
+        array = np.load(path, mmap_mode="r" if name == _MAPPED else None, allow_pickle=False) if unchanged else None
     except (OSError, ValueError, EOFError) as error:
         raise InputError(f"{path} cannot be read: the basis is damaged; build it again") from error
-    if digest(array) != note["digests"].get(name):
-        raise InputError(f"{path} must be as it was saved; instead it was changed: build the basis again")
+    if array is None:
+        raise InputError(f"{path} must be as it was saved; instead it was changed or cut: build the basis again")
     return array

@@ -177,7 +177,7 @@ def test_killed_at_random_times_it_ends_with_the_bytes_of_an_uninterrupted_run(s
             process.stdin.flush()
             child = int(process.stdout.readline())
             if attempt < _KILLS:
-                time.sleep(rng.uniform(0, 0.6 * whole))
+                time.sleep(rng.uniform(0, 0.3 * whole))
                 with suppress(ProcessLookupError):
                     os.kill(child, signal.SIGKILL)
             status = int(process.stdout.readline())

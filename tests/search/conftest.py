@@ -45,8 +45,14 @@ def build(sim, coil, target):
 
 
 @pytest.fixture(scope="session")
-def basis(build):
-    return build()
+def solves(tmp_path_factory):
+    """Checkpoint of the shared basis: a build that differs in its tolerance only need not solve again."""
+    return tmp_path_factory.mktemp("solves") / "run"
+
+
+@pytest.fixture(scope="session")
+def basis(build, solves):
+    return build(checkpoint=solves)
 
 
 @pytest.fixture(scope="session")

@@ -113,6 +113,12 @@ def test_what_a_region_cannot_give_is_refused(on_cortex, make, layered, hand):
         make(at="surface", field="element")
     with pytest.raises(InputError, match="no vertex"):
         Places.near(layered, Target.sphere(center_mm=hand.center_mm * 0.5, radius_mm=3.0), None, "surface", None)
+    near = Places.near(layered, hand, 20.0, "surface", None)
+    aside = hand.center_mm + 18.0 * np.cross(hand.direction, hand.center_mm) / np.linalg.norm(hand.center_mm)
+    with pytest.raises(InputError, match="vertices do not: enlarge region_radius_mm"):
+        near.rows(layered, Target.sphere(center_mm=aside, radius_mm=16.0))
+    with pytest.raises(InputError, match="include gray matter"):
+        near.rows(layered, Target("white", hand.center_mm, 16.0, tags=(1,)))
     with pytest.raises(InputError, match="at must be"):
         make(at="cortex")
 

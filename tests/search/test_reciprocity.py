@@ -4,9 +4,14 @@ import numpy as np
 import pytest
 
 from efield.coils.model import Coil, SampledField
+from efield.fem.problem import FemProblem
 from efield.ground.errors import InputError
+from efield.ground.pose import Pose
+from efield.io.load import load_coil
+from efield.search import reciprocity
 from efield.search.reciprocity import reciprocal
 from efield.search.region import ScalpRegion
+from efield.targeting.simulate import Simulator
 from efield.targeting.targets import Target
 
 #: Both solvers stop at a relative residual of 1e-9; the field's error is a few hundred times that at most.
@@ -50,15 +55,58 @@ def test_one_direction_is_one_solve_and_the_same_number(one, target, by_axes, so
         one.magnitude(coil, poses)
 
 
+def test_with_conductivity_tensors_it_is_the_full_solve_too(head, target, coil, poses):
+    simulator, random = Simulator(head, tol=1e-9), np.random.default_rng(1)
+    skewed = 0.05 * random.normal(size=(len(head.tets), 3, 3))
+    tensors = 0.3 * np.eye(3) + skewed @ skewed.transpose(0, 2, 1)
+    simulator.problem = FemProblem(head, tensors, tol=1e-9, solver="multigrid")
+    tets = target.tets(head)
+    full = np.average(simulator.solve(coil, poses[0]).e[tets], axis=0, weights=head.volumes[tets]) @ target.direction
+    assert reciprocal(simulator, target).along(coil, poses[:1], exact=True) == pytest.approx(full, rel=SOLVER)
+
+
 def test_the_fast_route_is_within_its_error(one, coil, poses):
     exact = one.along(coil, poses, exact=True)
     assert np.abs(one.along(coil, poses) - exact).max() < FAST * np.abs(exact).max()
 
 
-def test_a_coil_of_few_dipoles_is_within_it_too(one, poses):
-    coil = Coil.from_dipoles([[0, 0, -10], [5, 0, -12]], [[0, 0, 1], [1, 0, 0]])
+def test_a_coil_of_dipoles_on_the_head_side_of_its_origin_too(one, poses):
+    random = np.random.default_rng(0)
+    points = np.column_stack([random.uniform(-30, 30, (30, 2)), random.uniform(-12, 2, 30)])
+    coil = Coil.from_dipoles(points, np.tile([0.0, 0.0, 1e-3], (30, 1)))
     exact = one.along(coil, poses, exact=True)
     assert np.abs(one.along(coil, poses) - exact).max() < ROUGH * np.abs(exact).max()
+
+
+def test_a_coil_of_fewer_sources_is_summed_exactly(one, poses, monkeypatch):
+    coil = Coil.from_dipoles([[0, 0, 2], [5, 0, -12]], [[0, 0, 1], [1, 0, 0]])
+    exact = one.along(coil, poses[:4], exact=True)
+    assert np.array_equal(one.along(coil, poses[:4]), exact)
+    monkeypatch.setattr(reciprocity, "_FEW_SOURCES", 0)
+    assert np.abs(one.along(coil, poses[:4]) - exact).max() > ROUGH * np.abs(exact).max()
+
+
+def test_a_coil_with_its_back_to_the_head_is_summed_exactly(one, poses, monkeypatch):
+    # Its skeleton is not fitted behind the casing.
+    coil = load_coil("magstim-25mm-figure8")
+    upright = [pose.moved((0, 0, -20)) for pose in poses[:2]]
+    back = [Pose(pose.matrix @ np.diag([1.0, -1.0, -1.0, 1.0])) for pose in upright]
+    exact = one.along(coil, back, exact=True)
+    assert np.array_equal(one.along(coil, back), exact)
+    assert not np.array_equal(one.along(coil, upright), one.along(coil, upright, exact=True))
+    monkeypatch.setattr(reciprocity, "_LEAST_COSINE", -2.0)
+    assert np.abs(one.along(coil, back) - exact).max() > 2 * FAST * np.abs(exact).max()
+
+
+def test_a_stack_of_matrices_is_checked_as_poses_are(one, coil, poses):
+    stack = np.array([pose.matrix for pose in poses[:3]])
+    assert np.array_equal(one.along(coil, stack), one.along(coil, poses[:3]))
+    assert one.along(coil, stack[0]).shape == (1,)
+    wrong = {"mirrored": stack * np.array([-1.0, 1, 1, 1]), "rigid": stack * np.array([2.0, 1, 1, 1])}
+    wrong |= {"finite": stack * np.nan, "shape": stack.reshape(3, 16), "last row": stack.transpose(0, 2, 1)}
+    for says, given in wrong.items():
+        with pytest.raises(InputError, match=says):
+            one.along(coil, given)
 
 
 def test_far_from_the_head_the_fast_route_sums_exactly(one, coil, poses):
@@ -69,6 +117,21 @@ def test_far_from_the_head_the_fast_route_sums_exactly(one, coil, poses):
 def test_no_placements_give_no_numbers(one, by_axes, coil):
     assert one.along(coil, []).shape == (0,)
     assert by_axes.mean(coil, [], exact=True).shape == (0, 3)
+
+
+def test_what_is_not_what_is_wanted_is_named(sim, head, target, one, coil, poses):
+    for says, call in {
+        "sim must be a Simulator": lambda: reciprocal(head, target),
+        "target must be a Target": lambda: reciprocal(sim, "m1-hand-left"),
+        "order 1 for reciprocity": lambda: reciprocal(Simulator(head, order=2), target),
+        "coil must be a Coil": lambda: one.along("magstim-70mm-figure8", poses),
+        "such as .pose.": lambda: one.along(coil, poses[0]),
+        "number 0 is a ndarray": lambda: one.along(coil, [poses[0].matrix]),
+        "didt must be finite": lambda: one.along(coil, poses, np.nan),
+        "gray matter within": lambda: reciprocal(sim, Target("away", (200, 0, 0))),
+    }.items():
+        with pytest.raises(InputError, match=says):
+            call()
 
 
 def test_what_cannot_be_answered_is_refused(sim, target, one, poses):
