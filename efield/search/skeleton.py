@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from efield.coils.model import Coil, SampledField
+from efield.coils.model import Coil, SampledField, Segments
 from efield.coils.primary import unchecked_vector_potential
 from efield.ground.errors import InputError
 from efield.ground.units import mm_to_m
@@ -32,7 +32,7 @@ _COUNT: Final = 600
 #: The fit holds from this distance to the wires on, beyond the casing (mm).
 _CLEAR_MM: Final = 2.0
 
-#: Most points for a coil that has fewer sources than that, each with six neighbors.
+#: Most points for a coil whose sources have fewer ends than that, each with six neighbors.
 _FEW: Final = 1000
 
 #: A coil that is missed by more is refused.
@@ -86,9 +86,11 @@ def skeleton(coil: Coil) -> Skeleton:
     cloud = np.concatenate([source.extent_mm for source in coil.sources])
     # Without a known casing, the coil's origin is on its head-side face: nothing of the head is nearer than that.
     nearest = max(coil.casing_mm + _CLEAR_MM, float(-cloud[:, 2].max()))
+    many = len(cloud) >= _COUNT
+    if not many:
+        cloud = np.concatenate([cloud, *_along_wires(coil, nearest)])
     fit, check = _around(coil, cloud, nearest, 3000, 0), _around(coil, cloud, nearest, 1500, 1)
     at_fit, at_check = (unchecked_vector_potential(coil, points) for points in (fit, check))
-    many = len(cloud) >= _COUNT
     points = mm_to_m(_spread(cloud, _COUNT) if many else _spread(_with_neighbors(cloud, nearest), _FEW))
     # Neighbors in the list are neighbors in space, so that they find the same stored polynomials in the cache.
     points = points[np.lexsort((points[:, 1], np.floor(points[:, 0] / _STRIP), points[:, 2] > points[:, 2].mean()))]
@@ -103,6 +105,18 @@ def skeleton(coil: Coil) -> Skeleton:
             f"{100 * error:.0f} %: use exact=True"
         )
     return Skeleton(points, strengths, error, nearest)
+
+
+def _along_wires(coil: Coil, step: float) -> list[FloatArray]:
+    """Points along the segments of a coil, at most `step` apart: a straight wire is seen between its ends, too."""
+    found: list[FloatArray] = []
+    for source in coil.sources:
+        if isinstance(source, Segments):
+            way = source.ends_mm - source.starts_mm
+            pieces = np.ceil(np.linalg.norm(way, axis=1) / step).astype(int)
+            share = np.concatenate([(np.arange(count) + 0.5) / count for count in pieces])
+            found.append(np.repeat(source.starts_mm, pieces, axis=0) + share[:, None] * np.repeat(way, pieces, axis=0))
+    return found
 
 
 def _with_neighbors(cloud: FloatArray, nearest: float) -> FloatArray:
