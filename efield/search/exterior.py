@@ -21,6 +21,7 @@ from scipy.spatial import cKDTree
 from efield.ground.units import mm_to_m
 from efield.head.mesh import HeadMesh
 from efield.head.surface import scalp
+from efield.kernels import leaves
 from efield.kernels import reciprocity as kernels
 
 FloatArray = NDArray[np.float64]
@@ -59,7 +60,7 @@ class ExteriorField:
     half : float, m
         Half width of the root cube.
     children : (c, 8) int32
-    coefficients : (leaves, d, 6, 112) float32
+    coefficients : (leaves, d, 3, TERMS) float32
     """
 
     center: FloatArray
@@ -119,10 +120,19 @@ class InverseDistance:
 
     def __call__(self, points: FloatArray) -> FloatArray:
         """(m, c) sums at points (m, 3) in m."""
-        result = kernels.gather(points, self.origin, self.step, self.lattice)
+        return self._with_near(points, kernels.gather(points, self.origin, self.step, self.lattice))
+
+    def on_grids(self, centers: FloatArray, offsets: FloatArray) -> FloatArray:
+        """(m, n^3, c) sums at all combinations of offsets (n,) along x, y and z around each of centers (m, 3) in m."""
+        grid = np.stack(np.meshgrid(offsets, offsets, offsets, indexing="ij"), axis=-1).reshape(-1, 3)
+        smooth = kernels.gather_grids(centers, offsets, self.origin, self.step, self.lattice)
+        sums = self._with_near((centers[:, None] + grid).reshape(-1, 3), smooth.reshape(-1, self.currents.shape[1]))
+        return sums.reshape(len(centers), len(grid), -1)
+
+    def _with_near(self, points: FloatArray, smooth: FloatArray) -> FloatArray:
         reach = _REACH_MM * 1e-3
-        kernels.add_near(points, self.sources, self.currents, self.corner, reach, self.starts, result)
-        return np.asarray(result)
+        kernels.add_near(points, self.sources, self.currents, self.corner, reach, self.starts, smooth)
+        return smooth
 
 
 def _convolve(lattice: FloatArray, step: float) -> None:
@@ -159,7 +169,7 @@ def _grow(
     limit = _FIT * np.linalg.norm(reference, axis=2).max(axis=0)
     children: list[NDArray[np.int32]] = []
     coefficients: list[NDArray[np.float32]] = []
-    leaves, centers = 0, center[None]
+    stored, centers = 0, center[None]
     while len(centers):
         first_child = sum(map(len, children)) + len(centers)
         half /= 2
@@ -173,9 +183,9 @@ def _grow(
             fitted, error = _fit(octants[open_], half, sums)
             # Cells too small to divide keep what they have: holes would cost a sum over all nodes.
             good = (error <= limit).all(axis=1) | (half <= _SMALLEST_MM * 1e-3)
-            link[open_[good]] = -2 - leaves - np.arange(good.sum(), dtype=np.int32)
+            link[open_[good]] = -2 - stored - np.arange(good.sum(), dtype=np.int32)
             coefficients.append(fitted[good])
-            leaves += int(good.sum())
+            stored += int(good.sum())
         divide = open_[~good]
         link[divide] = first_child + np.arange(len(divide), dtype=np.int32)
         children.append(link.reshape(-1, 8))
@@ -184,26 +194,33 @@ def _grow(
 
 
 def _fit(centers: FloatArray, half: float, sums: InverseDistance) -> tuple[NDArray[np.float32], FloatArray]:
-    """Chebyshev coefficients (c, d, 6, 112) in cubes, and (c, d) their largest errors at corners and faces."""
-    order, fields = kernels.ORDER, sums.currents.shape[1] // 3
+    """Chebyshev coefficients (c, d, 3, TERMS) in cubes, and (c, d) their largest errors at corners and faces."""
+    order, fields = leaves.DEGREE + 1, sums.currents.shape[1] // 3
     angle = np.pi * (np.arange(order) + 0.5) / order
-    grid = np.stack(np.meshgrid(*[np.cos(angle)] * 3, indexing="ij"), axis=-1).reshape(-1, 3)
-    local = np.concatenate([grid, _CHECKS])
     to_coefficients = 2 / order * np.cos(np.outer(np.arange(order), angle))
     to_coefficients[0] /= 2
-    basis = np.polynomial.chebyshev.chebvander(_CHECKS, order - 1).transpose(1, 0, 2)
-    fitted = np.zeros((len(centers), fields, order, kernels.ROW), dtype=np.float32)
+    chosen, place = _degrees()
+    powers = np.polynomial.chebyshev.chebvander(_CHECKS, leaves.DEGREE)
+    basis = np.prod([powers[:, axis, chosen[axis]] for axis in range(3)], axis=0)
+    fitted = np.zeros((len(centers), fields, 3, leaves.TERMS), dtype=np.float32)
     error = np.empty((len(centers), fields))
-    for first in range(0, len(centers), 512):
-        part = slice(first, min(first + 512, len(centers)))
-        points = (centers[part, None] + half * local).reshape(-1, 3)
-        values = sums(points).reshape(-1, len(local), fields, 3)
-        at_nodes = values[:, : len(grid)].reshape(-1, order, order, order, fields, 3)
-        coefficients = np.einsum("ai,bj,dk,nijkfc->nfabcd", *[to_coefficients] * 3, at_nodes, optimize=True)
-        approximate = np.einsum("nfabcd,ta,tb,td->ntfc", coefficients, *basis, optimize=True)
-        error[part] = np.linalg.norm(approximate - values[:, len(grid) :], axis=3).max(axis=1)
-        fitted[part, :, :, : order**2 * 3] = coefficients.reshape(*coefficients.shape[:3], -1)
+    for first in range(0, len(centers), 256):
+        part = slice(first, min(first + 256, len(centers)))
+        at_nodes = sums.on_grids(centers[part], half * np.cos(angle)).reshape(-1, order, order, order, fields, 3)
+        exact = sums((centers[part, None] + half * _CHECKS).reshape(-1, 3)).reshape(-1, len(_CHECKS), fields, 3)
+        coefficients = np.einsum("ai,bj,dk,nijkfc->nfcabd", *[to_coefficients] * 3, at_nodes, optimize=True)
+        fitted[part][..., place] = coefficients[..., *chosen]
+        miss = fitted[part][..., place] @ basis.T - np.moveaxis(exact, 1, 3)
+        error[part] = np.linalg.norm(miss, axis=2).max(axis=2)
     return fitted, error
+
+
+def _degrees() -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """(3, t) degrees in x, y and z of the terms, and the place (t,) of each in the order of `leaves.value`."""
+    degrees = [(i, *leaves.PAIRS[k]) for i, used in enumerate(leaves.USED) for k in range(used)]
+    first = np.cumsum([0, *leaves.ROWS])
+    place = [first[i] + k for i, used in enumerate(leaves.USED) for k in range(used)]
+    return np.array(degrees, dtype=np.intp).T, np.array(place, dtype=np.intp)
 
 
 # Where a fit is checked: corners, face centers and center of the cell, where the error is largest.

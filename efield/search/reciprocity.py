@@ -37,9 +37,9 @@ Poses = Iterable[Pose] | FloatArray
 #: The adjoint solver stops at this relative residual, or at the simulator's if that is smaller.
 _TOL: Final = 1e-9
 
-#: Coils of fewer sources are summed exactly: what the stored polynomials miss does not average out over them. A dipole
-#: 6 mm from a sphere missed the peak by 9e-4, 30 dipoles missed theirs by 5e-5.
-_FEW_SOURCES: Final = 20
+#: Coils of fewer sources are summed exactly, which takes little time for them. What the stored polynomials miss near
+#: the scalp does not average out over a few: one dipole 6 mm from a sphere missed the peak by 9e-4.
+_FEW_SOURCES: Final = 100
 
 #: The fast route is for coils whose axis is within 75 degrees of the scalp's inward normal. The skeleton is
 #: not fitted behind the casing: with its back to a sphere a 70 mm figure-8 missed by up to 2e-3 of the peak.
@@ -144,7 +144,7 @@ class Reciprocal:
             True sums over the nodes of the head: what a full solve gives, to rounding and the solvers' tolerances.
             False sums over 600 points of the coil: errors of about 1e-6 of the peak (docs/search.md) and
             thousands of placements per second; a coil nearer to the scalp than what is stored, tilted by more than 75
-            degrees against it, or made of fewer than 20 sources is summed exactly. Where wires are nearer to the head
+            degrees against it, or made of fewer than 100 sources is summed exactly. Where wires are nearer to the head
             than the casing and 2 mm, errors reach some 1e-5.
 
         Returns

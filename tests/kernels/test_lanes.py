@@ -69,15 +69,15 @@ def test_lanes_take_every_point_once(count):
 KERNELS = """
 import hashlib
 import numpy as np
-from efield.kernels import dipoles, modes, octree, reciprocity, segments
+from efield.kernels import dipoles, leaves, modes, octree, reciprocity, segments
 rng = np.random.default_rng(0)
 points = rng.uniform(-0.3, 0.3, (5000, 3))
 sources = rng.uniform(-0.1, 0.1, (10, 37))
 sources[9] = np.linalg.norm(sources[3:6] - sources[:3], axis=0)
 children = -2 - np.arange(8, dtype=np.int32)[None]
 turn = np.ascontiguousarray(np.linalg.qr(rng.normal(size=(3, 3)))[0])
-leaves = rng.normal(size=(8, 8, 192)).astype(np.float32)
-stored = rng.normal(size=(8, 2, 6, 112)).astype(np.float32)
+cubes = rng.normal(size=(8, 8, 192)).astype(np.float32)
+stored = rng.normal(size=(8, 2, 3, leaves.TERMS)).astype(np.float32)
 placed = np.tile(np.eye(4), (9, 1, 1))
 placed[:, :3, :3] = turn
 rows = rng.integers(-9999, 9999, (50, 77)).astype(np.int16)
@@ -90,7 +90,7 @@ results = [
     dipoles.magnetic_field(points, sources[:6]),
     segments.vector_potential(points, sources),
     segments.magnetic_field(points, sources, np.ones(37)),
-    octree.evaluate(0.5 * points, turn, np.zeros(3), 0.32, children, leaves),
+    octree.evaluate(0.5 * points, turn, np.zeros(3), 0.32, children, cubes),
     reciprocity.inverse_distance(points, points[:40] + 1.0, points[:40]),
     reciprocity.placements(placed, 0.5 * points[:99], points[:99], np.zeros(3), 0.32, children, stored),
     modes.expand(rows, scale, wide[:, 0].copy()),

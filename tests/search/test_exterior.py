@@ -84,3 +84,12 @@ def test_the_stored_field_is_the_sum_outside_the_head_and_says_where_it_is_not_s
     poses[1, :3, 3] = 10.0
     lost = kernels.placements(poses[:3], np.zeros((1, 3)), np.array([[0.0, 1.0, 0.0]]), *tree)
     assert np.isnan(lost).all(axis=1).tolist() == [True, True, False]
+
+
+def test_a_grid_of_points_has_the_sums_of_its_points(sources):
+    sums = InverseDistance.of(*sources, np.zeros(3), 0.06)
+    centers, offsets = np.array([[0.02, -0.01, 0.03], [-0.04, 0.04, 0.01]]), np.array([-0.008, 0.001, 0.0075])
+    grid = np.stack(np.meshgrid(offsets, offsets, offsets, indexing="ij"), axis=-1).reshape(-1, 3)
+    each = sums((centers[:, None] + grid).reshape(-1, 3)).reshape(2, 27, -1)
+    # The same sums in another order: rounding.
+    assert np.abs(sums.on_grids(centers, offsets) - each).max() < 1e-12 * np.abs(each).max()

@@ -72,10 +72,12 @@ def test_the_fast_route_is_within_its_error(one, coil, poses):
 
 def test_a_coil_of_dipoles_on_the_head_side_of_its_origin_too(one, poses):
     random = np.random.default_rng(0)
-    points = np.column_stack([random.uniform(-30, 30, (30, 2)), random.uniform(-12, 2, 30)])
-    coil = Coil.from_dipoles(points, np.tile([0.0, 0.0, 1e-3], (30, 1)))
-    exact = one.along(coil, poses, exact=True)
-    assert np.abs(one.along(coil, poses) - exact).max() < ROUGH * np.abs(exact).max()
+    points = np.column_stack([random.uniform(-30, 30, (120, 2)), random.uniform(-12, 2, 120)])
+    coil = Coil.from_dipoles(points, np.tile([0.0, 0.0, 1e-3], (120, 1)))
+    # The fast route asks for 2 mm and more between them and the head.
+    clear = [pose.moved((0, 0, -3)) for pose in poses]
+    exact = one.along(coil, clear, exact=True)
+    assert np.abs(one.along(coil, clear) - exact).max() < ROUGH * np.abs(exact).max()
 
 
 def test_a_coil_of_fewer_sources_is_summed_exactly(one, poses, monkeypatch):
@@ -146,8 +148,8 @@ def test_what_cannot_be_answered_is_refused(sim, target, one, poses):
         one.along(grid, poses)
 
 
-def test_a_ring_of_long_segments_is_seen_between_their_ends(one, poses):
-    angle = np.linspace(0, 2 * np.pi, 33)
+def test_a_ring_of_a_few_segments_is_seen_between_their_ends(one, poses):
+    angle = np.linspace(0, 2 * np.pi, 121)
     ring = 35.0 * np.column_stack([np.cos(angle), np.sin(angle), 0 * angle])
     coil = Coil.from_segments(ring[:-1], ring[1:])
     exact = one.along(coil, poses, exact=True)
