@@ -36,12 +36,15 @@ _REACH_MM: Final = 10.0
 #: Threads of the FFT. A fixed number: the bits must not depend on how many cores there are.
 _WORKERS: Final = 2
 
-#: Largest and smallest half width of a leaf (mm).
+#: Largest half width of a leaf; below the second a coarser fit will do, and the third is not divided (mm).
 _LARGEST_MM: Final = 60.0
-_SMALLEST_MM: Final = 3.0
+_SMALL_MM: Final = 3.0
+_SMALLEST_MM: Final = 1.5
 
 #: Error of a leaf's fit, relative to the largest potential this far outside the scalp (mm).
+#: Errors near the scalp count less: there only a part of a coil's wires can be, and only where it touches.
 _FIT: Final = 1.5e-6
+_COARSE_FIT: Final = 1e-4
 _REFERENCE_MM: Final = 8.0
 
 #: What is wholly nearer to the scalp than this is not stored (mm): wires keep away by their casing and more.
@@ -181,8 +184,9 @@ def _grow(
         good = np.zeros(len(open_), dtype=bool)
         if half <= _LARGEST_MM * 1e-3:
             fitted, error = _fit(octants[open_], half, sums)
+            wanted = limit if half > _SMALL_MM * 1e-3 else _COARSE_FIT / _FIT * limit
             # Cells too small to divide keep what they have: holes would cost a sum over all nodes.
-            good = (error <= limit).all(axis=1) | (half <= _SMALLEST_MM * 1e-3)
+            good = (error <= wanted).all(axis=1) | (half <= _SMALLEST_MM * 1e-3)
             link[open_[good]] = -2 - stored - np.arange(good.sum(), dtype=np.int32)
             coefficients.append(fitted[good])
             stored += int(good.sum())

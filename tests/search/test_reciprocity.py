@@ -19,7 +19,7 @@ SOLVER = 1e-6
 
 #: Stated errors of the fast route over the peak, with a margin: of coils with windings, and of some dipoles or one thin
 #: ring, whose field is the rougher one.
-FAST, ROUGH = 5e-6, 5e-5
+FAST, ROUGH = 5e-6, 2e-4
 
 
 @pytest.fixture(scope="module")
