@@ -26,8 +26,8 @@ _ORDER_2: Final = 10.0
 _EXPANDED: Final = 300.0
 _RECIPROCAL: Final = 3000.0
 
-#: Storing the potential of a target's three adjoint solves, seconds, whatever the head: 12 to 18 s on spheres of 15 to 21
-#: thousand nodes. An exact sum over the wires instead, seconds per placement and node.
+#: Storing the potential of a target's three adjoint solves, seconds, whatever the head: 12 to 18 s on spheres of 15 to
+#: 21 thousand nodes. An exact sum over the wires instead, seconds per placement and node.
 _STORED: Final = 15.0
 _EXACT: Final = 1e-5
 
