@@ -3,7 +3,7 @@
     python examples/sweep_m1_hand.py [HEAD] [PICTURE.png]
 
 Three adjoint solves turn every further placement into a sum over the coil's wires. The best placement is then solved in
-full, as a check. On the default head: 8 s to prepare, 21 s for 10,188 placements (2 busy cores).
+full, as a check. On the default head: 9 s to prepare, 36 s for 10,188 placements (2 cores).
 """
 
 import sys
