@@ -4,7 +4,7 @@ import json
 import sys
 import warnings
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -20,6 +20,9 @@ from efield.app.options import (
     TargetOption,
 )
 from efield.ground.errors import EfieldError
+
+if TYPE_CHECKING:
+    from efield.targeting.metrics import Summary
 
 app = typer.Typer(
     name="efield",
@@ -146,7 +149,6 @@ def simulate(
       efield simulate --stimulator magstim-rapid2 --intensity 60
     """
     from efield.app.simulation import Request, run
-    from efield.app.tables import summary_table
 
     request = Request(
         head=head,
@@ -172,7 +174,13 @@ def simulate(
         also=tuple(also or ()),
         gmsh=gmsh,
     )
-    document, summary = run(request)
+    _report(*run(request), out, as_json)
+
+
+def _report(document: dict[str, Any], summary: "Summary", out: Path, as_json: bool) -> None:
+    """What a simulation found: JSON for machines, or a table, notes and the files written."""
+    from efield.app.tables import summary_table
+
     if as_json:
         json.dump(document, sys.stdout, indent=2)
         sys.stdout.write("\n")
