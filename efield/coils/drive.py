@@ -35,7 +35,7 @@ class Drive:
     didt: float = 1e6
 
     def __post_init__(self) -> None:
-        check_posed(self.coil, self.pose)
+        given_coil(self.coil), given_pose(self.pose)
         object.__setattr__(self, "didt", checks.number("didt", self.didt))
 
     def dadt(self, points_mm: ArrayLike) -> NDArray[np.float64]:
@@ -43,17 +43,19 @@ class Drive:
         return dadt(self.coil, self.pose, points_mm, self.didt)
 
 
-def check_posed(coil: object, pose: object) -> None:
-    """Refuse a coil's name, or a bare matrix, in the place of the object.
-
-    Raises
-    ------
-    InputError
-        With the call that makes the object.
-    """
-    if not isinstance(coil, Coil):
-        raise InputError(f"coil must be a Coil, such as load_coil('magstim-70mm-figure8'); instead received {coil!r}")
-    if not isinstance(pose, Pose):
+def given_coil(value: object) -> Coil:
+    """The coil, or an error that names the call that makes one."""
+    if not isinstance(value, Coil):
         raise InputError(
-            f"pose must be a Pose: Pose(matrix), or place_coil(...); instead received {type(pose).__name__}"
+            f"coil must be a Coil, such as load_coil('magstim-70mm-figure8'); instead received {checks.kind(value)}"
         )
+    return value
+
+
+def given_pose(value: object) -> Pose:
+    """The pose, or an error that names the calls that make one."""
+    if not isinstance(value, Pose):
+        raise InputError(
+            f"pose must be a Pose: Pose(matrix), or place_coil(...); instead received {checks.kind(value)}"
+        )
+    return value

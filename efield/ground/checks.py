@@ -100,3 +100,8 @@ def read_only(array: NDArray[Any]) -> NDArray[Any]:
     view = array.view()
     view.flags.writeable = False
     return view
+
+
+def kind(value: object) -> str:
+    """For messages about something of the wrong type: a text as it is, of everything else its type."""
+    return repr(value) if isinstance(value, str) or value is None else f"a {type(value).__name__}"

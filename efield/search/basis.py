@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from efield.coils.drive import given_coil, given_pose
 from efield.coils.model import Coil
 from efield.coils.primary import dadt
 from efield.ground import checks
@@ -154,18 +155,8 @@ class ReducedBasis:
         }
         plan = Plan(sim, single, region, scalp_region, places, points, float(clearance_mm), tol, limit, start)
         built = grow(plan, settings, None if checkpoint is None else Path(checkpoint), progress)
-        return cls(
-            sim,
-            single,
-            region,
-            built.region,
-            places,
-            points,
-            built.model,
-            built.certificate,
-            settings,
-            built.any_coil,
-        )
+        made = (built.model, built.certificate, settings, built.any_coil)
+        return cls(sim, single, region, built.region, places, points, *made)
 
     @property
     def tets(self) -> NDArray[np.intp]:
@@ -184,7 +175,7 @@ class ReducedBasis:
             if self.coil is None:
                 raise InputError("coil must be given to a basis that serves any coil; instead received none")
             return self.coil
-        given.coil(coil)
+        given_coil(coil)
         if self.coil is None:
             return coil
         if coil is self.coil or coil_digest(coil) == self.settings["coil"]:
@@ -204,7 +195,7 @@ class ReducedBasis:
         coil : Coil, optional
             Needed with a basis for any coil.
         """
-        return self._sampled(given.pose(pose), UNIT_DIDT, self.serves(coil))[1]
+        return self._sampled(given_pose(pose), UNIT_DIDT, self.serves(coil))[1]
 
     def field(self, pose: Pose, didt: float = 1e6, *, coil: Coil | None = None, outside: str = "raise") -> RegionField:
         """The field of one placement, as `Simulator.solve` gives it up to the certificate's error.
@@ -225,7 +216,7 @@ class ReducedBasis:
         """
         checks.choice("outside", outside, ("raise", "solve"))
         rate, maker = checks.number("didt", didt), self.serves(coil)
-        sampled, by = self._sampled(given.pose(pose), rate, maker)
+        sampled, by = self._sampled(given_pose(pose), rate, maker)
         if by and outside == "raise":
             raise _outside_error(by)
         e = self._solved(maker, pose, rate) if by else self.model(sampled).reshape(-1, 3)

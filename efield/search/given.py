@@ -21,7 +21,7 @@ _RIGID: Final = 1e-3
 def simulator(value: Any) -> Simulator:
     """The simulator, or an error that names the call that makes one."""
     if not isinstance(value, Simulator):
-        raise InputError(f"sim must be a Simulator, such as Simulator(head); instead received {_kind(value)}")
+        raise InputError(f"sim must be a Simulator, such as Simulator(head); instead received {checks.kind(value)}")
     return value
 
 
@@ -29,16 +29,8 @@ def target(name: str, value: Any) -> Target:
     """The target, or an error that names the calls that make one."""
     if not isinstance(value, Target):
         raise InputError(
-            f"{name} must be a Target, such as m1_hand(head) or Target.sphere(...); instead received {_kind(value)}"
-        )
-    return value
-
-
-def coil(value: Any) -> Coil:
-    """The coil, or an error that names the call that makes one."""
-    if not isinstance(value, Coil):
-        raise InputError(
-            f"coil must be a Coil, such as load_coil('magstim-70mm-figure8'); instead received {_kind(value)}"
+            f"{name} must be a Target, such as m1_hand(head) or Target.sphere(...); instead received "
+            f"{checks.kind(value)}"
         )
     return value
 
@@ -50,7 +42,7 @@ def coil_or_any(value: Any) -> Coil | None:
     if not isinstance(value, Coil):
         raise InputError(
             f"coil must be a Coil, such as load_coil('magstim-70mm-figure8'), or \"any\"; instead received "
-            f"{_kind(value)}"
+            f"{checks.kind(value)}"
         )
     return value
 
@@ -67,23 +59,16 @@ def whole(name: str, value: Any, low: int, high: int | None = None) -> int:
     return number
 
 
-def pose(value: Any) -> Pose:
-    """The pose, or an error that names the calls that make one."""
-    if not isinstance(value, Pose):
-        raise InputError(f"pose must be a Pose: Pose(matrix), or place_coil(...); instead received {_kind(value)}")
-    return value
-
-
 def poses(value: Any) -> list[Pose]:
     """The poses of an iterable; one alone, a matrix or a text is refused."""
     if isinstance(value, (Pose, str)) or not isinstance(value, Iterable):
-        raise InputError(f"poses must be a list of Pose, such as [pose]; instead received {_kind(value)}")
+        raise InputError(f"poses must be a list of Pose, such as [pose]; instead received {checks.kind(value)}")
     found = list(value)
     for number, entry in enumerate(found):
         if not isinstance(entry, Pose):
             raise InputError(
                 f"poses must hold Pose objects: Pose(matrix), or place_coil(...); instead number {number} is "
-                f"{_kind(entry)}"
+                f"{checks.kind(entry)}"
             )
     return found
 
@@ -107,8 +92,3 @@ def matrices(value: Any) -> NDArray[np.float64]:
         # Says what is wrong with the first.
         Pose(stack[bad[0]])
     return stack.copy()
-
-
-def _kind(value: Any) -> str:
-    """A text as it is, of everything else its type."""
-    return repr(value) if isinstance(value, str) or value is None else f"a {type(value).__name__}"

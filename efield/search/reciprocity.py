@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
+from efield.coils.drive import given_coil
 from efield.coils.model import Coil, SampledField
 from efield.coils.primary import dadt
 from efield.fem.adjoint import adjoint_weights
@@ -176,7 +177,7 @@ class Reciprocal:
 
     def _means(self, coil: Coil, poses: Poses, didt: float, exact: bool) -> FloatArray:
         rate = checks.number("didt", didt)
-        given.coil(coil)
+        given_coil(coil)
         matrices = given.matrices(poses)
         if exact or _is_small(coil):
             return np.array(list(self._exact(coil, matrices, rate))).reshape(-1, len(self.directions))

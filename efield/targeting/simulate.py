@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from efield.coils.compressed import compress
-from efield.coils.drive import Drive, check_posed
+from efield.coils.drive import Drive, given_coil, given_pose
 from efield.coils.model import Coil, SampledField
 from efield.coils.primary import dadt
 from efield.fem.problem import FemProblem
@@ -99,7 +99,7 @@ class Simulator:
         remaining = iter(poses)
         while block := list(islice(remaining, _BLOCK)):
             for pose in block:
-                check_posed(coil, pose)
+                given_coil(coil), given_pose(pose)
             yield from self._solve_block(coil, block, rate, exact)
 
     def solve_together(self, drives: Sequence[Drive]) -> EField:
