@@ -41,8 +41,8 @@ _LARGEST_MM: Final = 60.0
 _SMALL_MM: Final = 3.0
 _SMALLEST_MM: Final = 1.5
 
-#: Error of a leaf's fit, and of a small leaf's, relative to the largest potential this far outside the scalp (mm). Small
-#: leaves lie near the scalp, where few of a coil's wires can be.
+#: Error of a leaf's fit, and of a small leaf's, relative to the largest potential this far outside the scalp (mm).
+#: Small leaves lie near the scalp, where few of a coil's wires can be.
 _FIT: Final = 1.5e-6
 _COARSE_FIT: Final = 1e-4
 _REFERENCE_MM: Final = 8.0
