@@ -39,7 +39,7 @@ def figure_eight() -> tuple[np.ndarray, np.ndarray]:
 
 def primary(points_mm: np.ndarray, coil: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
     """dA/dt (n, 3) in V/m."""
-    from efield.kernels.dipoles import vector_potential
+    from efield.kernels.coils.dipoles import vector_potential
 
     sources = np.ascontiguousarray(np.vstack([coil[0].T / 1e3, coil[1].T]))
     return DIDT * vector_potential(np.ascontiguousarray(points_mm) / 1e3, sources)

@@ -13,7 +13,7 @@ import numpy as np
 
 import efield as ef
 from efield.head.spheres import sphere_head
-from efield.search.engines import measure
+from efield.sweeping.engines import measure
 
 CHECKED = 16
 

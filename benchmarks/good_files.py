@@ -23,8 +23,8 @@ def heads(folder: Path) -> dict[str, tuple[Path, Reader]]:
     import pyvista
 
     from efield.head.spheres import sphere_head
-    from efield.io.gmsh import write_head
     from efield.io.load import load_head
+    from efield.io.meshes.gmsh import write_head
 
     head = sphere_head((55.0, 70.0), (2, 5), edge_mm=40.0)
     field = {"E": np.ones((len(head.tets), 3)), "magnE": np.ones(len(head.tets))}
@@ -65,9 +65,9 @@ def heads(folder: Path) -> dict[str, tuple[Path, Reader]]:
 def volumes(folder: Path) -> dict[str, tuple[Path, Reader]]:
     import nibabel
 
-    from efield.io.cursor import Cursor
-    from efield.io.label_map import read_label_map
-    from efield.io.nifti import read_grid, read_labels, read_volume
+    from efield.io.bounded.cursor import Cursor
+    from efield.io.volumes.label_map import read_label_map
+    from efield.io.volumes.nifti import read_grid, read_labels, read_volume
 
     labels = np.zeros((9, 10, 11), np.uint8)
     labels[2:7, 2:8, 2:9] = 5
@@ -90,8 +90,8 @@ def subjects(folder: Path) -> dict[str, tuple[Path, Reader]]:
     from efield.head.spheres import sphere_head
     from efield.head.surface import scalp
     from efield.io.eeg_positions import read_eeg_positions
-    from efield.io.gifti import read_surface, read_values, write_values
     from efield.io.subject import read_mni_map
+    from efield.io.surfaces.gifti import read_surface, read_values, write_values
 
     surface = scalp(sphere_head((55.0, 70.0), (2, 5), edge_mm=40.0))
     write_values(folder / "lh.gii", {"E_magn": np.ones(len(surface.points_mm))}, surface)
@@ -131,11 +131,11 @@ def subjects(folder: Path) -> dict[str, tuple[Path, Reader]]:
 
 def coils(folder: Path) -> dict[str, tuple[Path, Reader]]:
     from efield.coils.model import Coil, Dipoles, SampledField, Segments
-    from efield.io.ccd import write_ccd
-    from efield.io.coil_grid import write_samples
+    from efield.io.coils.ccd import write_ccd
+    from efield.io.coils.grid import write_samples
+    from efield.io.coils.stl import read_stl
+    from efield.io.coils.tcd import write_tcd
     from efield.io.load import load_coil
-    from efield.io.stl import read_stl
-    from efield.io.tcd import write_tcd
 
     rng = np.random.default_rng(0)
     dipoles = Dipoles(rng.normal(scale=30, size=(12, 3)), rng.normal(size=(12, 3)) * 1e-4)
@@ -192,7 +192,7 @@ def conductivities(folder: Path) -> dict[str, tuple[Path, Reader]]:
     import nibabel
 
     from efield.io.conductivity_table import read_conductivity_table
-    from efield.io.tensor import read_tensors
+    from efield.io.volumes.tensor import read_tensors
 
     values = np.zeros((5, 6, 7, 6), np.float32)
     values[1:, :, :, [0, 3, 5]] = 1.7e-3, 3e-4, 3e-4

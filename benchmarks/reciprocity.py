@@ -11,11 +11,11 @@ import time
 
 import numpy as np
 
+from efield.basis.scalp_patch import ScalpRegion
 from efield.head.spheres import sphere_head
 from efield.io.load import load_coil, load_head
-from efield.search.reciprocity import reciprocal
-from efield.search.region import ScalpRegion
-from efield.search.skeleton import skeleton
+from efield.reciprocity.equivalent_points import skeleton
+from efield.reciprocity.reciprocal import reciprocal
 from efield.targeting.simulate import Simulator
 from efield.targeting.targets import m1_hand
 

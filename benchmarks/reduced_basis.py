@@ -19,12 +19,12 @@ from tempfile import TemporaryDirectory
 import numba
 import numpy as np
 
+from efield.basis.any_coil import catalog_coil, lifted
+from efield.basis.primary import sample
+from efield.basis.reduced_basis import ReducedBasis
 from efield.head.spheres import sphere_head
 from efield.io.load import load_coil, load_head
-from efield.kernels.modes import reading
-from efield.search.basis import ReducedBasis
-from efield.search.loops import catalog_coil, lifted
-from efield.search.primary import sample
+from efield.kernels.reduced.modes import reading
 from efield.targeting.simulate import Simulator
 from efield.targeting.targets import m1_hand
 

@@ -6,7 +6,10 @@ Research software: not a medical device. See ``efield --help`` and the README.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from efield.ground.version import __version__ as __version__
+
 if TYPE_CHECKING:
+    from efield.basis.reduced_basis import ReducedBasis as ReducedBasis
     from efield.coils.drive import Drive as Drive
     from efield.coils.model import Coil as Coil
     from efield.ground.errors import EfieldError as EfieldError
@@ -16,11 +19,10 @@ if TYPE_CHECKING:
     from efield.head.registration import register_to_mni as register_to_mni
     from efield.io.load import load_coil as load_coil
     from efield.io.load import load_head as load_head
-    from efield.search.basis import ReducedBasis as ReducedBasis
-    from efield.search.grid import PlacementGrid as PlacementGrid
-    from efield.search.reciprocity import Reciprocal as Reciprocal
-    from efield.search.reciprocity import reciprocal as reciprocal
-    from efield.search.sweep import sweep as sweep
+    from efield.reciprocity.reciprocal import Reciprocal as Reciprocal
+    from efield.reciprocity.reciprocal import reciprocal as reciprocal
+    from efield.sweeping.grid import PlacementGrid as PlacementGrid
+    from efield.sweeping.sweep import sweep as sweep
     from efield.targeting.field import EField as EField
     from efield.targeting.placement import place_coil as place_coil
     from efield.targeting.simulate import Simulator as Simulator
@@ -29,7 +31,6 @@ if TYPE_CHECKING:
     from efield.targeting.targets import m1_hand as m1_hand
     from efield.targeting.targets import m1_leg as m1_leg
 
-__version__ = "0.1.0"
 
 #: Public names and the modules that hold them; each is imported when it is first used, so `import efield` is quick.
 _HOMES = {
@@ -39,10 +40,10 @@ _HOMES = {
     "EField": "efield.targeting.field",
     "EfieldError": "efield.ground.errors",
     "HeadMesh": "efield.head.mesh",
-    "PlacementGrid": "efield.search.grid",
+    "PlacementGrid": "efield.sweeping.grid",
     "Pose": "efield.ground.pose",
-    "Reciprocal": "efield.search.reciprocity",
-    "ReducedBasis": "efield.search.basis",
+    "Reciprocal": "efield.reciprocity.reciprocal",
+    "ReducedBasis": "efield.basis.reduced_basis",
     "Simulator": "efield.targeting.simulate",
     "Target": "efield.targeting.targets",
     "load_coil": "efield.io.load",
@@ -51,8 +52,8 @@ _HOMES = {
     "m1_hand": "efield.targeting.targets",
     "m1_leg": "efield.targeting.targets",
     "place_coil": "efield.targeting.placement",
-    "sweep": "efield.search.sweep",
-    "reciprocal": "efield.search.reciprocity",
+    "sweep": "efield.sweeping.sweep",
+    "reciprocal": "efield.reciprocity.reciprocal",
     "register_to_mni": "efield.head.registration",
 }
 

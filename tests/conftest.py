@@ -1,7 +1,18 @@
-"""Shared by all tests."""
+"""Shared by all tests: one thread, and the small sphere that bases, reciprocity and sweeps are tried on."""
 
 import numba
 import pytest
+
+from efield.basis.reduced_basis import ReducedBasis
+from efield.fem.problem import FemProblem
+from efield.head.spheres import sphere_head
+from efield.reciprocity.reciprocal import reciprocal
+from efield.targeting.simulate import Simulator
+from efield.targeting.targets import Target, m1_hand
+from efield.targeting.validation import validation_coil
+
+#: A small region, so that few solves are enough.
+SMALL = {"radius_mm": 8.0, "tilt_deg": 4.0, "distance_mm": (3.0, 6.0), "region_radius_mm": 20.0, "tol": 0.01}
 
 
 @pytest.fixture(scope="module")
@@ -11,3 +22,50 @@ def one_thread():
     numba.set_num_threads(1)
     yield
     numba.set_num_threads(before)
+
+
+@pytest.fixture(scope="session")
+def head():
+    return sphere_head((70.0, 73.0, 79.0, 85.0), (2, 3, 4, 5), edge_mm=12.0)
+
+
+@pytest.fixture(scope="session")
+def coil():
+    return validation_coil()
+
+
+@pytest.fixture(scope="session")
+def target(head):
+    hand = m1_hand(head)
+    return Target("hand", hand.center_mm, 12.0, direction=hand.direction)
+
+
+@pytest.fixture(scope="session")
+def sim(head):
+    simulator = Simulator(head, tol=1e-9)
+    # Bits are compared below, and the direct solver does not promise the same ones twice.
+    simulator.problem = FemProblem(head, simulator.problem.sigma, tol=1e-9, solver="multigrid")
+    return simulator
+
+
+@pytest.fixture(scope="session")
+def build(sim, coil, target):
+    """Builds the small basis, with options."""
+    return lambda **options: ReducedBasis.build(sim, coil, target, **{**SMALL, "max_solves": 64, **options})
+
+
+@pytest.fixture(scope="session")
+def solves(tmp_path_factory):
+    """Checkpoint of the shared basis: a build that differs in its tolerance only need not solve again."""
+    return tmp_path_factory.mktemp("solves") / "run"
+
+
+@pytest.fixture(scope="session")
+def basis(build, solves):
+    return build(checkpoint=solves)
+
+
+@pytest.fixture(scope="session")
+def by_axes(sim, target):
+    """Three adjoint solves."""
+    return reciprocal(sim, target, axes=True)

@@ -13,10 +13,10 @@ from efield.app.options import ConductivityOption, ConductivityTableOption, Head
 from efield.ground.errors import InputError
 
 if TYPE_CHECKING:
+    from efield.basis.certificate import Certificate
+    from efield.basis.snapshots import Progress
     from efield.coils.model import Coil
     from efield.head.conductivity import Conductivity
-    from efield.search.certificate import Certificate
-    from efield.search.snapshots import Progress
     from efield.targeting.simulate import Simulator
 
 app = typer.Typer(
@@ -64,7 +64,7 @@ def build(
       efield basis build any-basis --coil any --at surface --tol 0.01 --max-solves 1024
     """
     from efield.app.simulation import parse_conductivity
-    from efield.search.basis import ReducedBasis
+    from efield.basis.reduced_basis import ReducedBasis
     from efield.targeting.targets import named_target, parse_target
 
     parse_target(target)
@@ -110,8 +110,8 @@ def _check_met(certificate: "Certificate") -> None:
 @app.command()
 def info(folder: FolderArgument, as_json: JsonOption = False) -> None:
     """What a basis is for, its size, and its certificate: the error measured on placements it had never seen."""
-    from efield.search.certificate import Certificate
-    from efield.search.storage import describe
+    from efield.basis.certificate import Certificate
+    from efield.basis.storage import describe
 
     note = describe(folder)
     if as_json:
@@ -154,7 +154,7 @@ def check(
       efield basis check hand-basis --placements 32
     """
     from efield.app.simulation import parse_conductivity
-    from efield.search.basis import ReducedBasis
+    from efield.basis.reduced_basis import ReducedBasis
 
     steps = Steps(3)
     sim, maker = _prepared(head, coil, parse_conductivity(tuple(conductivity or ()), conductivity_table), steps)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-import efield
 from efield.app import bases, coils, meshes, sweeps
 from efield.app.console import ERR, OUT
 from efield.app.options import (
@@ -20,6 +19,7 @@ from efield.app.options import (
     TargetOption,
 )
 from efield.ground.errors import EfieldError
+from efield.ground.version import __version__
 
 if TYPE_CHECKING:
     from efield.targeting.metrics import Summary
@@ -40,7 +40,7 @@ app.add_typer(sweeps.app, name="sweep")
 
 def _version(wanted: bool) -> None:
     if wanted:
-        OUT.print(f"efield {efield.__version__}")
+        OUT.print(f"efield {__version__}")
         raise typer.Exit
 
 

@@ -103,7 +103,7 @@ def convert_file(source: str, out: Path, spacing_mm: float) -> list[str]:
     if not out.name.lower().endswith((".ccd", ".tcd", ".nii", ".nii.gz")):
         raise InputError(f"OUT must end in .ccd, .tcd, .nii or .nii.gz; instead received {out.name!r}")
     if source.lower().endswith(".tcd") and out.suffix.lower() == ".tcd":
-        from efield.io.tcd import read_tcd_file, write_tcd
+        from efield.io.coils.tcd import read_tcd_file, write_tcd
 
         write_tcd(out, read_tcd_file(source))
         return []
@@ -123,11 +123,11 @@ def convert_coil(coil: Coil, out: Path, spacing_mm: float) -> list[str]:
         error = potential_error(written, coil)
         notes.append(f"wires replaced by {len(written)} dipoles: A differs by {error:.1e} of its maximum at 20 mm")
     if suffix == ".ccd":
-        from efield.io.ccd import write_ccd
+        from efield.io.coils.ccd import write_ccd
 
         write_ccd(out, written)
     else:
-        from efield.io.tcd import write_tcd
+        from efield.io.coils.tcd import write_tcd
 
         write_tcd(out, written)
     return notes + lost
@@ -153,7 +153,7 @@ def _needs_dipoles(coil: Coil, *, ccd: bool) -> bool:
 
 
 def _write_grid(coil: Coil, out: Path, spacing_mm: float) -> list[str]:
-    from efield.io.coil_grid import sampled, write_samples
+    from efield.io.coils.grid import sampled, write_samples
 
     first = coil.sources[0]
     if len(coil.sources) == 1 and isinstance(first, SampledField):

@@ -20,8 +20,8 @@ from efield.io.atomic import check_place
 if TYPE_CHECKING:
     from efield.head.lattice import Refinement
     from efield.head.mesh import HeadMesh
-    from efield.io.meshdata import MeshData
-    from efield.io.tags import Tags
+    from efield.io.meshes.meshdata import MeshData
+    from efield.io.meshes.tags import Tags
 
 #: Smallest dihedral angle and 5th percentile of the radius ratio that the default head is held to.
 LEAST_DIHEDRAL_DEG: Final = 5.0
@@ -75,9 +75,9 @@ def convert(
 def _content(path: Path, tags: "Tags | None") -> "tuple[MeshData, HeadMesh]":
     """All that a mesh file holds, and the head it makes; of formats read by meshio the head only."""
     from efield.ground.errors import FileFormatError
-    from efield.io import gmsh, vtu
     from efield.io.load import load_head
-    from efield.io.meshdata import MeshData
+    from efield.io.meshes import gmsh, vtu
+    from efield.io.meshes.meshdata import MeshData
 
     reader = {".msh": gmsh.read_mesh, ".vtu": vtu.read_mesh}.get(path.suffix.lower())
     if reader is None or path.is_dir():
@@ -92,7 +92,7 @@ def _content(path: Path, tags: "Tags | None") -> "tuple[MeshData, HeadMesh]":
 
 def _write_content(out: Path, content: "MeshData") -> list[str]:
     """Write a mesh with its fields; returns what is left out, in words."""
-    from efield.io import gmsh, vtu
+    from efield.io.meshes import gmsh, vtu
 
     left = [f"{count} {kind}" for kind, count in content.other_elements.items()]
     if out.suffix.lower() == ".msh":
@@ -155,8 +155,8 @@ def build(
       efield mesh build aseg.nii.gz head.msh --label-map aseg.csv --refine=-37,-21,58,20,0.5
     """
     from efield.head.lattice import mesh_labels
-    from efield.io.label_map import check_known, mapped, read_label_map
-    from efield.io.nifti import read_labels
+    from efield.io.volumes.label_map import check_known, mapped, read_label_map
+    from efield.io.volumes.nifti import read_labels
 
     _check_out(out)
     edges = dict(_edge(text) for text in edge or ())
@@ -224,11 +224,11 @@ def _stages() -> Iterator[Callable[[str, float], None]]:
 
 def _write(out: Path, head: "HeadMesh") -> None:
     if out.suffix.lower() == ".vtu":
-        from efield.io.vtu import write_vtu
+        from efield.io.meshes.vtu import write_vtu
 
         write_vtu(out, head, cell_data={})
     else:
-        from efield.io.gmsh import write_head
+        from efield.io.meshes.gmsh import write_head
 
         write_head(out, head)
 

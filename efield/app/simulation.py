@@ -8,7 +8,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
-from efield import __version__
 from efield.app.console import Steps
 from efield.app.warmup import Warmup
 from efield.coils import stimulators
@@ -16,6 +15,7 @@ from efield.coils.drive import Drive
 from efield.coils.model import Coil
 from efield.ground import checks
 from efield.ground.errors import InputError
+from efield.ground.version import __version__
 from efield.head.anisotropy import MAPPINGS
 from efield.head.conductivity import Conductivity
 from efield.head.landmarks import fiducials_in
@@ -26,7 +26,7 @@ from efield.io.atomic import replacing
 from efield.io.conductivity_table import ConductivityTable, read_conductivity_table
 from efield.io.eeg_positions import CapFile
 from efield.io.load import load_coil, load_head, load_pose
-from efield.io.tensor import check_order, read_tensors
+from efield.io.volumes.tensor import check_order, read_tensors
 from efield.targeting.field import EField
 from efield.targeting.metrics import Summary
 from efield.targeting.placement import check_clear, place_coil

@@ -20,7 +20,7 @@ from efield.fem.solvers import make_solver
 from efield.ground.units import mm_to_m
 from efield.head.conductivity import Conductivity
 from efield.head.spheres import sphere_head
-from efield.kernels import patches
+from efield.kernels.elements import patches
 
 _LONGEST_S = 120.0
 

@@ -101,7 +101,7 @@ def _row(store: Store, data: Any, number: int, placement: int) -> dict[str, Any]
 
 
 def cell_dataset(store: Store, row: dict[str, Any]) -> Any:
-    """The results of the cell of one row of `best`, at the first drive, as `efield.search.sweep` would give them."""
+    """The results of the cell of one row of `best`, at the first drive, as `efield.sweeping.sweep` would give them."""
     data = dataset(store)
     number = {name: list(data[name].values).index(row[name]) for name in ("head", "target", "coil")}
     return data.isel({**number, store.study.drive.dimension: 0}).load()

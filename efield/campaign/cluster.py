@@ -13,7 +13,7 @@ from time import sleep
 from typing import Any, Final
 from uuid import uuid4
 
-from efield.campaign.bench import plain_task
+from efield.campaign.compute import plain_task
 from efield.campaign.run import Finished, Listener, Runner
 from efield.campaign.store import Store
 from efield.campaign.study import Chunk

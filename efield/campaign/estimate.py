@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 from time import perf_counter
 from typing import Any, Final
 
-from efield.campaign.bench import Bench
+from efield.campaign.compute import Bench
 from efield.campaign.layout import variables
 from efield.campaign.study import Chunk, Study
 from efield.campaign.survey import Survey

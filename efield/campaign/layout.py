@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from efield.campaign.study import Chunk, Study
 from efield.campaign.survey import Survey
-from efield.search.engines import columns
-from efield.search.grid import COORDINATES
+from efield.sweeping.engines import columns
+from efield.sweeping.grid import COORDINATES
 from efield.targeting.targets import Target
 
 _CELL: Final = ("head", "target", "coil")

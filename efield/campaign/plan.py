@@ -29,8 +29,8 @@ from efield.ground import checks
 from efield.ground.errors import FileFormatError, InputError
 from efield.head.tissue import tissue_tag
 from efield.io.load import HEAD_NAMES, HEAD_SUFFIXES
-from efield.search.engines import columns
-from efield.search.grid import PlacementGrid
+from efield.sweeping.engines import columns
+from efield.sweeping.grid import PlacementGrid
 from efield.targeting.targets import Target, parse_target
 
 E = TypeVar("E")

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from efield.ground.errors import FileFormatError, InputError
 from efield.ground.pose import Pose
-from efield.io.cursor import file_bytes, numbers
-from efield.io.npy import mapped_array
+from efield.io.bounded.cursor import file_bytes, numbers
+from efield.io.bounded.npy import mapped_array
 
 SUFFIXES: Final = (".npy", ".csv", ".txt")
 _LARGEST_BYTES: Final = 1 << 30

@@ -4,12 +4,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from efield.campaign.bench import Bench, Result
+from efield.campaign.compute import Bench, Result
 from efield.campaign.store import BASES, Store, writing
 from efield.campaign.study import Chunk, Study
 from efield.campaign.tables import tables_stand, write_tables
 from efield.ground.errors import EfieldError, InputError
-from efield.search.fingerprint import head_digest
+from efield.targeting.fingerprint import head_digest
 
 
 class ChunkError(EfieldError, RuntimeError):

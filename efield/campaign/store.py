@@ -22,7 +22,6 @@ from typing import Any, Final
 
 from numpy.typing import NDArray
 
-import efield
 from efield.campaign import disk
 from efield.campaign.layout import Variable, make_empty, variables
 from efield.campaign.lock import Lock
@@ -30,7 +29,8 @@ from efield.campaign.plan import parse_study
 from efield.campaign.study import Chunk, Study
 from efield.campaign.survey import Survey, survey
 from efield.ground.errors import FileFormatError, InputError
-from efield.search.fingerprint import coil_digest, digest
+from efield.ground.version import __version__
+from efield.targeting.fingerprint import coil_digest, digest
 
 _FORMAT: Final = 1
 _NOTE: Final = "study.json"
@@ -157,7 +157,7 @@ class Store:
         return {
             "title": str(self.study.document.get("title", "")),
             "engine": self.study.engine.kind,
-            "efield": efield.__version__,
+            "efield": __version__,
             **self.made_with,
             "field": "per tetrahedron, not recovered",
             "study": json.dumps(settings(self.study), sort_keys=True),
@@ -233,7 +233,7 @@ def reading(folder: str | os.PathLike[str]) -> Store:
 
 def settings(study: Study) -> dict[str, Any]:
     """All that the numbers and the arrays of a study depend on, as plain values by dotted name."""
-    found: dict[str, Any] = {"efield": efield.__version__}
+    found: dict[str, Any] = {"efield": __version__}
     for kind in ("heads", "coils", "targets"):
         entries = getattr(study, kind)
         found[kind] = [entry.label for entry in entries]

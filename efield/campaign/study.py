@@ -20,7 +20,7 @@ from efield.ground.errors import InputError
 from efield.head.conductivity import Conductivity
 from efield.head.mesh import HeadMesh
 from efield.io.load import HEAD_NAMES, load_coil, load_head
-from efield.search.grid import PlacementGrid
+from efield.sweeping.grid import PlacementGrid
 from efield.targeting.targets import Target, named_target
 
 _WITH_CHOICE: Final = re.compile(r"(?P<file>.+\.(?:tcd|nii|nii\.gz|csv)):[^/\\]+", re.IGNORECASE)
@@ -137,7 +137,7 @@ class EngineChoice:
     order : {1, 2}
         Of the finite elements.
     exact : bool
-        See `efield.search.engines.measure`.
+        See `efield.sweeping.engines.measure`.
     basis : str or None
         Folder of a basis that exists, or of one subfolder per cell (`Cell.name`).
     basis_tol, max_solves, region_radius_mm, seed

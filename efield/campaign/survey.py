@@ -13,8 +13,8 @@ from efield.coils.model import Coil
 from efield.ground.errors import InputError
 from efield.ground.pose import Pose
 from efield.head.mesh import HeadMesh
-from efield.search.fingerprint import coil_digest, digest, head_digest
 from efield.targeting.collision import is_clear
+from efield.targeting.fingerprint import coil_digest, digest, head_digest
 from efield.targeting.placement import place_coil
 from efield.targeting.targets import Target
 

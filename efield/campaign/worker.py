@@ -10,12 +10,12 @@ from typing import Any
 
 import numba
 
-import efield
-from efield.campaign.bench import Bench, Result
+from efield.campaign.compute import Bench, Result
 from efield.campaign.plan import parse_study
 from efield.campaign.store import BASES
 from efield.campaign.study import Cell, Chunk
 from efield.ground.errors import EfieldError, InputError
+from efield.ground.version import __version__
 
 #: The bench of the study at hand. A process serves one study at a time; Numba's threads allow one chunk at a time.
 _BENCH: dict[tuple[str, str, str], Bench] = {}
@@ -50,7 +50,7 @@ def work(task: dict[str, Any], threads: int) -> Report:
     Parameters
     ----------
     task : dict
-        From `efield.campaign.bench.plain_task`.
+        From `efield.campaign.compute.plain_task`.
     threads : int
         Threads that Numba may use.
     """
@@ -69,10 +69,10 @@ def work(task: dict[str, Any], threads: int) -> Report:
 
 def _check_version(wanted: str) -> None:
     """Another version may compute other numbers."""
-    if efield.__version__ != wanted:
+    if __version__ != wanted:
         raise InputError(
             f"workers must have the version of efield that runs the study, {wanted}; instead {platform.node()} has "
-            f"{efield.__version__}: install {wanted} there"
+            f"{__version__}: install {wanted} there"
         )
 
 

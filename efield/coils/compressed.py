@@ -19,7 +19,7 @@ from efield.ground import checks
 from efield.ground.errors import InputError
 from efield.ground.pose import Pose
 from efield.ground.units import mm_to_m
-from efield.kernels import octree
+from efield.kernels.coils import octree
 
 FloatArray = NDArray[np.float64]
 

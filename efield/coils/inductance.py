@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from efield.coils.equivalent import open_end_gap_mm, wires
 from efield.coils.model import Coil, Segments
 from efield.ground.units import MU0_OVER_4PI, mm_to_m
-from efield.kernels.linkage import linkage
+from efield.kernels.coils.linkage import linkage
 
 FloatArray = NDArray[np.float64]
 

@@ -10,7 +10,7 @@ from efield.ground import checks
 from efield.ground.errors import InputError
 from efield.ground.pose import Pose
 from efield.ground.units import mm_to_m
-from efield.kernels import dipoles, grid, segments
+from efield.kernels.coils import dipoles, grid, segments
 
 FloatArray = NDArray[np.float64]
 

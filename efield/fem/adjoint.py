@@ -20,7 +20,7 @@ from efield.fem.problem import FemProblem
 from efield.ground import checks
 from efield.ground.errors import InputError
 from efield.ground.units import mm_to_m
-from efield.kernels import adjoint as kernels
+from efield.kernels.elements import adjoint as kernels
 
 
 def adjoint_weights(problem: FemProblem, weights: ArrayLike, tol: float | None = None) -> NDArray[np.float64]:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
 from efield.ground.errors import InputError
-from efield.kernels import tets as kernels
+from efield.kernels.elements import tets as kernels
 
 Rows = tuple[NDArray[np.int32], NDArray[np.float64]]
 

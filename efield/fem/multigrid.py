@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
-from efield.kernels import multigrid as kernels
+from efield.kernels.elements import multigrid as kernels
 
 #: Strength threshold of the aggregation. On sphere and folded heads 0.02 to 0.08 took 12 to 20 iterations; the usual
 #: 0 took 42 on the sphere, and 0.12 took 24 to 47. Lower thresholds coarsen faster and set up sooner.

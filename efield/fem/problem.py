@@ -19,7 +19,7 @@ from efield.ground import checks
 from efield.ground.errors import InputError
 from efield.ground.units import m_to_mm, mm_to_m
 from efield.head.mesh import HeadMesh
-from efield.kernels.tensors import first_not_positive
+from efield.kernels.elements.tensors import first_not_positive
 
 
 @dataclass(frozen=True, eq=False)

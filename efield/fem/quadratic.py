@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
 from efield.fem.assembly import LinearElements, csr_from_rows
-from efield.kernels import quadratic as kernels
+from efield.kernels.elements import quadratic as kernels
 
 EDGES = tuple(combinations(range(4), 2))
 

@@ -25,7 +25,7 @@ from efield.ground.errors import InputError
 from efield.ground.units import mm_to_m
 from efield.head.locate import Locator
 from efield.head.mesh import HeadMesh
-from efield.kernels import patches as kernels
+from efield.kernels.elements import patches as kernels
 
 #: One more than the largest tissue tag.
 _TAGS = 65536

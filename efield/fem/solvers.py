@@ -9,7 +9,7 @@ from efield.fem.multigrid import VCycle
 from efield.fem.ordering import local_order, reordered
 from efield.fem.system import ConstantsPerPart, Solution, Solver, with_unused_nodes
 from efield.ground.errors import SolverError
-from efield.kernels import multigrid as kernels
+from efield.kernels.elements import multigrid as kernels
 
 SOLVERS = ("auto", "multigrid", "direct")
 

@@ -6,7 +6,7 @@ from numpy.typing import ArrayLike, NDArray
 from efield.ground import checks
 from efield.ground.errors import InputError
 from efield.ground.units import MU0_OVER_4PI, mm_to_m
-from efield.kernels.sphere import dipoles_in_sphere
+from efield.kernels.elements.sphere import dipoles_in_sphere
 
 
 def electric_field(

@@ -1,7 +1,7 @@
 """The nearest place on a triangle surface, and on which side of it a point lies.
 
-Triangles stand in a tree of boxes (`efield.kernels.clearance`); what is found is exact. The side is told by the
-pseudonormal of the nearest face, edge or vertex.
+Triangles stand in a tree of boxes (`efield.kernels.geometry.clearance`); what is found is exact. The side is told by
+the pseudonormal of the nearest face, edge or vertex.
 
 References
 ----------
@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from efield.head.surface import TriangleSurface
-from efield.kernels import clearance as kernel
+from efield.kernels.geometry import clearance as kernel
 
 FloatArray = NDArray[np.float64]
 

@@ -5,7 +5,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from efield.ground import checks
 from efield.head.mesh import HeadMesh
-from efield.kernels.locate import fill_bins, find_tets
+from efield.kernels.geometry.locate import fill_bins, find_tets
 
 #: A point this far outside a tetrahedron, in barycentric coordinates, still counts as on its face.
 _ON_FACE = 1e-9

@@ -13,7 +13,7 @@ from efield.ground import checks
 from efield.ground.errors import InputError
 from efield.head.cap import Cap
 from efield.head.mni import MniMap, as_map
-from efield.kernels import measures
+from efield.kernels.geometry import volumes
 
 T = TypeVar("T")
 
@@ -83,12 +83,12 @@ class HeadMesh:
     @cached_property
     def volumes(self) -> NDArray[np.float64]:
         """(m,) volume of each tetrahedron, mm^3."""
-        return np.asarray(measures.signed_volumes(self.points, self.tets))
+        return np.asarray(volumes.signed_volumes(self.points, self.tets))
 
     @cached_property
     def barycenters(self) -> NDArray[np.float64]:
         """(m, 3) centers of the tetrahedra, mm."""
-        return np.asarray(measures.centers(self.points, self.tets))
+        return np.asarray(volumes.centers(self.points, self.tets))
 
     @cached_property
     def tags(self) -> tuple[int, ...]:

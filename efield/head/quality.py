@@ -9,7 +9,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from efield.head.mesh import HeadMesh
-from efield.kernels import shapes, stars
+from efield.kernels.meshing import shapes, stars
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from efield.ground.checks import read_only
 from efield.ground.errors import InputError
 from efield.head.mesh import HeadMesh, once_per_head
 from efield.head.tissue import GRAY_MATTER, WHITE_MATTER
-from efield.kernels.faces import unshared_faces
+from efield.kernels.geometry.faces import unshared_faces
 
 #: Faces of a positively oriented tetrahedron, each listed so that its normal points out.
 _OUTWARD_FACES = np.array([[0, 2, 1], [0, 1, 3], [1, 2, 3], [0, 3, 2]])

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from efield.ground import checks
 from efield.ground.errors import InputError
-from efield.kernels.tensors import sample_valid
+from efield.kernels.elements.tensors import sample_valid
 
 #: Row and column of the six stored components.
 COMPONENTS: Final = ((0, 0), (0, 1), (0, 2), (1, 1), (1, 2), (2, 2))
@@ -36,7 +36,7 @@ class TensorField:
     ----------
     values : (nx, ny, nz, 6) or (nx, ny, nz, 3, 3) array_like, mm^2/s
         Components xx, xy, xz, yy, yz, zz along the head's axes (RAS), not those of the voxels. A voxel of zeros, or
-        with a value that is not finite, holds no tensor. `efield.io.tensor.read_tensors` turns those of a file.
+        with a value that is not finite, holds no tensor. `efield.io.volumes.tensor.read_tensors` turns those of a file.
     affine : (4, 4) array_like
         Voxel indices to mm.
 

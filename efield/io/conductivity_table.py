@@ -16,7 +16,7 @@ from typing import Any, Final
 from efield.ground import checks
 from efield.ground.errors import InputError
 from efield.head.tissue import TISSUES, tissue_tag
-from efield.io.cursor import Cursor
+from efield.io.bounded.cursor import Cursor
 
 _LARGEST_TAG: Final = 65535
 _LARGEST_FILE: Final = 1 << 20

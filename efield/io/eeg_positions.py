@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from efield.ground import checks
 from efield.ground.errors import InputError
 from efield.io.atomic import replacing
-from efield.io.cursor import Cursor
+from efield.io.bounded.cursor import Cursor
 
 FIDUCIAL_NAMES: Final = ("Nz", "Iz", "LPA", "RPA")
 

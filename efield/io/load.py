@@ -18,9 +18,9 @@ from efield.ground import checks
 from efield.ground.errors import FileFormatError, InputError
 from efield.ground.pose import Pose
 from efield.head.mesh import HeadMesh
-from efield.io import other_meshes
-from efield.io.cursor import file_bytes, numbers
-from efield.io.tags import Tags
+from efield.io.bounded.cursor import file_bytes, numbers
+from efield.io.meshes import other_meshes
+from efield.io.meshes.tags import Tags
 
 HEAD_NAMES: Final = ("mni152", "sphere")
 HEAD_SUFFIXES: Final = (".msh", ".vtu", *other_meshes.FORMATS)
@@ -39,7 +39,7 @@ def load_head(name_or_path: str | os.PathLike[str], *, tags: Tags | None = None)
     ----------
     name_or_path : str or path_like
         ``mni152`` (the default head), ``sphere`` (nested spheres), a subject folder ``m2m_<id>`` of SimNIBS, or a
-        mesh file in mm: ``.msh``, ``.vtu``, or one of `efield.io.other_meshes.FORMATS`, which need the extra
+        mesh file in mm: ``.msh``, ``.vtu``, or one of `efield.io.meshes.other_meshes.FORMATS`, which need the extra
         ``efield[formats]``.
     tags : str or mapping, optional
         For mesh files: the name of the array that holds the tissue tags, where the file leaves doubt; or the tissue
@@ -76,11 +76,11 @@ def load_head(name_or_path: str | os.PathLike[str], *, tags: Tags | None = None)
         return load_subject(text)
     suffix = _suffix(text, HEAD_SUFFIXES)
     if suffix == ".msh":
-        from efield.io.gmsh import read_head
+        from efield.io.meshes.gmsh import read_head
 
         return read_head(text, tags)
     if suffix == ".vtu":
-        from efield.io.vtu import read_head as read_vtu_head
+        from efield.io.meshes.vtu import read_head as read_vtu_head
 
         return read_vtu_head(text, tags)
     if suffix is not None:
@@ -168,13 +168,13 @@ def load_coil(
         text, (settings, stimulator) = match["file"], _choices(match["choices"])
     suffix = _suffix(text, COIL_SUFFIXES)
     if suffix == ".tcd":
-        from efield.io.tcd import read_tcd
+        from efield.io.coils.tcd import read_tcd
 
         return read_tcd(text, settings, stimulator=stimulator)
     if settings:
         raise InputError(f"settings must be left out, as only .tcd coils deform; instead {text} has {list(settings)}")
     if suffix in (".nii", ".nii.gz"):
-        from efield.io.coil_grid import read_coil_grid
+        from efield.io.coils.grid import read_coil_grid
 
         return read_coil_grid(text, stimulator=_number_of(stimulator))
     if stimulator is not None:
@@ -189,15 +189,15 @@ def _plain_coil(text: str, suffix: str | None) -> Coil:
 
         return load_named(text)
     if suffix == ".ccd":
-        from efield.io.ccd import read_ccd
+        from efield.io.coils.ccd import read_ccd
 
         return read_ccd(text)
     if suffix == ".toml":
-        from efield.io.wire import read_windings
+        from efield.io.coils.wire import read_windings
 
         return read_windings(text)
     if suffix == ".csv":
-        from efield.io.wire import read_wire
+        from efield.io.coils.wire import read_wire
 
         return read_wire(text)
     raise _unknown("coil", text, (), COIL_SUFFIXES)

@@ -18,7 +18,7 @@ from efield.head.mesh import HeadMesh
 from efield.head.mni import AffineMap, MniMap, ReversedMap, WarpMap
 from efield.head.surface import TriangleSurface
 from efield.head.tissue import GRAY_MATTER, WHITE_MATTER
-from efield.io.cursor import Cursor, file_bytes, numbers
+from efield.io.bounded.cursor import Cursor, file_bytes, numbers
 from efield.io.eeg_positions import CapFile, read_eeg_positions
 
 HEMISPHERES: Final = ("lh", "rh")
@@ -101,7 +101,7 @@ class Subject:
         FileFormatError
             If the folder has no such surface, or it cannot be read.
         """
-        from efield.io.gifti import read_surface
+        from efield.io.surfaces.gifti import read_surface
 
         checks.choice("hemisphere", hemisphere, HEMISPHERES)
         checks.choice("kind", kind, SURFACES)
@@ -163,7 +163,7 @@ def load_subject(folder: str | os.PathLike[str]) -> HeadMesh:
         If the folder holds no head mesh, a file is damaged, or the map does not lead to this brain. A damaged map is
         not passed over in favor of a worse one.
     """
-    from efield.io.gmsh import read_head
+    from efield.io.meshes.gmsh import read_head
 
     subject = find_subject(folder)
     head = replace(read_head(subject.mesh), caps=tuple(CapFile(path) for path in subject.caps))
@@ -231,7 +231,7 @@ def _matrix(path: Path) -> NDArray[np.float64]:
 
 
 def _warp_field(path: Path) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
-    from efield.io.nifti import read_volume
+    from efield.io.volumes.nifti import read_volume
 
     cursor = Cursor.open(path)
     volume, affine = read_volume(cursor)

@@ -18,10 +18,10 @@ from efield.ground.errors import InputError
 from efield.ground.pose import Pose
 from efield.head.mesh import HeadMesh
 from efield.head.surface import Surface, TriangleSurface, boundary
-from efield.kernels.raster import paint_magnitude
+from efield.kernels.geometry.raster import paint_magnitude
 
 if TYPE_CHECKING:
-    from efield.io.meshdata import MeshData
+    from efield.io.meshes.meshdata import MeshData
     from efield.targeting.metrics import Summary
     from efield.targeting.surface_field import SurfaceField
     from efield.targeting.targets import Target
@@ -104,7 +104,7 @@ class EField:
         Parameters
         ----------
         surface : TriangleSurface
-            Such as `mid_surface` of the head, or one read by `efield.io.gifti.read_surface`.
+            Such as `mid_surface` of the head, or one read by `efield.io.surfaces.gifti.read_surface`.
 
         Raises
         ------
@@ -138,11 +138,11 @@ class EField:
         data = {"E": self.e.astype(np.float32), "magnE": self.magnitude.astype(np.float32)}
         suffix = Path(path).suffix.lower()
         if suffix == ".vtu":
-            from efield.io.vtu import write_vtu
+            from efield.io.meshes.vtu import write_vtu
 
             write_vtu(path, self.head, cell_data=data)
         elif suffix == ".msh":
-            from efield.io.gmsh import write_mesh
+            from efield.io.meshes.gmsh import write_mesh
 
             write_mesh(path, self._with_surfaces(data))
         else:
@@ -150,7 +150,7 @@ class EField:
 
     def _with_surfaces(self, data: dict[str, NDArray[np.float32]]) -> "MeshData":
         """The head, its fields, and the faces in which each tissue meets a later one or the air."""
-        from efield.io.meshdata import MeshData
+        from efield.io.meshes.meshdata import MeshData
 
         head, tags = self.head, self.head.tags
         faces = [(tag, boundary(head, [inner for inner in tags if inner <= tag])) for tag in tags]
@@ -177,7 +177,7 @@ class EField:
             A NIfTI image whose grid is taken; by default a 1 mm grid on whole millimeters, which coincides with the
             MNI152 templates on the default head.
         """
-        from efield.io.nifti import read_grid, sample_grid, write_scalar_nifti
+        from efield.io.volumes.nifti import read_grid, sample_grid, write_scalar_nifti
 
         bounds = np.array([self.head.points.min(axis=0), self.head.points.max(axis=0)])
         shape, affine = sample_grid(bounds, 1.0) if like is None else read_grid(like)
@@ -207,7 +207,7 @@ class EField:
             If the name ends otherwise, or the head has no white matter and no surface is given.
         """
         from efield.head.midsurface import mid_surface
-        from efield.io.gifti import write_values
+        from efield.io.surfaces.gifti import write_values
 
         found = self.on_surface(mid_surface(self.head) if surface is None else surface)
         write_values(path, found.values(), found.surface)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from efield.ground.units import AMPERE_PER_MICROSECOND
 from efield.head.tissue import tissue_name
 from efield.targeting.metrics import weighted_percentile
-from efield.viz.nodal import drawn_tissue
+from efield.viz.drawn_tissue import drawn_tissue
 
 if TYPE_CHECKING:
     from efield.coils.model import Coil

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from efield.viz import palette, parts, scene
+from efield.viz import actors as parts
+from efield.viz import palette, scene
 from efield.viz.caption import caption
 from efield.viz.page import LABEL_PT, add_color_bar, halo, new_page
 from efield.viz.views import View

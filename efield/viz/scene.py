@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 from efield.ground.errors import MissingDependencyError
 from efield.head.surface import Surface, boundary, scalp
 from efield.head.tissue import GRAY_MATTER, WHITE_MATTER
-from efield.viz import palette, parts
+from efield.viz import actors as parts
+from efield.viz import palette
 from efield.viz.caption import caption
-from efield.viz.nodal import drawn_tissue, field_around, strongest_point
+from efield.viz.drawn_tissue import drawn_tissue, field_around, strongest_point
 from efield.viz.probe import can_render, remedy
 from efield.viz.views import View, close_view, outward_at, whole_view
 

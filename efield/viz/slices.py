@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from efield.head.tissue import GRAY_MATTER, WHITE_MATTER
 from efield.viz import palette
 from efield.viz.caption import caption
-from efield.viz.nodal import drawn_tissue, field_around, strongest_point
+from efield.viz.drawn_tissue import drawn_tissue, field_around, strongest_point
 from efield.viz.page import LABEL_PT, TICK_PT, TITLE_PT, add_color_bar, halo, new_page
 from efield.viz.section import Section, cut
 

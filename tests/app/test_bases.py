@@ -10,7 +10,7 @@ import pytest
 from efield.app import bases
 from efield.app.cli import main
 from efield.head.spheres import sphere_head
-from efield.io.gmsh import write_head
+from efield.io.meshes.gmsh import write_head
 
 #: A region so small that the fewest solves are enough for the error asked for.
 SMALL = ("--radius", "6", "--tilt", "3", "--distances", "4,6", "--region-radius", "20", "--max-solves", "64")

@@ -11,7 +11,7 @@ import pyvista
 import efield
 from efield.app.cli import main
 from efield.head.spheres import sphere_head
-from efield.io.gmsh import read_mesh, write_head
+from efield.io.meshes.gmsh import read_mesh, write_head
 
 
 def run(monkeypatch, *arguments):

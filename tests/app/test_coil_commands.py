@@ -11,11 +11,19 @@ from efield.app.simulation import coil_notes
 from efield.coils.equivalent import potential_error
 from efield.coils.model import Dipoles
 from efield.head.spheres import sphere_head
-from efield.io.coil_grid import write_coil_grid
-from efield.io.gmsh import write_head
+from efield.io.coils.grid import write_coil_grid
+from efield.io.coils.tcd import read_tcd_file, write_tcd
+from efield.io.coils.tcd_model import (
+    Casing,
+    Deformation,
+    DeformRange,
+    Element,
+    RecordedWaveform,
+    TcdCoil,
+    TcdStimulator,
+)
 from efield.io.load import load_coil
-from efield.io.tcd import read_tcd_file, write_tcd
-from efield.io.tcd_model import Casing, Deformation, DeformRange, Element, RecordedWaveform, TcdCoil, TcdStimulator
+from efield.io.meshes.gmsh import write_head
 
 
 def run(monkeypatch, *arguments):

@@ -9,12 +9,12 @@ import pytest
 
 from efield.app.cli import main
 from efield.head.spheres import sphere_head
-from efield.io import gmsh
-from efield.io.label_map import read_label_map
 from efield.io.load import load_head
-from efield.io.meshdata import MeshData
-from efield.io.vtu import read_mesh as read_vtu_mesh
-from efield.io.vtu import write_vtu
+from efield.io.meshes import gmsh
+from efield.io.meshes.meshdata import MeshData
+from efield.io.meshes.vtu import read_mesh as read_vtu_mesh
+from efield.io.meshes.vtu import write_vtu
+from efield.io.volumes.label_map import read_label_map
 
 RADII = {5: 44.0, 4: 38.0, 3: 34.0, 2: 30.0}
 

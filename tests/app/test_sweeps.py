@@ -8,8 +8,8 @@ import pytest
 from efield.app.cli import main
 from efield.coils.model import Coil
 from efield.head.spheres import sphere_head
-from efield.io.ccd import write_ccd
-from efield.io.gmsh import write_head
+from efield.io.coils.ccd import write_ccd
+from efield.io.meshes.gmsh import write_head
 
 STUDY = """
 [heads]
@@ -108,7 +108,7 @@ def test_ctrl_c_says_how_to_go_on_with_the_same_options(folder, monkeypatch, cap
     def interrupted(bench, chunk, progress=None):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("efield.campaign.bench.Bench.chunk", interrupted)
+    monkeypatch.setattr("efield.campaign.compute.Bench.chunk", interrupted)
     assert run(monkeypatch, folder / "study.toml", "--out", tmp_path / "else where") == 130
     said = capsys.readouterr().err
     assert "0 of 4 chunks are finished" in said

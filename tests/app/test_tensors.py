@@ -12,8 +12,8 @@ from efield.ground.pose import Pose
 from efield.head.conductivity import Conductivity
 from efield.head.spheres import sphere_head
 from efield.head.tensor_field import TensorField
-from efield.io.gmsh import write_head
-from efield.io.tensor import read_tensors, write_tensors
+from efield.io.meshes.gmsh import write_head
+from efield.io.volumes.tensor import read_tensors, write_tensors
 from efield.targeting.simulate import Simulator
 
 #: Brain of 70 mm, no white matter; the scalp has a tag of the user.

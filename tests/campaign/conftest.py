@@ -7,13 +7,13 @@ from shutil import copytree
 import numpy as np
 import pytest
 
-from efield.campaign.bench import Result
+from efield.campaign.compute import Result
 from efield.campaign.plan import read_study
 from efield.campaign.run import run
 from efield.coils.model import Coil
 from efield.head.spheres import sphere_head
-from efield.io.ccd import write_ccd
-from efield.io.gmsh import write_head
+from efield.io.coils.ccd import write_ccd
+from efield.io.meshes.gmsh import write_head
 
 
 @pytest.fixture(autouse=True, scope="module")

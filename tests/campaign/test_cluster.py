@@ -8,8 +8,8 @@ import psutil
 import pytest
 
 from efield.campaign import cluster
-from efield.campaign.bench import plain_task
 from efield.campaign.cluster import SchedulerLostError, on_cluster
+from efield.campaign.compute import plain_task
 from efield.campaign.plan import read_study
 from efield.campaign.run import ChunkError, Silent, run
 from efield.campaign.worker import Report, work

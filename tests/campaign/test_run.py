@@ -14,13 +14,13 @@ import pyarrow.parquet
 import pytest
 import xarray
 
-from efield.campaign.bench import Bench
+from efield.campaign.compute import Bench
 from efield.campaign.plan import read_study
 from efield.campaign.run import run
 from efield.campaign.store import reading
 from efield.campaign.tables import write_tables
-from efield.search.engines import at_rate, measure
-from efield.search.reciprocity import reciprocal
+from efield.reciprocity.reciprocal import reciprocal
+from efield.sweeping.engines import at_rate, measure
 from efield.targeting.simulate import Simulator
 
 

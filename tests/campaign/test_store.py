@@ -24,8 +24,8 @@ from efield.campaign.store import reading, writing
 from efield.coils.model import Coil
 from efield.ground.errors import FileFormatError, InputError
 from efield.head.spheres import sphere_head
-from efield.io.ccd import write_ccd
-from efield.io.gmsh import write_head
+from efield.io.coils.ccd import write_ccd
+from efield.io.meshes.gmsh import write_head
 from tests.campaign.conftest import made_up
 
 

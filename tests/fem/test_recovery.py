@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from efield.ground.errors import InputError
-from efield.kernels import patches
+from efield.kernels.elements import patches
 
 
 @pytest.fixture(scope="module")

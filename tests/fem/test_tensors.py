@@ -7,14 +7,14 @@ import pytest
 from scipy.spatial.transform import Rotation
 from scipy.stats import ortho_group
 
+from efield.basis.scalp_patch import ScalpRegion
 from efield.fem.assembly import LinearElements
 from efield.fem.problem import FemProblem
 from efield.fem.recovery import Patches
 from efield.ground.errors import InputError
 from efield.head.mesh import HeadMesh
 from efield.head.spheres import sphere_head
-from efield.search.reciprocity import reciprocal
-from efield.search.region import ScalpRegion
+from efield.reciprocity.reciprocal import reciprocal
 from efield.targeting.simulate import Simulator
 from efield.targeting.targets import Target, m1_hand
 from efield.targeting.validation import validation_coil

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from efield.ground.errors import EfieldError
-from efield.io.meshdata import MeshData
+from efield.io.meshes.meshdata import MeshData
 
 #: A small damaged file must never make a reader ask for more than this (bytes).
 MEMORY_LIMIT = 192 << 20

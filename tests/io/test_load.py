@@ -10,7 +10,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from efield.ground.errors import FileFormatError, InputError
 from efield.ground.pose import Pose
-from efield.io import gmsh, load, vtu
+from efield.io import load
+from efield.io.meshes import gmsh, vtu
 
 POSE = Pose.from_axes((-40.5, 10.25, 80.125), (1, 2, 0.5), (0.3, -0.2, -1))
 

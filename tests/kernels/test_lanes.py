@@ -69,7 +69,12 @@ def test_lanes_take_every_point_once(count):
 KERNELS = """
 import hashlib
 import numpy as np
-from efield.kernels import dipoles, leaves, modes, octree, reciprocity, segments
+from efield.kernels.coils import dipoles
+from efield.kernels.reduced import leaves
+from efield.kernels.reduced import modes
+from efield.kernels.coils import octree
+from efield.kernels.reduced import reciprocity
+from efield.kernels.coils import segments
 rng = np.random.default_rng(0)
 points = rng.uniform(-0.3, 0.3, (5000, 3))
 sources = rng.uniform(-0.1, 0.1, (10, 37))

@@ -9,8 +9,8 @@ from efield.head.landmarks import Fiducials, electrode, fiducials_of, find_elect
 from efield.head.mesh import HeadMesh
 from efield.head.spheres import sphere_head
 from efield.io.eeg_positions import write_eeg_positions
-from efield.io.gmsh import write_head
 from efield.io.load import load_head
+from efield.io.meshes.gmsh import write_head
 from efield.targeting.placement import place_coil
 from efield.targeting.targets import electrode_place, named_target, parse_target
 

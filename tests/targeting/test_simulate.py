@@ -10,7 +10,7 @@ from efield.ground.pose import Pose
 from efield.head.conductivity import Conductivity
 from efield.head.mesh import HeadMesh
 from efield.head.spheres import sphere_head
-from efield.io import gmsh
+from efield.io.meshes import gmsh
 from efield.targeting.placement import place_coil
 from efield.targeting.simulate import Simulator
 from efield.targeting.targets import m1_hand

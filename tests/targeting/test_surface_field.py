@@ -10,7 +10,7 @@ from efield.ground.pose import Pose
 from efield.head.midsurface import mid_surface
 from efield.head.spheres import sphere_head
 from efield.head.surface import TriangleSurface
-from efield.io.gifti import read_surface, read_values
+from efield.io.surfaces.gifti import read_surface, read_values
 from efield.targeting.simulate import Simulator
 from efield.targeting.validation import closed_form, validation_coil
 

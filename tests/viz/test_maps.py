@@ -5,7 +5,7 @@ import pytest
 import xarray
 
 from efield.ground.errors import InputError
-from efield.search.grid import PlacementGrid
+from efield.sweeping.grid import PlacementGrid
 from efield.viz.maps import best_of_positions, save_sweep_map, sweep_map
 
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from efield.coils.casing import Casing
 from efield.coils.model import Coil, SampledField
-from efield.viz.parts import add_coil, casing_outline, casing_rim, crown_vertices, vtk_text
+from efield.viz.actors import add_coil, casing_outline, casing_rim, crown_vertices, vtk_text
 from efield.viz.scene import set_stage
 from efield.viz.views import close_view
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from efield.ground.errors import InputError
+from efield.viz.actors import add_target
 from efield.viz.figure import _rendered
-from efield.viz.parts import add_target
 from efield.viz.probe import can_render
 from efield.viz.views import View, close_view, outward_at, whole_view
 

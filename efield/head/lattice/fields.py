@@ -14,7 +14,7 @@ from scipy.special import erfinv
 from efield.ground import checks
 from efield.ground.errors import InputError
 from efield.head.lattice.grid import LabelGrid
-from efield.kernels import trilinear
+from efield.kernels.meshing import trilinear
 
 #: Edge lengths wanted inside each tissue (mm) at scale 1; other tags get the last value.
 DEFAULT_EDGE_MM: Final[dict[int, float]] = {1: 4.0, 2: 2.5, 3: 4.0, 4: 5.0, 5: 7.0}

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from efield.head.lattice.grid import LabelGrid
-from efield.kernels import bisection, trilinear
+from efield.kernels.meshing import bisection, trilinear
 
 #: The six paths from corner 000 to corner 111 of a cube; all six tetrahedra share that diagonal.
 _KUHN_PATHS = np.array(

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 
 from efield.head.lattice.grid import LabelGrid
-from efield.kernels import smoothing, stars
+from efield.kernels.meshing import smoothing, stars
 
 _GOOD_QUALITY = 0.6
 _BAD_QUALITY = 0.3

@@ -1,0 +1,217 @@
+"""How a reduced basis comes about: placements drawn and chosen, solved in blocks, fitted, and certified."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import qr
+
+from efield.basis import any_coil as loops
+from efield.basis.certificate import Certificate, certify
+from efield.basis.modes import Fit, Gram, LinearModel, fit
+from efield.basis.outputs import Places
+from efield.basis.primary import Placed, samples
+from efield.basis.probe_points import emphasis
+from efield.basis.scalp_patch import ScalpRegion
+from efield.basis.snapshots import BLOCK, UNIT_DIDT, Progress, Snapshots
+from efield.coils.model import Coil
+from efield.ground.pose import Pose
+from efield.kernels.reduced.modes import times
+from efield.targeting.fingerprint import digest
+from efield.targeting.simulate import Simulator
+from efield.targeting.targets import Target
+
+FloatArray = NDArray[np.float64]
+
+#: Fewest snapshots a basis is fitted with, and most it can have.
+FEWEST: Final = 64
+MOST: Final = 1024
+
+#: Snapshots are chosen from at least this many placements, or from twice as many as may be solved.
+_POOL: Final = 256
+
+#: Placements that choose the regularization and say when to stop, and placements that only certify; per coil if many.
+_CHECKS: Final = 16
+_HELD_OUT: Final = 32
+_CHECKS_EACH: Final = 5
+_HELD_OUT_EACH: Final = 8
+
+#: The build stops when the checks are this share of the tolerance: the held-out placements will be a little worse.
+_STOP: Final = 0.5
+
+#: A placement of any coil is refused if its primary field is this much worse made up of loops than that of every
+#: placement of the certificate.
+_MARGIN: Final = 2.0
+
+#: Random combinations that tell how much of a primary field the loops leave over.
+_COMBINATIONS: Final = 64
+
+#: Streams of random numbers: training, checks, certificate, and `ReducedBasis.check`.
+TRAIN, CHECK, HELD_OUT, FRESH = range(4)
+
+
+@dataclass(frozen=True, eq=False)
+class AnyCoil:
+    """When a coil is one that a basis made from loops serves.
+
+    Parameters
+    ----------
+    clearance_mm : float
+        Wires must be this far from the scalp.
+    left_over : (c, s * 3) float
+        Random combinations of what of the weighted samples the loops do not make up. A few dozen tell its size to
+        about a tenth, at a fraction of the time that all of it takes.
+    emphasis : (s * 3,) float
+        Weight of each sample.
+    limit : float
+        Largest share of a primary field that may be left over.
+    """
+
+    clearance_mm: float
+    left_over: FloatArray
+    emphasis: FloatArray
+    limit: float
+
+    @classmethod
+    def of(cls, clearance_mm: float, span: FloatArray, emphasis: FloatArray) -> "AnyCoil":
+        """From what the samples span (see `Fit`), without a limit as yet."""
+        random = np.random.default_rng(0).standard_normal((_COMBINATIONS, len(emphasis))) / np.sqrt(_COMBINATIONS)
+        left_over = random * emphasis - (random @ (span / emphasis).T) @ span
+        return cls(clearance_mm, np.ascontiguousarray(left_over), emphasis, np.inf)
+
+    def rest(self, sampled: FloatArray) -> float:
+        """Share of a primary field (s * 3,) that loops do not make up."""
+        whole = float(np.sum((self.emphasis * sampled) ** 2))
+        # The kernel is compiled for arrays without gaps; a column of a matrix has some.
+        left = times(self.left_over, np.ascontiguousarray(sampled))
+        return float(np.sqrt(np.sum(left**2) / whole)) if whole else 0.0
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """What to build a basis of.
+
+    Parameters
+    ----------
+    sim : Simulator
+    coil : Coil or None
+        None for any.
+    target : Target
+    region : ScalpRegion
+    places : Places
+    points_mm : (s, 3) float
+        Where the primary field is sampled.
+    clearance_mm : float
+        Of the wires of any coil.
+    tol : float
+    max_solves : int
+    seed : int
+    """
+
+    sim: Simulator
+    coil: Coil | None
+    target: Target
+    region: ScalpRegion
+    places: Places
+    points_mm: FloatArray
+    clearance_mm: float
+    tol: float
+    max_solves: int
+    seed: int
+
+    def training(self) -> list[Placed]:
+        """Placements to solve, in the order in which they add most to those before.
+
+        Candidates are spread evenly over the region; of them, pivoted QR of the samples of their primary fields takes
+        the one that the ones before make up least.
+        """
+        count = max(_POOL, 1 << int(np.ceil(np.log2(2 * self.max_solves))))
+        seed, head = (self.seed, TRAIN), self.sim.head
+        if self.coil is None:
+            pool = loops.loops(head, self.region, self.clearance_mm, count, seed)
+        else:
+            pool = [(self.coil, pose) for pose in self.region.poses(count, seed, head, self.coil)]
+        sampled = samples(pool, self.points_mm, UNIT_DIDT)
+        scaled = emphasis(self.points_mm, self.region)[:, None] * sampled / np.linalg.norm(sampled, axis=0)
+        order = qr(scaled, mode="r", pivoting=True)[1][: self.max_solves]
+        return [pool[k] for k in order]
+
+    def tests(self, stream: int, count: int | None = None) -> list[Placed]:
+        """Placements to test with; `count` of them for each coil."""
+        seed, head = (self.seed, stream), self.sim.head
+        if self.coil is None:
+            names = loops.CHECK_COILS if stream == CHECK else loops.TEST_COILS
+            each = count or (_CHECKS_EACH if stream == CHECK else _HELD_OUT_EACH)
+            return loops.tests(head, self.region, self.clearance_mm, names, each, seed)
+        number = count or (_CHECKS if stream == CHECK else _HELD_OUT)
+        return [(self.coil, pose) for pose in self.region.poses(number, seed, head, self.coil)]
+
+
+@dataclass(frozen=True, eq=False)
+class Built:
+    """What `grow` found: the region with the distances that lifted coils had, the model and its certificate."""
+
+    region: ScalpRegion
+    model: LinearModel
+    certificate: Certificate
+    any_coil: AnyCoil | None
+
+
+def grow(
+    plan: Plan,
+    settings: dict[str, str],
+    checkpoint: Path | None,
+    progress: Callable[[Progress], None] | None,
+) -> Built:
+    """Solve block after block until the checks are good enough or there are no more, then certify."""
+    train, check, held = plan.training(), plan.tests(CHECK), plan.tests(HELD_OUT)
+    drawn = digest(*(pose.matrix for _, pose in [*train, *check, *held]))
+    planned = len(train) + len(check) + len(held)
+    shots = Snapshots(plan.sim, plan.places, planned, settings | {"drawn": drawn}, checkpoint, progress)
+    gram = Gram(plan.places.weights)
+    for block in shots.blocks("check", check):
+        gram.add(block)
+    sampled = samples([*check, *train], plan.points_mm, UNIT_DIDT)
+    weights = emphasis(plan.points_mm, plan.region)
+    found: Fit | None = None
+    for solved, block in enumerate(shots.blocks("train", train), 1):
+        gram.add(block)
+        if len(gram.products) - len(check) < min(FEWEST, len(train)):
+            continue
+        last = len(gram.products)
+        found = fit(gram.products, sampled[:, :last], len(check), weights, plan.tol)
+        shots.error = found.error
+        if found.error <= _STOP * plan.tol or solved * BLOCK >= len(train):
+            break
+    assert found is not None  # noqa: S101 (max_solves is at least FEWEST)
+    model = LinearModel(*gram.combined(found.combinations, len(check)), found.to_modes)
+    solves = len(gram.products) - len(check)
+    del gram
+    certificate, seen = certified(plan, model, held, shots, solves)
+    region = _widened(plan.region, [pose for _, pose in ([*train, *check] if plan.coil else [*check, *held])])
+    if plan.coil is not None:
+        return Built(region, model, certificate, None)
+    serves = AnyCoil.of(plan.clearance_mm, found.span, weights)
+    rest = max(serves.rest(column) for column in seen.T)
+    return Built(region, model, certificate, replace(serves, limit=_MARGIN * rest))
+
+
+def certified(
+    plan: Plan, model: LinearModel, held: list[Placed], shots: Snapshots, solves: int
+) -> tuple[Certificate, FloatArray]:
+    """The certificate of a model at held-out placements, and their samples (s * 3, p)."""
+    exact = shots.fields("held-out", held)
+    seen = samples(held, plan.points_mm, UNIT_DIDT)
+    measures = plan.places.measures(plan.sim.head, plan.target)
+    names = [coil.name for coil, _ in held]
+    return certify(model.fields(seen), exact, plan.places, measures, plan.tol, solves, names), seen
+
+
+def _widened(region: ScalpRegion, poses: list[Pose]) -> ScalpRegion:
+    """The region with the distances that lifted coils really had."""
+    low, high = region.distance_mm
+    farthest = max(region.station(pose).distance_mm for pose in poses)
+    return ScalpRegion(region.frame, region.shape, region.radius_mm, region.tilt_deg, (low, max(high, farthest)))

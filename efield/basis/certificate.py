@@ -1,0 +1,130 @@
+"""What a reduced basis is good for, measured on placements it has never seen."""
+
+from dataclasses import asdict, dataclass
+from dataclasses import field as dataclass_field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from efield.basis.outputs import Places
+from efield.targeting.placement_measures import FOCALITY, Measures, focality
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Median, 95th percentile and maximum over the held-out placements of one relative error."""
+
+    median: float
+    p95: float
+    max: float
+
+    @classmethod
+    def of(cls, errors: NDArray[np.float64]) -> "Spread":
+        """The spread of (p,) errors."""
+        return cls(float(np.median(errors)), float(np.percentile(errors, 95)), float(errors.max()))
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """Errors of a reduced basis against full solves at held-out placements.
+
+    Parameters
+    ----------
+    tol : float
+        What was asked of the largest relative error of E.
+    held_out : int
+        Placements tested, none of which the basis was made from or tuned with.
+    solves : int
+        Placements the basis was made from.
+    field : Spread
+        |E - E_full| / |E_full|, root mean square over the region's tetrahedra weighted by volume.
+    pointwise : Spread
+        Largest difference of |E| in any tetrahedron over the largest |E| of that placement.
+    measures : dict of str to Spread
+        Error of each target measure over the full solve's mean magnitude, and of the focality over its own value.
+    coils : dict of str to Spread
+        Error of E for each coil it was tested with, if there are several.
+    """
+
+    tol: float
+    held_out: int
+    solves: int
+    field: Spread
+    pointwise: Spread
+    measures: dict[str, Spread]
+    coils: dict[str, Spread] = dataclass_field(default_factory=dict)
+
+    @property
+    def met(self) -> bool:
+        """True if the largest error of E is at most `tol`."""
+        return self.field.max <= self.tol
+
+    def __str__(self) -> str:
+        head = f"{self.solves} solves, {self.held_out} held out, tol {self.tol:g}: {'met' if self.met else 'NOT met'}"
+        rows = {"E": self.field, "|E| pointwise over peak": self.pointwise} | self.measures
+        rows |= {f"E, {name}": spread for name, spread in self.coils.items()}
+        lines = [f"{name:<28} {s.median:9.2e} {s.p95:9.2e} {s.max:9.2e}" for name, s in rows.items()]
+        return "\n".join([head, f"{'relative error':<28} {'median':>9} {'95 %':>9} {'max':>9}", *lines])
+
+    def to_json(self) -> dict[str, Any]:
+        """A dictionary ready for `json.dump`; `from_json` reads it."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> "Certificate":
+        """The certificate that `to_json` wrote."""
+        own = {name: Spread(**values[name]) for name in ("field", "pointwise")}
+        lists = {
+            group: {name: Spread(**spread) for name, spread in values.get(group, {}).items()}
+            for group in ("measures", "coils")
+        }
+        return cls(**{**values, **own, **lists})
+
+
+def certify(
+    fast: NDArray[np.floating],
+    full: NDArray[np.floating],
+    places: Places,
+    target: tuple[Measures, NDArray[np.intp]],
+    tol: float,
+    solves: int,
+    coils: list[str],
+) -> Certificate:
+    """Compare fields (p, k, 3) of the basis with full solves of the named coils; `target` has its measures and rows.
+
+    Measures that the target does not have (normal components without cortex) are left out.
+    """
+    measures, rows = target
+    pairs = list(zip(fast, full, strict=True))
+    errors = np.array([_relative(a, b, places.weights) for a, b in pairs])
+    pointwise = np.array([_pointwise(a, b) for a, b in pairs])
+    exact = measures.of_many(full[:, rows].astype(np.float64))
+    error = np.abs(measures.of_many(fast[:, rows].astype(np.float64)) - exact) / exact[:, :1]
+    known = zip(measures.names, error.T, strict=True)
+    spreads = {name: Spread.of(column) for name, column in known if np.isfinite(column).all()}
+    if places.gray.any():
+        spreads |= dict.fromkeys(FOCALITY, Spread.of(_focal(fast, full, places)))
+    names = np.array(coils)
+    each = {name: Spread.of(errors[names == name]) for name in dict.fromkeys(coils)}
+    groups = each if len(each) > 1 else {}
+    return Certificate(tol, len(full), solves, Spread.of(errors), Spread.of(pointwise), spreads, groups)
+
+
+def _relative(fast: NDArray[np.floating], full: NDArray[np.floating], weights: NDArray[np.float64]) -> float:
+    """Error of a field (k, 3), weighted by volume or area."""
+    difference = fast.astype(np.float64) - full
+    squares = [np.einsum("kc,kc,k->", e, e, weights, dtype=np.float64) for e in (difference, full.astype(np.float64))]
+    return float(np.sqrt(squares[0] / squares[1]))
+
+
+def _focal(fast: NDArray[np.floating], full: NDArray[np.floating], places: Places) -> NDArray[np.float64]:
+    """Relative errors (p,) of the focality of fields (p, k, 3)."""
+    weights = places.weights[places.gray]
+    found, exact = (focality(e[:, places.gray], weights, places.at) for e in (fast, full))
+    return np.abs(found - exact) / exact
+
+
+def _pointwise(fast: NDArray[np.floating], full: NDArray[np.floating]) -> float:
+    size = np.linalg.norm(full, axis=1)
+    return float(np.abs(np.linalg.norm(fast, axis=1) - size).max() / size.max())

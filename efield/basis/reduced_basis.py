@@ -1,0 +1,392 @@
+"""`ReducedBasis`: the field of any placement over one region of scalp, in about a millisecond.
+
+References
+----------
+Hasan NI et al. Real-time estimation of the electric field by a basis of coil placements. Imaging Neurosci 2025
+(imag_a_00412), for the idea of a basis of placements. The sampling of the primary field, the map to the modes and the
+certificate are described in docs/search.md.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from os import PathLike
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from efield.basis.any_coil import wire_distance
+from efield.basis.build import FEWEST, FRESH, MOST, AnyCoil, Plan, certified, grow
+from efield.basis.certificate import Certificate
+from efield.basis.modes import WIDTH, LinearModel
+from efield.basis.outputs import Places, Reader
+from efield.basis.primary import sample
+from efield.basis.probe_points import COUNT, COUNT_ANY, sample_points
+from efield.basis.region_field import RegionField, tets_of
+from efield.basis.scalp_patch import ScalpRegion
+from efield.basis.snapshots import UNIT_DIDT, Progress, Snapshots
+from efield.coils.drive import given_coil, given_pose
+from efield.coils.model import Coil
+from efield.coils.primary import dadt
+from efield.ground import checks
+from efield.ground.errors import InputError
+from efield.ground.pose import Pose
+from efield.targeting import given
+from efield.targeting.fingerprint import coil_digest, made_with
+from efield.targeting.placement_measures import FOCALITY, Measures
+from efield.targeting.placement_measures import focality as focality_of
+from efield.targeting.simulate import Simulator
+from efield.targeting.targets import Target
+
+FloatArray = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class ReducedBasis:
+    """Modes of the field in one region of the brain for placements over one region of scalp; made by `build`.
+
+    Parameters
+    ----------
+    sim : Simulator
+    coil : Coil or None
+        None if it serves any.
+    target : Target
+    region : ScalpRegion
+        The placements it is made for.
+    places : Places
+        Where it gives the field.
+    points_mm : (s, 3) float
+        Where it looks at the primary field.
+    model : LinearModel
+    certificate : Certificate
+    settings : dict of str to str
+        What it was built with.
+    any_coil : AnyCoil, optional
+        When a coil is one it serves; None for a basis of one coil.
+    """
+
+    sim: Simulator
+    coil: Coil | None
+    target: Target
+    region: ScalpRegion
+    places: Places
+    points_mm: FloatArray
+    model: LinearModel
+    certificate: Certificate
+    settings: dict[str, str]
+    any_coil: AnyCoil | None = None
+
+    @classmethod
+    def build(
+        cls,
+        sim: Simulator,
+        coil: Coil | str,
+        region: Target,
+        *,
+        radius_mm: float = 25.0,
+        tilt_deg: float = 8.0,
+        distance_mm: tuple[float, float] = (2.0, 10.0),
+        region_radius_mm: float | None = 35.0,
+        at: str = "tets",
+        field: str | None = None,
+        clearance_mm: float = 5.0,
+        tol: float = 1e-3,
+        max_solves: int = 512,
+        seed: int = 0,
+        progress: Callable[[Progress], None] | None = None,
+        checkpoint: str | PathLike[str] | None = None,
+    ) -> "ReducedBasis":
+        """Solve placements over a target until a basis of them is accurate enough.
+
+        Parameters
+        ----------
+        sim : Simulator
+        coil : Coil or "any"
+            "any" is made from current loops and serves every coil whose wires keep the clearance.
+        region : Target
+            What the placements are over, and what the measures are of.
+        radius_mm : float
+            Placements reach this far from the scalp point over the target.
+        tilt_deg : float
+            Largest tilt against the scalp's smoothed normal.
+        distance_mm : (float, float)
+            Least and largest distance from the scalp to the coil's origin. A placement that would touch the head is
+            lifted until it is clear, and the range then widened by as much.
+        region_radius_mm : float or None
+            The field is given within this distance of the target's center; None for all of the brain.
+        at : {"tets", "surface"}
+            In the tetrahedra of gray and white matter, or at the vertices of the middle of the cortex.
+        field : {"element", "recovered"}, optional
+            The field per element (`EField.e`; the default in tetrahedra), or the recovered one (`EField.in_tets`;
+            always on the surface, as `EField.on_surface`).
+        clearance_mm : float
+            With "any": least distance from the scalp to a wire.
+        tol : float
+            Largest relative error of E wanted at any held-out placement.
+        max_solves : int
+            Most snapshots; `certificate.met` says if they were enough.
+        seed : int
+            The same seed gives the same basis.
+        progress : callable, optional
+            Called with a `Progress` after every block of solves.
+        checkpoint : path_like, optional
+            Folder that keeps finished solves: a killed build continues there with the same result.
+
+        Raises
+        ------
+        InputError
+            If an argument is out of range, the target's tissue does not lie in the region, or the checkpoint was made
+            with other settings.
+        """
+        given.simulator(sim), given.target("region", region)
+        checks.in_range("tol", tol, 1e-6, 0.5)
+        limit, start = given.whole("max_solves", max_solves, FEWEST, MOST), given.whole("seed", seed, 0)
+        checks.in_range("clearance_mm", clearance_mm, 1.0, 50.0)
+        single = given.coil_or_any(coil)
+        scalp_region = ScalpRegion.around(sim.head, region, radius_mm, tilt_deg, distance_mm)
+        places = Places.near(sim.head, region, region_radius_mm, at, field)
+        points = sample_points(sim.head, scalp_region, region, COUNT if single else COUNT_ANY)
+        settings = made_with(sim, single) | {
+            "target": repr((region.center_mm.tolist(), region.radius_mm, region.tags)),
+            "placements": repr((float(radius_mm), float(tilt_deg), scalp_region.distance_mm, start)),
+            "places": repr((at, places.field, len(places.numbers), region_radius_mm)),
+            "limits": repr((float(clearance_mm) if single is None else None, limit)),
+        }
+        plan = Plan(sim, single, region, scalp_region, places, points, float(clearance_mm), tol, limit, start)
+        built = grow(plan, settings, None if checkpoint is None else Path(checkpoint), progress)
+        made = (built.model, built.certificate, settings, built.any_coil)
+        return cls(sim, single, region, built.region, places, points, *made)
+
+    @property
+    def tets(self) -> NDArray[np.intp]:
+        """(k,) tetrahedra it gives the field of; refused on a surface."""
+        return tets_of(self.places)
+
+    def serves(self, coil: Coil | None) -> Coil:
+        """The coil to use: the one given, or that of the basis.
+
+        Raises
+        ------
+        InputError
+            If the basis is for another coil, or is for any and none is given.
+        """
+        if coil is None:
+            if self.coil is None:
+                raise InputError("coil must be given to a basis that serves any coil; instead received none")
+            return self.coil
+        given_coil(coil)
+        if self.coil is None:
+            return coil
+        if coil is self.coil or coil_digest(coil) == self.settings["coil"]:
+            return self.coil
+        what = "another coil of the same name" if coil.name == self.coil.name else repr(coil.name)
+        raise InputError(
+            f"coil must be the one the basis was built for, {self.coil.name!r}; instead received {what}: build a basis "
+            "for it"
+        )
+
+    def outside(self, pose: Pose, coil: Coil | None = None) -> str:
+        """By how much a placement leaves what the basis is certified for, in words; empty if it does not.
+
+        Parameters
+        ----------
+        pose : Pose
+        coil : Coil, optional
+            Needed with a basis for any coil.
+        """
+        return self._sampled(given_pose(pose), UNIT_DIDT, self.serves(coil))[1]
+
+    def field(self, pose: Pose, didt: float = 1e6, *, coil: Coil | None = None, outside: str = "raise") -> RegionField:
+        """The field of one placement, as `Simulator.solve` gives it up to the certificate's error.
+
+        Parameters
+        ----------
+        pose : Pose
+        didt : float, A/s
+        coil : Coil, optional
+            Needed with a basis for any coil; else it must be the basis's own.
+        outside : {"raise", "solve"}
+            What to do with a pose outside the certified region: refuse it, or solve it in full.
+
+        Raises
+        ------
+        InputError
+            If the pose is outside and `outside` is "raise"; the message says by how much.
+        """
+        checks.choice("outside", outside, ("raise", "solve"))
+        rate, maker = checks.number("didt", didt), self.serves(coil)
+        sampled, by = self._sampled(given_pose(pose), rate, maker)
+        if by and outside == "raise":
+            raise _outside_error(by)
+        e = self._solved(maker, pose, rate) if by else self.model(sampled).reshape(-1, 3)
+        return RegionField(e, self.places, pose, rate)
+
+    def metrics(
+        self,
+        poses: Iterable[Pose],
+        didt: float = 1e6,
+        target: Target | None = None,
+        *,
+        coil: Coil | None = None,
+        focality: bool = False,
+        outside: str = "raise",
+    ) -> dict[str, NDArray[np.float64]]:
+        """Measures of many placements (see `efield.targeting.placement_measures`), each (p,).
+
+        What a placement gives does not depend, to the last bit, on the placements it is asked for with.
+
+        Parameters
+        ----------
+        poses : iterable of Pose
+        didt : float, A/s
+        target : Target, optional
+            The one the basis was built for unless given; all of its tissue must lie in the basis.
+        coil : Coil, optional
+            Needed with a basis for any coil; else it must be the basis's own.
+        focality : bool
+            Also the measures of the whole region (`efield.targeting.placement_measures.FOCALITY`), which touch all its
+            gray matter.
+        outside : {"raise", "solve"}
+            What to do with poses outside the certified region: refuse them all, or solve each of them in full.
+
+        Raises
+        ------
+        InputError
+            If a pose is outside the certified region and `outside` is "raise", or part of the target is outside the
+            basis.
+        """
+        checks.choice("outside", outside, ("raise", "solve"))
+        all_poses, rate, maker = given.poses(poses), checks.number("didt", didt), self.serves(coil)
+        measures, rows = self._at(self.target if target is None else given.target("target", target))
+        gray = np.flatnonzero(self.places.gray)
+        found, focal = np.empty((len(all_poses), len(measures.names))), np.empty(len(all_poses))
+        for first in range(0, len(all_poses), WIDTH):
+            batch = slice(first, first + WIDTH)
+            sampled, solved = self._batch(all_poses[batch], first, rate, maker, outside)
+            found[batch] = measures.of_many(self._expanded(sampled, solved, rows))
+            if focality:
+                e = self._expanded(sampled, solved, gray)
+                focal[batch] = focality_of(e, self.places.weights[gray], self.places.at)
+        table = dict(zip(measures.names, found.T, strict=True))
+        return table | dict.fromkeys(FOCALITY, focal) if focality else table
+
+    def check(self, n: int = 16, seed: int = 1) -> Certificate:
+        """Test the basis, also a stored one, against full solves at fresh placements of its region.
+
+        Parameters
+        ----------
+        n : int
+            Placements; of each test coil with a basis for any coil.
+        seed : int
+            Other seeds give other placements; none of them are those the basis was made or certified with.
+
+        Returns
+        -------
+        Certificate
+            With the tolerance and the solves of the basis's own.
+        """
+        given.whole("n", n, 1)
+        clearance = self.any_coil.clearance_mm if self.any_coil else 1.0
+        tol, solves, start = self.certificate.tol, self.certificate.solves, given.whole("seed", seed, 0)
+        where = (self.target, self.region, self.places, self.points_mm)
+        plan = Plan(self.sim, self.coil, *where, clearance, tol, solves, start)
+        inside = [
+            (coil, pose) for coil, pose in plan.tests(FRESH, 2 * n) if not self._sampled(pose, UNIT_DIDT, coil)[1]
+        ]
+        fresh = [pair for k, pair in enumerate(inside) if sum(pair[0] is other for other, _ in inside[:k]) < n]
+        if not fresh:
+            raise InputError(f"some of {2 * n} placements must lie in the region; instead none does: give a larger n")
+        shots = Snapshots(self.sim, self.places, len(fresh), {}, None, None)
+        return certified(plan, self.model, fresh, shots, solves)[0]
+
+    def _sampled(self, pose: Pose, didt: float, coil: Coil) -> tuple[FloatArray, str]:
+        """Samples (s * 3,) of the primary field, and by how much the placement is outside, in words."""
+        by = self.region.outside(pose)
+        if by:
+            return np.empty(0), by
+        serves = self.any_coil
+        if serves is not None:
+            gap = wire_distance(self.sim.head, coil, pose, serves.clearance_mm)
+            if gap < serves.clearance_mm:
+                return np.empty(0), f"a wire is {gap:.2g} mm from the scalp, nearer than {serves.clearance_mm:g} mm"
+        sampled = sample(coil, pose, self.points_mm, didt)
+        if serves is not None and (rest := serves.rest(sampled)) > serves.limit:
+            by = f"{rest:.1e} of its primary field is not what the basis was made from, more than {serves.limit:.1e}"
+        return sampled, by
+
+    def _at(self, target: Target) -> tuple[Measures, NDArray[np.intp]]:
+        """How fields are measured at a target, and the rows of its places; kept for the next call."""
+        if target not in self._last:
+            self._last.clear()
+            self._last[target] = self.places.measures(self.sim.head, target)
+        return self._last[target]
+
+    @cached_property
+    def _last(self) -> dict[Target, tuple[Measures, NDArray[np.intp]]]:
+        return {}
+
+    def _batch(
+        self, poses: list[Pose], first: int, didt: float, coil: Coil, outside: str
+    ) -> tuple[FloatArray, dict[int, FloatArray]]:
+        """Samples (p, s * 3) of some placements, and the full solves (k, 3) of those that are outside."""
+        columns, solved = np.zeros((len(poses), 3 * len(self.points_mm))), {}
+        for number, pose in enumerate(poses):
+            sampled, by = self._sampled(pose, didt, coil)
+            if not by:
+                columns[number] = sampled
+            elif outside == "raise":
+                raise _outside_error(f"pose {first + number}: {by}")
+            else:
+                solved[number] = self._solved(coil, pose, didt)
+        return columns, solved
+
+    def _expanded(
+        self, sampled: FloatArray, solved: dict[int, FloatArray], rows: NDArray[np.intp]
+    ) -> NDArray[np.float32]:
+        """E (p, k', 3) at some of the places, of the model or of a full solve."""
+        e = self.model.expanded(sampled, rows)
+        for number, full in solved.items():
+            e[number] = full[rows]
+        return e
+
+    def _solved(self, coil: Coil, pose: Pose, didt: float) -> FloatArray:
+        primary = dadt(coil, pose, self.sim.problem.nodes_mm, didt)[..., None]
+        return self._reader(self.sim.problem.solve(primary).phi, primary)[:, :, 0]
+
+    @cached_property
+    def _reader(self) -> Reader:
+        return Reader(self.sim.problem, self.places)
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write the basis to a new folder; see `efield.basis.storage`."""
+        from efield.basis.storage import save
+
+        save(self, path)
+
+    @classmethod
+    def load(cls, path: str | PathLike[str], sim: Simulator, coil: Coil | str | None = None) -> "ReducedBasis":
+        """Read a basis that `save` wrote; refused unless head, conductivities and coil are those it was built with.
+
+        Parameters
+        ----------
+        path : path_like
+        sim : Simulator
+        coil : Coil or "any", optional
+            The basis's coil; "any", or nothing, for a basis that serves any.
+
+        Raises
+        ------
+        InputError
+            If it belongs to something else, or the folder is damaged.
+        """
+        from efield.basis.storage import load
+
+        return load(path, given.simulator(sim), None if coil is None else given.coil_or_any(coil))
+
+
+def _outside_error(by: str) -> InputError:
+    return InputError(
+        f"the pose must lie in the region the basis is certified for; instead it is outside: {by}; "
+        'move the coil, build a wider basis, or give outside="solve"'
+    )

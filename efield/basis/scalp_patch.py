@@ -1,0 +1,190 @@
+"""The placements a reduced basis is made for: a patch of scalp, all angles, a range of tilts and distances."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial import cKDTree
+from scipy.stats import qmc
+
+from efield.coils.model import Coil
+from efield.ground import checks
+from efield.ground.errors import InputError
+from efield.ground.pose import Pose
+from efield.head.mesh import HeadMesh
+from efield.head.surface import scalp
+from efield.kernels.reduced.scalp_patch import station
+from efield.targeting.collision import lift_clear
+from efield.targeting.placement import scalp_point_over
+from efield.targeting.targets import Target
+
+FloatArray = NDArray[np.float64]
+
+#: Degree in each direction of the polynomials that describe the patch.
+_DEGREE: Final = 5
+
+#: The polynomials are fitted on a disc this much wider than the region, because a tilted coil leaves it a little.
+_WIDER: Final = 1.3
+
+#: Spacing of the scalp points the polynomials are fitted to, as a share of the disc's radius.
+_SPACING: Final = 0.12
+
+#: Rounding must not put a pose outside that was placed exactly on the edge (mm, degrees).
+_SLACK: Final = 1e-3
+
+
+@dataclass(frozen=True)
+class Station:
+    """Where a pose is, seen from a region of scalp.
+
+    Parameters
+    ----------
+    position_mm : float
+        Distance of the scalp point under the coil from the region's center, in its tangent plane.
+    tilt_deg : float
+        Angle between the coil's axis and the scalp's smoothed normal.
+    distance_mm : float
+        From the scalp to the coil's origin, along that normal.
+    """
+
+    position_mm: float
+    tilt_deg: float
+    distance_mm: float
+
+
+@dataclass(frozen=True, eq=False)
+class ScalpRegion:
+    """A smooth patch of scalp and the ranges of placements over it.
+
+    Parameters
+    ----------
+    frame : (4, 4) float
+        The patch's axes (two tangents and the outward normal) and center, in head coordinates in mm.
+    shape : (3, 6, 6) float
+        Polynomials in the tangent coordinates over the patch's width: height in mm, and the two slopes of the
+        scalp's smoothed normal.
+    radius_mm, tilt_deg : float
+        Largest distance from the center, and largest tilt.
+    distance_mm : (float, float)
+        Least and largest distance to the scalp.
+    """
+
+    frame: FloatArray
+    shape: FloatArray
+    radius_mm: float
+    tilt_deg: float
+    distance_mm: tuple[float, float]
+
+    def __post_init__(self) -> None:
+        checks.in_range("radius_mm", self.radius_mm, 1.0, 60.0)
+        checks.in_range("tilt_deg", self.tilt_deg, 0.0, 45.0)
+        pair = np.asarray(self.distance_mm, dtype=object)
+        if pair.shape != (2,):
+            raise InputError(f"distance_mm must be (least, largest) in mm; instead received {self.distance_mm!r}")
+        low, high = (checks.positive("distance_mm", value) for value in pair)
+        if low > high:
+            raise InputError(f"distance_mm must be (least, largest); instead received {self.distance_mm}")
+        object.__setattr__(self, "distance_mm", (low, high))
+
+    @classmethod
+    def around(
+        cls, head: HeadMesh, target: Target, radius_mm: float, tilt_deg: float, distance_mm: tuple[float, float]
+    ) -> "ScalpRegion":
+        """The region over a target.
+
+        Raises
+        ------
+        InputError
+            If a range is out of order.
+        OutsideHeadError
+            If the target is far from the scalp.
+        """
+        surface = scalp(head)
+        tree = cKDTree(surface.centers_mm)
+        foot, outward = scalp_point_over(surface, tree, target.center_mm)
+        frame = np.eye(4)
+        frame[:3, 2], frame[:3, 3] = outward, foot
+        frame[:3, 0] = np.cross(outward, np.eye(3)[np.argmin(np.abs(outward))])
+        frame[:3, 0] /= np.linalg.norm(frame[:3, 0])
+        frame[:3, 1] = np.cross(outward, frame[:3, 0])
+        checks.in_range("radius_mm", radius_mm, 1.0, 60.0)
+        width, depth = _WIDER * radius_mm, float(np.linalg.norm(foot - target.center_mm))
+        steps = np.arange(-1, 1 + _SPACING, _SPACING)
+        offsets = np.array([(u, v) for u in steps for v in steps if u * u + v * v <= 1]) * width
+        places = foot + offsets @ frame[:3, :2].T - depth * outward
+        pairs = [scalp_point_over(surface, tree, place) for place in places]
+        feet = (np.array([pair[0] for pair in pairs]) - foot) @ frame[:3, :3]
+        normals = np.array([pair[1] for pair in pairs]) @ frame[:3, :3]
+        values = np.column_stack([feet[:, 2], normals[:, :2] / normals[:, 2:]])
+        basis = np.polynomial.polynomial.polyvander2d(feet[:, 0] / width, feet[:, 1] / width, [_DEGREE] * 2)
+        # Scalp points crowd where the scalp is flat; the cut keeps the fit tame where there are few.
+        shape = np.linalg.lstsq(basis, values, rcond=1e-6)[0].T.reshape(3, _DEGREE + 1, _DEGREE + 1)
+        return cls(frame, np.ascontiguousarray(shape), float(radius_mm), float(tilt_deg), distance_mm)
+
+    def _surface(self, u: float, v: float) -> tuple[FloatArray, FloatArray]:
+        """Foot and outward normal in the patch's frame at tangent coordinates in mm."""
+        width = _WIDER * self.radius_mm
+        powers = np.arange(_DEGREE + 1)
+        height, along_u, along_v = (self.shape @ (v / width) ** powers) @ (u / width) ** powers
+        normal = np.array([along_u, along_v, 1.0])
+        return np.array([u, v, height]), normal / np.linalg.norm(normal)
+
+    def pose(self, u: float, v: float, distance_mm: float, angle: float, tilt: float, toward: float) -> Pose:
+        """A pose over tangent coordinates u, v (mm); tilted by `tilt` toward the direction `toward` (radians)."""
+        foot, normal = self._surface(u, v)
+        first = np.cross((0.0, 1.0, 0.0), normal)
+        first /= np.linalg.norm(first)
+        second = np.cross(normal, first)
+        axis = np.cos(tilt) * normal + np.sin(tilt) * (np.cos(toward) * first + np.sin(toward) * second)
+        rotation, origin = self.frame[:3, :3], self.frame[:3, 3]
+        y = rotation @ (np.cos(angle) * first + np.sin(angle) * second)
+        return Pose.from_axes(origin + rotation @ (foot + distance_mm * normal), y, -(rotation @ axis))
+
+    def poses(self, count: int, seed: tuple[int, ...], head: HeadMesh, coil: Coil) -> list[Pose]:
+        """Placements spread evenly over the region (a scrambled Sobol sequence), each lifted until it is clear.
+
+        Parameters
+        ----------
+        count : int
+        seed : tuple of int
+            The same seed gives the same placements; more of them begin with the same ones.
+        head : HeadMesh
+        coil : Coil
+        """
+        sequence = qmc.Sobol(6, seed=np.random.default_rng(seed))
+        draws = sequence.random_base2(int(np.ceil(np.log2(max(count, 2)))))[:count]
+        low, high = self.distance_mm
+        found = []
+        for place, around, height, angle, tilt, toward in draws:
+            reach = self.radius_mm * np.sqrt(place)
+            pose = self.pose(
+                reach * np.cos(2 * np.pi * around),
+                reach * np.sin(2 * np.pi * around),
+                low + (high - low) * height,
+                2 * np.pi * angle,
+                np.radians(self.tilt_deg) * np.sqrt(tilt),
+                2 * np.pi * toward,
+            )
+            found.append(lift_clear(head, coil, pose))
+        return found
+
+    def station(self, pose: Pose) -> Station:
+        """Where a pose is, seen from this region."""
+        rotation = self.frame[:3, :3]
+        center = (pose.center_mm - self.frame[:3, 3]) @ rotation
+        # Far outside the polynomials mean nothing: the kernel stays on their disc, where "outside" is certain.
+        position, cosine, distance = station(center, -(pose.z @ rotation), _WIDER * self.radius_mm, self.shape)
+        return Station(position, float(np.degrees(np.arccos(np.clip(cosine, -1, 1)))), distance)
+
+    def outside(self, pose: Pose) -> str:
+        """By how much a pose leaves the region, in words; empty if it does not."""
+        at = self.station(pose)
+        low, high = self.distance_mm
+        parts = [
+            (at.position_mm - self.radius_mm, "mm beyond the edge of the scalp patch"),
+            (at.tilt_deg - self.tilt_deg, f"degrees beyond the tilt of {self.tilt_deg:g}"),
+            (low - at.distance_mm, f"mm nearer to the scalp than {low:g}"),
+            (at.distance_mm - high, f"mm farther from the scalp than {high:.4g}"),
+        ]
+        return ", ".join(f"{excess:.2g} {what}" for excess, what in parts if excess > _SLACK)

@@ -1,0 +1,171 @@
+"""Full solves that a reduced basis is made from and tested with; kept on disk, so that a killed build continues."""
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from efield.basis.outputs import Places, Reader
+from efield.basis.primary import Placed, at_nodes
+from efield.ground.errors import InputError
+from efield.io.atomic import replacing
+from efield.targeting.fingerprint import check_same
+from efield.targeting.simulate import Simulator
+
+#: Placements solved and stored together: as many as the solver takes at a time, because one pass over its matrices
+#: serves them all. Each has its own iteration, so a placement's bits do not depend on the others.
+BLOCK: Final = 16
+
+#: Length of the seal of a stored block, bytes.
+_SEAL: Final = 32
+
+#: dI/dt of every snapshot, A/s: 1 A/us.
+UNIT_DIDT: Final = 1e6
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a build is.
+
+    Parameters
+    ----------
+    solves : int
+        Full solves done, those read from a checkpoint included.
+    planned : int
+        The most there will be; the build may stop earlier.
+    seconds_left : float
+        At the rate so far, for all that are planned; nan as long as all solves were read from a checkpoint.
+    error : float or None
+        Largest relative error of E at the placements the basis is tuned with; None before the first fit.
+    """
+
+    solves: int
+    planned: int
+    seconds_left: float
+    error: float | None
+
+
+class Snapshots:
+    """Fields at chosen places for lists of placed coils, block by block.
+
+    Parameters
+    ----------
+    sim : Simulator
+    places : Places
+        Where the field is kept.
+    planned : int
+        Most solves, for the progress.
+    settings : mapping of str to str
+        What the snapshots depend on; a checkpoint of other settings is refused.
+    checkpoint : Path, optional
+        Folder for finished blocks; it is made if it does not exist.
+    progress : callable, optional
+        Called with a `Progress` after each block.
+
+    Raises
+    ------
+    InputError
+        If the checkpoint belongs to other settings, or its folder cannot be made.
+    """
+
+    def __init__(
+        self,
+        sim: Simulator,
+        places: Places,
+        planned: int,
+        settings: Mapping[str, str],
+        checkpoint: Path | None,
+        progress: Callable[[Progress], None] | None,
+    ) -> None:
+        self.places, self.planned = places, planned
+        self._problem, self._read = sim.problem, Reader(sim.problem, places)
+        self._folder = None if checkpoint is None else _prepare(checkpoint, settings)
+        self._settings = json.dumps(dict(settings), sort_keys=True)
+        self._progress = progress
+        self._done = self._solved = 0
+        self._seconds = 0.0
+        #: Shown with the progress.
+        self.error: float | None = None
+
+    def blocks(self, name: str, placed: Sequence[Placed], first: int = 0) -> Iterator[NDArray[np.float32]]:
+        """(k * 3, b) E in V/m at 1 A/us for placed[first:], from a whole block on; `name` is the list's."""
+        for k in range(first, len(placed), BLOCK):
+            yield self._block(f"{name}-{k:05d}", placed[k : k + BLOCK])
+
+    def fields(self, name: str, placed: Sequence[Placed]) -> NDArray[np.float32]:
+        """(p, k, 3) E in V/m at 1 A/us."""
+        columns = np.concatenate(list(self.blocks(name, placed)), axis=1)
+        return np.ascontiguousarray(columns.T).reshape(len(placed), -1, 3)
+
+    def _block(self, name: str, placed: Sequence[Placed]) -> NDArray[np.float32]:
+        path = None if self._folder is None else self._folder / f"{name}.npy"
+        e = None if path is None else self._read_block(path, (len(self.places.numbers) * 3, len(placed)))
+        if e is None:
+            started = time.perf_counter()
+            e = self._solve(placed)
+            self._seconds += time.perf_counter() - started
+            self._solved += len(placed)
+            if path is not None:
+                self._write_block(path, e)
+        self._done += len(placed)
+        if self._progress is not None:
+            pace = self._seconds / self._solved if self._solved else float("nan")
+            self._progress(Progress(self._done, self.planned, pace * (self.planned - self._done), self.error))
+        return e
+
+    def _write_block(self, path: Path, e: NDArray[np.float32]) -> None:
+        """A `.npy` file with a seal at its end, which numpy ignores."""
+        with BytesIO() as buffer, replacing(path) as temporary:
+            np.save(buffer, e, allow_pickle=False)
+            content = buffer.getvalue()
+            temporary.write_bytes(content + self._seal(path.name, content))
+
+    def _read_block(self, path: Path, shape: tuple[int, int]) -> NDArray[np.float32] | None:
+        """A finished block; None if there is none, or if it is damaged or not of this place and build: solve again."""
+        try:
+            whole = path.read_bytes()
+        except OSError:
+            return None
+        content, seal = whole[:-_SEAL], whole[-_SEAL:]
+        if seal != self._seal(path.name, content):
+            return None
+        block = np.load(BytesIO(content), allow_pickle=False)
+        return block if block.shape == shape and block.dtype == np.float32 else None
+
+    def _seal(self, name: str, content: bytes) -> bytes:
+        """(32,) bytes: hash of the settings, the block's name and its content."""
+        state = hashlib.sha256(f"{self._settings}\n{name}\n".encode())
+        state.update(content)
+        return state.digest()
+
+    def _solve(self, placed: Sequence[Placed]) -> NDArray[np.float32]:
+        primary = at_nodes(placed, self._problem.nodes_mm, UNIT_DIDT)
+        solution = self._problem.solve(primary)
+        return self._read(solution.phi, primary).reshape(-1, len(placed)).astype(np.float32)
+
+
+def _prepare(folder: Path, settings: Mapping[str, str]) -> Path:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"checkpoint must be a folder that can be written; instead: {error.strerror}") from error
+    note = folder / "settings.json"
+    if note.exists():
+        try:
+            stored = json.loads(note.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise InputError(f"{note} must be readable; it is damaged: delete the checkpoint folder") from error
+        if not isinstance(stored, dict):
+            raise InputError(f"{note} must hold settings; it is damaged: delete the checkpoint folder")
+        check_same(stored, settings, f"the checkpoint in {folder}")
+    else:
+        with replacing(note) as temporary:
+            temporary.write_text(json.dumps(dict(settings)), encoding="utf-8")
+    return folder

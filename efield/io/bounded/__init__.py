@@ -1,0 +1,1 @@
+"""Reading that a damaged file cannot lead astray: bounded memory, clear errors."""

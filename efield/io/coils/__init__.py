@@ -1,0 +1,1 @@
+"""Coil files: dipoles, wires, sampled fields, casings."""

@@ -1,0 +1,1 @@
+"""Head meshes: Gmsh, VTK and, through meshio, other programs' formats."""

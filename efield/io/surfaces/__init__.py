@@ -1,0 +1,1 @@
+"""Surfaces: GIFTI and FreeSurfer."""

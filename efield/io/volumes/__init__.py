@@ -1,0 +1,1 @@
+"""Voxel images: NIfTI, label maps, diffusion tensors."""

@@ -1,0 +1,1 @@
+"""Sources of the coil: the vector potential of each kind, stored potentials, inductance."""

@@ -1,0 +1,1 @@
+"""Finite elements: element matrices and loads, multigrid, recovery, adjoint, closed form."""

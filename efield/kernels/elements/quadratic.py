@@ -1,0 +1,169 @@
+"""Element loops of quadratic tetrahedra with straight edges. SI units.
+
+Ten unknowns per tetrahedron: the corners 0-3, then the middles of edges 01, 02, 03, 12, 13, 23. Products of shape
+functions come as tables of exact integrals (see `efield.fem.quadratic`). Rows are gathered, and conductivities
+given, as in `tets`.
+"""
+
+import numpy as np
+from numba import njit, prange
+
+from efield.kernels.elements.tets import conduct
+
+
+@njit(cache=True)
+def gradients(points, tets, t, g):
+    """Gradients g (4, 3) of the barycentric coordinates of tetrahedron t; returns its volume."""
+    p0 = points[tets[t, 0]]
+    a, b, c = points[tets[t, 1]] - p0, points[tets[t, 2]] - p0, points[tets[t, 3]] - p0
+    for d in range(3):
+        e, f = (d + 1) % 3, (d + 2) % 3
+        g[1, d] = b[e] * c[f] - b[f] * c[e]
+        g[2, d] = c[e] * a[f] - c[f] * a[e]
+        g[3, d] = a[e] * b[f] - a[f] * b[e]
+    six = a[0] * g[1, 0] + a[1] * g[1, 1] + a[2] * g[1, 2]
+    for d in range(3):
+        g[1, d] /= six
+        g[2, d] /= six
+        g[3, d] /= six
+        g[0, d] = -g[1, d] - g[2, d] - g[3, d]
+    return six / 6.0
+
+
+@njit(cache=True)
+def unknowns_tets(dofs, n_unknowns):
+    """Tetrahedra around each unknown: row starts (n + 1,) int64 and numbers (10 m,) int32, ascending."""
+    start = np.zeros(n_unknowns + 1, dtype=np.int64)
+    for t in range(dofs.shape[0]):
+        for k in range(dofs.shape[1]):
+            start[dofs[t, k] + 1] += 1
+    for i in range(n_unknowns):
+        start[i + 1] += start[i]
+    fill = start[:-1].copy()
+    around = np.empty(dofs.size, dtype=np.int32)
+    for t in range(dofs.shape[0]):
+        for k in range(dofs.shape[1]):
+            i = dofs[t, k]
+            around[fill[i]] = t
+            fill[i] += 1
+    return start, around
+
+
+@njit(cache=True)
+def _neighbors(dofs, start, around, i, near):
+    """Unknowns that share a tetrahedron with unknown i, in order of appearance; returns how many."""
+    size = 0
+    for s in range(start[i], start[i + 1]):
+        for k in range(10):
+            j = dofs[around[s], k]
+            known = False
+            for q in range(size):
+                if near[q] == j:
+                    known = True
+                    break
+            if not known:
+                near[size] = j
+                size += 1
+    return size
+
+
+@njit(cache=True, parallel=True)
+def row_lengths(dofs, start, around):
+    """Number of unknowns (n,) int64 that share a tetrahedron with each, itself included."""
+    n = start.shape[0] - 1
+    count = np.zeros(n, dtype=np.int64)
+    for i in prange(n):
+        near = np.empty(10 * (start[i + 1] - start[i]) + 1, dtype=np.int32)
+        count[i] = _neighbors(dofs, start, around, i, near)
+    return count
+
+
+@njit(cache=True, parallel=True)
+def stiffness(points, tets, dofs, sigma, start, around, indptr, table):
+    """Column numbers (ascending) and values; table (10, 10, 4, 4) weighs the products of gradients."""
+    n = start.shape[0] - 1
+    columns = np.empty(indptr[n], dtype=np.int32)
+    values = np.zeros(indptr[n])
+    for i in prange(n):
+        low, high = indptr[i], indptr[i + 1]
+        near = np.empty(10 * (start[i + 1] - start[i]) + 1, dtype=np.int32)
+        size = _neighbors(dofs, start, around, i, near)
+        columns[low:high] = np.sort(near[:size])
+        g, flow, gram = np.empty((4, 3)), np.empty((4, 3)), np.empty((4, 4))
+        for s in range(start[i], start[i + 1]):
+            t = around[s]
+            scale = gradients(points, tets, t, g)
+            flow[:] = g
+            factor = 1.0
+            for a in range(4):
+                factor = conduct(sigma, t, flow[a])
+            scale *= factor
+            for a in range(4):
+                for b in range(4):
+                    gram[a, b] = scale * (g[a, 0] * flow[b, 0] + g[a, 1] * flow[b, 1] + g[a, 2] * flow[b, 2])
+            own = 0
+            while dofs[t, own] != i:
+                own += 1
+            for k in range(10):
+                value = 0.0
+                for a in range(4):
+                    for b in range(4):
+                        value += table[own, k, a, b] * gram[a, b]
+                q = low
+                while columns[q] != dofs[t, k]:
+                    q += 1
+                values[q] += value
+    return columns, values
+
+
+@njit(cache=True, parallel=True)
+def induced_load(points, tets, dofs, sigma, start, around, table, dadt):
+    """Right-hand sides (n, k): minus the integral of sigma grad(shape) . dA/dt, dadt (n, 3, k) at the unknowns.
+
+    table (10, 4, 10) holds the integrals of gradient coefficients with shape functions: exact for quadratic dA/dt.
+    """
+    n, width = start.shape[0] - 1, dadt.shape[2]
+    load = np.zeros((n, width))
+    for i in prange(n):
+        g = np.empty((4, 3))
+        for s in range(start[i], start[i + 1]):
+            t = around[s]
+            scale = -gradients(points, tets, t, g)
+            factor = 1.0
+            for a in range(4):
+                factor = conduct(sigma, t, g[a])
+            scale *= factor
+            own = 0
+            while dofs[t, own] != i:
+                own += 1
+            for k in range(10):
+                j = dofs[t, k]
+                for d in range(3):
+                    weight = 0.0
+                    for a in range(4):
+                        weight += table[own, a, k] * g[a, d]
+                    weight *= scale
+                    for c in range(width):
+                        load[i, c] += weight * dadt[j, d, c]
+    return load
+
+
+@njit(cache=True, parallel=True)
+def field_at(points, tets, dofs, phi, dadt, shape, slope):
+    """E (m, 3, k) at one place in every tetrahedron.
+
+    shape (10,) are the shape functions there, slope (10, 4) the coefficients of their gradients over the gradients
+    of the barycentric coordinates.
+    """
+    m, width = tets.shape[0], phi.shape[1]
+    out = np.zeros((m, 3, width))
+    for t in prange(m):
+        g = np.empty((4, 3))
+        gradients(points, tets, t, g)
+        for k in range(10):
+            j = dofs[t, k]
+            for d in range(3):
+                along = slope[k, 0] * g[0, d] + slope[k, 1] * g[1, d] + slope[k, 2] * g[2, d] + slope[k, 3] * g[3, d]
+                for c in range(width):
+                    out[t, d, c] -= shape[k] * dadt[j, d, c] + along * phi[j, c]
+    return out

@@ -1,0 +1,1 @@
+"""Questions about a mesh: volumes, faces, the tetrahedron of a point, clearance, rasters."""

@@ -1,0 +1,1 @@
+"""The mesher's kernels: bisection, cutting, smoothing."""

@@ -1,0 +1,223 @@
+"""Loops of reciprocity: the potential of nodal currents outside the head, and many placements of a coil in it."""
+
+import numpy as np
+from numba import njit, prange
+
+from efield.kernels.coils.octree import _find
+from efield.kernels.lanes import LANES, fma, load, store
+from efield.kernels.reduced.leaves import ROWS, powers, products, value
+
+#: Lattice points along each axis that share one source, and that one value is interpolated from.
+STENCIL = 8
+
+
+@njit(cache=True)
+def _lagrange(t, weights):
+    """Lagrange polynomials through 0, 1, ... 7 at t."""
+    for j in range(STENCIL):
+        value = 1.0
+        for k in range(STENCIL):
+            if k != j:
+                value *= (t - k) / (j - k)
+        weights[j] = value
+
+
+@njit(cache=True)
+def _stencil(point, origin, step, first, weights):
+    """First lattice index and the weights along each axis, the point as near to the middle as can be."""
+    for d in range(3):
+        x = (point[d] - origin[d]) / step
+        first[d] = int(np.floor(x)) - (STENCIL // 2 - 1)
+        _lagrange(x - first[d], weights[d])
+
+
+@njit(cache=True)
+def spread(points, currents, origin, step, lattice):
+    """Add sources (n, c) at points (n, 3) to a lattice (nx, ny, nz, c); the transpose of `gather`."""
+    first, w = np.empty(3, np.int64), np.empty((3, STENCIL))
+    for i in range(points.shape[0]):
+        _stencil(points[i], origin, step, first, w)
+        for a in range(STENCIL):
+            for b in range(STENCIL):
+                for d in range(STENCIL):
+                    weight = w[0, a] * w[1, b] * w[2, d]
+                    for c in range(lattice.shape[3]):
+                        lattice[first[0] + a, first[1] + b, first[2] + d, c] += weight * currents[i, c]
+
+
+@njit(cache=True)
+def _add_row(weight, values, total):
+    """total += weight * values."""
+    for j in range(total.shape[0]):
+        total[j] += weight * values[j]
+
+
+@njit(cache=True, parallel=True)
+def gather(points, origin, step, lattice):
+    """Values (n, c) at points (n, 3) of a field on a lattice (nx, ny, nz, c), by polynomials of degree 7."""
+    fields = lattice.shape[3]
+    rows = lattice.reshape(lattice.shape[0], lattice.shape[1], lattice.shape[2] * fields)
+    result = np.zeros((points.shape[0], fields))
+    for i in prange(points.shape[0]):
+        first, w, total = np.empty(3, np.int64), np.empty((3, STENCIL)), np.zeros(STENCIL * fields)
+        _stencil(points[i], origin, step, first, w)
+        start = first[2] * fields
+        for a in range(STENCIL):
+            for b in range(STENCIL):
+                row = rows[first[0] + a, first[1] + b, start : start + STENCIL * fields]
+                _add_row(w[0, a] * w[1, b], row, total)
+        for d in range(STENCIL):
+            for c in range(fields):
+                result[i, c] += w[2, d] * total[d * fields + c]
+    return result
+
+
+@njit(cache=True)
+def _stencils(center, offsets, origin, step, weights):
+    """For one axis: first index and weights (n, STENCIL) of each of center + offsets (n,), and the range of indices."""
+    first = np.empty(offsets.shape[0], np.int64)
+    for n in range(offsets.shape[0]):
+        x = (center + offsets[n] - origin) / step
+        first[n] = int(np.floor(x)) - (STENCIL // 2 - 1)
+        _lagrange(x - first[n], weights[n])
+    return first, first.min(), first.max() + STENCIL
+
+
+@njit(cache=True, parallel=True)
+def gather_grids(centers, offsets, origin, step, lattice):
+    """`gather` on a grid of all combinations of offsets (n,) around each of centers (m, 3): (m, n, n, n, c).
+
+    One axis after the other, which takes a quarter of the time (8 offsets, most of them less than 1 mm apart).
+    """
+    count, fields = offsets.shape[0], lattice.shape[3]
+    result = np.zeros((centers.shape[0], count, count, count, fields))
+    for m in prange(centers.shape[0]):
+        w = np.empty((3, count, STENCIL))
+        fx, _, _ = _stencils(centers[m, 0], offsets, origin[0], step, w[0])
+        fy, y0, y1 = _stencils(centers[m, 1], offsets, origin[1], step, w[1])
+        fz, z0, z1 = _stencils(centers[m, 2], offsets, origin[2], step, w[2])
+        along_z = np.zeros((z1 - z0) * fields)
+        for a in range(count):
+            rows = np.zeros((y1 - y0, (z1 - z0) * fields))
+            for s in range(STENCIL):
+                for y in range(y1 - y0):
+                    _add_row(w[0, a, s], lattice[fx[a] + s, y0 + y, z0:z1].reshape(-1), rows[y])
+            for b in range(count):
+                along_z[:] = 0.0
+                for s in range(STENCIL):
+                    _add_row(w[1, b, s], rows[fy[b] - y0 + s], along_z)
+                for d in range(count):
+                    start = (fz[d] - z0) * fields
+                    for s in range(STENCIL):
+                        part = along_z[start + s * fields : start + (s + 1) * fields]
+                        _add_row(w[2, d, s], part, result[m, a, b, d])
+    return result
+
+
+@njit(cache=True)
+def smoothed(squared):
+    """1/r for r >= 1 from r squared; within, its expansion in r squared around 1, which is smooth at 0."""
+    if squared >= 1.0:
+        return 1.0 / np.sqrt(squared)
+    x = squared - 1.0
+    return 1.0 + x * (-1 / 2 + x * (3 / 8 + x * (-5 / 16 + x * 35 / 128)))
+
+
+@njit(cache=True, parallel=True)
+def smoothed_on(count, step, reach):
+    """`smoothed(r / reach) / reach` at the points of a periodic lattice (count, count, count), r from the first."""
+    result = np.empty((count, count, count))
+    scale = (step / reach) ** 2
+    for i in prange(count):
+        for j in range(count):
+            for k in range(count):
+                a, b, c = min(i, count - i), min(j, count - j), min(k, count - k)
+                result[i, j, k] = smoothed(scale * (a * a + b * b + c * c)) / reach
+    return result
+
+
+@njit(cache=True, parallel=True)
+def add_near(points, sources, currents, origin, reach, starts, result):
+    """Add to result (n, c) what `smoothed` leaves out of 1/r, at points (n, 3): sums over sources nearer than `reach`.
+
+    The sources (k, 3), with currents (k, c), are sorted by the cubes of width `reach` they lie in, counted from the
+    origin; starts (nx, ny, nz + 1) says where those of each cube begin, the last one of a column where it ends.
+    """
+    nx, ny, nz = starts.shape[0], starts.shape[1], starts.shape[2] - 1
+    for i in prange(points.shape[0]):
+        x, y, z = points[i]
+        a = int(np.floor((x - origin[0]) / reach))
+        b = int(np.floor((y - origin[1]) / reach))
+        c = int(np.floor((z - origin[2]) / reach))
+        if c < -1 or c > nz:
+            continue
+        low, high = max(c - 1, 0), min(c + 2, nz)
+        for p in range(max(a - 1, 0), min(a + 2, nx)):
+            for q in range(max(b - 1, 0), min(b + 2, ny)):
+                for k in range(starts[p, q, low], starts[p, q, high]):
+                    dx, dy, dz = sources[k, 0] - x, sources[k, 1] - y, sources[k, 2] - z
+                    squared = dx * dx + dy * dy + dz * dz
+                    # A source on the point itself is inside the head: never looked at.
+                    if 0.0 < squared < reach * reach:
+                        w = 1.0 / np.sqrt(squared) - smoothed(squared / (reach * reach)) / reach
+                        for d in range(result.shape[1]):
+                            result[i, d] += w * currents[k, d]
+
+
+@njit(cache=True, parallel=True, error_model="numpy")
+def inverse_distance(points, places, currents):
+    """Sums (n, 3) of currents (k, 3) over the distance from places (k, 3) to points (n, 3)."""
+    result = np.empty_like(points)
+    for block in prange((points.shape[0] + LANES - 1) // LANES):
+        at, total = np.empty((3, LANES)), np.zeros((3, LANES))
+        load(points, block * LANES, at)
+        for k in range(places.shape[0]):
+            x, y, z = places[k, 0], places[k, 1], places[k, 2]
+            a, b, c = currents[k, 0], currents[k, 1], currents[k, 2]
+            for i in range(LANES):
+                dx, dy, dz = at[0, i] - x, at[1, i] - y, at[2, i] - z
+                w = 1.0 / np.sqrt(fma(dx, dx, fma(dy, dy, dz * dz)))
+                total[0, i] = fma(w, a, total[0, i])
+                total[1, i] = fma(w, b, total[1, i])
+                total[2, i] = fma(w, c, total[2, i])
+        store(total, 1.0, block * LANES, result)
+    return result
+
+
+@njit(cache=True, parallel=True, error_model="numpy")
+def placements(matrices, points, weights, center, half, children, coefficients):
+    """Sums (p, d) over a coil's points of its weights times each of d stored fields, for each of p placements.
+
+    matrices (p, 4, 4) take the coil's points (k, 3) and weights (k, 3) to the head, in m; center, half and children are
+    an octree as in `octree.evaluate`, coefficients (leaves, d, 3, TERMS) float32 its leaves, as in `leaves.value`.
+    nan where a point is not in a leaf.
+    """
+    fields = coefficients.shape[1]
+    result = np.empty((matrices.shape[0], fields))
+    for p in prange(matrices.shape[0]):
+        m = matrices[p]
+        pairs, total = np.zeros(ROWS[0], np.float32), np.zeros(fields)
+        for i in range(points.shape[0]):
+            u, v, w = points[i, 0], points[i, 1], points[i, 2]
+            leaf, x, y, z = _find(
+                m[0, 0] * u + m[0, 1] * v + m[0, 2] * w + m[0, 3] - center[0],
+                m[1, 0] * u + m[1, 1] * v + m[1, 2] * w + m[1, 3] - center[1],
+                m[2, 0] * u + m[2, 1] * v + m[2, 2] * w + m[2, 3] - center[2],
+                half,
+                children,
+            )
+            if leaf < 0:
+                total[:] = np.nan
+                break
+            u, v, w = weights[i, 0], weights[i, 1], weights[i, 2]
+            turned = (
+                np.float32(m[0, 0] * u + m[0, 1] * v + m[0, 2] * w),
+                np.float32(m[1, 0] * u + m[1, 1] * v + m[1, 2] * w),
+                np.float32(m[2, 0] * u + m[2, 1] * v + m[2, 2] * w),
+            )
+            along = powers(x)
+            products(powers(y), powers(z), pairs)
+            for q in range(fields):
+                total[q] += value(coefficients[leaf, q], along, turned, pairs)
+        result[p] = total
+    return result

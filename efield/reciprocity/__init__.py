@@ -1,0 +1,1 @@
+"""One target, any coil: placements by the million from one adjoint solve per direction."""

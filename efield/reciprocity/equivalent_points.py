@@ -1,0 +1,154 @@
+"""A coil as a few hundred points whose 1/r potentials add up to its vector potential on the head's side.
+
+Each Cartesian component of A is harmonic away from the wires, so sources of 1/r among the wires can stand for them
+(method of fundamental solutions). Their strengths are a least-squares fit to the coil's A around it.
+
+References
+----------
+Fairweather G, Karageorghis A. The method of fundamental solutions for elliptic boundary value problems. Adv Comput Math
+1998;9:69-95.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial import cKDTree
+
+from efield.coils.model import Coil, SampledField, Segments
+from efield.coils.primary import unchecked_vector_potential
+from efield.ground.errors import InputError
+from efield.ground.units import mm_to_m
+from efield.kernels.reduced.reciprocity import inverse_distance
+
+FloatArray = NDArray[np.float64]
+
+#: Number of points. With 400 the mean field at a target misses its peak by up to 3e-6, with 600 by 3e-7 (70 mm
+#: figure-8, 24 placements 2 to 10 mm from a sphere; 2e-6 over the default head, `benchmarks/reciprocity.py`).
+_COUNT: Final = 600
+
+#: The fit holds from this distance to the wires on, beyond the casing (mm).
+_CLEAR_MM: Final = 2.0
+
+#: Most points for a coil whose sources have fewer ends than that, each with six neighbors.
+_FEW: Final = 1000
+
+#: A coil that is missed by more is refused.
+_WORST: Final = 0.05
+
+#: Width of the strips in which the points are ordered (m).
+_STRIP: Final = 0.012
+
+#: Points of the fit count with this power of their distance to the wires: what is near the coil is skin and bone, where
+#: the adjoint currents are weak, and a fit that is as good there as at the target's depth needs far more points. With
+#: 600 points and powers of 3, 4 and 5 the mean field misses its peak by 2.5e-6, 9e-7 and 3e-7 (the same placements).
+_FAR: Final = 5
+
+#: Singular values below this share of the largest are left out.
+_CUT: Final = 1e-9
+
+
+@dataclass(frozen=True, eq=False)
+class Skeleton:
+    """Points and strengths that stand for a coil; made by `skeleton`.
+
+    Parameters
+    ----------
+    points : (k, 3) float, m
+        In the coil frame.
+    strengths : (k, 3) float
+        A (T m per ampere) is the sum of strengths over distances.
+    error : float
+        Largest error of A at points it was not fitted to, relative to the largest A there.
+    nearest_mm : float
+        Distance to the wires from which on this holds.
+    """
+
+    points: FloatArray
+    strengths: FloatArray
+    error: float
+    nearest_mm: float
+
+
+@lru_cache(maxsize=8)
+def skeleton(coil: Coil) -> Skeleton:
+    """The skeleton of a coil; the last few are kept.
+
+    Raises
+    ------
+    InputError
+        If the coil is a sampled field, whose wires are not known, or the skeleton is a bad one.
+    """
+    if any(isinstance(source, SampledField) for source in coil.sources):
+        raise InputError("coil must be made of dipoles or wire segments here; a sampled field has exact=True only")
+    cloud = np.concatenate([source.extent_mm for source in coil.sources])
+    # Without a known casing, the coil's origin is on its head-side face: nothing of the head is nearer than that.
+    nearest = max(coil.casing_mm + _CLEAR_MM, float(-cloud[:, 2].max()))
+    many = len(cloud) >= _COUNT
+    if not many:
+        cloud = np.concatenate([cloud, *_along_wires(coil, nearest)])
+    fit, check = _around(coil, cloud, nearest, 3000, 0), _around(coil, cloud, nearest, 1500, 1)
+    at_fit, at_check = (unchecked_vector_potential(coil, points) for points in (fit, check))
+    points = mm_to_m(_spread(cloud, _COUNT) if many else _spread(_with_neighbors(cloud, nearest), _FEW))
+    # Neighbors in the list are neighbors in space, so that they find the same stored polynomials in the cache.
+    points = points[np.lexsort((points[:, 1], np.floor(points[:, 0] / _STRIP), points[:, 2] > points[:, 2].mean()))]
+    weight = (cKDTree(cloud).query(fit)[0][:, None] / nearest) ** _FAR
+    matrix = weight / np.linalg.norm(mm_to_m(fit)[:, None] - points, axis=2)
+    strengths = np.ascontiguousarray(np.linalg.lstsq(matrix, weight * at_fit, rcond=_CUT)[0])
+    miss = inverse_distance(mm_to_m(check), points, strengths) - at_check
+    error = float(np.linalg.norm(miss, axis=1).max() / np.linalg.norm(at_check, axis=1).max())
+    if error > _WORST:
+        raise InputError(
+            f"coil must be one that {len(points)} points can stand for; instead they miss {coil.name} by "
+            f"{100 * error:.0f} %: use exact=True"
+        )
+    return Skeleton(points, strengths, error, nearest)
+
+
+def _along_wires(coil: Coil, step: float) -> list[FloatArray]:
+    """Points along the segments of a coil, at most `step` apart: a straight wire is seen between its ends, too."""
+    found: list[FloatArray] = []
+    for source in coil.sources:
+        if isinstance(source, Segments):
+            way = source.ends_mm - source.starts_mm
+            pieces = np.ceil(np.linalg.norm(way, axis=1) / step).astype(int)
+            share = np.concatenate([(np.arange(count) + 0.5) / count for count in pieces])
+            found.append(np.repeat(source.starts_mm, pieces, axis=0) + share[:, None] * np.repeat(way, pieces, axis=0))
+    return found
+
+
+def _with_neighbors(cloud: FloatArray, nearest: float) -> FloatArray:
+    """Each point and six close to it, whose differences make the dipoles that a few points alone cannot."""
+    steps = 0.03 * nearest * np.concatenate([np.zeros((1, 3)), np.eye(3), -np.eye(3)])
+    return (cloud + steps[:, None]).reshape(-1, 3)
+
+
+def _around(coil: Coil, cloud: FloatArray, nearest: float, count: int, seed: int) -> FloatArray:
+    """Points on the head's side, at the nearest distance from the wires and up to 16 times that."""
+    rng = np.random.default_rng(seed)
+    tree, casing = cKDTree(cloud), cKDTree(np.asarray(coil.casing_points_mm))
+    with_casing = coil.casing is not None or coil.casing_mm > 0
+    found: list[FloatArray] = []
+    while sum(map(len, found)) < count:
+        direction = rng.normal(size=(count, 3))
+        direction /= np.linalg.norm(direction, axis=1, keepdims=True)
+        reach = nearest * 2.0 ** (4 * rng.uniform(size=count) ** 2)
+        points = cloud[rng.integers(len(cloud), size=count)] + reach[:, None] * direction
+        distance = tree.query(points)[0]
+        kept = distance >= 0.99 * nearest
+        if with_casing:
+            kept &= casing.query(points)[0] <= distance
+        found.append(points[kept])
+    return np.concatenate(found)[:count]
+
+
+def _spread(points: FloatArray, count: int) -> FloatArray:
+    """Up to `count` of the points, each the farthest from those chosen before it."""
+    chosen = [0]
+    distance = ((points - points[0]) ** 2).sum(axis=1)
+    while len(chosen) < min(count, len(points)):
+        chosen.append(int(np.argmax(distance)))
+        distance = np.minimum(distance, ((points - points[chosen[-1]]) ** 2).sum(axis=1))
+    return points[chosen]

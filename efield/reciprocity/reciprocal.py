@@ -1,0 +1,227 @@
+"""Reciprocity: one adjoint solve per direction, then any placement of any coil is a sum over its wires.
+
+E at a target is linear in the coil's vector potential at the nodes (`efield.fem.adjoint`). Summed the other way round,
+it is the potential that the adjoint currents make outside the head, taken along the coil: nothing is solved, and the
+head's nodes are not visited again.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial import cKDTree
+
+from efield.coils.drive import given_coil
+from efield.coils.model import Coil, SampledField
+from efield.coils.primary import dadt
+from efield.fem.adjoint import adjoint_weights
+from efield.ground import checks
+from efield.ground.errors import InputError
+from efield.ground.pose import Pose
+from efield.ground.units import mm_to_m
+from efield.head.mesh import HeadMesh
+from efield.head.surface import scalp
+from efield.kernels.reduced.reciprocity import placements
+from efield.reciprocity.equivalent_points import skeleton
+from efield.reciprocity.outside_potential import ExteriorField
+from efield.targeting import given
+from efield.targeting.fingerprint import digest, head_digest
+from efield.targeting.simulate import Simulator
+from efield.targeting.targets import Target
+
+FloatArray = NDArray[np.float64]
+Poses = Iterable[Pose] | FloatArray
+
+#: The adjoint solver stops at this relative residual, or at the simulator's if that is smaller.
+_TOL: Final = 1e-9
+
+#: Coils of fewer sources are summed exactly, which takes little time for them. What the stored polynomials miss near
+#: the scalp does not average out over a few: one dipole 6 mm from a sphere missed the peak by 9e-4.
+_FEW_SOURCES: Final = 100
+
+#: The fast route is for coils whose axis is within 75 degrees of the scalp's inward normal. The skeleton is
+#: not fitted behind the casing: with its back to a sphere a 70 mm figure-8 missed by up to 2e-3 of the peak.
+_LEAST_COSINE: Final = 0.26
+
+
+def reciprocal(sim: Simulator, target: Target, *, axes: bool | None = None) -> "Reciprocal":
+    """Solve the adjoint problems of a target.
+
+    Parameters
+    ----------
+    sim : Simulator
+    target : Target
+    axes : bool, optional
+        True: three solves, one per axis, for the mean field as a vector and its magnitude. False: one solve, for its
+        component along the target's direction. By default one if the target has a direction, else three.
+
+    Returns
+    -------
+    Reciprocal
+
+    Raises
+    ------
+    InputError
+        If `axes` is False and the target has no direction, or the simulator is of second order.
+    SolverError
+        If the solver does not reach its tolerance.
+    """
+    given.simulator(sim), given.target("target", target)
+    if sim.problem.order != 1:
+        raise InputError(
+            f"sim must have elements of order 1 for reciprocity; instead it has order {sim.problem.order}: use "
+            "Simulator(head, order=1), or full solves"
+        )
+    along = target.direction is not None if axes is None else not axes
+    if along and target.direction is None:
+        raise InputError("target must have a direction for one solve; give it one, or axes=True")
+    directions = np.asarray(target.direction)[None] if along and target.direction is not None else np.eye(3)
+    tets = target.tets(sim.head)
+    share = sim.head.volumes[tets] / sim.head.volumes[tets].sum()
+    weights = np.zeros((len(sim.head.tets), 3, len(directions)))
+    weights[tets] = share[:, None, None] * directions.T
+    currents = adjoint_weights(sim.problem, weights, min(_TOL, sim.problem.tol))
+    tol = min(_TOL, sim.problem.tol)
+    made_with: dict[str, str | float]
+    made_with = {"head": head_digest(sim.head), "conductivity": digest(sim.problem.sigma), "solver_tol": tol}
+    return Reciprocal(sim.head, target, directions, np.ascontiguousarray(np.moveaxis(currents, 2, 0)), made_with)
+
+
+@dataclass(frozen=True, eq=False)
+class Reciprocal:
+    """What any primary field does at one target; made by `reciprocal`.
+
+    Parameters
+    ----------
+    head : HeadMesh
+    target : Target
+    directions : (d, 3) float
+        The target's direction, or the three axes.
+    currents : (d, n, 3) float
+        The mean E along each direction is the sum over nodes of currents . dA/dt.
+    made_with : mapping
+        Hashes of the head and its conductivities, and the tolerance of the solves.
+    """
+
+    head: HeadMesh
+    target: Target
+    directions: FloatArray
+    currents: FloatArray
+    made_with: Mapping[str, str | float] = field(default_factory=dict)
+
+    def measures(self, coil: Coil, poses: Poses, didt: float = 1e6, *, exact: bool = False) -> dict[str, FloatArray]:
+        """All that is known at the target, each (p,) in V/m; arguments as in `along`.
+
+        Returns
+        -------
+        dict of str to (p,) ndarray
+            `along` with one direction; with three axes `mean_vector_magnitude`, and `along` and `across` (the length of
+            what is perpendicular to it) if the target has a direction.
+        """
+        means = self._means(coil, poses, didt, exact)
+        if len(self.directions) == 1:
+            return {"along": means[:, 0]}
+        table = {"mean_vector_magnitude": np.linalg.norm(means, axis=1)}
+        if (direction := self.target.direction) is not None:
+            table["along"] = _component(means, direction)
+            rest = means - table["along"][:, None] * direction
+            table["across"] = np.linalg.norm(rest, axis=1)
+        return table
+
+    def along(self, coil: Coil, poses: Poses, didt: float = 1e6, *, exact: bool = False) -> FloatArray:
+        """Volume mean of E in the target along its direction.
+
+        Parameters
+        ----------
+        coil : Coil
+        poses : iterable of Pose, or (p, 4, 4) ndarray
+            A stack of matrices from coil to head (mm) is taken as it is; a list of poses is unpacked first, which
+            takes longer than to evaluate them.
+        didt : float, A/s
+        exact : bool
+            True sums over the nodes of the head: what a full solve gives, to rounding and the solvers' tolerances.
+            False sums over 600 points of the coil: errors of about 1e-6 of the peak (docs/search.md) and
+            thousands of placements per second; a coil nearer to the scalp than what is stored, tilted by more than 75
+            degrees against it, or made of fewer than 100 sources is summed exactly. Where wires are nearer to the head
+            than the casing and 2 mm, errors reach some 1e-5.
+
+        Returns
+        -------
+        (p,) ndarray, V/m
+
+        Raises
+        ------
+        InputError
+            If the target has no direction, or the coil is a sampled field and `exact` is False.
+        """
+        if self.target.direction is None:
+            raise InputError("target must have a direction for `along`; use `magnitude`, or give it one")
+        mean = self._means(coil, poses, didt, exact)
+        return mean[:, 0] if len(self.directions) == 1 else _component(mean, self.target.direction)
+
+    def mean(self, coil: Coil, poses: Poses, didt: float = 1e6, *, exact: bool = False) -> FloatArray:
+        """(p, 3) volume mean of the vector E in the target, V/m; arguments as in `along`, three axes needed."""
+        if len(self.directions) != 3:
+            raise InputError("reciprocal(...) must be made with axes=True for the mean vector; it has one direction")
+        return self._means(coil, poses, didt, exact)
+
+    def magnitude(self, coil: Coil, poses: Poses, didt: float = 1e6, *, exact: bool = False) -> FloatArray:
+        """(p,) magnitude of the volume mean of E, V/m; arguments as in `along`, three axes needed.
+
+        The mean of |E| is a little larger where the field turns or folds within the target.
+        """
+        return np.asarray(np.linalg.norm(self.mean(coil, poses, didt, exact=exact), axis=1))
+
+    def _means(self, coil: Coil, poses: Poses, didt: float, exact: bool) -> FloatArray:
+        rate = checks.number("didt", didt)
+        given_coil(coil)
+        matrices = given.matrices(poses)
+        if exact or _is_small(coil):
+            return np.array(list(self._exact(coil, matrices, rate))).reshape(-1, len(self.directions))
+        in_mm = matrices.copy()
+        matrices[:, :3, 3] = mm_to_m(matrices[:, :3, 3])
+        bones = skeleton(coil)
+        f = self._exterior
+        tree = (f.center, f.half, f.children, f.coefficients)
+        means = rate * placements(matrices, bones.points, bones.strengths, *tree)
+        unknown = np.flatnonzero(np.isnan(means).any(axis=1) | self._turned_away(in_mm))
+        for number, value in zip(unknown, self._exact(coil, in_mm[unknown], rate), strict=True):
+            means[number] = value
+        return np.asarray(means)
+
+    def _turned_away(self, matrices: FloatArray) -> NDArray[np.bool_]:
+        """(p,) whether the coil's back, for which its points do not stand, is toward the head."""
+        tree, normals = self._scalp
+        nearest = tree.query(matrices[:, :3, 3])[1]
+        return np.asarray(-np.einsum("pi,pi->p", normals[nearest], matrices[:, :3, 2]) < _LEAST_COSINE)
+
+    @cached_property
+    def _scalp(self) -> tuple[cKDTree, FloatArray]:
+        surface = scalp(self.head)
+        return cKDTree(surface.points_mm), surface.normals
+
+    def _exact(self, coil: Coil, matrices: FloatArray, rate: float) -> Iterator[FloatArray]:
+        for matrix in matrices:
+            primary = dadt(coil, Pose(matrix), self.head.points, rate)
+            yield np.einsum("dni,ni->d", self.currents, primary)
+
+    @cached_property
+    def _exterior(self) -> ExteriorField:
+        """The potential of the currents, made at the first fast use."""
+        return ExteriorField.of(self.head, self.currents)
+
+
+def _is_small(coil: Coil) -> bool:
+    """Whether a coil has so few sources that they are summed exactly; the samples of a field are not sources."""
+    return len(coil) < _FEW_SOURCES and not any(isinstance(source, SampledField) for source in coil.sources)
+
+
+def _component(vectors: FloatArray, direction: FloatArray) -> FloatArray:
+    """(p,) component of vectors (p, 3) along a unit vector.
+
+    Not as a matrix product, whose bits may depend on how many vectors there are.
+    """
+    return np.asarray((vectors * direction).sum(axis=1))

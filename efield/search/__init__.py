@@ -1,1 +1,0 @@
-"""Many placements: reduced basis, reciprocity, sweeps."""

@@ -1,0 +1,258 @@
+"""What the three engines say of placements at a target: full solves, a reduced basis, reciprocity.
+
+`measure` is the step that sweeps and campaigns repeat; what it gives for a placement depends on that placement only.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from importlib.metadata import version
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from efield.basis.reduced_basis import ReducedBasis
+from efield.coils.model import Coil
+from efield.ground import checks
+from efield.ground.errors import InputError
+from efield.ground.pose import Pose
+from efield.ground.version import __version__
+from efield.head.mesh import HeadMesh
+from efield.reciprocity.reciprocal import Reciprocal
+from efield.sweeping.grid import Placements
+from efield.targeting.fingerprint import coil_digest, fingerprints
+from efield.targeting.placement_measures import MEASURES, Measures, scaled
+from efield.targeting.simulate import Simulator
+from efield.targeting.targets import Target
+
+FloatArray = NDArray[np.float64]
+Table = dict[str, NDArray[np.floating]]
+Engine = Simulator | ReducedBasis | Reciprocal
+
+#: dI/dt that `measure` answers for: 1 A/us.
+UNIT_DIDT: Final = 1e6
+
+#: What reciprocity knows; `mean_vector_magnitude` is not the mean of |E|.
+_RECIPROCAL: Final[dict[str, tuple[str, str]]] = {
+    "mean_vector_magnitude": ("V/m", "length of the volume mean of the vector E in the target"),
+    "along": MEASURES["along"],
+    "across": MEASURES["across"],
+}
+
+#: Fields that would take more memory than this are refused (bytes).
+_MOST_MEMORY: Final = 8e9
+
+
+def engine_name(engine: Engine) -> str:
+    """ "full", "reduced" or "reciprocal"."""
+    if isinstance(engine, Simulator):
+        return "full"
+    return "reduced" if isinstance(engine, ReducedBasis) else "reciprocal"
+
+
+def head_of(engine: Engine) -> HeadMesh:
+    """The head an engine answers for."""
+    return engine.sim.head if isinstance(engine, ReducedBasis) else engine.head
+
+
+def columns(engine: Engine | str, target: Target) -> dict[str, tuple[str, str]]:
+    """Names, units and meanings of what `measure` gives, known before anything is solved.
+
+    Parameters
+    ----------
+    engine : Simulator, ReducedBasis, Reciprocal or {"full", "reduced", "reciprocal", "reciprocal-along"}
+        "reciprocal" is one with three axes, "reciprocal-along" one with the target's direction only.
+    target : Target
+        One without a direction has no `along` and `across`.
+
+    Returns
+    -------
+    dict of str to (str, str)
+    """
+    if not isinstance(engine, str):
+        alone = isinstance(engine, Reciprocal) and len(engine.directions) == 1
+        engine = engine_name(engine) + ("-along" if alone else "")
+    checks.choice("engine", engine, ("full", "reduced", "reciprocal", "reciprocal-along"))
+    if engine == "reciprocal-along":
+        return {"along": MEASURES["along"]}
+    known = _RECIPROCAL if engine == "reciprocal" else MEASURES
+    return {k: v for k, v in known.items() if target.direction is not None or k not in ("along", "across")}
+
+
+def measure(
+    engine: Engine,
+    coil: Coil,
+    poses: Sequence[Pose] | Placements,
+    target: Target,
+    *,
+    region: Target | None = None,
+    exact: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+) -> Table:
+    """Measures of placements at a target for a dI/dt of 1 A/us.
+
+    Parameters
+    ----------
+    engine : Simulator, ReducedBasis or Reciprocal
+    coil : Coil
+        That of the basis, if one is given.
+    poses : sequence of Pose, or Placements
+    target : Target
+        That of the adjoint problems, if they are given.
+    region : Target, optional
+        Where the field itself is wanted as well: it is the entry `e`, (p, k, 3) float32 in V/m, for the tetrahedra
+        `region.tets(head)`. Reciprocity has no fields.
+    exact : bool
+        Sum over the coil's wires at every node, which takes seconds a placement, instead of a stored potential (errors
+        of 1e-4 of the peak with a Simulator, see `Reciprocal.along` for reciprocity). Not with a basis.
+    progress : callable, optional
+        Called with the placements done and their number.
+
+    Returns
+    -------
+    dict of str to (p,) ndarray
+        Those of `columns`.
+
+    Raises
+    ------
+    InputError
+        If there are no poses, the engine was made for another coil or target, or cannot give what is asked for.
+    """
+    placements = Placements.of(poses if isinstance(poses, Placements) else list(poses))
+    if not len(placements):
+        raise InputError("poses must hold at least one placement; instead it is empty")
+    if isinstance(engine, Reciprocal):
+        _check_reciprocal(engine, target, region)
+        table: Table = dict(engine.measures(coil, placements.matrices, exact=exact))
+    elif isinstance(engine, ReducedBasis):
+        if exact:
+            raise InputError("exact must be False with a ReducedBasis, which has the error of its certificate")
+        table = _expanded(engine, coil, placements.poses, target, region)
+    else:
+        return _solved(engine, coil, placements.poses, (target, region), exact, progress)
+    if progress is not None:
+        progress(len(placements), len(placements))
+    return table
+
+
+def at_rate(table: Mapping[str, NDArray[np.floating]], didt: float, names: Iterable[str] | None = None) -> Table:
+    """What `measure` gave, at another dI/dt (A/s): E is linear in it, and magnitudes do not know its sign.
+
+    All of the table unless `names` are given.
+    """
+    return scaled(table, checks.number("didt", didt) / UNIT_DIDT, names)
+
+
+def _solved(
+    sim: Simulator,
+    coil: Coil,
+    poses: list[Pose],
+    wanted: tuple[Target, Target | None],
+    exact: bool,
+    progress: Callable[[int, int], None] | None,
+) -> Table:
+    target, region = wanted
+    tets = target.tets(sim.head)
+    kept = tets[:0] if region is None else region.tets(sim.head)
+    measures = Measures.at(sim.head, target)
+    fields = _room(len(poses), len(kept))
+    rows: list[tuple[float, ...]] = []
+    for field in sim.solve_many(coil, poses, UNIT_DIDT, exact=exact):
+        fields[len(rows)] = field.e[kept]
+        rows.append(measures.of(field.e[tets]))
+        if progress is not None:
+            progress(len(rows), len(poses))
+    table = dict(zip(measures.names, np.array(rows).T, strict=True))
+    return table if region is None else table | {"e": fields}
+
+
+def _expanded(basis: ReducedBasis, coil: Coil, poses: list[Pose], target: Target, region: Target | None) -> Table:
+    basis.serves(coil)
+    check_inside(basis, poses)
+    table: Table = dict(basis.metrics(poses, UNIT_DIDT, target, coil=coil))
+    if region is None:
+        return table
+    kept = region.tets(basis.sim.head)
+    rows = np.searchsorted(basis.tets, kept)
+    if not np.isin(kept, basis.tets).all():
+        raise InputError(f"the tissue of {region.name} must lie in the basis: build it with a larger region_radius_mm")
+    fields = _room(len(poses), len(kept))
+    for number, pose in enumerate(poses):
+        fields[number] = basis.field(pose, UNIT_DIDT, coil=coil).e[rows]
+    return table | {"e": fields}
+
+
+def check_inside(basis: ReducedBasis, poses: Iterable[Pose]) -> None:
+    """Refuse placements that a basis is not certified for.
+
+    Raises
+    ------
+    InputError
+        With how many they are, and by how much the first is outside.
+    """
+    found = [(number, by) for number, pose in enumerate(poses) if (by := basis.region.outside(pose))]
+    if found:
+        number, by = found[0]
+        raise InputError(
+            f"all placements must lie in the region the basis is certified for; instead {len(found)} lie outside, the "
+            f"first is number {number}: {by}; sweep a smaller grid, build a wider basis, or use a Simulator"
+        )
+
+
+def _check_reciprocal(engine: Reciprocal, target: Target, region: Target | None) -> None:
+    if region is not None:
+        raise InputError("fields must be asked of a Simulator or a ReducedBasis; reciprocity gives means only")
+    same = target is engine.target or (
+        np.array_equal(target.center_mm, engine.target.center_mm)
+        and (target.radius_mm, target.tags) == (engine.target.radius_mm, engine.target.tags)
+        and np.array_equal(_or_zero(target.direction), _or_zero(engine.target.direction))
+    )
+    if not same:
+        raise InputError(
+            f"target must be the one of the adjoint problems, {engine.target.name}; instead received {target.name}: "
+            "make another with reciprocal(sim, target)"
+        )
+
+
+def _or_zero(direction: FloatArray | None) -> FloatArray:
+    return np.zeros(3) if direction is None else direction
+
+
+def _room(placements: int, tets: int) -> NDArray[np.float32]:
+    """(p, k, 3) float32 for the fields."""
+    needed = 12.0 * placements * tets
+    if needed > _MOST_MEMORY:
+        raise InputError(
+            f"fields must fit into memory; instead {placements} placements on {tets} tetrahedra take "
+            f"{needed / 1e9:.0f} GB: ask for a smaller region, or sweep in parts"
+        )
+    return np.empty((placements, tets, 3), np.float32)
+
+
+def provenance(engine: Engine, coil: Coil, target: Target, *, exact: bool = False) -> dict[str, Any]:
+    """Where the numbers of a sweep come from: versions, hashes, options and the engine's stated error.
+
+    Returns
+    -------
+    dict of str to str, float or list
+        Fit for the attributes of a Dataset in any file.
+    """
+    note: dict[str, Any] = {
+        "efield": __version__,
+        **{name: version(name) for name in ("numpy", "numba", "scipy")},
+        "engine": engine_name(engine),
+        "coil_name": coil.name,
+        "target": target.name,
+        "target_center_mm": target.center_mm.tolist(),
+        "target_radius_mm": target.radius_mm,
+        "target_tissues": list(target.tags),
+        "target_direction": [] if target.direction is None else target.direction.tolist(),
+        "field": "per tetrahedron, not recovered",
+    }
+    if isinstance(engine, Reciprocal):
+        route = "exact" if exact else "fast"
+        return note | dict(engine.made_with) | {"coil": coil_digest(coil), "route": route}
+    sim = engine.sim if isinstance(engine, ReducedBasis) else engine
+    note |= fingerprints(sim, coil) | {"solver_tol": sim.problem.tol, "order": sim.problem.order}
+    if isinstance(engine, ReducedBasis):
+        note["largest_certified_error"] = engine.certificate.field.max
+    return note

@@ -1,0 +1,313 @@
+"""Grids of placements: positions over the scalp, angles, tilts and distances, laid on any head."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Final
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.spatial.transform import Rotation
+
+from efield.coils.model import Coil
+from efield.ground import checks
+from efield.ground.errors import InputError
+from efield.ground.pose import Pose
+from efield.head.mesh import HeadMesh
+from efield.head.surface import scalp
+from efield.targeting.collision import is_clear, lift_clear, surely_clear
+from efield.targeting.placement import place_mm, scalp_point_over, scalp_tree
+from efield.targeting.tangent import medial_sign, tangent_direction
+from efield.targeting.targets import Target
+
+FloatArray = NDArray[np.float64]
+
+#: A grid of more placements than this is a slip of the pen: its poses alone would take 1.3 GB.
+_MOST: Final = 10_000_000
+
+#: Positions on the edge of the disc belong to it, whatever their rounding.
+_EDGE: Final = 1.0 + 1e-9
+
+#: Names, units and meanings of what is known about each placement of a grid.
+COORDINATES: Final[dict[str, tuple[str, str]]] = {
+    "position": ("1", "number of the position"),
+    "u_mm": ("mm", "position in the plane that touches the scalp over the target, toward medial"),
+    "v_mm": ("mm", "position in that plane, toward anterior"),
+    "angle_deg": ("deg", "angle of the coil's y axis, 0 = anterior, 90 = medial"),
+    "tilt_x_deg": ("deg", "tilt about the coil's x axis; positive brings its front to the head"),
+    "tilt_y_deg": ("deg", "tilt about the coil's y axis; positive brings its left side (-x) to the head"),
+    "distance_mm": ("mm", "gap from scalp to casing under the coil's center, before lifting"),
+    "lifted_mm": ("mm", "how far the coil was moved out along its axis so that its casing is clear of the head"),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Placements:
+    """Poses of a coil, and what is known about each.
+
+    Parameters
+    ----------
+    matrices : (p, 4, 4) float
+        Coil to head, mm.
+    coordinates : mapping of str to (p,) array
+        Any of `COORDINATES`; those made by `PlacementGrid.on` have them all, a list of poses has none.
+    plane : (4, 4) float, optional
+        Of a grid: u (medial), v (anterior), outward normal and origin of the plane its positions lie in.
+
+    Raises
+    ------
+    InputError
+        If a matrix is not a rigid pose, or a coordinate is not one number for each.
+    """
+
+    matrices: FloatArray
+    coordinates: Mapping[str, NDArray[np.floating | np.integer]] = field(default_factory=dict)
+    plane: FloatArray | None = None
+
+    def __post_init__(self) -> None:
+        matrices = checks.as_float_array("matrices", self.matrices)
+        if matrices.ndim != 3 or matrices.shape[1:] != (4, 4):
+            raise InputError(f"matrices must have shape (p, 4, 4); instead received shape {matrices.shape}")
+        rotations = matrices[:, :3, :3]
+        defect = np.abs(np.swapaxes(rotations, 1, 2) @ rotations - np.eye(3)).max(axis=(1, 2), initial=0)
+        rigid = (defect < 1e-9) & (np.linalg.det(rotations) > 0) & (matrices[:, 3] == (0, 0, 0, 1)).all(axis=1)
+        if not rigid.all():
+            raise InputError(
+                f"matrices must be rigid, right-handed poses; instead {np.count_nonzero(~rigid)} are not, the first is "
+                f"number {int(np.argmin(rigid))}: make them from Pose objects, Placements.of(poses)"
+            )
+        for name, values in self.coordinates.items():
+            if np.shape(values) != (len(matrices),):
+                raise InputError(f"{name} must have one number per placement; instead has shape {np.shape(values)}")
+        object.__setattr__(self, "matrices", checks.read_only(matrices))
+        frozen = {name: checks.read_only(np.asarray(values)) for name, values in self.coordinates.items()}
+        object.__setattr__(self, "coordinates", frozen)
+
+    @classmethod
+    def of(cls, poses: "Placements | list[Pose]") -> "Placements":
+        """From poses; placements are returned as they are.
+
+        Raises
+        ------
+        InputError
+            If something in the list is no `Pose`.
+        """
+        if isinstance(poses, Placements):
+            return poses
+        for pose in poses:
+            if not isinstance(pose, Pose):
+                raise InputError(
+                    f"poses must be Pose objects; instead received {type(pose).__name__}: make them with "
+                    "Pose(matrix), or give a (p, 4, 4) array as Placements(matrices)"
+                )
+        return cls(np.array([pose.matrix for pose in poses]).reshape(-1, 4, 4))
+
+    def __len__(self) -> int:
+        return len(self.matrices)
+
+    def __getitem__(self, part: slice | NDArray[np.intp]) -> "Placements":
+        """Some of the placements, with their coordinates."""
+        chosen = {name: values[part] for name, values in self.coordinates.items()}
+        return Placements(self.matrices[part], chosen, self.plane)
+
+    @cached_property
+    def poses(self) -> list[Pose]:
+        """The poses as objects."""
+        return [Pose(matrix) for matrix in self.matrices]
+
+
+@dataclass(frozen=True)
+class PlacementGrid:
+    """Placements over a target, said without a head: positions x angles x tilts x distances.
+
+    Parameters
+    ----------
+    radius_mm : float
+        Positions lie within this distance of the point over the target.
+    spacing_mm : float
+        Between neighbors, in the plane that touches the scalp over the target.
+    angles_deg : sequence of float
+        As in `place_coil`: 0 = anterior, 90 = medial, at every position.
+    tilts_deg : sequence of (float, float)
+        Turns about the coil's x axis and then its y axis, through its center. The first leaves the y axis above the
+        direction of `angle_deg`, the second leaves it where it is.
+    distances_mm : sequence of float
+        Gaps from the scalp to the casing under the coil's center, > 0.
+    pattern : {"square", "hex"}
+        How positions are arranged; "hex" has 15 % more of them at the same spacing.
+
+    Raises
+    ------
+    InputError
+        If a list is empty or has a value twice, a number is out of range, or there are more than ten million
+        placements.
+    """
+
+    radius_mm: float = 20.0
+    spacing_mm: float = 5.0
+    angles_deg: tuple[float, ...] = tuple(range(0, 180, 15))
+    tilts_deg: tuple[tuple[float, float], ...] = ((0.0, 0.0),)
+    distances_mm: tuple[float, ...] = (4.0,)
+    pattern: str = "square"
+
+    def __post_init__(self) -> None:
+        radius = checks.in_range("radius_mm", self.radius_mm, 0.0, 60.0)
+        object.__setattr__(self, "radius_mm", radius)
+        object.__setattr__(self, "spacing_mm", checks.in_range("spacing_mm", self.spacing_mm, 0.05, 60.0))
+        object.__setattr__(self, "angles_deg", _numbers("angles_deg", self.angles_deg, -360.0, 360.0))
+        distances = _numbers("distances_mm", self.distances_mm, 0.0, 200.0)
+        for distance in distances:
+            checks.positive("distances_mm", distance)
+        object.__setattr__(self, "distances_mm", distances)
+        pairs = np.asarray(self.tilts_deg, dtype=object)
+        if pairs.ndim != 2 or pairs.shape[1] != 2 or not len(pairs):
+            raise InputError(f"tilts_deg must be pairs (about x, about y); instead received {self.tilts_deg!r}")
+        tilts = tuple((*_numbers("tilts_deg", (x,), -60, 60), *_numbers("tilts_deg", (y,), -60, 60)) for x, y in pairs)
+        _once("tilts_deg", tilts)
+        object.__setattr__(self, "tilts_deg", tilts)
+        checks.choice("pattern", self.pattern, ("square", "hex"))
+        others = len(self.angles_deg) * len(self.tilts_deg) * len(self.distances_mm)
+        # The area says it without drawing up positions by the million.
+        if 3 * (radius / self.spacing_mm) ** 2 * others > _MOST or self.count > _MOST:
+            raise InputError(f"a grid must have at most {_MOST:,} placements: widen the spacing, or sweep it in parts")
+
+    @cached_property
+    def offsets_mm(self) -> FloatArray:
+        """(k, 2) positions u, v in the plane; row by row, from posterior to anterior and from lateral to medial."""
+        reach = int(np.ceil(2 * self.radius_mm / self.spacing_mm)) + 1
+        column, row = np.meshgrid(np.arange(-reach, reach + 1.0), np.arange(-reach, reach + 1.0))
+        if self.pattern == "hex":
+            column, row = column + 0.5 * (row % 2), np.sqrt(0.75) * row
+        offsets = self.spacing_mm * np.column_stack([column.ravel(), row.ravel()])
+        return np.asarray(offsets[np.linalg.norm(offsets, axis=1) <= _EDGE * self.radius_mm])
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """Numbers of positions, angles, tilts and distances: placements are in this order, the last runs fastest."""
+        return len(self.offsets_mm), len(self.angles_deg), len(self.tilts_deg), len(self.distances_mm)
+
+    @property
+    def count(self) -> int:
+        """Number of placements, on any head."""
+        return int(np.prod(self.shape))
+
+    def on(
+        self, head: HeadMesh, over: Target | str | ArrayLike, coil: Coil | None = None, *, lift: bool = True
+    ) -> Placements:
+        """The placements on one head.
+
+        At each position the coil is held as by `place_coil` over the point of the plane; tilts come after.
+
+        Parameters
+        ----------
+        head : HeadMesh
+        over : Target, str or (3,) array_like
+            As in `place_coil`.
+        coil : Coil, optional
+            Whose casing must stay clear of the head; by default a flat plate of 170 x 90 mm.
+        lift : bool
+            Whether a coil that would touch is moved out along its axis until it is clear. Without it coils may reach
+            into the head, and no numbers are worth anything there.
+
+        Returns
+        -------
+        Placements
+
+        Raises
+        ------
+        OutsideHeadError
+            If a position is more than 60 mm from the scalp.
+        """
+        surface, tree = scalp(head), scalp_tree(head)
+        plane = _plane(head, over)
+        places = plane[:3, 3] + self.offsets_mm @ plane[:3, :2].T
+        feet, normals = (
+            np.array(rows) for rows in zip(*(scalp_point_over(surface, tree, p) for p in places), strict=True)
+        )
+        turned = self._rotations(feet, normals)
+        matrices = np.zeros((*self.shape, 4, 4))
+        matrices[..., :3, :3] = turned[..., None, :, :]
+        heights = np.multiply.outer(normals, self.distances_mm)
+        matrices[..., :3, 3] = np.moveaxis(feet[:, :, None] + heights, 1, 2)[:, None, None]
+        matrices[..., 3, 3] = 1.0
+        flat = matrices.reshape(-1, 4, 4)
+        lifted = _lift(head, coil, _frames(feet, normals), flat) if lift else np.zeros(len(flat))
+        return Placements(flat, self._coordinates() | {"lifted_mm": lifted}, plane)
+
+    def _rotations(self, feet: FloatArray, normals: FloatArray) -> FloatArray:
+        """(positions, angles, tilts, 3, 3) rotations from coil to head."""
+        tilts = Rotation.from_euler("XY", np.array(self.tilts_deg), degrees=True).as_matrix()
+        y = np.array(
+            [
+                [tangent_direction(n, a, medial_sign(f)) for a in self.angles_deg]
+                for f, n in zip(feet, normals, strict=True)
+            ]
+        )
+        z = np.broadcast_to(-normals[:, None], y.shape)
+        flat = np.stack([np.cross(y, z), y, z], axis=-1)
+        return np.asarray(flat[:, :, None] @ tilts)
+
+    def _coordinates(self) -> dict[str, FloatArray | NDArray[np.integer]]:
+        """What is known of the placements before they are laid on a head, each (p,)."""
+        of_position, of_angle, of_tilt, of_distance = (index.ravel() for index in np.indices(self.shape))
+        tilts = np.array(self.tilts_deg)
+        return {
+            "position": of_position,
+            "u_mm": self.offsets_mm[of_position, 0],
+            "v_mm": self.offsets_mm[of_position, 1],
+            "angle_deg": np.array(self.angles_deg)[of_angle],
+            "tilt_x_deg": tilts[of_tilt, 0],
+            "tilt_y_deg": tilts[of_tilt, 1],
+            "distance_mm": np.array(self.distances_mm)[of_distance],
+        }
+
+
+def _plane(head: HeadMesh, over: Target | str | ArrayLike) -> FloatArray:
+    """(4, 4) medial, anterior, outward and origin of the plane that touches the scalp over a place."""
+    foot, outward = scalp_point_over(scalp(head), scalp_tree(head), place_mm(head, over))
+    plane = np.eye(4)
+    medial = medial_sign(foot)
+    plane[:3, 0], plane[:3, 1] = (tangent_direction(outward, angle, medial) for angle in (90.0, 0.0))
+    plane[:3, 2], plane[:3, 3] = outward, foot
+    return plane
+
+
+def _frames(feet: FloatArray, normals: FloatArray) -> FloatArray:
+    """(k, 4, 4) any two tangents, the outward normal and the foot of each position."""
+    frames = np.zeros((len(feet), 4, 4))
+    first = np.cross(normals, np.eye(3)[np.argmin(np.abs(normals), axis=1)])
+    frames[:, :3, 0] = first / np.linalg.norm(first, axis=1, keepdims=True)
+    frames[:, :3, 1] = np.cross(normals, frames[:, :3, 0])
+    frames[:, :3, 2], frames[:, :3, 3], frames[:, 3, 3] = normals, feet, 1.0
+    return frames
+
+
+def _lift(head: HeadMesh, coil: Coil | None, places: FloatArray, matrices: FloatArray) -> FloatArray:
+    """Move coils that touch the head out of it, in place; by how much (mm).
+
+    places (k, 4, 4) are the tangent planes of the positions, matrices (k * m, 4, 4) the m poses at each.
+    """
+    lifted = np.zeros(len(matrices))
+    doubtful = np.flatnonzero(~surely_clear(head, coil, places, matrices))
+    for number in doubtful:
+        pose = Pose(matrices[number])
+        if not is_clear(head, coil, pose):
+            clear = lift_clear(head, coil, pose)
+            lifted[number] = np.linalg.norm(clear.center_mm - pose.center_mm)
+            matrices[number] = clear.matrix
+    return lifted
+
+
+def _numbers(name: str, values: object, low: float, high: float) -> tuple[float, ...]:
+    """A sequence of different numbers in a range; one number stands for itself."""
+    given = np.atleast_1d(np.asarray(values, dtype=object)).ravel()
+    if not len(given):
+        raise InputError(f"{name} must hold at least one value; instead it is empty")
+    numbers = tuple(checks.in_range(name, value, low, high) for value in given)
+    _once(name, numbers)
+    return numbers
+
+
+def _once(name: str, values: tuple[object, ...]) -> None:
+    if len(set(values)) < len(values):
+        raise InputError(f"{name} must hold each value once; instead received {values}")

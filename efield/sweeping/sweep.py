@@ -1,0 +1,253 @@
+"""`sweep`: measures of many placements at a target, for one or several heads, coils and rates of change."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from efield.coils.model import Coil
+from efield.ground import checks
+from efield.ground.errors import InputError
+from efield.ground.pose import Pose
+from efield.sweeping.engines import Engine, Table, at_rate, columns, head_of, measure, provenance
+from efield.sweeping.grid import COORDINATES, PlacementGrid, Placements
+from efield.targeting.targets import Target, named_target
+
+if TYPE_CHECKING:
+    import xarray
+
+Poses = Iterable[Pose] | Placements | PlacementGrid
+
+_FIELD: Final = ("V/m", "electric field E per tetrahedron, in head axes")
+_MATRIX: Final = ("mm", "pose, coil to head: columns x, y, z, center")
+_PLANE: Final = ("mm", "plane of the grid's positions: medial, anterior, outward, origin")
+
+
+def sweep(
+    engine: Engine | Mapping[str, Engine],
+    coil: Coil | Sequence[Coil] | Mapping[str, Coil],
+    poses: Poses,
+    *,
+    target: Target | str | Mapping[str, Target | str],
+    didt: float | Sequence[float] = 1e6,
+    fields: bool | Target = False,
+    exact: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+) -> "xarray.Dataset":
+    """What each of many placements does at a target.
+
+    Parameters
+    ----------
+    engine : Simulator, ReducedBasis or Reciprocal, or mapping of head names to them
+        Full solves; a basis, which refuses placements it is not certified for; or adjoint solves, which give means
+        only. A mapping gives the dimension `head`.
+    coil : Coil, sequence of Coil, or mapping of labels to Coil
+        That of the basis, if one is given. A sequence or a mapping gives the dimension `coil`; coils with the same
+        name, as from some files, need the labels of a mapping.
+    poses : iterable of Pose, Placements or PlacementGrid
+        A grid is laid on each head, for each coil.
+    target : Target or str, or mapping of head names to them
+        A name as on the command line, such as ``"m1-hand-left"``.
+    didt : float or sequence of float, A/s
+        A sequence gives the dimension `didt`; nothing is solved twice for it.
+    fields : bool or Target
+        True: also E on the target's tetrahedra, as `e` over (placement, tet, axis). A Target: on that one's.
+    exact : bool
+        Sum over the coil's wires for each placement; see `efield.sweeping.engines.measure`.
+    progress : callable, optional
+        Called with the placements done and their number.
+
+    Returns
+    -------
+    xarray.Dataset
+        The measures over `placement` (and `head`, `coil`, `didt`), the poses as `matrix`, the coordinates of a grid,
+        and where everything comes from in `attrs`. Units are in each variable's `attrs["units"]`.
+
+    Raises
+    ------
+    InputError
+        If there are no poses, the engine was made for another coil or target, a pose lies outside a basis, or names
+        are not different.
+    """
+    rates = _rates(didt)
+    cells = list(_cells(engine, coil, poses, target, fields))
+    total = sum(len(cell.placements) for cell in cells)
+    tables, done = [], 0
+    for cell in cells:
+        step = None if progress is None else _shifted(progress, done, total)
+        asked = (cell.coil, cell.placements, cell.target)
+        tables.append(measure(cell.engine, *asked, region=cell.region, exact=exact, progress=step))
+        done += len(cell.placements)
+    notes = [provenance(cell.engine, cell.coil, cell.target, exact=exact) for cell in cells]
+    shape = _Shape.of(engine, coil, didt)
+    return _dataset(shape, cells, tables, notes, rates)
+
+
+@dataclass(frozen=True)
+class _Cell:
+    """One head and one coil of a sweep."""
+
+    engine: Engine
+    coil: Coil
+    placements: Placements
+    target: Target
+    region: Target | None
+
+
+@dataclass(frozen=True)
+class _Shape:
+    """The dimensions that go before `placement`, and their labels."""
+
+    dims: tuple[str, ...]
+    labels: dict[str, list[str]]
+    several_rates: bool
+
+    @classmethod
+    def of(cls, engine: object, coil: object, didt: object) -> "_Shape":
+        labels: dict[str, list[str]] = {}
+        if isinstance(engine, Mapping):
+            labels["head"] = [str(name) for name in engine]
+        if not isinstance(coil, Coil):
+            labels["coil"] = list(_coils(coil)[0])
+        return cls(tuple(labels), labels, np.ndim(didt) > 0)  # type: ignore[arg-type]
+
+    def stack(self, parts: Sequence[NDArray[Any]]) -> NDArray[Any]:
+        """(head, coil, ...) of one array per cell."""
+        lengths = [len(names) for names in self.labels.values()]
+        return np.stack(parts).reshape(*lengths, *parts[0].shape)
+
+
+def _cells(engine: Any, coil: Any, poses: Poses, target: Any, fields: bool | Target) -> Iterator[_Cell]:
+    """Heads and coils, the coil running fastest."""
+    engines: dict[Any, Engine] = dict(engine) if isinstance(engine, Mapping) else {None: engine}
+    for one in engines.values():
+        if not isinstance(one, Engine):
+            raise InputError(
+                f"engine must be a Simulator, ReducedBasis or Reciprocal; instead received {type(one).__name__}"
+            )
+    names, coils = _coils(coil)
+    if not engines or not coils or len(set(names)) < len(names):
+        raise InputError(
+            f"sweep needs at least one head, and coils with different names; instead received {list(names)}: give "
+            "coils with the same name as a mapping of labels to coils"
+        )
+    if fields and len(engines) > 1:
+        raise InputError("fields must be asked of one head at a time: each head has tetrahedra of its own")
+    if not isinstance(poses, PlacementGrid):
+        poses = Placements.of(poses if isinstance(poses, Placements) else _listed(poses))
+    for name, one in engines.items():
+        place = _target_of(one, name, target)
+        region = fields if isinstance(fields, Target) else place if fields else None
+        for each in coils:
+            laid = poses.on(head_of(one), place, each) if isinstance(poses, PlacementGrid) else poses
+            yield _Cell(one, each, laid, place, region)
+
+
+def _listed(poses: Any) -> list[Pose]:
+    if not isinstance(poses, Iterable):
+        raise InputError(f"poses must be a list of Pose, or a PlacementGrid; instead received {type(poses).__name__}")
+    return list(poses)
+
+
+def _coils(coil: Any) -> tuple[tuple[str, ...], list[Coil]]:
+    """Labels and coils."""
+    coils = dict(coil) if isinstance(coil, Mapping) else None
+    listed = list(coils.values()) if coils is not None else [coil] if isinstance(coil, Coil) else list(coil)
+    for one in listed:
+        if not isinstance(one, Coil):
+            raise InputError(f"coil must be a Coil, such as load_coil gives; instead received {one!r}")
+    return tuple(map(str, coils)) if coils is not None else tuple(one.name for one in listed), listed
+
+
+def _target_of(engine: Engine, name: object, target: object) -> Target:
+    if isinstance(target, Mapping):
+        if name not in target:
+            raise InputError(f"target must have an entry for every head; instead it has none for {name!r}")
+        target = target[name]
+    if isinstance(target, str):
+        target = named_target(head_of(engine), target)
+    if not isinstance(target, Target):
+        raise InputError(f"target must be a Target or its name; instead received {type(target).__name__}")
+    return target
+
+
+def _rates(didt: float | Sequence[float]) -> NDArray[np.float64]:
+    rates = np.array([checks.number("didt", rate) for rate in np.atleast_1d(np.asarray(didt, dtype=object))])
+    if not len(rates):
+        raise InputError("didt must hold at least one rate; instead it is empty")
+    return rates
+
+
+def _shifted(progress: Callable[[int, int], None], before: int, total: int) -> Callable[[int, int], None]:
+    return lambda done, _: progress(before + done, total)
+
+
+def _dataset(
+    shape: _Shape,
+    cells: list[_Cell],
+    tables: list[Table],
+    notes: list[dict[str, Any]],
+    rates: NDArray[np.float64],
+) -> "xarray.Dataset":
+    import xarray
+
+    meanings = columns(cells[0].engine, cells[0].target) | {"e": _FIELD}
+    variables: dict[str, Any] = {}
+    for name in tables[0]:
+        inner = ("placement", "tet", "axis") if name == "e" else ("placement",)
+        at_each = [np.stack([at_rate(table, rate, [name])[name] for rate in rates]) for table in tables]
+        dims = (*shape.dims, *(("didt",) if shape.several_rates else ()), *inner)
+        values = shape.stack(at_each if shape.several_rates else [array[0] for array in at_each])
+        variables[name] = (dims, values, _meaning(meanings[name]))
+    coordinates, attributes = _notes(shape, notes)
+    variables |= _places(shape, cells, coordinates)
+    if shape.several_rates:
+        coordinates["didt"] = ("didt", rates, {"units": "A/s", "long_name": "rate of change of the coil current"})
+    else:
+        attributes |= {"didt": float(rates[0]), "didt_units": "A/s"}
+    if "e" in variables and cells[0].region is not None:
+        coordinates["tet"] = ("tet", cells[0].region.tets(head_of(cells[0].engine)))
+        coordinates["axis"] = ("axis", ["x", "y", "z"])
+    return xarray.Dataset(variables, coordinates | shape.labels, attributes)
+
+
+def _places(shape: _Shape, cells: list[_Cell], coordinates: dict[str, Any]) -> dict[str, Any]:
+    """Poses, and the plane of a grid; what is known of each placement is added to the coordinates."""
+    first = cells[0].placements
+    shared = all(cell.placements is first for cell in cells)
+    for name in first.coordinates:
+        parts = [cell.placements.coordinates[name] for cell in cells]
+        same = all(np.array_equal(parts[0], part) for part in parts)
+        dims = ("placement",) if same else (*shape.dims, "placement")
+        note = _meaning(COORDINATES.get(name, ("", name)))
+        coordinates[name] = (dims, parts[0] if same else shape.stack(parts), note)
+    found: dict[str, Any] = {}
+    dims = () if shared else shape.dims
+    matrices = [cell.placements.matrices for cell in cells]
+    values = matrices[0] if shared else shape.stack(matrices)
+    found["matrix"] = ((*dims, "placement", "row", "column"), values, _meaning(_MATRIX))
+    planes = [cell.placements.plane for cell in cells if cell.placements.plane is not None]
+    if planes:
+        found["plane"] = ((*dims, "row", "column"), planes[0] if shared else shape.stack(planes), _meaning(_PLANE))
+    return found
+
+
+def _notes(shape: _Shape, notes: list[dict[str, Any]]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What is the same for all heads and coils as attributes, the rest as coordinates over them."""
+    coordinates: dict[str, Any] = {}
+    attributes: dict[str, Any] = {}
+    for name in dict.fromkeys(key for note in notes for key in note):
+        values = [note.get(name, "") for note in notes]
+        if all(value == values[0] for value in values):
+            attributes[name] = values[0]
+        elif name != "coil_name":
+            texts = [str(value) if isinstance(value, list) else value for value in values]
+            label = f"{name}_hash" if name in shape.dims else name
+            coordinates[label] = (shape.dims, shape.stack([np.asarray(text) for text in texts]))
+    return coordinates, attributes
+
+
+def _meaning(meaning: tuple[str, str]) -> dict[str, str]:
+    return {"units": meaning[0], "long_name": meaning[1]}

@@ -1,0 +1,156 @@
+"""Reciprocity: what full solves give, without solving."""
+
+import numpy as np
+import pytest
+
+from efield.basis.scalp_patch import ScalpRegion
+from efield.coils.model import Coil, SampledField
+from efield.fem.problem import FemProblem
+from efield.ground.errors import InputError
+from efield.ground.pose import Pose
+from efield.io.load import load_coil
+from efield.reciprocity import reciprocal as reciprocity
+from efield.reciprocity.reciprocal import reciprocal
+from efield.targeting.simulate import Simulator
+from efield.targeting.targets import Target
+
+#: Both solvers stop at a relative residual of 1e-9; the field's error is a few hundred times that at most.
+SOLVER = 1e-6
+
+#: Stated errors of the fast route over the peak, with a margin: of coils with windings, and of some dipoles or one thin
+#: ring, whose field is the rougher one.
+FAST, ROUGH = 5e-6, 2e-4
+
+
+@pytest.fixture(scope="module")
+def poses(head, target, coil):
+    return ScalpRegion.around(head, target, 20, 8, (3, 10)).poses(24, (5,), head, coil)
+
+
+@pytest.fixture(scope="module")
+def one(sim, target):
+    return reciprocal(sim, target)
+
+
+@pytest.fixture(scope="module")
+def solved(sim, head, target, coil, poses):
+    tets = target.tets(head)
+    weight = head.volumes[tets] / head.volumes[tets].sum()
+    return np.array([weight @ sim.solve(coil, pose, -3e6).e[tets] for pose in poses[:4]])
+
+
+def test_the_exact_route_is_the_full_solve(by_axes, solved, coil, poses):
+    mean = by_axes.mean(coil, poses[:4], -3e6, exact=True)
+    assert np.abs(mean - solved).max() < SOLVER * np.abs(solved).max()
+    size = by_axes.magnitude(coil, poses[:4], -3e6, exact=True)
+    assert np.allclose(size, np.linalg.norm(solved, axis=1), rtol=SOLVER)
+
+
+def test_one_direction_is_one_solve_and_the_same_number(one, target, by_axes, solved, coil, poses):
+    assert len(one.directions) == 1
+    along = one.along(coil, poses[:4], -3e6, exact=True)
+    assert np.abs(along - solved @ target.direction).max() < SOLVER * np.abs(solved).max()
+    assert np.allclose(by_axes.along(coil, poses[:4], -3e6, exact=True), along, rtol=SOLVER, atol=SOLVER)
+    with pytest.raises(InputError, match="axes=True"):
+        one.magnitude(coil, poses)
+
+
+def test_with_conductivity_tensors_it_is_the_full_solve_too(head, target, coil, poses):
+    simulator, random = Simulator(head, tol=1e-9), np.random.default_rng(1)
+    skewed = 0.05 * random.normal(size=(len(head.tets), 3, 3))
+    tensors = 0.3 * np.eye(3) + skewed @ skewed.transpose(0, 2, 1)
+    simulator.problem = FemProblem(head, tensors, tol=1e-9, solver="multigrid")
+    tets = target.tets(head)
+    full = np.average(simulator.solve(coil, poses[0]).e[tets], axis=0, weights=head.volumes[tets]) @ target.direction
+    assert reciprocal(simulator, target).along(coil, poses[:1], exact=True) == pytest.approx(full, rel=SOLVER)
+
+
+def test_the_fast_route_is_within_its_error(one, coil, poses):
+    exact = one.along(coil, poses, exact=True)
+    assert np.abs(one.along(coil, poses) - exact).max() < FAST * np.abs(exact).max()
+
+
+def test_a_coil_of_dipoles_on_the_head_side_of_its_origin_too(one, poses):
+    random = np.random.default_rng(0)
+    points = np.column_stack([random.uniform(-30, 30, (120, 2)), random.uniform(-12, 2, 120)])
+    coil = Coil.from_dipoles(points, np.tile([0.0, 0.0, 1e-3], (120, 1)))
+    # The fast route asks for 2 mm and more between them and the head.
+    clear = [pose.moved((0, 0, -3)) for pose in poses]
+    exact = one.along(coil, clear, exact=True)
+    assert np.abs(one.along(coil, clear) - exact).max() < ROUGH * np.abs(exact).max()
+
+
+def test_a_coil_of_fewer_sources_is_summed_exactly(one, poses, monkeypatch):
+    coil = Coil.from_dipoles([[0, 0, 2], [5, 0, -12]], [[0, 0, 1], [1, 0, 0]])
+    exact = one.along(coil, poses[:4], exact=True)
+    assert np.array_equal(one.along(coil, poses[:4]), exact)
+    monkeypatch.setattr(reciprocity, "_FEW_SOURCES", 0)
+    assert np.abs(one.along(coil, poses[:4]) - exact).max() > ROUGH * np.abs(exact).max()
+
+
+def test_a_coil_with_its_back_to_the_head_is_summed_exactly(one, poses, monkeypatch):
+    # Its skeleton is not fitted behind the casing.
+    coil = load_coil("magstim-25mm-figure8")
+    upright = [pose.moved((0, 0, -20)) for pose in poses[:2]]
+    back = [Pose(pose.matrix @ np.diag([1.0, -1.0, -1.0, 1.0])) for pose in upright]
+    exact = one.along(coil, back, exact=True)
+    assert np.array_equal(one.along(coil, back), exact)
+    assert not np.array_equal(one.along(coil, upright), one.along(coil, upright, exact=True))
+    monkeypatch.setattr(reciprocity, "_LEAST_COSINE", -2.0)
+    assert np.abs(one.along(coil, back) - exact).max() > 2 * FAST * np.abs(exact).max()
+
+
+def test_a_stack_of_matrices_is_checked_as_poses_are(one, coil, poses):
+    stack = np.array([pose.matrix for pose in poses[:3]])
+    assert np.array_equal(one.along(coil, stack), one.along(coil, poses[:3]))
+    assert one.along(coil, stack[0]).shape == (1,)
+    wrong = {"mirrored": stack * np.array([-1.0, 1, 1, 1]), "rigid": stack * np.array([2.0, 1, 1, 1])}
+    wrong |= {"finite": stack * np.nan, "shape": stack.reshape(3, 16), "last row": stack.transpose(0, 2, 1)}
+    for says, given in wrong.items():
+        with pytest.raises(InputError, match=says):
+            one.along(coil, given)
+
+
+def test_far_from_the_head_the_fast_route_sums_exactly(one, coil, poses):
+    far = [poses[0].moved((0, 0, -400))]
+    assert np.array_equal(one.along(coil, far), one.along(coil, far, exact=True))
+
+
+def test_no_placements_give_no_numbers(one, by_axes, coil):
+    assert one.along(coil, []).shape == (0,)
+    assert by_axes.mean(coil, [], exact=True).shape == (0, 3)
+
+
+def test_what_is_not_what_is_wanted_is_named(sim, head, target, one, coil, poses):
+    for says, call in {
+        "sim must be a Simulator": lambda: reciprocal(head, target),
+        "target must be a Target": lambda: reciprocal(sim, "m1-hand-left"),
+        "order 1 for reciprocity": lambda: reciprocal(Simulator(head, order=2), target),
+        "coil must be a Coil": lambda: one.along("magstim-70mm-figure8", poses),
+        "such as .pose.": lambda: one.along(coil, poses[0]),
+        "number 0 is a ndarray": lambda: one.along(coil, [poses[0].matrix]),
+        "didt must be finite": lambda: one.along(coil, poses, np.nan),
+        "gray matter within": lambda: reciprocal(sim, Target("away", (200, 0, 0))),
+    }.items():
+        with pytest.raises(InputError, match=says):
+            call()
+
+
+def test_what_cannot_be_answered_is_refused(sim, target, one, poses):
+    plain = Target("plain", target.center_mm, 12.0)
+    assert len(reciprocal(sim, plain).directions) == 3
+    with pytest.raises(InputError, match="direction"):
+        reciprocal(sim, plain, axes=False)
+    with pytest.raises(InputError, match="direction"):
+        reciprocal(sim, plain).along(Coil.from_dipoles([[0, 0, -10]], [[0, 0, 1]]), poses)
+    grid = Coil(name="grid", sources=(SampledField(np.eye(4), np.zeros((2, 2, 2, 3))),))
+    with pytest.raises(InputError, match="exact=True"):
+        one.along(grid, poses)
+
+
+def test_a_ring_of_a_few_segments_is_seen_between_their_ends(one, poses):
+    angle = np.linspace(0, 2 * np.pi, 121)
+    ring = 35.0 * np.column_stack([np.cos(angle), np.sin(angle), 0 * angle])
+    coil = Coil.from_segments(ring[:-1], ring[1:])
+    exact = one.along(coil, poses, exact=True)
+    assert np.abs(one.along(coil, poses) - exact).max() < ROUGH * np.abs(exact).max()

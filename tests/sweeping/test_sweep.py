@@ -1,0 +1,168 @@
+"""Sweeps: the numbers of full solves, with units and provenance, whichever engine is used."""
+
+import numpy as np
+import pytest
+
+from efield.coils.model import Coil
+from efield.ground.errors import InputError
+from efield.sweeping.engines import columns, measure
+from efield.sweeping.grid import PlacementGrid
+from efield.sweeping.sweep import sweep
+from efield.targeting.metrics import weighted_percentile
+from efield.targeting.placement import place_coil
+from efield.targeting.targets import Target
+
+
+@pytest.fixture(scope="module")
+def poses(head, target, coil):
+    return [place_coil(head, target, angle, 4, coil=coil) for angle in (0, 40, 80, 120, 160)]
+
+
+@pytest.fixture(scope="module")
+def table(sim, coil, poses, target):
+    return sweep(sim, coil, poses, target=target, didt=2e6)
+
+
+def test_its_values_are_those_of_full_solves(table, sim, head, coil, poses, target):
+    tets = target.tets(head)
+    volume = head.volumes[tets]
+    for k, field in enumerate(sim.solve_many(coil, poses, 2e6)):
+        size = field.magnitude[tets]
+        assert table.mean_magnitude[k] == pytest.approx(np.average(size, weights=volume), rel=1e-12)
+        assert table.p99_magnitude[k] == pytest.approx(weighted_percentile(size, volume, 99), rel=1e-12)
+        assert table.max_magnitude[k] == pytest.approx(size.max(), rel=1e-12)
+        mean = np.average(field.e[tets], axis=0, weights=volume)
+        assert table.along[k] == pytest.approx(mean @ target.direction, rel=1e-9)
+        assert np.hypot(table.along[k], table.across[k]) == pytest.approx(np.linalg.norm(mean), rel=1e-9)
+        assert np.array_equal(table.matrix[k], poses[k].matrix)
+
+
+def test_across_the_preferred_direction_little_flows(table):
+    """The hand target's preferred current is that of a coil at 45 degrees."""
+    assert int(np.argmax(table.along.values)) == 1
+
+
+def test_it_says_where_it_comes_from(table, coil):
+    assert table.along.attrs["units"] == "V/m"
+    assert table.attrs["engine"] == "full"
+    assert table.attrs["didt"] == 2e6
+    assert {"head", "conductivity", "coil", "efield"} <= table.attrs.keys()
+
+
+def test_a_basis_gives_the_same_table_within_its_certificate(table, basis, coil, poses, target):
+    calls = []
+    fast = sweep(basis, coil, poses, target=target, didt=2e6, progress=lambda done, of: calls.append((done, of)))
+    assert fast.attrs["engine"] == "reduced"
+    assert fast.attrs["head"] == table.attrs["head"]
+    assert calls == [(5, 5)]
+    # As in test_basis: placements that are not among the certificate's.
+    allowed = 2 * basis.certificate.field.max
+    for name in ("mean_magnitude", "along"):
+        assert np.abs(fast[name] - table[name]).max() < allowed * table.mean_magnitude.max()
+
+
+def test_what_cannot_be_swept_is_refused(sim, basis, coil, poses, target):
+    with pytest.raises(InputError, match="at least one"):
+        sweep(sim, coil, [], target=target)
+    with pytest.raises(InputError, match="built for"):
+        sweep(basis, Coil.from_dipoles([[0, 0, -10]], [[0, 0, 1]]), poses, target=target)
+    with pytest.raises(InputError, match="outside"):
+        sweep(basis, coil, [poses[0].moved((0, 0, -50))], target=target)
+
+
+@pytest.fixture(scope="module")
+def adjoint(by_axes):
+    return by_axes
+
+
+@pytest.fixture(params=["full", "reduced", "reciprocal"])
+def engine(request, sim, basis, adjoint):
+    return {"full": sim, "reduced": basis, "reciprocal": adjoint}[request.param]
+
+
+def test_a_placement_has_the_same_bits_in_whatever_company(engine, coil, poses, target):
+    together = measure(engine, coil, poses, target)
+    assert together.keys() == columns(engine, target).keys()
+    for part in (slice(0, 1), slice(1, 3), slice(2, 5)):
+        alone = measure(engine, coil, poses[part], target)
+        for name in together:
+            np.testing.assert_array_equal(alone[name], together[name][part])
+
+
+def test_exact_reciprocity_is_the_full_solve(sim, adjoint, coil, poses, target):
+    full = sweep(sim, coil, poses, target=target, exact=True)
+    other = sweep(adjoint, coil, poses, target=target, exact=True)
+    length = np.hypot(full.along, full.across)
+    # Both solvers stop at 1e-9; the field's error is a few hundred times that at most.
+    assert np.abs(other.along - full.along).max() < 1e-6 * length.max()
+    assert np.abs(other.mean_vector_magnitude - length).max() < 1e-6 * length.max()
+    assert "mean_magnitude" not in other
+    fast = sweep(adjoint, coil, poses, target=target)
+    assert np.abs(fast.along - full.along).max() < 1e-4 * length.max()
+    assert (fast.attrs["route"], other.attrs["route"]) == ("fast", "exact")
+
+
+def test_rates_scale_magnitudes_by_their_size_and_components_with_their_sign(adjoint, coil, poses, target):
+    rates = [1e6, -2e6, 0.0]
+    table = sweep(adjoint, coil, poses, target=target, didt=rates)
+    assert table.along.dims == ("didt", "placement")
+    np.testing.assert_allclose(table.along, np.outer(np.array(rates) / 1e6, table.along[0]), rtol=1e-12)
+    np.testing.assert_allclose(
+        table.mean_vector_magnitude, np.outer(np.abs(rates) / 1e6, table.mean_vector_magnitude[0]), rtol=1e-12
+    )
+    assert table.didt.attrs["units"] == "A/s"
+
+
+def test_a_grid_brings_its_coordinates_and_several_coils_and_heads_their_dimensions(sim, adjoint, coil, target):
+    grid = PlacementGrid(radius_mm=6.0, spacing_mm=6.0, angles_deg=(0, 90))
+    small = Coil.from_dipoles([[0, 0, -10]], [[0, 0, 1]])
+    both = {"first": adjoint, "second": adjoint}
+    table = sweep(both, [coil, small], grid, target={"first": target, "second": target})
+    assert table.along.dims == ("head", "coil", "placement")
+    assert table.sizes["placement"] == grid.count == len(table.u_mm)
+    assert list(table["head"].values) == ["first", "second"]
+    assert list(table["coil"].values) == [coil.name, small.name]
+    np.testing.assert_array_equal(table.along[0], table.along[1])
+    labelled = sweep(adjoint, {"one": small, "other": small}, grid, target=target)
+    assert list(labelled["coil"].values) == ["one", "other"]
+    np.testing.assert_array_equal(labelled.along[0], labelled.along[1])
+    one = sweep(adjoint, small, grid, target=target)
+    np.testing.assert_array_equal(one.along, table.along[0, 1])
+    assert one.u_mm.attrs["units"] == "mm"
+
+
+def test_fields_on_request_are_those_of_the_solves(sim, basis, adjoint, head, coil, poses, target):
+    tets = target.tets(head)
+    full = sweep(sim, coil, poses[:2], target=target, fields=True)
+    np.testing.assert_array_equal(full.tet, tets)
+    exact = sim.solve(coil, poses[1]).e[tets]
+    # The coil's potential is stored for sweeps, with an error of 1e-4 of its peak.
+    assert np.abs(full.e[1] - exact).max() < 1e-3 * np.abs(exact).max()
+    fast = sweep(basis, coil, poses[:2], target=target, fields=True)
+    assert np.abs(fast.e[1] - exact).max() < 10 * basis.certificate.field.max * np.abs(exact).max()
+    with pytest.raises(InputError, match="reciprocity gives means only"):
+        sweep(adjoint, coil, poses, target=target, fields=True)
+
+
+def test_sweeps_that_mean_nothing_are_refused(sim, basis, adjoint, coil, poses, target):
+    with pytest.raises(InputError, match="different names"):
+        sweep(adjoint, [coil, coil], poses, target=target)
+    for wrong in (np.eye(4), poses[0]):
+        with pytest.raises(InputError, match="poses must be"):
+            sweep(adjoint, coil, wrong, target=target)
+    with pytest.raises(InputError, match="engine must be"):
+        sweep("sphere", coil, poses, target=target)
+    with pytest.raises(InputError, match="coil must be a Coil"):
+        sweep(adjoint, "two.ccd", poses, target=target)
+    other = Target("elsewhere", target.center_mm, 5.0, direction=target.direction)
+    with pytest.raises(InputError, match="adjoint problems"):
+        sweep(adjoint, coil, poses, target=other)
+    with pytest.raises(InputError, match="exact must be False"):
+        sweep(basis, coil, poses, target=target, exact=True)
+    with pytest.raises(InputError, match="entry for every head"):
+        sweep({"a": adjoint}, coil, poses, target={"b": target})
+    with pytest.raises(InputError, match="didt"):
+        sweep(adjoint, coil, poses, target=target, didt=[])
+    far = [poses[0].moved((0, 0, -40)), *poses, poses[1].moved((0, 0, -40))]
+    with pytest.raises(InputError, match="2 lie outside, the first is number 0"):
+        sweep(basis, coil, far, target=target)
