@@ -95,7 +95,7 @@ def turning() -> None:
         fields = {
             "element": first.element_field(phi, primary)[chosen],
             "recovered": first.recovered_field(phi, primary).at(places),
-            "as if isotropic": Patches(coarse, plain).recover(phi, primary).at(places),
+            "as if isotropic": Patches(coarse, plain).recovered(phi, primary).at(places),
         }
         second, phi, primary = solved(coarse, given, 2)
         fields["second order"] = second.element_field(phi, primary)[chosen]

@@ -72,7 +72,7 @@ def _compile() -> None:
     make_solver("multigrid", chain).solve(load, 1e-2)
     head = sphere_head(edge_mm=25.0)
     elements = LinearElements(mm_to_m(head.points), np.ascontiguousarray(head.tets), Conductivity().per_tet(head))
-    Patches(head, elements).recover(np.zeros(len(head.points)), np.zeros(head.points.shape))
+    _ = Patches(head, elements).recovered(np.zeros(len(head.points)), np.zeros(head.points.shape)).field
 
 
 if __name__ == "__main__":

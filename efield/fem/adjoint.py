@@ -7,6 +7,9 @@ A functional of the field, J = sum_t w_t . E_t over tetrahedra t, depends linear
 where lambda solves the same system as the potential, K lambda = g with g_i = sum_t w_t . grad(N_i)_t; sigma is a number
 or a symmetric tensor. Reading c as a current, it is what would flow in the head if w were impressed there: reciprocity.
 
+The recovered field, too, is linear in the potential and the primary field at the nodes: J = a . phi + b . dA/dt. Then
+K lambda = -a, and c is b plus the sum over tetrahedra of V_t sigma_t grad(lambda)_t / 4.
+
 References
 ----------
 Heller L, van Hulsteyn DB. Brain stimulation using electromagnetic sources: theoretical aspects. Biophys J
@@ -23,17 +26,22 @@ from efield.ground.units import mm_to_m
 from efield.kernels.elements import adjoint as kernels
 
 
-def adjoint_weights(problem: FemProblem, weights: ArrayLike, tol: float | None = None) -> NDArray[np.float64]:
-    """Nodal weights c of linear functionals of the element field.
+def adjoint_weights(
+    problem: FemProblem, weights: ArrayLike, tol: float | None = None, *, recovered: bool = False
+) -> NDArray[np.float64]:
+    """Nodal weights c of linear functionals of the field at the centers of the tetrahedra.
 
     Parameters
     ----------
     problem : FemProblem
         Of first order.
     weights : (m, 3) or (m, 3, k) array_like
-        w: the functionals are sum_t w_t . E_t with E as `FemProblem.element_field` gives it.
+        w: the functionals are sum_t w_t . E_t.
     tol : float, optional
         Relative residual at which the solver stops; that of the problem unless given.
+    recovered : bool
+        Whether E is the recovered field (`RecoveredField.in_tets`), or that of the elements
+        (`FemProblem.element_field`).
 
     Returns
     -------
@@ -55,11 +63,27 @@ def adjoint_weights(problem: FemProblem, weights: ArrayLike, tol: float | None =
             f"weights must have shape ({len(problem.head.tets)}, 3) or ({len(problem.head.tets)}, 3, k), one vector "
             f"per tetrahedron; instead received {given.shape}"
         )
-    block = given.reshape(len(given), 3, -1)
+    block = np.ascontiguousarray(given.reshape(len(given), 3, -1))
     limit = problem.tol if tol is None else checks.in_range("tol", tol, 1e-13, 1e-1)
-    points, tets = mm_to_m(problem.head.points), np.ascontiguousarray(problem.head.tets)
+    mesh = (mm_to_m(problem.head.points), np.ascontiguousarray(problem.head.tets))
     around = problem.linear.around
-    load = kernels.gradient_load(points, tets, *around, np.ascontiguousarray(block))
+    if recovered:
+        on_phi, on_dadt = _recovered(problem, block)
+        load, block = -on_phi, np.zeros_like(block)
+    else:
+        load, on_dadt = kernels.gradient_load(*mesh, *around, block), None
     potential = np.ascontiguousarray(problem.solve_load(load, limit).phi)
-    result = kernels.nodal_weights(points, tets, problem.sigma, *around, potential, np.ascontiguousarray(block))
-    return np.asarray(result.reshape(len(points), *given.shape[1:]))
+    result = kernels.nodal_weights(*mesh, problem.sigma, *around, potential, block)
+    if on_dadt is not None:
+        result += on_dadt
+    return np.asarray(result.reshape(len(mesh[0]), *given.shape[1:]))
+
+
+def _recovered(problem: FemProblem, weights: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """What sums of weights (m, 3, k) . E of the recovered field mean for the potential and the primary field."""
+    tets = np.flatnonzero(weights.any(axis=(1, 2)))
+    pairs, corners = np.unique(problem.patches.corners(tets), return_inverse=True)
+    at_pairs = np.zeros((len(pairs), *weights.shape[1:]))
+    # The field at a center is the mean of those at the corners.
+    np.add.at(at_pairs, corners.ravel(), np.repeat(weights[tets] / 4.0, 4, axis=0))
+    return problem.patches.functional(pairs, at_pairs)

@@ -175,9 +175,18 @@ class FemProblem:
             raise InputError(f"dadt_nodes must be one field, shape (n, 3); instead received {np.shape(dadt_nodes)}")
         potential = self._as_potential(phi, dadt_nodes)
         if self._quadratic is None:
-            return self.patches.recover(potential[:, 0], dadt[:, :, 0])
+            return self.patches.recovered(potential[:, 0], dadt[:, :, 0])
         centers = self._quadratic.field(potential, dadt)[:, :, 0]
         return self.patches.average(self._quadratic.corner_fields(potential[:, 0], dadt[:, :, 0]), centers)
+
+    def recovered_at(
+        self, phi: NDArray[np.float64], dadt_nodes: NDArray[np.float64], pairs: NDArray[np.intp]
+    ) -> NDArray[np.float64]:
+        """(q, 3, k) recovered E in V/m at pairs (q,) of `patches`, of fields that phi (n, k) and dadt (n, 3, k) belong to."""
+        if self._quadratic is None:
+            return self.patches.recover(phi, dadt_nodes, pairs)
+        each = [self.recovered_field(phi[:, k], dadt_nodes[..., k]).field[pairs] for k in range(phi.shape[1])]
+        return np.stack(each, axis=2)
 
     def _as_block(self, dadt_nodes: ArrayLike) -> NDArray[np.float64]:
         dadt = checks.as_float_array("dadt_nodes", dadt_nodes)

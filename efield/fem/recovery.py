@@ -13,7 +13,7 @@ Zhang Z, Naga A. A new finite element gradient recovery method: superconvergence
 2005;26:1192-1213 (fitting nodal values; here with the Laplacian given).
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable
 from functools import cached_property
 
 import numpy as np
@@ -32,7 +32,7 @@ _TAGS = 65536
 
 
 class Patches:
-    """The (node, tissue) pairs of a head: every node once for each tissue it touches.
+    """The (node, tissue) pairs of a head: every node once for each tissue it touches, ascending.
 
     Parameters
     ----------
@@ -59,13 +59,55 @@ class Patches:
         """(p,) node of each pair."""
         return np.repeat(np.arange(len(self.row) - 1), np.diff(self.row))
 
-    def recover(self, phi: NDArray[np.float64], dadt_nodes: NDArray[np.float64]) -> "RecoveredField":
-        """The recovered field of one nodal potential (n,) in V and its primary field (n, 3) in V/m."""
+    @cached_property
+    def _keys(self) -> NDArray[np.int64]:
+        return self.nodes * _TAGS + self.tags
+
+    def numbers(self, nodes: NDArray[np.integer], tags: NDArray[np.integer] | int) -> NDArray[np.intp]:
+        """Numbers of the pairs of nodes and the tags of tissues that they touch; the two are broadcast."""
+        return np.searchsorted(self._keys, nodes.astype(np.int64) * _TAGS + tags)
+
+    def corners(self, tets: NDArray[np.integer]) -> NDArray[np.intp]:
+        """(k, 4) pairs at the corners of tetrahedra (k,), on the side of their own tissue."""
+        return self.numbers(self.head.tets[tets], self.tissue[tets].astype(np.int64)[:, None])
+
+    def recover(
+        self,
+        phi: NDArray[np.float64],
+        dadt_nodes: NDArray[np.float64],
+        pairs: NDArray[np.integer],
+        gradient: NDArray[np.float64] | None = None,
+    ) -> NDArray[np.float64]:
+        """(q, 3, b) recovered E in V/m at pairs (q,), for potentials (n, b) in V and primary fields (n, 3, b) in V/m.
+
+        Parameters
+        ----------
+        gradient : (q, 3, 3, b) float, optional
+            Becomes dE_c/dx_d at [:, d, c] in V/m^2.
+        """
         e = self.elements
-        field, gradient = kernels.recover(
-            e.points, e.tets, self.tissue, e.sigma, *e.around, self.row, self.tags, phi, dadt_nodes
-        )
-        return RecoveredField(self, checks.read_only(field), checks.read_only(gradient))
+        wanted = np.empty((0, 3, 3, 1)) if gradient is None else gradient
+        mesh = (e.points, e.tets, self.tissue, e.sigma, *e.around)
+        return np.asarray(kernels.recover(*mesh, self.nodes[pairs], self.tags[pairs], phi, dadt_nodes, wanted))
+
+    def recovered(self, phi: NDArray[np.float64], dadt_nodes: NDArray[np.float64]) -> "RecoveredField":
+        """The recovered field of one nodal potential (n,) in V and its primary field (n, 3) in V/m."""
+
+        def at(pairs: NDArray[np.intp]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+            gradient = np.empty((len(pairs), 3, 3, 1))
+            field = self.recover(phi[:, None], dadt_nodes[..., None], pairs, gradient)
+            return field[..., 0], gradient[..., 0]
+
+        return RecoveredField(self, at)
+
+    def functional(
+        self, pairs: NDArray[np.integer], weights: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """What sums of weights (q, 3, b) . E over pairs (q,) mean for the potential (n, b) and dA/dt (n, 3, b)."""
+        e = self.elements
+        mesh = (e.points, e.tets, self.tissue, e.sigma, *e.around)
+        on_phi, on_dadt = kernels.functional(*mesh, self.nodes[pairs], self.tags[pairs], weights)
+        return on_phi, on_dadt
 
     def average(self, corners: NDArray[np.float64], centers: NDArray[np.float64]) -> "RecoveredField":
         """The field from its values at the corners (m, 4, 3) and centers (m, 3) of second-order elements, in V/m.
@@ -78,35 +120,60 @@ class Patches:
         weight = np.abs(np.linalg.det(span))
         slope = np.linalg.solve(span, corners[:, 1:] - corners[:, :1]).reshape(-1, 1, 9)
         values = np.concatenate([corners, np.broadcast_to(slope, (len(tets), 4, 9))], axis=2).reshape(-1, 12)
-        keys = self.nodes * _TAGS + self.tags
-        pair = np.searchsorted(keys, (tets.astype(np.int64) * _TAGS + self.tissue[:, None]).ravel())
+        pair = self.corners(np.arange(len(tets))).ravel()
         weights = np.repeat(weight, 4)
         total = np.bincount(pair, weights)
         mean = np.stack([np.bincount(pair, weights * column) for column in values.T], axis=1) / total[:, None]
         field, gradient = mean[:, :3].copy(), mean[:, 3:].reshape(-1, 3, 3).copy()
-        return RecoveredField(self, checks.read_only(field), checks.read_only(gradient), checks.read_only(centers))
+        return RecoveredField(self, lambda pairs: (field[pairs], gradient[pairs]), checks.read_only(centers))
 
 
-@dataclass(frozen=True, eq=False)
 class RecoveredField:
     """The electric field as a smooth function within each tissue, free to jump between tissues.
+
+    It is recovered where it is asked for, and kept: a target costs milliseconds, the whole head seconds.
 
     Parameters
     ----------
     patches : Patches
         The (node, tissue) pairs of the head.
-    field : (p, 3) ndarray, V/m
-        E at every pair.
-    gradient : (p, 3, 3) ndarray, V/m^2
-        dE_c/dx_d at every pair, at [p, d, c].
-    centers : (m, 3) ndarray or None, V/m
+    recover : callable
+        Takes pairs (q,) to E (q, 3) in V/m and its gradient (q, 3, 3) in V/m^2, with dE_c/dx_d at [:, d, c].
+    centers : (m, 3) ndarray, optional, V/m
         E at the centers of the tetrahedra, where it is known better than by averaging: of second-order elements.
     """
 
-    patches: Patches
-    field: NDArray[np.float64]
-    gradient: NDArray[np.float64]
-    centers: NDArray[np.float64] | None = None
+    def __init__(
+        self,
+        patches: Patches,
+        recover: Callable[[NDArray[np.intp]], tuple[NDArray[np.float64], NDArray[np.float64]]],
+        centers: NDArray[np.float64] | None = None,
+    ) -> None:
+        self.patches, self.centers = patches, centers
+        self._recover = recover
+        self._known = np.zeros(len(patches.tags), np.bool_)
+        self._field, self._gradient = np.empty((len(patches.tags), 3)), np.empty((len(patches.tags), 3, 3))
+
+    def _learn(self, pairs: NDArray[np.intp]) -> None:
+        """Recover the field at those of the pairs where it is not known yet."""
+        asked = np.zeros(len(self._known), np.bool_)
+        asked[pairs] = True
+        new = np.flatnonzero(asked & ~self._known)
+        if len(new):
+            self._field[new], self._gradient[new] = self._recover(new)
+            self._known[new] = True
+
+    @property
+    def field(self) -> NDArray[np.float64]:
+        """(p, 3) E at every pair, V/m."""
+        self._learn(np.arange(len(self._known)))
+        return checks.read_only(self._field)
+
+    @property
+    def gradient(self) -> NDArray[np.float64]:
+        """(p, 3, 3) dE_c/dx_d at every pair, at [:, d, c], V/m^2."""
+        self._learn(np.arange(len(self._known)))
+        return checks.read_only(self._gradient)
 
     def at(self, points_mm: ArrayLike, locator: Locator | None = None) -> NDArray[np.float64]:
         """E at any points.
@@ -136,9 +203,9 @@ class RecoveredField:
     ) -> NDArray[np.float64]:
         """E from the expansions at the corners of the tetrahedra that hold the points (in m)."""
         p, e = self.patches, self.patches.elements
-        return np.asarray(
-            kernels.evaluate(e.points, e.tets, p.tissue, p.row, p.tags, self.field, self.gradient, tet, weights, points)
-        )
+        self._learn(p.corners(tet[tet >= 0]).ravel())
+        corners = (e.points, e.tets, p.tissue, p.row, p.tags, self._field, self._gradient)
+        return np.asarray(kernels.evaluate(*corners, tet, weights, points))
 
     def _off_center(self, tets: NDArray[np.integer]) -> NDArray[np.float64]:
         """(k, 3) what the blended field lacks at the centers of tetrahedra."""
@@ -150,11 +217,9 @@ class RecoveredField:
         """(k, 3) E at the centers of the tetrahedra with the given numbers (k,), in V/m."""
         if self.centers is not None:
             return np.asarray(self.centers[tets])
-        head, e = self.patches.head, np.empty((len(tets), 3))
-        for tag in np.unique(head.tissue[tets]):
-            of_tag = head.tissue[tets] == tag
-            e[of_tag] = self.at_nodes(int(tag))[head.tets[tets[of_tag]]].mean(axis=1)
-        return e
+        corners = self.patches.corners(tets)
+        self._learn(corners.ravel())
+        return np.asarray(kernels.centers(self._field[..., None], corners)[..., 0])
 
     def at_nodes(self, tag: int) -> NDArray[np.float64]:
         """E at every node of the head, as seen from one tissue.
@@ -174,12 +239,29 @@ class RecoveredField:
         InputError
             If the head has no such tissue.
         """
+        self._check_tag(tag)
+        out = np.full((len(self.patches.head.points), 3), np.nan)
+        chosen = np.flatnonzero(self.patches.tags == tag)
+        self._learn(chosen)
+        out[self.patches.nodes[chosen]] = self._field[chosen]
+        return out
+
+    def on_nodes(self, nodes: NDArray[np.integer], tag: int) -> NDArray[np.float64]:
+        """(k, 3) E in V/m at nodes (k,) that a tissue touches, on its side.
+
+        Raises
+        ------
+        InputError
+            If the head has no such tissue.
+        """
+        self._check_tag(tag)
+        pairs = self.patches.numbers(nodes, tag)
+        self._learn(pairs)
+        return np.asarray(self._field[pairs])
+
+    def _check_tag(self, tag: int) -> None:
         if tag not in self.patches.head.tags:
             raise InputError(
                 f"tag must be a tissue of this head ({', '.join(map(str, self.patches.head.tags))}); "
                 f"instead received {tag!r}"
             )
-        out = np.full((len(self.patches.head.points), 3), np.nan)
-        chosen = self.patches.tags == tag
-        out[self.patches.nodes[chosen]] = self.field[chosen]
-        return out

@@ -92,7 +92,7 @@ class EField:
 
     def on_vertices(self, surface: Surface, tag: int) -> NDArray[np.float64]:
         """(p, 3) recovered field at a surface's vertices, on the side of tissue `tag`, V/m."""
-        return np.asarray(self.recovered.at_nodes(tag)[surface.nodes])
+        return self.recovered.on_nodes(surface.nodes, tag)
 
     def on_triangles(self, surface: Surface, tag: int) -> NDArray[np.float64]:
         """(t, 3) recovered field at the centers of a surface's triangles, on the side of tissue `tag`, V/m."""

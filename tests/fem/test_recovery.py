@@ -83,6 +83,28 @@ def test_locator_can_be_shared(solved):
     assert np.array_equal(recovered.at(points), recovered.at(points, Locator(solved.head)))
 
 
+def test_what_is_recovered_does_not_depend_on_what_else_is(solved):
+    problem, chosen = solved.problem, np.random.default_rng(1).choice(len(solved.head.tets), 40, replace=False)
+    whole = problem.recovered_field(solved.phi, solved.dadt)
+    assert not np.isnan(whole.field).any()
+    part = problem.recovered_field(solved.phi, solved.dadt)
+    assert np.array_equal(part.in_tets(chosen), whole.in_tets(chosen))
+    assert 4 * 40 >= part._known.sum() > 40
+    points = solved.head.barycenters[chosen] + 0.1
+    assert np.array_equal(part.at(points), whole.at(points), equal_nan=True)
+    nodes = np.unique(solved.head.tets[chosen][solved.head.tissue[chosen] == 2])
+    assert np.array_equal(part.on_nodes(nodes, 2), whole.at_nodes(2)[nodes])
+
+
+def test_fields_recovered_together_have_the_bits_of_each_alone(solved):
+    problem, pairs = solved.problem, np.arange(0, len(solved.problem.patches.tags), 7)
+    fields = [(solved.phi, solved.dadt), (-2 * solved.phi, 0.5 * solved.dadt), (0 * solved.phi, solved.dadt)]
+    phi, dadt = (np.stack(arrays, axis=-1) for arrays in zip(*fields, strict=True))
+    together = problem.recovered_at(phi, dadt, pairs)
+    for k, one in enumerate(fields):
+        assert np.array_equal(together[..., k], problem.recovered_field(*one).field[pairs])
+
+
 def test_unknown_tissue_and_bad_points_are_refused(solved):
     recovered = solved.problem.recovered_field(solved.phi, solved.dadt)
     with pytest.raises(InputError, match=r"tissue of this head \(2, 3, 4, 5\)"):
@@ -94,8 +116,10 @@ def test_unknown_tissue_and_bad_points_are_refused(solved):
 @pytest.mark.parametrize("size", [0.0, 1e-34, 1e-9])
 def test_a_quadratic_term_that_is_rounding_on_its_patch_is_left_out(size):
     """Neighbors along the axes have x y = 0 up to rounding; its coefficient would be noise over nothing."""
-    matrix, rhs = np.eye(8), np.ones((8, 1))
+    matrix, rhs, out = np.eye(8), np.ones(8), np.zeros(8, bool)
     matrix[4, 4], rhs[4] = size, 1e-17
-    assert patches._solve(matrix, rhs, 8, 3) == 1
+    assert patches._factor(matrix, 8, 3, out) == 1
+    assert np.flatnonzero(out).tolist() == [4]
+    patches._substitute(matrix, out, rhs, 8)
     assert rhs[4] == 0
     assert rhs[[0, 1, 2, 3, 5, 6, 7]] == pytest.approx(1)

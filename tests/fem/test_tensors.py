@@ -150,7 +150,7 @@ def test_recovery_with_tensors_gains_on_the_element_field(coarse, fine):
 def test_recovery_needs_the_tensors(fine):
     """Fitted with the Laplacian of an isotropic tissue, the same potential gives a worse field."""
     plain = LinearElements(fine.problem.linear.points, fine.head.tets, np.ones(len(fine.head.tets)))
-    isotropic = Patches(fine.head, plain).recover(fine.phi, fine.dadt).at(fine.head.barycenters)
+    isotropic = Patches(fine.head, plain).recovered(fine.phi, fine.dadt).at(fine.head.barycenters)
     assert fine.error(recovered(fine)) < 0.7 * fine.error(isotropic)
 
 
