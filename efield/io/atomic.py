@@ -1,29 +1,37 @@
-"""Writing a file completely or not at all."""
+"""Writing a file or a folder completely or not at all, and, where it must outlive a power cut, onto the disk."""
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from shutil import rmtree
 from tempfile import mkdtemp
+from typing import Final
 
 from efield.ground.errors import InputError
 
+#: What an operating system says when there is no room: disk, quota, largest file.
+NO_ROOM: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
 
 @contextmanager
-def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
+def replacing(path: str | os.PathLike[str], *, lasting: bool = False) -> Iterator[Path]:
     """A temporary path that becomes `path` when the block ends well, and vanishes when it does not.
 
     Parameters
     ----------
     path : path_like
         The file to write or to replace.
+    lasting : bool
+        Bring the file and its name to the disk, and not only to the system's cache.
 
     Yields
     ------
     Path
         A path with the same name, so that writers which look at suffixes behave, in a temporary folder beside
-        the target, so that the final rename stays on one file system and is atomic.
+        the target, so that the final rename stays on one file system and is atomic. The temporary folder's name
+        begins with a dot.
 
     Raises
     ------
@@ -32,14 +40,56 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     """
     target = Path(path)
     check_place(target)
+    with _beside(target) as temporary:
+        yield temporary
+        if lasting:
+            settle_file(temporary)
+        temporary.replace(target)
+        if lasting:
+            settle_folder(target.parent)
+
+
+@contextmanager
+def new_folder(path: str | os.PathLike[str], *, lasting: bool = False) -> Iterator[Path]:
+    """A temporary folder that becomes `path` when the block ends well, and vanishes when it does not.
+
+    Parameters
+    ----------
+    path : path_like
+        A folder that does not exist yet.
+    lasting : bool
+        Bring all files in it to the disk, and not only to the system's cache.
+
+    Raises
+    ------
+    InputError
+        If `path` exists, or its parent does not or cannot be written.
+    """
+    target = Path(path)
+    if target.exists():
+        raise InputError(f"the folder to write must not exist yet; instead {target} does: delete it or rename")
+    check_place(target)
+    with _beside(target) as temporary:
+        temporary.mkdir()
+        yield temporary
+        if lasting:
+            _settle_tree(temporary)
+        temporary.rename(target)
+        if lasting:
+            settle_folder(target.parent)
+
+
+@contextmanager
+def _beside(target: Path) -> Iterator[Path]:
+    """A path of the target's name in a temporary folder beside it, which is removed in the end."""
     try:
         folder = Path(mkdtemp(prefix=f".{target.name}.", dir=target.parent))
     except OSError as error:
+        if error.errno in NO_ROOM:
+            raise
         raise InputError(f"{target.parent} must be writable; instead: {error.strerror}") from error
-    temporary = folder / target.name
     try:
-        yield temporary
-        temporary.replace(target)
+        yield folder / target.name
     finally:
         rmtree(folder, ignore_errors=True)
 
@@ -59,3 +109,29 @@ def check_place(path: str | os.PathLike[str]) -> None:
         raise InputError(f"the folder of {target} must exist; create {target.parent} first")
     if not os.access(target.parent, os.W_OK):
         raise InputError(f"{target.parent} must be writable; instead it is not; choose another folder")
+
+
+def settle_file(path: Path) -> None:
+    """Bring a file to the disk; the entry in its folder is another matter."""
+    # Windows flushes only what is open for writing.
+    with path.open("r+b") as file:
+        os.fsync(file.fileno())
+
+
+def settle_folder(folder: Path) -> None:
+    """Bring a folder's entries to the disk, where the system can."""
+    try:
+        handle = os.open(folder, os.O_RDONLY)
+    except OSError:
+        return
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _settle_tree(folder: Path) -> None:
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            settle_file(Path(parent) / name)
+        settle_folder(Path(parent))
