@@ -8,7 +8,7 @@ certificate are described in docs/search.md.
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
@@ -26,6 +26,7 @@ from efield.basis.probe_points import COUNT, COUNT_ANY, sample_points
 from efield.basis.region_field import RegionField, tets_of
 from efield.basis.scalp_patch import ScalpRegion
 from efield.basis.snapshots import UNIT_DIDT, Progress, Snapshots
+from efield.basis.storage import Parts, load, save
 from efield.coils.drive import given_coil, given_pose
 from efield.coils.model import Coil
 from efield.coils.primary import dadt
@@ -360,9 +361,8 @@ class ReducedBasis:
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write the basis to a new folder; see `efield.basis.storage`."""
-        from efield.basis.storage import save
-
-        save(self, path)
+        parts = {field.name: getattr(self, field.name) for field in fields(Parts)}
+        save(Parts(**parts), "any" if self.coil is None else self.coil.name, path)
 
     @classmethod
     def load(cls, path: str | PathLike[str], sim: Simulator, coil: Coil | str | None = None) -> "ReducedBasis":
@@ -380,9 +380,9 @@ class ReducedBasis:
         InputError
             If it belongs to something else, or the folder is damaged.
         """
-        from efield.basis.storage import load
-
-        return load(path, given.simulator(sim), None if coil is None else given.coil_or_any(coil))
+        given.simulator(sim)
+        one = None if coil is None else given.coil_or_any(coil)
+        return cls(sim, one, **vars(load(path, made_with(sim, one))))
 
 
 def _outside_error(by: str) -> InputError:

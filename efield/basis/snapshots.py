@@ -1,11 +1,9 @@
 """Full solves that a reduced basis is made from and tested with; kept on disk, so that a killed build continues."""
 
-import hashlib
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
 from typing import Final
 
@@ -15,7 +13,8 @@ from numpy.typing import NDArray
 from efield.basis.outputs import Places, Reader
 from efield.basis.primary import Placed, at_nodes
 from efield.ground.errors import InputError
-from efield.io.atomic import replacing
+from efield.io import sealed
+from efield.io.sealed import SealError
 from efield.targeting.fingerprint import check_same
 from efield.targeting.simulate import Simulator
 
@@ -23,8 +22,8 @@ from efield.targeting.simulate import Simulator
 #: serves them all. Each has its own iteration, so a placement's bits do not depend on the others.
 BLOCK: Final = 16
 
-#: Length of the seal of a stored block, bytes.
-_SEAL: Final = 32
+#: Of the note that says what a checkpoint belongs to.
+_FORMAT: Final = 1
 
 #: dI/dt of every snapshot, A/s: 1 A/us.
 UNIT_DIDT: Final = 1e6
@@ -113,37 +112,20 @@ class Snapshots:
             self._seconds += time.perf_counter() - started
             self._solved += len(placed)
             if path is not None:
-                self._write_block(path, e)
+                sealed.write_array(path, e, context=self._settings)
         self._done += len(placed)
         if self._progress is not None:
             pace = self._seconds / self._solved if self._solved else float("nan")
             self._progress(Progress(self._done, self.planned, pace * (self.planned - self._done), self.error))
         return e
 
-    def _write_block(self, path: Path, e: NDArray[np.float32]) -> None:
-        """A `.npy` file with a seal at its end, which numpy ignores."""
-        with BytesIO() as buffer, replacing(path) as temporary:
-            np.save(buffer, e, allow_pickle=False)
-            content = buffer.getvalue()
-            temporary.write_bytes(content + self._seal(path.name, content))
-
     def _read_block(self, path: Path, shape: tuple[int, int]) -> NDArray[np.float32] | None:
         """A finished block; None if there is none, or if it is damaged or not of this place and build: solve again."""
         try:
-            whole = path.read_bytes()
-        except OSError:
+            block = sealed.read_array(path, context=self._settings, remedy="")
+        except SealError:
             return None
-        content, seal = whole[:-_SEAL], whole[-_SEAL:]
-        if seal != self._seal(path.name, content):
-            return None
-        block = np.load(BytesIO(content), allow_pickle=False)
         return block if block.shape == shape and block.dtype == np.float32 else None
-
-    def _seal(self, name: str, content: bytes) -> bytes:
-        """(32,) bytes: hash of the settings, the block's name and its content."""
-        state = hashlib.sha256(f"{self._settings}\n{name}\n".encode())
-        state.update(content)
-        return state.digest()
 
     def _solve(self, placed: Sequence[Placed]) -> NDArray[np.float32]:
         primary = at_nodes(placed, self._problem.nodes_mm, UNIT_DIDT)
@@ -158,14 +140,8 @@ def _prepare(folder: Path, settings: Mapping[str, str]) -> Path:
         raise InputError(f"checkpoint must be a folder that can be written; instead: {error.strerror}") from error
     note = folder / "settings.json"
     if note.exists():
-        try:
-            stored = json.loads(note.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise InputError(f"{note} must be readable; it is damaged: delete the checkpoint folder") from error
-        if not isinstance(stored, dict):
-            raise InputError(f"{note} must hold settings; it is damaged: delete the checkpoint folder")
+        stored = sealed.read_note(note, version=_FORMAT, remedy="delete the checkpoint folder")
         check_same(stored, settings, f"the checkpoint in {folder}")
     else:
-        with replacing(note) as temporary:
-            temporary.write_text(json.dumps(dict(settings)), encoding="utf-8")
+        sealed.write_note(note, settings, version=_FORMAT)
     return folder
