@@ -15,12 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from efield.basis.reduced_basis import ReducedBasis
-from efield.campaign.disk import remove, sha256
+from efield.campaign.disk import remove
 from efield.campaign.study import Cell, Chunk, Study
 from efield.campaign.survey import TargetFacts
 from efield.coils.model import Coil
 from efield.ground.version import __version__
 from efield.head.mesh import HeadMesh
+from efield.io.sealed import digest_of
 from efield.reciprocity.reciprocal import reciprocal
 from efield.sweeping.engines import Engine, at_rate, measure
 from efield.sweeping.grid import Placements
@@ -225,7 +226,7 @@ class Bench:
         if not isinstance(engine, ReducedBasis):
             return hashes
         note = self.basis_folder(self.study.cell_name(cell)) / "basis.json"
-        return hashes | {"basis": sha256(note) or "missing"}
+        return hashes | {"basis": digest_of(note) or "missing"}
 
 
 def plain_task(study: Study, chunk: Chunk) -> dict[str, Any]:

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from efield.campaign.disk import write_whole
 from efield.campaign.run import Listener, Outcome, Runner, Silent, complete, in_this_process
 from efield.campaign.store import COMPLETE, Store, reading, writing
 from efield.campaign.study import Chunk
 from efield.campaign.tables import tables_stand
+from efield.io.atomic import settle_file, settle_folder
 
 
 @dataclass(frozen=True)
@@ -117,10 +117,13 @@ def _forget(store: Store, chunk: Chunk, ear: Listener) -> None:
 
 def _restored(store: Store) -> list[str]:
     names = _changed_metadata(store)
-    with TemporaryDirectory() as parent:
+    # Beside the store, to be moved into it; what a kill leaves of it is cleared when the store is next written to.
+    with TemporaryDirectory(prefix=".", dir=store.folder) as parent:
         fresh = Path(parent) / "fresh"
         store.make_empty(fresh)
         for name in names:
             (store.zarr / name).parent.mkdir(parents=True, exist_ok=True)
-            write_whole(store.zarr / name, (fresh / name).read_bytes())
+            settle_file(fresh / name)
+            (fresh / name).replace(store.zarr / name)
+            settle_folder((store.zarr / name).parent)
     return names

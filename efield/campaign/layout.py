@@ -181,7 +181,10 @@ def _placement_coordinates(study: Study) -> list[Fixed]:
 def make_empty(path: Path, study: Study, facts: Survey, attributes: dict[str, Any]) -> None:
     """Write the store without results: the same bytes every time; `path` must not exist."""
     import zarr
+    from zarr.codecs import ZstdCodec
 
+    # With checksums, so that readers who do not ask us meet an error where a bit flipped, and not another number.
+    packed = ZstdCodec(level=0, checksum=True)
     given = fixed(study, facts)
     # Arrays over other dimensions than their name are coordinates only if xarray is told so.
     inner = " ".join(sorted(one.name for one in given if one.dims != (one.name,)))
@@ -195,6 +198,7 @@ def make_empty(path: Path, study: Study, facts: Survey, attributes: dict[str, An
             shape=shape,
             chunks=shape,
             dtype=dtype,
+            compressors=packed,
             dimension_names=one.dims,
             attributes=one.notes,
             config={"write_empty_chunks": True},
@@ -206,6 +210,7 @@ def make_empty(path: Path, study: Study, facts: Survey, attributes: dict[str, An
             shape=variable.shape,
             chunks=variable.chunks,
             dtype=variable.dtype,
+            compressors=packed,
             dimension_names=variable.dims,
             attributes={"units": variable.units, "long_name": variable.meaning},
             fill_value=np.nan if np.dtype(variable.dtype).kind == "f" else -1,

@@ -30,9 +30,13 @@ from efield.campaign.study import Chunk, Study
 from efield.campaign.survey import Survey, survey
 from efield.ground.errors import FileFormatError, InputError
 from efield.ground.version import __version__
+from efield.io import sealed
+from efield.io.atomic import new_folder, settle_file, settle_folder
+from efield.io.sealed import SealError
 from efield.targeting.fingerprint import coil_digest, digest
 
-_FORMAT: Final = 1
+#: Of the note and of the markers.
+_FORMAT: Final = 2
 _NOTE: Final = "study.json"
 _ZARR: Final = "sweep.zarr"
 _MARKERS: Final = "chunks"
@@ -118,8 +122,11 @@ class Store:
                 # A half-written or damaged file would be read by Zarr before it writes the part of it that is used.
                 (self.zarr / name).unlink(missing_ok=True)
                 self._arrays[variable.path][variable.index(chunk)] = arrays[variable.name]
-                hashes[name] = disk.sealed(self.zarr / name)
-            disk.write_whole(self.marker(chunk), _json({"files": hashes, "made_of": dict(made_of)}))
+                settle_file(self.zarr / name)
+                settle_folder((self.zarr / name).parent)
+                hashes[name] = sealed.digest_of(self.zarr / name)
+            note = {"files": hashes, "made_of": dict(made_of)}
+            sealed.write_note(self.marker(chunk), note, version=_FORMAT, context=self._context, lasting=True)
 
     def made_of(self, chunk: Chunk) -> dict[str, str] | None:
         """What a finished chunk was computed with; None if its marker cannot be read."""
@@ -128,18 +135,22 @@ class Store:
 
     def _marker_note(self, chunk: Chunk) -> dict[str, Any] | None:
         try:
-            note = json.loads(self.marker(chunk).read_bytes())
-        except (OSError, ValueError):
+            return sealed.read_note(self.marker(chunk), version=_FORMAT, context=self._context, remedy="")
+        except SealError:
             return None
-        whole = isinstance(note, dict) and all(isinstance(note.get(key), dict) for key in ("files", "made_of"))
-        return note if whole else None
+
+    @cached_property
+    def _context(self) -> str:
+        """What markers belong to: these heads, coils and targets."""
+        return json.dumps(self.facts.to_json())
 
     def damage(self, chunk: Chunk) -> list[str]:
         """Files of a finished chunk that are not as they were written, relative to the store's folder."""
         note = self._marker_note(chunk)
         if note is None or sorted(note["files"]) != sorted(self.files(chunk)):
             return [f"{_MARKERS}/{chunk.name}.json"]
-        return [f"{_ZARR}/{name}" for name, wanted in note["files"].items() if disk.sha256(self.zarr / name) != wanted]
+        hashes = note["files"].items()
+        return [f"{_ZARR}/{name}" for name, wanted in hashes if sealed.digest_of(self.zarr / name) != wanted]
 
     def forget(self, chunk: Chunk) -> None:
         """Make a chunk unfinished, and the tables with it."""
@@ -199,14 +210,11 @@ def writing(study: Study, progress: Callable[[str], None] | None = None) -> Iter
                 store = Store(folder, study, _same_study(note, study), _read_note(note)["made_with"])
             else:
                 store = Store(folder, study, facts or survey(study), _versions())
-                disk.write_whole(note, _json(_note_of(store)))
+                sealed.write_note(note, _note_of(store), version=_FORMAT, lasting=True)
             (folder / _MARKERS).mkdir(exist_ok=True)
             if not store.zarr.exists():
-                fresh = folder / f".{_ZARR}.new"
-                store.make_empty(fresh)
-                disk.settle_tree(fresh)
-                fresh.rename(store.zarr)
-                disk.settle(folder)
+                with new_folder(store.zarr, lasting=True) as fresh:
+                    store.make_empty(fresh)
             for left in store.zarr.rglob("*.partial"):
                 left.unlink()
             yield store
@@ -227,8 +235,11 @@ def reading(folder: str | os.PathLike[str]) -> Store:
     base = Path(os.path.normpath(place.absolute() / note["base"]))
     study = parse_study(note["document"], base, name=f"the study in {place / _NOTE}", output=place)
     if any(note["settings"].get(name) != value for name, value in settings(study).items() if name != "efield"):
-        raise _unreadable(place / _NOTE)
-    return Store(place, study, _facts(place / _NOTE, note), note["made_with"])
+        raise FileFormatError(
+            f"{place / _NOTE} must say the same to this version of efield ({__version__}) as to the one that wrote it; "
+            f"instead its study means something else now: use version {note['settings']['efield']}"
+        )
+    return Store(place, study, Survey.from_json(note["survey"]), note["made_with"])
 
 
 def settings(study: Study) -> dict[str, Any]:
@@ -255,7 +266,6 @@ def _note_of(store: Store) -> dict[str, Any]:
     # Where the store lies does not change what is in it.
     document["output"] = {key: value for key, value in document.get("output", {}).items() if key != "folder"}
     return {
-        "format": _FORMAT,
         "settings": settings(study),
         "survey": store.facts.to_json(),
         "document": document,
@@ -272,7 +282,7 @@ def _same_study(note: Path, study: Study) -> Survey:
     """The facts of a store; refused unless it is of the same study."""
     stored = _read_note(note)
     was, now = stored["settings"], settings(study)
-    facts = _facts(note, stored)
+    facts = Survey.from_json(stored["survey"])
     changed = [name for name in dict.fromkeys([*was, *now]) if was.get(name) != now.get(name)]
     if not changed:
         pairs = zip(study.coils, facts.coils, strict=True)
@@ -290,33 +300,15 @@ def _same_study(note: Path, study: Study) -> Survey:
 
 
 def _read_note(note: Path) -> dict[str, Any]:
-    try:
-        found = json.loads(note.read_bytes())
-    except FileNotFoundError as error:
-        raise FileFormatError(
-            f"{note.parent} must be a store that `efield sweep` wrote; it has no {note.name}"
-        ) from error
-    except (OSError, ValueError) as error:
-        raise _unreadable(note) from error
-    if not isinstance(found, dict) or found.get("format") != _FORMAT:
-        raise FileFormatError(f"{note} must have format {_FORMAT}; it was written by another version of efield")
-    parts = {"settings": dict, "survey": dict, "document": dict, "made_with": dict, "base": str}
-    if not all(isinstance(found.get(name), kind) for name, kind in parts.items()):
-        raise _unreadable(note)
-    return found
+    if not note.exists():
+        raise FileFormatError(f"{note.parent} must be a store that `efield sweep` wrote; it has no {note.name}")
+    return sealed.read_note(note, version=_FORMAT, remedy=_remedy(note))
 
 
-def _facts(note: Path, found: dict[str, Any]) -> Survey:
-    try:
-        return Survey.from_json(found["survey"])
-    except (KeyError, TypeError) as error:
-        raise _unreadable(note) from error
-
-
-def _unreadable(note: Path) -> FileFormatError:
-    return FileFormatError(
-        f"{note} must be as `efield sweep` wrote it; instead it is damaged: begin the same study with --out in another "
-        f"folder beside {note.parent}, stop it, and copy its {note.name} to here"
+def _remedy(note: Path) -> str:
+    return (
+        f"begin the same study with --out in another folder beside {note.parent}, stop it, and copy its {note.name} "
+        "to here"
     )
 
 
@@ -330,7 +322,8 @@ def _check_ours(folder: Path) -> None:
         return
     if any((folder / _MARKERS).glob("[0-9]*.json")):
         # Of which study? To go on would mix its results with those of another.
-        raise _unreadable(folder / _NOTE)
+        note = folder / _NOTE
+        raise FileFormatError(f"{note} must be as `efield sweep` wrote it; instead it is lost: {_remedy(note)}")
     if foreign:
         raise InputError(
             f"the output folder must be new, empty, or the store of this study; instead {folder} holds {foreign[0]}: "
@@ -345,8 +338,3 @@ def _make_folder(folder: Path) -> None:
         raise InputError(f"{folder} must be a folder that can be made; instead: {error.strerror}") from error
     if not os.access(folder, os.W_OK):
         raise InputError(f"{folder} must be a folder that can be written")
-
-
-def _json(note: dict[str, Any]) -> bytes:
-    # Not sorted: the order of heads, coils and targets is that of the arrays' dimensions.
-    return (json.dumps(note, indent=1) + "\n").encode()

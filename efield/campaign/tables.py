@@ -1,6 +1,5 @@
 """The results as one flat table: a row per placement, cell and drive, in Parquet and CSV."""
 
-import json
 from collections.abc import Iterator
 from itertools import product
 from typing import TYPE_CHECKING, Any, Final
@@ -9,9 +8,15 @@ import numpy as np
 
 from efield.campaign import disk
 from efield.campaign.store import COMPLETE, TABLES, Store
+from efield.io import sealed
+from efield.io.atomic import replacing
+from efield.io.sealed import SealError
 
 if TYPE_CHECKING:
     import pyarrow
+
+#: Of the note that the store is complete.
+_FORMAT: Final = 1
 
 _CENTER: Final = ("x_mm", "y_mm", "z_mm")
 
@@ -28,33 +33,32 @@ def write_tables(store: Store) -> None:
     import pyarrow.csv
     import pyarrow.parquet
 
-    parquet, text = (store.folder / f".{name}.new" for name in TABLES)
+    places = [store.folder / name for name in TABLES]
     with disk.room(store.folder):
         (store.folder / COMPLETE).unlink(missing_ok=True)
         schema = _schema(store)
         plain = pyarrow.schema([(_csv_name(field), field.type) for field in schema])
         options = pyarrow.csv.WriteOptions(quoting_style="needed")
         with (
+            replacing(places[0], lasting=True) as parquet,
+            replacing(places[1], lasting=True) as text,
             pyarrow.parquet.ParquetWriter(parquet, schema, compression="zstd") as binary,
             pyarrow.csv.CSVWriter(text, plain, write_options=options) as lines,
         ):
             for batch in _batches(store, schema):
                 binary.write_batch(batch)
                 lines.write_batch(batch.rename_columns(plain.names))
-        hashes = {name: disk.sealed(new) for name, new in zip(TABLES, (parquet, text), strict=True)}
-        for name, new in zip(TABLES, (parquet, text), strict=True):
-            new.replace(store.folder / name)
-        note = json.dumps(hashes, indent=1, sort_keys=True) + "\n"
-        disk.write_whole(store.folder / COMPLETE, note.encode())
+        hashes = {place.name: sealed.digest_of(place) for place in places}
+        sealed.write_note(store.folder / COMPLETE, hashes, version=_FORMAT, lasting=True)
 
 
 def tables_stand(store: Store) -> bool:
     """Whether the tables are there and as they were written."""
     try:
-        hashes = json.loads((store.folder / COMPLETE).read_bytes())
-    except (OSError, ValueError):
+        hashes = sealed.read_note(store.folder / COMPLETE, version=_FORMAT, remedy="")
+    except SealError:
         return False
-    return isinstance(hashes, dict) and all(disk.sha256(store.folder / name) == hashes.get(name) for name in TABLES)
+    return all(sealed.digest_of(store.folder / name) == hashes.get(name) for name in TABLES)
 
 
 def _schema(store: Store) -> "pyarrow.Schema":

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from shutil import rmtree
+from shutil import copyfile, rmtree
 
 import numpy as np
 import pyarrow.parquet
@@ -15,6 +15,7 @@ import pytest
 import xarray
 
 from efield.campaign import disk
+from efield.campaign import store as stores
 from efield.campaign.estimate import estimate
 from efield.campaign.integrity import check, repair
 from efield.campaign.lock import Lock
@@ -24,6 +25,7 @@ from efield.campaign.store import reading, writing
 from efield.coils.model import Coil
 from efield.ground.errors import FileFormatError, InputError
 from efield.head.spheres import sphere_head
+from efield.io import sealed
 from efield.io.coils.ccd import write_ccd
 from efield.io.meshes.gmsh import write_head
 from tests.campaign.conftest import made_up
@@ -119,8 +121,40 @@ DAMAGE = {
     "an empty marker": (lambda out: os.truncate(out / "chunks/0-0-0-000002.json", 0), "0-0-0-000002"),
     "metadata": (lambda out: flip(out / "sweep.zarr/along/zarr.json", 50), "along/zarr.json"),
     "a coordinate": (lambda out: flip(out / "sweep.zarr/angle_deg/c/0"), "angle_deg/c/0"),
+    "what a chunk was made of": (lambda out: flip(out / "chunks/1-0-0-000001.json", -90), "1-0-0-000001"),
+    "the file of another chunk": (
+        lambda out: copyfile(out / "sweep.zarr/along/c/0/0/0/0/1", out / "sweep.zarr/along/c/0/0/0/0/2"),
+        "0-0-0-000002",
+    ),
     "a table": (lambda out: flip(out / "table.csv", 100), "damaged"),
 }
+
+
+def test_readers_that_do_not_ask_us_meet_an_error_and_no_other_number_where_a_bit_flipped(whole):
+    """By Zarr's own checksums; a lost file is nan to them, and that of another chunk passes: the markers see those."""
+    file = whole / "sweep.zarr/along/c/0/0/0/0/1"
+    good = file.read_bytes()
+    with xarray.open_zarr(whole / "sweep.zarr", chunks=None) as data:
+        expected = data.along.values
+    for bit in range(0, 8 * len(good), 7):
+        bad = bytearray(good)
+        bad[bit // 8] ^= 1 << bit % 8
+        file.write_bytes(bad)
+        with xarray.open_zarr(whole / "sweep.zarr", chunks=None) as data:
+            try:
+                found = data.along.values
+            except RuntimeError:
+                continue
+        assert np.array_equal(found, expected)
+
+
+def test_a_study_that_means_something_else_to_this_version_is_refused(whole):
+    note = json.loads((whole / "study.json").read_text())
+    note["settings"]["engine.tol"] = 1e-3
+    del note["format"], note["seal"]
+    sealed.write_note(whole / "study.json", note, version=2)
+    with pytest.raises(FileFormatError, match="use version"):
+        reading(whole)
 
 
 @pytest.mark.parametrize("case", DAMAGE)
@@ -146,15 +180,15 @@ def test_a_run_stops_at_damage_and_says_how_to_repair(study_file, whole, pretend
 
 
 def test_a_full_disk_costs_nothing_that_was_finished(study, whole, pretend, contents, monkeypatch):
-    sealed, calls = disk.sealed, []
+    settle, calls = stores.settle_file, []
 
     def full(path):
         calls.append(path)
         if len(calls) > 9:
             raise OSError(errno.ENOSPC, "No space left on device")
-        return sealed(path)
+        settle(path)
 
-    monkeypatch.setattr(disk, "sealed", full)
+    monkeypatch.setattr(stores, "settle_file", full)
     with pytest.raises(disk.DiskFullError, match=r"No space left.*same command"):
         run(study, pretend)
     monkeypatch.undo()
@@ -275,7 +309,7 @@ def test_a_result_at_another_place_is_refused(study, pretend):
 
 NOTES = {
     "cut": lambda note: os.truncate(note, 500),
-    "without its parts": lambda note: note.write_text('{"format": 1}'),
+    "without its parts": lambda note: note.write_text('{"format": 2}'),
     "with another number": lambda note: note.write_text(
         note.read_text().replace('"radius_mm": 20', '"radius_mm": 21', 1)
     ),
