@@ -18,10 +18,10 @@ from efield.campaign.study import (
     HeadEntry,
     Study,
     TargetEntry,
-    file_of,
     located,
     number_or_list,
     strict_number,
+    target_text,
 )
 from efield.coils import stimulators
 from efield.coils.model import Coil, SampledField
@@ -186,7 +186,7 @@ def _coil(section: Section, label: str, base: Path, loaded: dict[str, Coil]) -> 
     if not source:
         return None
     entry = CoilEntry(label, source)
-    file = file_of(source)
+    file = entry.file(base)
     if ("/" in file or re.search(r"\.\w+$", file)) and not (base / file).is_file():
         raise InputError(f"the coil {file} must be a file that exists; there is none at {base / file}")
     loaded[label] = entry.load(base)
@@ -213,7 +213,7 @@ def _target(section: Section, label: str, base: Path) -> TargetEntry:
 
 def _target_text(name: str, value: Any, base: Path) -> str:
     text = _text(name, value)
-    parse_target(located(text, base) if file_of(text) != text else text)
+    parse_target(target_text(text, base))
     return text
 
 

@@ -3,7 +3,6 @@
 A cell is one head with one target and one coil. Its placements are cut into chunks; a chunk is the unit of work.
 """
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,11 +18,10 @@ from efield.ground import checks
 from efield.ground.errors import InputError
 from efield.head.conductivity import Conductivity
 from efield.head.mesh import HeadMesh
-from efield.io.load import HEAD_NAMES, load_coil, load_head
+from efield.io.choice import split_choice
+from efield.io.load import COIL_CHOICES, HEAD_NAMES, load_coil, load_head
 from efield.sweeping.grid import PlacementGrid
-from efield.targeting.targets import Target, named_target
-
-_WITH_CHOICE: Final = re.compile(r"(?P<file>.+\.(?:tcd|nii|nii\.gz|csv)):[^/\\]+", re.IGNORECASE)
+from efield.targeting.targets import CAP_CHOICES, Target, named_target
 
 KINDS: Final = ("full", "reciprocal", "reduced")
 
@@ -63,7 +61,11 @@ class CoilEntry:
 
     def load(self, base: Path) -> Coil:
         """The coil; relative files are looked up from `base`."""
-        return load_coil(located(self.source, base) if (base / file_of(self.source)).is_file() else self.source)
+        return load_coil(located(self.source, base) if (base / self.file(base)).is_file() else self.source)
+
+    def file(self, base: Path) -> str:
+        """The source without the choices behind it."""
+        return split_choice(self.source, COIL_CHOICES, base)[0]
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,7 @@ class TargetEntry:
     def on(self, head: HeadMesh, base: Path) -> Target:
         """The target on a head; relative files are looked up from `base`."""
         if self.text is not None:
-            found = named_target(head, located(self.text, base) if file_of(self.text) != self.text else self.text)
+            found = named_target(head, target_text(self.text, base))
             radius = found.radius_mm if self.radius_mm is None else self.radius_mm
             return Target(self.label, found.center_mm, radius, found.tags, found.direction, found.note)
         assert self.center_mm is not None  # noqa: S101 - a target has a name or a center
@@ -267,10 +269,9 @@ def located(source: str, base: Path) -> str:
     return str(base / source)
 
 
-def file_of(source: str) -> str:
-    """The file of a source that may have a choice behind it, as in ``coil.tcd:stimulator=1`` or ``cap.csv:C3``."""
-    found = _WITH_CHOICE.fullmatch(source)
-    return found["file"] if found else source
+def target_text(text: str, base: Path) -> str:
+    """A target named in a study, with the file of ``cap.csv:C3`` as `located`."""
+    return text if split_choice(text, CAP_CHOICES, base)[1] is None else located(text, base)
 
 
 def number_or_list(name: str, value: Any) -> tuple[float, ...]:

@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 from collections.abc import Mapping
 from difflib import get_close_matches
 from math import prod
@@ -19,6 +18,7 @@ from efield.ground.errors import FileFormatError, InputError
 from efield.ground.pose import Pose
 from efield.head.mesh import HeadMesh
 from efield.io.bounded.cursor import file_bytes, numbers
+from efield.io.choice import split_choice
 from efield.io.meshes import other_meshes
 from efield.io.meshes.tags import Tags
 
@@ -28,8 +28,8 @@ COIL_SUFFIXES: Final = (".ccd", ".tcd", ".nii", ".nii.gz", ".toml", ".csv")
 POSE_SUFFIXES: Final = (".txt", ".csv", ".npy", ".json")
 _LARGEST_POSE_BYTES: Final = 1 << 16
 
-#: A coil file with choices behind it: ``coil.tcd:rot2p-0=10,stimulator=1``.
-_WITH_CHOICES: Final = re.compile(r"(?P<file>.+\.(?:tcd|nii|nii\.gz)):(?P<choices>[^/\\]+)", re.IGNORECASE)
+#: Coil files that choices may stand behind.
+COIL_CHOICES: Final = (".tcd", ".nii", ".nii.gz")
 
 
 def load_head(name_or_path: str | os.PathLike[str], *, tags: Tags | None = None) -> HeadMesh:
@@ -161,11 +161,13 @@ def load_coil(
         If the file cannot be read.
     """
     text = os.fspath(name_or_path)
-    match = None if Path(text).exists() else _WITH_CHOICES.fullmatch(text)
-    if match:
+    text, choices = split_choice(text, COIL_CHOICES)
+    if choices is not None:
         if settings is not None or stimulator is not None:
-            raise InputError(f"choices must be given once; instead {text!r} has some, and so have the arguments")
-        text, (settings, stimulator) = match["file"], _choices(match["choices"])
+            raise InputError(
+                f"choices must be given once; instead {name_or_path!r} has some, and so have the arguments"
+            )
+        settings, stimulator = _choices(choices)
     suffix = _suffix(text, COIL_SUFFIXES)
     if suffix == ".tcd":
         from efield.io.coils.tcd import read_tcd

@@ -23,6 +23,7 @@ from efield.head.landmarks import POSITIONS, checked_on_scalp, fiducials_in, fin
 from efield.head.mesh import HeadMesh
 from efield.head.surface import cortex, nearest, scalp
 from efield.head.tissue import GRAY_MATTER, tissue_name
+from efield.io.choice import split_choice
 from efield.io.eeg_positions import FIDUCIAL_NAMES, CapFile
 from efield.targeting.tangent import medial_sign, tangent_direction
 
@@ -49,6 +50,9 @@ _M1_LEFT: Final = {
     "leg": ((-6.0, -25.0, 70.0), -57.0),
     "face": ((-55.0, -5.0, 38.0), 45.0),
 }
+
+#: Cap files, behind which the electrode stands.
+CAP_CHOICES: Final = (".csv",)
 
 #: What an electrode that only a cap knows may be called: AFF1h, FTT9h, CPP2h.
 _CAP_NAME: Final = re.compile(r"[A-Za-z]{1,4}(\d{1,2}|z)h?", re.IGNORECASE)
@@ -233,8 +237,8 @@ def _in_file(text: str) -> tuple[CapFile, str] | None:
 
     A 10-10 name that the cap lacks is measured from its fiducials, if it has all four.
     """
-    file, _, name = text.rpartition(":")
-    if not file.lower().endswith(".csv"):
+    file, name = split_choice(text, CAP_CHOICES)
+    if name is None:
         return None
     cap = CapFile(Path(file))
     measured = POSITIONS if all(fiducial in cap.positions for fiducial in FIDUCIAL_NAMES) else ()
@@ -246,7 +250,7 @@ def _below_electrode(head: HeadMesh, name: str) -> Target:
     gray = head.barycenters[head.tissue == GRAY_MATTER]
     place, origin = electrode_place(head, name)
     center = gray[nearest(gray, place)[0]]
-    name = name.rpartition(":")[2]
+    name = split_choice(name, CAP_CHOICES)[1] or name
     note = f"gray matter nearest to {name} ({origin}); direction: 45-degree rule"
     return Target(f"{name} (cortex below)", center, direction=_rule_direction(head, center, 45.0), note=note)
 

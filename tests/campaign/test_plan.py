@@ -8,7 +8,7 @@ import pytest
 
 from efield.campaign.plan import parse_study, read_study
 from efield.campaign.problems import StudyError, line_of
-from efield.campaign.study import file_of
+from efield.campaign.study import CoilEntry
 from efield.campaign.survey import survey
 from efield.ground.errors import FileFormatError
 from efield.head.spheres import sphere_head
@@ -198,9 +198,5 @@ def test_files_of_coils_and_caps_are_looked_up_from_the_folder_of_the_study(stud
     monkeypatch.chdir(files)
     facts = survey(read_study(path))
     assert "mine" in facts.heads[0].targets[0].note
-    assert [file_of(text) for text in ("a/b.tcd:stimulator=1", "cap.csv:C3", "C3", "x.ccd")] == [
-        "a/b.tcd",
-        "cap.csv",
-        "C3",
-        "x.ccd",
-    ]
+    sources = ("a/b.tcd:stimulator=1", "C3", "x.ccd")
+    assert [CoilEntry("x", text).file(tmp_path) for text in sources] == ["a/b.tcd", "C3", "x.ccd"]
