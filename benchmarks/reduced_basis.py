@@ -145,9 +145,8 @@ def one(options):
         target,
         options,
         checkpoint=options.checkpoint,
-        progress=lambda p: print(
-            f"{time.perf_counter() - begun:5.0f} s: {p.solves:4d} solves, {p.seconds_left:.0f} s left, error {p.error}",
-            flush=True,
+        progress=lambda done, planned, note: print(
+            f"{time.perf_counter() - begun:5.0f} s: {done:4d} of {planned} solves {note}", flush=True
         ),
     )
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6

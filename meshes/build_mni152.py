@@ -106,8 +106,8 @@ def main() -> None:
     start = time.perf_counter()
     labels, affine = read_labels(options.labels) if options.labels else make_labels(print)
 
-    def show(stage: str, fraction: float) -> None:
-        print(f"{time.perf_counter() - start:6.1f} s  {stage} {fraction:.0%}", flush=True)
+    def show(done: int, total: int, stage: str) -> None:
+        print(f"{time.perf_counter() - start:6.1f} s  {done} of {total}, {stage}", flush=True)
 
     mesh = mesh_labels(labels, affine, edge_mm=EDGE_MM, refine=strips(), progress=show)
     # The labels are in MNI152 millimeters already.

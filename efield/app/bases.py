@@ -14,7 +14,6 @@ from efield.ground.errors import InputError
 
 if TYPE_CHECKING:
     from efield.basis.certificate import Certificate
-    from efield.basis.snapshots import Progress
     from efield.coils.model import Coil
     from efield.head.conductivity import Conductivity
     from efield.targeting.simulate import Simulator
@@ -88,7 +87,7 @@ def build(
             max_solves=max_solves,
             seed=seed,
             checkpoint=solves,
-            progress=lambda done: bar.show(done.solves, _error_of(done), done.planned),
+            progress=bar,
         )
     basis.save(out)
     rmtree(solves)
@@ -183,10 +182,6 @@ def _pair(option: str, text: str) -> tuple[float, float]:
     except ValueError as error:
         raise InputError(f"{option} must be LEAST,LARGEST in mm, such as 2,10; instead received {text!r}") from error
     return low, high
-
-
-def _error_of(progress: "Progress") -> str:
-    return "" if progress.error is None else f"error {progress.error:.1e} so far"
 
 
 def _megabytes(folder: Path) -> float:

@@ -2,17 +2,14 @@
 
 import json
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from time import perf_counter
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import numpy as np
 import typer
 from rich.table import Table
 
-from efield.app.console import ERR, OUT
+from efield.app.console import ERR, OUT, Bar
 from efield.ground import checks
 from efield.ground.errors import InputError
 from efield.io.atomic import check_place
@@ -167,8 +164,8 @@ def build(
         check_known(volume)
     else:
         volume = mapped(volume, tags)
-    with _stages() as progress:
-        head = mesh_labels(volume, affine, edge_mm=edges or None, scale=scale, refine=spheres, progress=progress)
+    with Bar("meshing", 100, "%") as bar:
+        head = mesh_labels(volume, affine, edge_mm=edges or None, scale=scale, refine=spheres, progress=bar)
     _write(out, head)
     voxel_cm3 = abs(float(np.linalg.det(affine[:3, :3]))) / 1000
     _report(str(out), head, as_json, {tag: int((volume == tag).sum()) * voxel_cm3 for tag in head.tags})
@@ -191,35 +188,6 @@ def _refinement(text: str) -> "Refinement":
     except ValueError as error:
         raise InputError(f"--refine must be X,Y,Z,RADIUS,FACTOR; instead received {text!r}") from error
     return Refinement((x, y, z), radius, factor)  # type: ignore[arg-type]
-
-
-@contextmanager
-def _stages() -> Iterator[Callable[[str, float], None]]:
-    """A progress bar per stage on a terminal; in a log one line when a stage ends."""
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-
-    columns = (TextColumn("{task.description:<12}"), BarColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=ERR, disable=not ERR.is_terminal) as bar:
-        tasks: dict[str, Any] = {}
-        start = perf_counter()
-
-        def end_stage() -> None:
-            nonlocal start
-            if tasks:
-                stage, task = list(tasks.items())[-1]
-                bar.update(task, completed=1.0)
-                if not ERR.is_terminal:
-                    ERR.print(f"{stage:<12} {perf_counter() - start:6.1f} s", markup=False)
-                start = perf_counter()
-
-        def show(stage: str, fraction: float) -> None:
-            if stage not in tasks:
-                end_stage()
-                tasks[stage] = bar.add_task(stage, total=1.0)
-            bar.update(tasks[stage], completed=fraction)
-
-        yield show
-        end_stage()
 
 
 def _write(out: Path, head: "HeadMesh") -> None:

@@ -15,6 +15,7 @@ from typer.core import TyperGroup
 from efield.app.console import ERR, OUT, Bar
 from efield.ground import checks
 from efield.ground.errors import InputError
+from efield.ground.progress import Tell
 
 if TYPE_CHECKING:
     from efield.campaign.estimate import Estimate
@@ -92,7 +93,7 @@ def run_study(
         if dry_run:
             _dry_run(plan, probe, as_json)
             return
-        with _Progress(plan) as progress, _stoppable(plan, _again(study, out, workers, scheduler)):
+        with _shown(plan) as progress, _stoppable(plan, _again(study, out, workers, scheduler)):
             outcome = run(plan, runner, progress)
     found = {"store": plan.output, **vars(outcome)}
     if as_json:
@@ -169,7 +170,7 @@ def check(
     if repair and (not condition.good or condition.pending):
         with _listed():
             plan = reading(store).study
-            with _Progress(plan) as progress, _stoppable(plan, f"efield sweep check {store} --repair"):
+            with _shown(plan) as progress, _stoppable(plan, f"efield sweep check {store} --repair"):
                 integrity.repair(store, runner, progress)
         repaired = True
     if as_json:
@@ -231,29 +232,21 @@ def _listed() -> Iterator[None]:
         raise typer.Exit(2) from None
 
 
-class _Progress:
-    """Shows a run on the console: a bar on a terminal, lines in a log."""
+@contextmanager
+def _shown(study: "Study") -> Iterator[Tell]:
+    """Shows a run on the console: placements as a bar, notes as lines of their own beside it."""
+    said = ""
 
-    def __init__(self, study: "Study") -> None:
-        self._bar = Bar("sweep", study.count * len(study.cells), "placements")
-        self._said = ""
+    def tell(done: int, total: int, note: str) -> None:
+        nonlocal said
+        if not note:
+            bar(done, total)
+        elif note != said:
+            ERR.print(note, markup=False, soft_wrap=True)
+            said = note
 
-    def __enter__(self) -> "_Progress":
-        self._bar.__enter__()
-        return self
-
-    def __exit__(self, *details: object) -> None:
-        self._bar.__exit__(*details)
-
-    def placements(self, done: int) -> None:
-        """Placements that are finished."""
-        self._bar.show(done)
-
-    def note(self, text: str) -> None:
-        """A line beside the bar."""
-        if text != self._said:
-            ERR.print(text, markup=False, soft_wrap=True)
-        self._said = text
+    with Bar("sweep", study.count * len(study.cells), "placements") as bar:
+        yield tell
 
 
 @contextmanager
@@ -273,7 +266,7 @@ def _dry_run(study: "Study", probe: bool, as_json: bool) -> None:
     from efield.campaign import estimate
     from efield.campaign.survey import survey
 
-    facts = survey(study, lambda label: ERR.print(f"looking at head {label}", markup=False))
+    facts = survey(study, lambda done, total, note: ERR.print(note, markup=False))
     say = estimate.probe if probe else estimate.estimate
     found = say(study, facts)
     if as_json:

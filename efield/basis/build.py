@@ -1,6 +1,5 @@
 """How a reduced basis comes about: placements drawn and chosen, solved in blocks, fitted, and certified."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -16,9 +15,10 @@ from efield.basis.outputs import Places
 from efield.basis.primary import Placed, samples
 from efield.basis.probe_points import emphasis
 from efield.basis.scalp_patch import ScalpRegion
-from efield.basis.snapshots import BLOCK, UNIT_DIDT, Progress, Snapshots
+from efield.basis.snapshots import BLOCK, UNIT_DIDT, Snapshots
 from efield.coils.model import Coil
 from efield.ground.pose import Pose
+from efield.ground.progress import Tell
 from efield.kernels.reduced.modes import times
 from efield.targeting.fingerprint import digest
 from efield.targeting.simulate import Simulator
@@ -164,13 +164,13 @@ def grow(
     plan: Plan,
     settings: dict[str, str],
     checkpoint: Path | None,
-    progress: Callable[[Progress], None] | None,
+    tell: Tell,
 ) -> Built:
     """Solve block after block until the checks are good enough or there are no more, then certify."""
     train, check, held = plan.training(), plan.tests(CHECK), plan.tests(HELD_OUT)
     drawn = digest(*(pose.matrix for _, pose in [*train, *check, *held]))
     planned = len(train) + len(check) + len(held)
-    shots = Snapshots(plan.sim, plan.places, planned, settings | {"drawn": drawn}, checkpoint, progress)
+    shots = Snapshots(plan.sim, plan.places, planned, settings | {"drawn": drawn}, checkpoint, tell)
     gram = Gram(plan.places.weights)
     for block in shots.blocks("check", check):
         gram.add(block)

@@ -7,7 +7,7 @@ Hasan NI et al. Real-time estimation of the electric field by a basis of coil pl
 certificate are described in docs/search.md.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from functools import cached_property
 from os import PathLike
@@ -25,7 +25,7 @@ from efield.basis.primary import sample
 from efield.basis.probe_points import COUNT, COUNT_ANY, sample_points
 from efield.basis.region_field import RegionField, tets_of
 from efield.basis.scalp_patch import ScalpRegion
-from efield.basis.snapshots import UNIT_DIDT, Progress, Snapshots
+from efield.basis.snapshots import UNIT_DIDT, Snapshots
 from efield.basis.storage import Parts, load, save
 from efield.coils.drive import given_coil, given_pose
 from efield.coils.model import Coil
@@ -33,6 +33,7 @@ from efield.coils.primary import dadt
 from efield.ground import checks
 from efield.ground.errors import InputError
 from efield.ground.pose import Pose
+from efield.ground.progress import Progress, told
 from efield.targeting import given
 from efield.targeting.fingerprint import coil_digest, made_with
 from efield.targeting.placement_measures import FOCALITY, Measures
@@ -95,7 +96,7 @@ class ReducedBasis:
         tol: float = 1e-3,
         max_solves: int = 512,
         seed: int = 0,
-        progress: Callable[[Progress], None] | None = None,
+        progress: Progress = None,
         checkpoint: str | PathLike[str] | None = None,
     ) -> "ReducedBasis":
         """Solve placements over a target until a basis of them is accurate enough.
@@ -129,8 +130,9 @@ class ReducedBasis:
             Most snapshots; `certificate.met` says if they were enough.
         seed : int
             The same seed gives the same basis.
-        progress : callable, optional
-            Called with a `Progress` after every block of solves.
+        progress : bool or callable, optional
+            True shows a bar; a callable is told (done, total, note) after every block of solves. The total is the most
+            there will be: the build may stop earlier.
         checkpoint : path_like, optional
             Folder that keeps finished solves: a killed build continues there with the same result.
 
@@ -155,7 +157,8 @@ class ReducedBasis:
             "limits": repr((float(clearance_mm) if single is None else None, limit)),
         }
         plan = Plan(sim, single, region, scalp_region, places, points, float(clearance_mm), tol, limit, start)
-        built = grow(plan, settings, None if checkpoint is None else Path(checkpoint), progress)
+        with told(progress, "building", "solves") as tell:
+            built = grow(plan, settings, None if checkpoint is None else Path(checkpoint), tell)
         made = (built.model, built.certificate, settings, built.any_coil)
         return cls(sim, single, region, built.region, places, points, *made)
 
@@ -272,7 +275,7 @@ class ReducedBasis:
         table = dict(zip(measures.names, found.T, strict=True))
         return table | dict.fromkeys(FOCALITY, focal) if focality else table
 
-    def check(self, n: int = 16, seed: int = 1) -> Certificate:
+    def check(self, n: int = 16, seed: int = 1, *, progress: Progress = None) -> Certificate:
         """Test the basis, also a stored one, against full solves at fresh placements of its region.
 
         Parameters
@@ -281,6 +284,8 @@ class ReducedBasis:
             Placements; of each test coil with a basis for any coil.
         seed : int
             Other seeds give other placements; none of them are those the basis was made or certified with.
+        progress : bool or callable, optional
+            As in `build`.
 
         Returns
         -------
@@ -298,8 +303,9 @@ class ReducedBasis:
         fresh = [pair for k, pair in enumerate(inside) if sum(pair[0] is other for other, _ in inside[:k]) < n]
         if not fresh:
             raise InputError(f"some of {2 * n} placements must lie in the region; instead none does: give a larger n")
-        shots = Snapshots(self.sim, self.places, len(fresh), {}, None, None)
-        return certified(plan, self.model, fresh, shots, solves)[0]
+        with told(progress, "checking", "solves") as tell:
+            shots = Snapshots(self.sim, self.places, len(fresh), {}, None, tell)
+            return certified(plan, self.model, fresh, shots, solves)[0]
 
     def _sampled(self, pose: Pose, didt: float, coil: Coil) -> tuple[FloatArray, str]:
         """Samples (s * 3,) of the primary field, and by how much the placement is outside, in words."""

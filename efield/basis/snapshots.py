@@ -1,9 +1,7 @@
 """Full solves that a reduced basis is made from and tested with; kept on disk, so that a killed build continues."""
 
 import json
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -13,6 +11,7 @@ from numpy.typing import NDArray
 from efield.basis.outputs import Places, Reader
 from efield.basis.primary import Placed, at_nodes
 from efield.ground.errors import InputError
+from efield.ground.progress import Tell
 from efield.io import sealed
 from efield.io.sealed import SealError
 from efield.targeting.fingerprint import check_same
@@ -29,28 +28,6 @@ _FORMAT: Final = 1
 UNIT_DIDT: Final = 1e6
 
 
-@dataclass(frozen=True)
-class Progress:
-    """How far a build is.
-
-    Parameters
-    ----------
-    solves : int
-        Full solves done, those read from a checkpoint included.
-    planned : int
-        The most there will be; the build may stop earlier.
-    seconds_left : float
-        At the rate so far, for all that are planned; nan as long as all solves were read from a checkpoint.
-    error : float or None
-        Largest relative error of E at the placements the basis is tuned with; None before the first fit.
-    """
-
-    solves: int
-    planned: int
-    seconds_left: float
-    error: float | None
-
-
 class Snapshots:
     """Fields at chosen places for lists of placed coils, block by block.
 
@@ -65,8 +42,8 @@ class Snapshots:
         What the snapshots depend on; a checkpoint of other settings is refused.
     checkpoint : Path, optional
         Folder for finished blocks; it is made if it does not exist.
-    progress : callable, optional
-        Called with a `Progress` after each block.
+    tell : callable
+        Told the solves that are done and planned after each block, and the error so far.
 
     Raises
     ------
@@ -81,16 +58,14 @@ class Snapshots:
         planned: int,
         settings: Mapping[str, str],
         checkpoint: Path | None,
-        progress: Callable[[Progress], None] | None,
+        tell: Tell,
     ) -> None:
         self.places, self.planned = places, planned
         self._problem, self._read = sim.problem, Reader(sim.problem, places)
         self._folder = None if checkpoint is None else _prepare(checkpoint, settings)
         self._settings = json.dumps(dict(settings), sort_keys=True)
-        self._progress = progress
-        self._done = self._solved = 0
-        self._seconds = 0.0
-        #: Shown with the progress.
+        self._tell, self._done = tell, 0
+        #: Largest relative error of E at the placements the basis is tuned with; None before the first fit.
         self.error: float | None = None
 
     def blocks(self, name: str, placed: Sequence[Placed], first: int = 0) -> Iterator[NDArray[np.float32]]:
@@ -107,16 +82,12 @@ class Snapshots:
         path = None if self._folder is None else self._folder / f"{name}.npy"
         e = None if path is None else self._read_block(path, (len(self.places.numbers) * 3, len(placed)))
         if e is None:
-            started = time.perf_counter()
             e = self._solve(placed)
-            self._seconds += time.perf_counter() - started
-            self._solved += len(placed)
             if path is not None:
                 sealed.write_array(path, e, context=self._settings)
         self._done += len(placed)
-        if self._progress is not None:
-            pace = self._seconds / self._solved if self._solved else float("nan")
-            self._progress(Progress(self._done, self.planned, pace * (self.planned - self._done), self.error))
+        note = "" if self.error is None else f"error {self.error:.1e} so far"
+        self._tell(self._done, self.planned, note)
         return e
 
     def _read_block(self, path: Path, shape: tuple[int, int]) -> NDArray[np.float32] | None:

@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,7 @@ from efield.campaign.disk import remove
 from efield.campaign.study import Cell, Chunk, Study
 from efield.campaign.survey import TargetFacts
 from efield.coils.model import Coil
+from efield.ground.progress import Progress
 from efield.ground.version import __version__
 from efield.head.mesh import HeadMesh
 from efield.io.sealed import digest_of
@@ -28,9 +29,6 @@ from efield.sweeping.grid import Placements
 from efield.targeting.fingerprint import coil_digest, digest, head_digest
 from efield.targeting.simulate import Simulator
 from efield.targeting.targets import Target
-
-if TYPE_CHECKING:
-    from efield.basis.snapshots import Progress
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -59,25 +57,25 @@ class Bench:
     study : Study
     bases : Path
         Folder of the reduced bases.
-    progress : callable, optional
+    say : callable, optional
         Called with what is being prepared: ``"head mni152"`` and the like.
     """
 
-    def __init__(self, study: Study, bases: Path, progress: Callable[[str], None] | None = None) -> None:
+    def __init__(self, study: Study, bases: Path, say: Callable[[str], None] | None = None) -> None:
         self.study, self._bases = study, bases
-        self._say = progress or (lambda text: None)
+        self._say = say or (lambda text: None)
         self._kept: dict[str, tuple[object, Any]] = {}
         #: How many heads were prepared.
         self.heads = 0
 
-    def chunk(self, chunk: Chunk, progress: Callable[[int], None] | None = None) -> Result:
+    def chunk(self, chunk: Chunk, progress: Progress = None) -> Result:
         """Compute one chunk.
 
         Parameters
         ----------
         chunk : Chunk
-        progress : callable, optional
-            Called with the placements done.
+        progress : bool or callable, optional
+            Told (done, total, note) of placements.
 
         Raises
         ------
@@ -101,7 +99,7 @@ class Bench:
             target,
             region=region,
             exact=study.engine.exact,
-            progress=None if progress is None else lambda done, total: progress(done),
+            progress=progress,
         )
         arrays = self._arrays(table, part, coil, target)
         if isinstance(engine, ReducedBasis):
@@ -180,8 +178,8 @@ class Bench:
         folder.parent.mkdir(exist_ok=True)
         radius, tilt, distance = self._range(placements)
 
-        def tell(done: "Progress") -> None:
-            self._say(f"basis of {name}, {done.solves} of at most {done.planned} solves")
+        def tell(done: int, planned: int, note: str) -> None:
+            self._say(f"basis of {name}, {done} of at most {planned} solves")
 
         basis = ReducedBasis.build(
             sim,

@@ -1,14 +1,14 @@
 """Is a store as it was written? What is damaged is named; repairing computes just that again."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from efield.campaign.run import Listener, Outcome, Runner, Silent, complete, in_this_process
+from efield.campaign.run import Listener, Outcome, Runner, complete, in_this_process, listening
 from efield.campaign.store import COMPLETE, Store, reading, writing
 from efield.campaign.study import Chunk
 from efield.campaign.tables import tables_stand
+from efield.ground.progress import Progress, told
 from efield.io.atomic import settle_file, settle_folder
 
 
@@ -40,14 +40,14 @@ class Condition:
         return not self.damaged and not self.metadata and self.tables != "damaged"
 
 
-def check(folder: str | Path, progress: Callable[[int, int], None] | None = None) -> Condition:
+def check(folder: str | Path, progress: Progress = None) -> Condition:
     """Read every file of a store and compare it with its hash.
 
     Parameters
     ----------
     folder : path_like
-    progress : callable, optional
-        Called with the chunks looked at and their number.
+    progress : bool or callable, optional
+        True shows a bar; a callable is told (done, total, note) of the chunks looked at.
 
     Raises
     ------
@@ -57,11 +57,11 @@ def check(folder: str | Path, progress: Callable[[int, int], None] | None = None
     store = reading(folder)
     finished = list(store.finished())
     damaged: dict[str, list[str]] = {}
-    for number, chunk in enumerate(finished, 1):
-        if files := store.damage(chunk):
-            damaged[chunk.name] = files
-        if progress is not None:
-            progress(number, len(finished))
+    with told(progress, "check", "chunks", len(finished)) as tell:
+        for number, chunk in enumerate(finished, 1):
+            if files := store.damage(chunk):
+                damaged[chunk.name] = files
+            tell(number, len(finished), "")
     total = sum(1 for _ in store.study.chunks())
     pending = total - len(finished)
     written = (store.folder / COMPLETE).exists()
@@ -85,13 +85,13 @@ def _same(one: Path, other: Path) -> bool:
         return False
 
 
-def repair(folder: str | Path, runner: Runner | None = None, listener: Listener | None = None) -> Outcome:
+def repair(folder: str | Path, runner: Runner | None = None, progress: Progress = None) -> Outcome:
     """Write the damaged metadata again, compute the damaged and the missing chunks, and write the tables.
 
     Parameters
     ----------
     folder : path_like
-    runner, listener
+    runner, progress
         As in `efield.campaign.run.run`.
 
     Raises
@@ -100,8 +100,7 @@ def repair(folder: str | Path, runner: Runner | None = None, listener: Listener 
         If it is not a store, or what it was computed from is no longer as it was.
     """
     study = reading(folder).study
-    ear = listener or Silent()
-    with writing(study) as store:
+    with listening(study, progress) as ear, writing(study) as store:
         for name in _restored(store):
             ear.note(f"{name} written again")
         for chunk in list(store.finished()):

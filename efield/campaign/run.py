@@ -1,14 +1,15 @@
 """Running a study: the chunks that are not finished, here or on a cluster, and then the tables."""
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from efield.campaign.compute import Bench, Result
 from efield.campaign.store import BASES, Store, writing
 from efield.campaign.study import Chunk, Study
 from efield.campaign.tables import tables_stand, write_tables
 from efield.ground.errors import EfieldError, InputError
+from efield.ground.progress import Progress, Tell, told
 from efield.targeting.fingerprint import head_digest
 
 
@@ -16,24 +17,39 @@ class ChunkError(EfieldError, RuntimeError):
     """Chunks that could not be computed; everything else is finished and stored."""
 
 
-class Listener(Protocol):
-    """Told how far a run is."""
+@dataclass
+class Listener:
+    """Told how far a run is, and tells the caller.
+
+    Parameters
+    ----------
+    tell : callable
+    total : int
+        Placements of the study.
+    done : int
+        Placements that are finished, those found in the store included.
+    """
+
+    tell: Tell
+    total: int
+    done: int = 0
 
     def placements(self, done: int) -> None:
-        """Placements that are finished, those found in the store included."""
+        """Placements that are finished."""
+        self.done = done
+        self.tell(done, self.total, "")
 
     def note(self, text: str) -> None:
         """Something worth a line: a head is being prepared, a worker was lost."""
+        self.tell(self.done, self.total, text)
 
 
-class Silent:
-    """A listener that says nothing."""
-
-    def placements(self, done: int) -> None:
-        """Nothing."""
-
-    def note(self, text: str) -> None:
-        """Nothing."""
+@contextmanager
+def listening(study: Study, progress: Progress) -> Iterator[Listener]:
+    """The listener that tells the caller of a run, in the caller's way."""
+    total = study.count * len(study.cells)
+    with told(progress, "sweep", "placements", total) as tell:
+        yield Listener(tell, total)
 
 
 @dataclass
@@ -63,7 +79,7 @@ Finished = tuple[Chunk, Result | None, str, tuple[str, int]]
 Runner = Callable[[Store, list[Chunk], Listener], Iterator[Finished]]
 
 
-def run(study: Study, runner: Runner | None = None, listener: Listener | None = None) -> Outcome:
+def run(study: Study, runner: Runner | None = None, progress: Progress = None) -> Outcome:
     """Compute what is missing of a study, write it to its store, and write the tables when all is there.
 
     Parameters
@@ -71,7 +87,9 @@ def run(study: Study, runner: Runner | None = None, listener: Listener | None = 
     study : Study
     runner : callable, optional
         Computes chunks: in this process unless given; see `efield.campaign.cluster.on_cluster`.
-    listener : Listener, optional
+    progress : bool or callable, optional
+        True shows a bar; a callable is told (done, total, note) of placements, those found in the store included, and
+        of what is worth a line: a head is being prepared, a worker was lost.
 
     Returns
     -------
@@ -86,8 +104,7 @@ def run(study: Study, runner: Runner | None = None, listener: Listener | None = 
     DiskFullError
         If there is no room.
     """
-    ear = listener or Silent()
-    with writing(study, lambda label: ear.note(f"looking at head {label}")) as store:
+    with listening(study, progress) as ear, writing(study, lambda done, total, note: ear.note(note)) as store:
         return complete(store, runner or in_this_process, ear)
 
 
@@ -175,7 +192,7 @@ def in_this_process(store: Store, chunks: list[Chunk], ear: Listener) -> Iterato
     for chunk in chunks:
         before = done
         try:
-            result = bench.chunk(chunk, lambda count, b=before: ear.placements(b + count))  # type: ignore[misc]
+            result = bench.chunk(chunk, lambda count, of, note, b=before: ear.placements(b + count))  # type: ignore[misc]
         except EfieldError as error:
             yield chunk, None, str(error), ("here", bench.heads)
             continue

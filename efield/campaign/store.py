@@ -12,7 +12,7 @@ A chunk without a marker is not finished and is computed again; one whose files 
 
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -29,6 +29,7 @@ from efield.campaign.plan import parse_study
 from efield.campaign.study import Chunk, Study
 from efield.campaign.survey import Survey, survey
 from efield.ground.errors import FileFormatError, InputError
+from efield.ground.progress import Progress
 from efield.ground.version import __version__
 from efield.io import sealed
 from efield.io.atomic import new_folder, settle_file, settle_folder
@@ -180,14 +181,14 @@ class Store:
 
 
 @contextmanager
-def writing(study: Study, progress: Callable[[str], None] | None = None) -> Iterator[Store]:
+def writing(study: Study, progress: Progress = None) -> Iterator[Store]:
     """The store of a study, made if it does not exist, and locked while the block runs.
 
     Parameters
     ----------
     study : Study
-    progress : callable, optional
-        Called with the label of each head that is looked at for a new store.
+    progress : bool or callable, optional
+        As in `survey`, of the heads that are looked at for a new store.
 
     Raises
     ------

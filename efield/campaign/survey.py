@@ -1,6 +1,5 @@
 """What the heads of a study are, looked at once before any solve: hashes, sizes, and where each target lies."""
 
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -12,6 +11,7 @@ from efield.campaign.study import HeadEntry, Study, TargetEntry
 from efield.coils.model import Coil
 from efield.ground.errors import InputError
 from efield.ground.pose import Pose
+from efield.ground.progress import Progress, told
 from efield.head.mesh import HeadMesh
 from efield.targeting.collision import is_clear
 from efield.targeting.fingerprint import coil_digest, digest, head_digest
@@ -78,14 +78,14 @@ class Survey:
         return cls(tuple(heads), tuple(note["coils"]))
 
 
-def survey(study: Study, progress: Callable[[str], None] | None = None) -> Survey:
+def survey(study: Study, progress: Progress = None) -> Survey:
     """Load every head of a study once and look for every target on it.
 
     Parameters
     ----------
     study : Study
-    progress : callable, optional
-        Called with the label of each head before it is loaded.
+    progress : bool or callable, optional
+        True shows a bar; a callable is told (done, total, note) of heads before each is loaded.
 
     Raises
     ------
@@ -95,12 +95,12 @@ def survey(study: Study, progress: Callable[[str], None] | None = None) -> Surve
     problems: list[Problem] = []
     coils = [coil.load(study.base) for coil in study.coils]
     heads = []
-    for entry in study.heads:
-        if progress is not None:
-            progress(entry.label)
-        facts = _head_facts(study, entry, coils, problems)
-        if facts is not None:
-            heads.append(facts)
+    with told(progress, "survey", "heads", len(study.heads)) as tell:
+        for done, entry in enumerate(study.heads):
+            tell(done, len(study.heads), f"looking at head {entry.label}")
+            facts = _head_facts(study, entry, coils, problems)
+            if facts is not None:
+                heads.append(facts)
     if problems:
         raise StudyError("the study", problems)
     return Survey(tuple(heads), tuple(coil_digest(coil) for coil in coils))

@@ -20,6 +20,7 @@ from scipy.spatial import cKDTree
 from scipy.spatial.transform import Rotation
 
 from efield.ground.errors import InputError
+from efield.ground.progress import Progress, Tell, told
 from efield.head.closest import signed_distance
 from efield.head.landmarks import Fiducials
 from efield.head.mesh import HeadMesh
@@ -35,6 +36,8 @@ _PARTNERS: Final = 30_000
 #: Turns (degrees about the x, y and z axis) from which the coarse stage starts; the best two go on.
 _STARTS_DEG: Final = ((0, 0, 0), (-25, 0, 0), (25, 0, 0), (0, -20, 0), (0, 20, 0), (0, 0, -20), (0, 0, 20))
 _KEPT_STARTS: Final = 2
+#: Searches in all: each start with and without the cerebellum, and two stages for those that are kept.
+_SEARCHES: Final = 2 * len(_STARTS_DEG) + 2 * _KEPT_STARTS
 _COARSE_STEPS: Final = 12
 _SIMILARITY_STEPS: Final = 20
 _AFFINE_STEPS: Final = 30
@@ -67,7 +70,7 @@ class _Sheet:
         return np.flatnonzero(self.believed)[:count]
 
 
-def register_to_mni(head: HeadMesh, fiducials: Fiducials | None = None) -> HeadMesh:
+def register_to_mni(head: HeadMesh, fiducials: Fiducials | None = None, *, progress: Progress = None) -> HeadMesh:
     """The head with a map from MNI152 coordinates found from the shape of its brain; an existing map is replaced.
 
     Parameters
@@ -78,6 +81,8 @@ def register_to_mni(head: HeadMesh, fiducials: Fiducials | None = None) -> HeadM
     fiducials : Fiducials, optional
         If given, the brain does not count: the map is laid through the 10-10 positions of the scalp, which needs no
         brain tissue and takes any orientation that fiducials can tell, but knows nothing of the brain in this head.
+    progress : bool or callable, optional
+        True shows a bar; a callable is told (done, total, note) of the searches of the registration by the brain.
 
     Returns
     -------
@@ -109,7 +114,8 @@ def register_to_mni(head: HeadMesh, fiducials: Fiducials | None = None) -> HeadM
         )
     template = load_template("mni152")
     fixed, moving = _brain(head), _brain(template)
-    matrix = _registered([_without_fossa(_sheet(s)) for s in moving], [_sheet(s) for s in fixed])
+    with told(progress, "registering", "searches", _SEARCHES) as tell:
+        matrix = _registered([_without_fossa(_sheet(s)) for s in moving], [_sheet(s) for s in fixed], tell)
     distance = _distances(matrix, moving[0], fixed[0])
     middle, far = float(np.median(distance)), float(np.percentile(distance, 95))
     if middle > _LARGEST_RESIDUAL_MM[0] or far > _LARGEST_RESIDUAL_MM[1]:
@@ -151,8 +157,16 @@ def _in_fossa(mni_points: NDArray[np.float64]) -> NDArray[np.bool_]:
     return np.asarray((z < -10) & ((y < -30) | ((np.abs(x) < 22) & (y < -5))))
 
 
-def _registered(moving: Sequence[_Sheet], fixed: Sequence[_Sheet]) -> NDArray[np.float64]:
+def _registered(moving: Sequence[_Sheet], fixed: Sequence[_Sheet], tell: Tell) -> NDArray[np.float64]:
     """(4, 4) affine that lays the moving surfaces onto the fixed ones."""
+    done = 0
+
+    def searched(start: NDArray[np.float64], steps: int, seekers: int, stage: str) -> NDArray[np.float64]:
+        nonlocal done
+        found = _iterated(start, moving, fixed, steps, seekers, affine=stage == "affine")
+        done += 1
+        tell(done, _SEARCHES, stage)
+        return found
 
     def misfit(matrix: NDArray[np.float64]) -> float:
         return _misfit(matrix, moving[0], fixed[0])
@@ -161,10 +175,10 @@ def _registered(moving: Sequence[_Sheet], fixed: Sequence[_Sheet]) -> NDArray[np
     kept = moving[0].believed
     cerebrum = _Sheet(moving[0].points[kept], moving[0].normals[kept], kept[kept])
     starts = [_start(whole, fixed[0], turn) for turn in _STARTS_DEG for whole in (moving[0], cerebrum)]
-    coarse = [_iterated(start, moving, fixed, _COARSE_STEPS, _SEEKERS // 5, affine=False) for start in starts]
+    coarse = [searched(start, _COARSE_STEPS, _SEEKERS // 5, "coarse") for start in starts]
     best = sorted(coarse, key=misfit)[:_KEPT_STARTS]
-    similar = [_iterated(start, moving, fixed, _SIMILARITY_STEPS, _SEEKERS, affine=False) for start in best]
-    return min((_iterated(s, moving, fixed, _AFFINE_STEPS, _SEEKERS, affine=True) for s in similar), key=misfit)
+    similar = [searched(start, _SIMILARITY_STEPS, _SEEKERS, "similarity") for start in best]
+    return min((searched(start, _AFFINE_STEPS, _SEEKERS, "affine") for start in similar), key=misfit)
 
 
 def _start(moving: _Sheet, fixed: _Sheet, turn_deg: tuple[int, int, int]) -> NDArray[np.float64]:

@@ -21,6 +21,7 @@ from efield.fem.adjoint import adjoint_weights
 from efield.ground import checks
 from efield.ground.errors import InputError
 from efield.ground.pose import Pose
+from efield.ground.progress import Progress, told
 from efield.ground.units import mm_to_m
 from efield.head.mesh import HeadMesh
 from efield.head.surface import scalp
@@ -47,7 +48,7 @@ _FEW_SOURCES: Final = 100
 _LEAST_COSINE: Final = 0.26
 
 
-def reciprocal(sim: Simulator, target: Target, *, axes: bool | None = None) -> "Reciprocal":
+def reciprocal(sim: Simulator, target: Target, *, axes: bool | None = None, progress: Progress = None) -> "Reciprocal":
     """Solve the adjoint problems of a target.
 
     Parameters
@@ -57,6 +58,8 @@ def reciprocal(sim: Simulator, target: Target, *, axes: bool | None = None) -> "
     axes : bool, optional
         True: three solves, one per axis, for the mean field as a vector and its magnitude. False: one solve, for its
         component along the target's direction. By default one if the target has a direction, else three.
+    progress : bool or callable, optional
+        True shows a bar; a callable is told (done, total, note) of the adjoint solves, which are solved together.
 
     Returns
     -------
@@ -83,8 +86,11 @@ def reciprocal(sim: Simulator, target: Target, *, axes: bool | None = None) -> "
     share = sim.head.volumes[tets] / sim.head.volumes[tets].sum()
     weights = np.zeros((len(sim.head.tets), 3, len(directions)))
     weights[tets] = share[:, None, None] * directions.T
-    currents = adjoint_weights(sim.problem, weights, min(_TOL, sim.problem.tol))
-    tol = min(_TOL, sim.problem.tol)
+    tol, count = min(_TOL, sim.problem.tol), len(directions)
+    with told(progress, "adjoint", "solves", count) as tell:
+        tell(0, count, target.name)
+        currents = adjoint_weights(sim.problem, weights, tol)
+        tell(count, count, target.name)
     made_with: dict[str, str | float]
     made_with = {"head": head_digest(sim.head), "conductivity": digest(sim.problem.sigma), "solver_tol": tol}
     return Reciprocal(sim.head, target, directions, np.ascontiguousarray(np.moveaxis(currents, 2, 0)), made_with)

@@ -3,7 +3,7 @@
 `measure` is the step that sweeps and campaigns repeat; what it gives for a placement depends on that placement only.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import version
 from typing import Any, Final
 
@@ -15,6 +15,7 @@ from efield.coils.model import Coil
 from efield.ground import checks
 from efield.ground.errors import InputError
 from efield.ground.pose import Pose
+from efield.ground.progress import Progress, told
 from efield.ground.version import __version__
 from efield.head.mesh import HeadMesh
 from efield.reciprocity.reciprocal import Reciprocal
@@ -86,7 +87,7 @@ def measure(
     *,
     region: Target | None = None,
     exact: bool = False,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress = None,
 ) -> Table:
     """Measures of placements at a target for a dI/dt of 1 A/us.
 
@@ -104,8 +105,8 @@ def measure(
     exact : bool
         Sum over the coil's wires at every node, which takes seconds a placement, instead of a stored potential (errors
         of 1e-4 of the peak with a Simulator, see `Reciprocal.along` for reciprocity). Not with a basis.
-    progress : callable, optional
-        Called with the placements done and their number.
+    progress : bool or callable, optional
+        True shows a bar; a callable is told (done, total, note) of placements.
 
     Returns
     -------
@@ -129,8 +130,8 @@ def measure(
         table = _expanded(engine, coil, placements.poses, target, region)
     else:
         return _solved(engine, coil, placements.poses, (target, region), exact, progress)
-    if progress is not None:
-        progress(len(placements), len(placements))
+    with told(progress, "measuring", "placements", len(placements)) as tell:
+        tell(len(placements), len(placements), "")
     return table
 
 
@@ -148,7 +149,7 @@ def _solved(
     poses: list[Pose],
     wanted: tuple[Target, Target | None],
     exact: bool,
-    progress: Callable[[int, int], None] | None,
+    progress: Progress,
 ) -> Table:
     target, region = wanted
     tets = target.tets(sim.head)
@@ -156,11 +157,9 @@ def _solved(
     measures = Measures.at(sim.head, target)
     fields = _room(len(poses), len(kept))
     rows: list[tuple[float, ...]] = []
-    for field in sim.solve_many(coil, poses, UNIT_DIDT, exact=exact):
+    for field in sim.solve_many(coil, poses, UNIT_DIDT, exact=exact, progress=progress):
         fields[len(rows)] = field.e[kept]
         rows.append(measures.of(field.e[tets]))
-        if progress is not None:
-            progress(len(rows), len(poses))
     table = dict(zip(measures.names, np.array(rows).T, strict=True))
     return table if region is None else table | {"e": fields}
 

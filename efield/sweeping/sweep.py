@@ -1,6 +1,6 @@
 """`sweep`: measures of many placements at a target, for one or several heads, coils and rates of change."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -11,6 +11,7 @@ from efield.coils.model import Coil
 from efield.ground import checks
 from efield.ground.errors import InputError
 from efield.ground.pose import Pose
+from efield.ground.progress import Progress, Tell, told
 from efield.sweeping.engines import Engine, Table, at_rate, columns, head_of, measure, provenance
 from efield.sweeping.grid import COORDINATES, PlacementGrid, Placements
 from efield.targeting.targets import Target, named_target
@@ -34,7 +35,7 @@ def sweep(
     didt: float | Sequence[float] = 1e6,
     fields: bool | Target = False,
     exact: bool = False,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress = None,
 ) -> "xarray.Dataset":
     """What each of many placements does at a target.
 
@@ -56,8 +57,8 @@ def sweep(
         True: also E on the target's tetrahedra, as `e` over (placement, tet, axis). A Target: on that one's.
     exact : bool
         Sum over the coil's wires for each placement; see `efield.sweeping.engines.measure`.
-    progress : callable, optional
-        Called with the placements done and their number.
+    progress : bool or callable, optional
+        True shows a bar; a callable is told (done, total, note) of placements.
 
     Returns
     -------
@@ -75,11 +76,12 @@ def sweep(
     cells = list(_cells(engine, coil, poses, target, fields))
     total = sum(len(cell.placements) for cell in cells)
     tables, done = [], 0
-    for cell in cells:
-        step = None if progress is None else _shifted(progress, done, total)
-        asked = (cell.coil, cell.placements, cell.target)
-        tables.append(measure(cell.engine, *asked, region=cell.region, exact=exact, progress=step))
-        done += len(cell.placements)
+    with told(progress, "sweep", "placements", total) as tell:
+        for cell in cells:
+            asked = (cell.coil, cell.placements, cell.target)
+            step = _shifted(tell, done, total)
+            tables.append(measure(cell.engine, *asked, region=cell.region, exact=exact, progress=step))
+            done += len(cell.placements)
     notes = [provenance(cell.engine, cell.coil, cell.target, exact=exact) for cell in cells]
     shape = _Shape.of(engine, coil, didt)
     return _dataset(shape, cells, tables, notes, rates)
@@ -180,8 +182,8 @@ def _rates(didt: float | Sequence[float]) -> NDArray[np.float64]:
     return rates
 
 
-def _shifted(progress: Callable[[int, int], None], before: int, total: int) -> Callable[[int, int], None]:
-    return lambda done, _: progress(before + done, total)
+def _shifted(tell: Tell, before: int, total: int) -> Tell:
+    return lambda done, _, note: tell(before + done, total, note)
 
 
 def _dataset(

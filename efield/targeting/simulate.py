@@ -1,6 +1,6 @@
 """Where coil meets head: the one place that knows both."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from functools import partial
 from itertools import islice
 
@@ -15,6 +15,7 @@ from efield.fem.problem import FemProblem
 from efield.ground import checks
 from efield.ground.errors import InputError
 from efield.ground.pose import Pose
+from efield.ground.progress import Progress, told
 from efield.head.conductivity import Conductivity
 from efield.head.mesh import HeadMesh
 from efield.targeting.field import EField
@@ -81,7 +82,13 @@ class Simulator:
         return next(self.solve_many(coil, [pose], didt))
 
     def solve_many(
-        self, coil: Coil, poses: Iterable[Pose], didt: float = 1e6, *, exact: bool | None = None
+        self,
+        coil: Coil,
+        poses: Iterable[Pose],
+        didt: float = 1e6,
+        *,
+        exact: bool | None = None,
+        progress: Progress = None,
     ) -> Iterator[EField]:
         """The fields of many placements, in order; blocks of right-hand sides are solved together.
 
@@ -94,13 +101,21 @@ class Simulator:
         exact : bool, optional
             True sums over the coil's wires for each placement, False takes its stored vector potential (error below
             1e-4 of the peak); by default the sum for a few placements and the store for more, whichever is quicker.
+        progress : bool or callable, optional
+            True shows a bar; a callable is told (done, total, note) after each placement. The total is 0 where `poses`
+            does not say how many they are.
         """
         rate = checks.number("didt", didt)
-        remaining = iter(poses)
-        while block := list(islice(remaining, _BLOCK)):
-            for pose in block:
-                given_coil(coil), given_pose(pose)
-            yield from self._solve_block(coil, block, rate, exact)
+        remaining, done = iter(poses), 0
+        total = len(poses) if isinstance(poses, Sized) else 0
+        with told(progress, "solving", "placements", total) as tell:
+            while block := list(islice(remaining, _BLOCK)):
+                for pose in block:
+                    given_coil(coil), given_pose(pose)
+                for field in self._solve_block(coil, block, rate, exact):
+                    done += 1
+                    tell(done, total, "")
+                    yield field
 
     def solve_together(self, drives: Sequence[Drive]) -> EField:
         """The field of several coils that are driven at the same time, each with its own pose and dI/dt.

@@ -84,7 +84,7 @@ def test_a_basis_that_misses_the_error_asked_for_is_written_and_says_so(monkeypa
 def test_an_interrupted_build_goes_on_where_it_stopped(monkeypatch, tmp_path, inputs, built):
     whole, _ = built
     arguments = ("basis", "build", tmp_path / "b", *inputs, "--target", "0,0,65", *SMALL, "--tol", TOL)
-    show = bases.Bar.show
+    show = bases.Bar.__call__
 
     def interrupt(bar, done, *rest):
         show(bar, done, *rest)
@@ -92,12 +92,12 @@ def test_an_interrupted_build_goes_on_where_it_stopped(monkeypatch, tmp_path, in
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(bases.Bar, "show", interrupt)
+        patch.setattr(bases.Bar, "__call__", interrupt)
         assert run(monkeypatch, *arguments) != 0
     kept = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "b.solves").glob("*.npy")}
     assert kept
     seen = []
-    monkeypatch.setattr(bases.Bar, "show", lambda bar, done, *rest: seen.append(done))
+    monkeypatch.setattr(bases.Bar, "__call__", lambda bar, done, *rest: seen.append(done))
     with monkeypatch.context() as patch:
         patch.setattr(bases, "rmtree", lambda path: None)
         assert run(monkeypatch, *arguments) == 0

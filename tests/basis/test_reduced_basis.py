@@ -159,8 +159,8 @@ def test_it_says_when_it_cannot_be_accurate_enough(build, basis, solves):
 
 
 def test_the_same_seed_gives_the_same_bits_and_a_killed_build_goes_on_to_them(build, basis, tmp_path):
-    def kill(progress):
-        if progress.solves == 32:
+    def kill(done, planned, note):
+        if done == 32:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -169,14 +169,15 @@ def test_the_same_seed_gives_the_same_bits_and_a_killed_build_goes_on_to_them(bu
     assert len(blocks) == 2
     blocks[1].write_bytes(blocks[1].read_bytes()[:1000])
     seen: list = []
-    again = build(checkpoint=tmp_path / "run", progress=seen.append)
+    again = build(checkpoint=tmp_path / "run", progress=lambda *told: seen.append(told))
     assert np.array_equal(again.model.modes, basis.model.modes)
     assert np.array_equal(again.model.to_modes, basis.model.to_modes)
     assert again.certificate == basis.certificate
-    assert seen[-1].solves == 64 + 16 + 32
-    # Nothing was solved before the first report: there is no rate yet.
-    assert math.isnan(seen[0].seconds_left)
-    assert seen[1].seconds_left > 0
+    done, planned, note = seen[-1]
+    assert (done, planned) == (64 + 16 + 32, 64 + 16 + 32)
+    # Nothing was fitted before the first report: there is no error yet.
+    assert seen[0][2] == ""
+    assert note.startswith("error ")
 
 
 def test_stored_solves_that_are_damaged_or_of_another_place_are_solved_again(basis, sim, coil, unseen, tmp_path):

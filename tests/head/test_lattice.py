@@ -248,7 +248,9 @@ def test_spheres_along_a_path_cover_it():
 
 def test_progress_names_the_stages_in_order():
     seen = []
-    mesh_labels(nested_spheres(), np.eye(4), scale=2.0, progress=lambda stage, fraction: seen.append((stage, fraction)))
-    assert list(dict.fromkeys(stage for stage, _ in seen)) == ["level sets", "lattice", "interfaces", "smoothing"]
-    assert all(0 <= fraction <= 1 for _, fraction in seen)
-    assert seen[-1] == ("smoothing", 1.0)
+    mesh_labels(nested_spheres(), np.eye(4), scale=2.0, progress=lambda *told: seen.append(told))
+    assert list(dict.fromkeys(stage for *_, stage in seen)) == ["level sets", "lattice", "interfaces", "smoothing"]
+    done = [done for done, *_ in seen]
+    assert done == sorted(done)
+    assert {total for _, total, _ in seen} == {100}
+    assert seen[-1] == (100, 100, "smoothing")

@@ -51,10 +51,10 @@ def test_it_says_where_it_comes_from(table, coil):
 
 def test_a_basis_gives_the_same_table_within_its_certificate(table, basis, coil, poses, target):
     calls = []
-    fast = sweep(basis, coil, poses, target=target, didt=2e6, progress=lambda done, of: calls.append((done, of)))
+    fast = sweep(basis, coil, poses, target=target, didt=2e6, progress=lambda *told: calls.append(told))
     assert fast.attrs["engine"] == "reduced"
     assert fast.attrs["head"] == table.attrs["head"]
-    assert calls == [(5, 5)]
+    assert calls == [(5, 5, "")]
     # As in test_basis: placements that are not among the certificate's.
     allowed = 2 * basis.certificate.field.max
     for name in ("mean_magnitude", "along"):

@@ -1,18 +1,23 @@
 """Label volume to conforming tetrahedra."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
+from typing import Final
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from efield.ground.errors import InputError
+from efield.ground.progress import Progress, Tell, told
 from efield.head.lattice.carve import carve
 from efield.head.lattice.fields import Refinement, level_sets, size_field
 from efield.head.lattice.graded import graded_lattice
 from efield.head.lattice.grid import label_grid
 from efield.head.lattice.polish import polish
 from efield.head.mesh import HeadMesh
+
+#: What each stage counts for, in hundredths, from its beginning to its end.
+_STAGES: Final = {"level sets": (0, 25), "lattice": (25, 50), "interfaces": (50, 75), "smoothing": (75, 100)}
 
 
 def mesh_labels(
@@ -24,7 +29,7 @@ def mesh_labels(
     refine: Sequence[Refinement] = (),
     nesting: Sequence[int] | None = None,
     seed: int = 0,
-    progress: Callable[[str, float], None] | None = None,
+    progress: Progress = None,
 ) -> HeadMesh:
     """A conforming tetrahedral mesh of a label volume.
 
@@ -44,8 +49,9 @@ def mesh_labels(
         Tags from the inside out; defaults to ascending (white, gray, CSF, bone, scalp are 1 to 5).
     seed : int
         Seed of the random moves that repair bad tetrahedra.
-    progress : callable, optional
-        Called with a stage name and the fraction of that stage done.
+    progress : bool or callable, optional
+        True shows a bar; a callable is told (done, 100, note): a quarter of a hundred for each stage that is done,
+        and the stage's name.
 
     Returns
     -------
@@ -57,15 +63,21 @@ def mesh_labels(
     InputError
         If the labels, the affine or an option cannot be used.
     """
-    say = progress or (lambda stage, fraction: None)
-    grid = label_grid(labels, affine, nesting)
-    say("level sets", 0.0)
-    sizes = size_field(grid, edge_mm, scale, refine)
-    fields = level_sets(grid)
-    points, tets = graded_lattice(grid, sizes, fields, partial(say, "lattice"))
-    points, tets, ranks = carve(grid, points, tets, fields, partial(say, "interfaces"))
-    if not len(tets):
-        raise InputError("labels must be wider than the edges; instead nothing is left: lower scale or edge_mm")
-    points = polish(grid, points, tets, ranks, fields, seed, partial(say, "smoothing"))
+    with told(progress, "meshing", "%", 100) as tell:
+        say = partial(_stage, tell)
+        grid = label_grid(labels, affine, nesting)
+        say("level sets", 0.0)
+        sizes = size_field(grid, edge_mm, scale, refine)
+        fields = level_sets(grid)
+        points, tets = graded_lattice(grid, sizes, fields, partial(say, "lattice"))
+        points, tets, ranks = carve(grid, points, tets, fields, partial(say, "interfaces"))
+        if not len(tets):
+            raise InputError("labels must be wider than the edges; instead nothing is left: lower scale or edge_mm")
+        points = polish(grid, points, tets, ranks, fields, seed, partial(say, "smoothing"))
     tags = np.array([0, *grid.tags])[ranks]
     return HeadMesh(points=grid.from_grid(points), tets=tets, tissue=tags)
+
+
+def _stage(tell: Tell, stage: str, fraction: float) -> None:
+    first, last = _STAGES[stage]
+    tell(round(first + (last - first) * fraction), 100, stage)
