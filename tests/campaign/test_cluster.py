@@ -11,7 +11,7 @@ from efield.campaign import cluster
 from efield.campaign.cluster import SchedulerLostError, on_cluster
 from efield.campaign.compute import plain_task
 from efield.campaign.plan import read_study
-from efield.campaign.run import ChunkError, Silent, run
+from efield.campaign.run import ChunkError, run
 from efield.campaign.worker import Report, work
 from efield.ground.errors import InputError, MissingDependencyError
 from tests.campaign.conftest import made_up
@@ -20,21 +20,20 @@ from tests.campaign.conftest import made_up
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
 
 
-class Killer(Silent):
+class Killer:
     """Kills one worker as soon as something is finished."""
 
     def __init__(self):
         self.killed = None
         self.notes = []
 
-    def placements(self, done):
-        if done and self.killed is None:
+    def __call__(self, done, total, note):
+        if note:
+            self.notes.append(note)
+        if done and not note and self.killed is None:
             children = psutil.Process().children(recursive=True)
             self.killed = next(child.pid for child in children if "spawn_main" in " ".join(child.cmdline()))
             os.kill(self.killed, signal.SIGKILL)
-
-    def note(self, text):
-        self.notes.append(text)
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from efield.campaign.estimate import estimate
 from efield.campaign.integrity import check, repair
 from efield.campaign.lock import Lock
 from efield.campaign.plan import read_study
-from efield.campaign.run import ChunkError, Silent, run
+from efield.campaign.run import ChunkError, run
 from efield.campaign.store import reading, writing
 from efield.coils.model import Coil
 from efield.ground.errors import FileFormatError, InputError
@@ -370,8 +370,6 @@ def test_a_basis_that_misses_the_error_asked_for_is_named(study_file, tmp_path):
             yield chunk, result, "", ("test", 1)
 
     notes = []
-    ear = Silent()
-    ear.note = notes.append
-    run(read_study(path, tmp_path / "out"), inaccurate, ear)
+    run(read_study(path, tmp_path / "out"), inaccurate, lambda done, total, note: notes.append(note))
     (said,) = [note for note in notes if "basis_tol" in note]
     assert said.startswith("the basis of b.hand.two has errors of E up to 2.0e-03")
