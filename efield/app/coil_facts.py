@@ -28,7 +28,7 @@ def coil_facts(coil: Coil) -> dict[str, Any]:
     facts = {
         "name": coil.name,
         "aliases": list(coil.aliases),
-        "sources": _counts(coil),
+        "sources": coil.counts,
         "casing_mm": coil.casing_mm,
         "casing_triangles": None if coil.casing is None else len(coil.casing),
         "casing_known": coil.shape_from in ("casing", "points"),
@@ -44,14 +44,6 @@ def coil_facts(coil: Coil) -> dict[str, Any]:
     except InputError as error:
         facts |= {"depth_mm": None, "spread_mm2": None, "no_depth_because": str(error)}
     return facts | {"citation": coil.citation, "assumptions": list(coil.assumptions)}
-
-
-def _counts(coil: Coil) -> dict[str, int]:
-    counts: dict[str, int] = {}
-    for source in coil.sources:
-        kind = type(source).__name__
-        counts[kind] = counts.get(kind, 0) + len(source)
-    return counts
 
 
 def facts_table(facts: dict[str, Any]) -> Table:

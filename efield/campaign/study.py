@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from efield.coils import stimulators
 from efield.coils.model import Coil
 from efield.ground import checks
+from efield.ground.card import Card, Carded, counted, listed
 from efield.ground.errors import InputError
 from efield.head.conductivity import Conductivity
 from efield.head.mesh import HeadMesh
@@ -194,8 +195,8 @@ class Chunk:
         return f"{self.cell.head}-{self.cell.target}-{self.cell.coil}-{self.number:06d}"
 
 
-@dataclass(frozen=True, eq=False)
-class Study:
+@dataclass(frozen=True, eq=False, repr=False)
+class Study(Carded):
     """A checked plan; made by `efield.campaign.plan.read_study`.
 
     Parameters
@@ -262,6 +263,17 @@ class Study:
     def cell_name(self, cell: Cell) -> str:
         """Labels of a cell, such as ``mni152.hand.d70``."""
         return ".".join((self.heads[cell.head].label, self.targets[cell.target].label, self.coils[cell.coil].label))
+
+    def _card(self) -> Card:
+        sizes = (("head", self.heads), ("target", self.targets), ("coil", self.coils))
+        rows = (
+            ("cells", " x ".join(counted(len(entries), one) for one, entries in sizes)),
+            ("placements", f"{self.count:,} in each cell"),
+            ("engine", self.engine.kind),
+            ("measures", listed(self.metrics)),
+            ("output", self.output),
+        )
+        return Card("Study", rows)
 
 
 def located(source: str, base: Path) -> str:

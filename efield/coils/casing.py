@@ -1,12 +1,13 @@
 """The casing of a coil as a surface of triangles."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from efield.ground import checks
+from efield.ground.card import Card, Carded, counted, extent
 from efield.ground.errors import InputError
 
 FloatArray = NDArray[np.float64]
@@ -15,8 +16,8 @@ FloatArray = NDArray[np.float64]
 SAMPLE_SPACING_MM = 3.0
 
 
-@dataclass(frozen=True, eq=False)
-class Casing:
+@dataclass(frozen=True, eq=False, repr=False)
+class Casing(Carded):
     """Triangles around a coil, in the coil frame.
 
     Parameters
@@ -33,8 +34,8 @@ class Casing:
         are dropped.
     """
 
-    points_mm: FloatArray = field(repr=False)
-    triangles: NDArray[np.integer] = field(repr=False)
+    points_mm: FloatArray
+    triangles: NDArray[np.integer]
 
     def __post_init__(self) -> None:
         points = checks.vectors("points_mm", self.points_mm, minimum=3)
@@ -76,6 +77,10 @@ class Casing:
         """The casing after a rigid motion, (4, 4) in mm."""
         matrix = checks.as_float_array("motion", motion)
         return type(self)(self.points_mm @ matrix[:3, :3].T + matrix[:3, 3], self.triangles)
+
+    def _card(self) -> Card:
+        rows = (("size", counted(len(self.triangles), "triangle")), ("extent", extent(self.points_mm)))
+        return Card("Casing", rows)
 
 
 def joined(casings: list[Casing]) -> Casing | None:

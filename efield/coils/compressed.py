@@ -6,7 +6,7 @@ the wires than the smallest leaf allows, and behind the coil where no head is, a
 error holds everywhere.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -16,6 +16,7 @@ from scipy.spatial import cKDTree
 from efield.coils.model import Coil, SampledField
 from efield.coils.primary import unchecked_vector_potential, vector_potential
 from efield.ground import checks
+from efield.ground.card import Card, Carded
 from efield.ground.errors import InputError
 from efield.ground.pose import Pose
 from efield.ground.units import mm_to_m
@@ -37,8 +38,8 @@ _SMALLEST_BEHIND_MM = 20.0
 _TRY_AT = 1.3
 
 
-@dataclass(frozen=True, eq=False)
-class CompressedCoil:
+@dataclass(frozen=True, eq=False, repr=False)
+class CompressedCoil(Carded):
     """A coil and the polynomials that stand for its vector potential; made by `compress`.
 
     Parameters
@@ -53,8 +54,8 @@ class CompressedCoil:
     coil: Coil
     tolerance: float
     error: float
-    _children: NDArray[np.int32] = field(repr=False)
-    _coefficients: NDArray[np.float32] = field(repr=False)
+    _children: NDArray[np.int32]
+    _coefficients: NDArray[np.float32]
 
     @property
     def leaves(self) -> int:
@@ -98,6 +99,13 @@ class CompressedCoil:
             result[near] = vector_potential(self.coil, pose.to_coil(points[near])) @ pose.rotation.T
         result *= rate
         return np.asarray(result)
+
+    def _card(self) -> Card:
+        rows = (
+            ("leaves", f"{self.leaves:,}, {self.nbytes / 1e6:.1f} MB"),
+            ("error", f"{self.error:.1e} of the largest A"),
+        )
+        return Card(f"CompressedCoil {self.coil.name}", rows)
 
 
 @lru_cache(maxsize=8)

@@ -8,12 +8,13 @@ from numpy.typing import ArrayLike, NDArray
 from efield.coils.model import Coil
 from efield.coils.primary import dadt
 from efield.ground import checks
+from efield.ground.card import Card, Carded, place, rate
 from efield.ground.errors import InputError
 from efield.ground.pose import Pose
 
 
-@dataclass(frozen=True, eq=False)
-class Drive:
+@dataclass(frozen=True, eq=False, repr=False)
+class Drive(Carded):
     """One current: a coil, where it is, and how fast its current changes.
 
     Parameters
@@ -41,6 +42,10 @@ class Drive:
     def dadt(self, points_mm: ArrayLike) -> NDArray[np.float64]:
         """(n, 3) rate of change of this coil's vector potential at (n, 3) points in head coordinates, V/m."""
         return dadt(self.coil, self.pose, points_mm, self.didt)
+
+    def _card(self) -> Card:
+        rows = (("coil", self.coil.name), ("center", place(self.pose.center_mm)), ("dI/dt", rate(self.didt)))
+        return Card("Drive", rows)
 
 
 def given_coil(value: object) -> Coil:

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from efield.coils.casing import Casing
 from efield.ground import checks
+from efield.ground.card import Card, Carded, counted, extent, rate
 from efield.ground.errors import InputError
 
 FloatArray = NDArray[np.float64]
@@ -23,8 +24,8 @@ def _freeze(instance: object, **arrays: FloatArray) -> None:
         object.__setattr__(instance, name, checks.read_only(array))
 
 
-@dataclass(frozen=True, eq=False)
-class Dipoles:
+@dataclass(frozen=True, eq=False, repr=False)
+class Dipoles(Carded):
     """Point magnetic dipoles.
 
     Parameters
@@ -40,8 +41,8 @@ class Dipoles:
         If the arrays are not finite, not (k, 3), empty, or of different length.
     """
 
-    points_mm: FloatArray = field(repr=False)
-    moments_am2: FloatArray = field(repr=False)
+    points_mm: FloatArray
+    moments_am2: FloatArray
 
     def __post_init__(self) -> None:
         points = checks.vectors("points_mm", self.points_mm, minimum=1)
@@ -61,9 +62,12 @@ class Dipoles:
         """(k, 3) points that span the sources."""
         return self.points_mm
 
+    def _card(self) -> Card:
+        return Card("Dipoles", (("size", counted(len(self), "dipole")), ("unit", "A m^2 per ampere of coil current")))
 
-@dataclass(frozen=True, eq=False)
-class Segments:
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Segments(Carded):
     """Straight, infinitely thin wire segments.
 
     Parameters
@@ -82,9 +86,9 @@ class Segments:
         If the arrays are not finite, of different length, empty, or a segment has no length.
     """
 
-    starts_mm: FloatArray = field(repr=False)
-    ends_mm: FloatArray = field(repr=False)
-    turns: FloatArray = field(repr=False, default_factory=lambda: np.ones(1))
+    starts_mm: FloatArray
+    ends_mm: FloatArray
+    turns: FloatArray = field(default_factory=lambda: np.ones(1))
     gmd_mm: float | None = None
 
     def __post_init__(self) -> None:
@@ -114,9 +118,18 @@ class Segments:
         """(2k, 3) points that span the sources."""
         return np.concatenate([self.starts_mm, self.ends_mm])
 
+    def _card(self) -> Card:
+        gmd = "" if self.gmd_mm is None else f"{self.gmd_mm:g} mm"
+        rows = (
+            ("size", counted(len(self), "segment")),
+            ("extent", extent(self.extent_mm)),
+            ("geometric mean distance", gmd),
+        )
+        return Card("Segments, of wire", rows)
 
-@dataclass(frozen=True, eq=False)
-class SampledField:
+
+@dataclass(frozen=True, eq=False, repr=False)
+class SampledField(Carded):
     """A vector potential sampled on a regular grid, as a coil NIfTI file holds it; trilinear in between.
 
     Parameters
@@ -133,7 +146,7 @@ class SampledField:
     """
 
     affine: FloatArray
-    a_tm: FloatArray = field(repr=False)
+    a_tm: FloatArray
 
     def __post_init__(self) -> None:
         affine = checks.as_float_array("affine", self.affine)
@@ -157,12 +170,16 @@ class SampledField:
         """(0, 3): a sampled field does not say where its wires are."""
         return np.empty((0, 3))
 
+    def _card(self) -> Card:
+        size = " x ".join(map(str, self.a_tm.shape[:3])) + " samples"
+        return Card("SampledField", (("size", size), ("unit", "A in T m per ampere")))
+
 
 Source = Dipoles | Segments | SampledField
 
 
-@dataclass(frozen=True, eq=False)
-class Coil:
+@dataclass(frozen=True, eq=False, repr=False)
+class Coil(Carded):
     """A TMS coil: field sources per ampere, and what is needed to place and to draw it.
 
     Parameters
@@ -195,14 +212,14 @@ class Coil:
 
     name: str
     sources: tuple[Source, ...]
-    windings: tuple[FloatArray, ...] = field(default=(), repr=False)
+    windings: tuple[FloatArray, ...] = ()
     casing_mm: float = 0.0
-    casing_points_mm: FloatArray | None = field(default=None, repr=False)
+    casing_points_mm: FloatArray | None = None
     citation: str = ""
-    assumptions: tuple[str, ...] = field(default=(), repr=False)
+    assumptions: tuple[str, ...] = ()
     max_didt: float | None = None
     aliases: tuple[str, ...] = ()
-    casing: Casing | None = field(default=None, repr=False)
+    casing: Casing | None = None
 
     def __post_init__(self) -> None:
         sources = tuple(self.sources)
@@ -279,5 +296,26 @@ class Coil:
         spanned = np.concatenate([source.extent_mm for source in self.sources])
         return "sources" if np.array_equal(spanned, np.asarray(self.casing_points_mm)) else "points"
 
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many sources there are of each kind."""
+        counts: dict[str, int] = {}
+        for source in self.sources:
+            kind = type(source).__name__
+            counts[kind] = counts.get(kind, 0) + len(source)
+        return counts
+
     def __len__(self) -> int:
         return sum(len(source) for source in self.sources)
+
+    def _card(self) -> Card:
+        spans = np.concatenate([*self.windings, *(source.extent_mm for source in self.sources)])
+        drive = "unknown" if self.max_didt is None else rate(self.max_didt)
+        rows = (
+            ("sources", ", ".join(f"{count:,} {kind}" for kind, count in self.counts.items())),
+            ("extent", extent(spans)),
+            ("max dI/dt", drive),
+            ("casing", f"{self.casing_mm:g} mm between wire and head, from {self.shape_from}"),
+            ("source", self.citation),
+        )
+        return Card(f"Coil {self.name}", rows)

@@ -12,6 +12,7 @@ from typing import Final
 from efield.coils.catalog import canonical_name
 from efield.coils.model import Coil
 from efield.ground import checks
+from efield.ground.card import Card, Carded, listed
 from efield.ground.errors import InputError
 from efield.ground.units import AMPERE_PER_MICROSECOND
 
@@ -40,8 +41,8 @@ class Waveform:
     verified: bool = False
 
 
-@dataclass(frozen=True)
-class Stimulator:
+@dataclass(frozen=True, repr=False)
+class Stimulator(Carded):
     """A stimulator and what is known of its output.
 
     Parameters
@@ -61,7 +62,7 @@ class Stimulator:
 
     name: str
     waveforms: tuple[Waveform, ...] = ()
-    max_didt: Mapping[str, float] = field(default_factory=dict, repr=False)
+    max_didt: Mapping[str, float] = field(default_factory=dict)
     energy_joule_per_percent2: float | None = None
     continuous_watt: float | None = None
     note: str = ""
@@ -83,6 +84,16 @@ class Stimulator:
         if energy is None or self.continuous_watt is None:
             return None
         return self.continuous_watt / energy
+
+    def _card(self) -> Card:
+        pulses = (f"{w.name} {w.duration_us:g} us" for w in self.waveforms)
+        rows = (
+            ("pulse", listed(pulses) or "unknown"),
+            ("max dI/dt", listed((f"{c} {v / AMPERE_PER_MICROSECOND:.1f}" for c, v in self.max_didt.items()), 3)),
+            ("unit", "A/us at 100 % of the output" if self.max_didt else ""),
+            ("source", self.note),
+        )
+        return Card(f"Stimulator {self.name}", rows)
 
 
 def _per_microsecond(table: dict[str, float]) -> dict[str, float]:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from efield.coils.gmd import filament_gmd_mm
 from efield.coils.model import Dipoles, Segments
 from efield.ground import checks
+from efield.ground.card import Card, Carded, counted
 from efield.ground.errors import InputError
 
 FloatArray = NDArray[np.float64]
@@ -24,8 +25,8 @@ SIDE_MM = 8.0
 DIPOLE_SPACING_MM = 5.0
 
 
-@dataclass(frozen=True, eq=False)
-class Winding:
+@dataclass(frozen=True, eq=False, repr=False)
+class Winding(Carded):
     """A pack of concentric turns of rectangular wire.
 
     Parameters
@@ -188,6 +189,14 @@ class Winding:
     def _place(self, local_mm: FloatArray, height_mm: float) -> FloatArray:
         """Points of the winding's own frame, lifted along the normal, in the coil frame."""
         return np.asarray((local_mm + np.array([0.0, 0.0, height_mm])) @ self._frame.T + self.center_mm)
+
+    def _card(self) -> Card:
+        rows = (
+            ("turns", f"{self.turns} in {counted(self.layers, 'layer')}"),
+            ("diameters", f"{self.inner_diameter_mm:g} to {self.outer_diameter_mm:g} mm"),
+            ("wire", f"{self.wire_width_mm:g} x {self.wire_height_mm:g} mm"),
+        )
+        return Card("Winding", rows)
 
 
 def _gauss(width_mm: float, refinement: int) -> list[tuple[float, float]]:

@@ -12,14 +12,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from efield.ground import checks
+from efield.ground.card import Card, Carded, place
 from efield.ground.errors import InputError
 
 #: Files print poses with 4-6 digits; beyond this an axis is sheared or scaled, not rounded.
 _ORTHONORMALITY_TOLERANCE = 1e-3
 
 
-@dataclass(frozen=True, eq=False)
-class Pose:
+@dataclass(frozen=True, eq=False, repr=False)
+class Pose(Carded):
     """A right-handed rigid 4x4 transform from coil to head coordinates.
 
     Parameters
@@ -106,6 +107,14 @@ class Pose:
         matrix = self.matrix.copy()
         matrix[:3, 3] += self.rotation @ checks.vector("offset_mm", offset_mm)
         return Pose(matrix)
+
+    def _card(self) -> Card:
+        rows = (
+            ("center", place(self.center_mm)),
+            ("y", f"{place(self.y, '')}, away from the handle"),
+            ("z", f"{place(self.z, '')}, into the head"),
+        )
+        return Card("Pose, coil to head", rows)
 
 
 def _nearest_rotation(axes: NDArray[np.float64]) -> NDArray[np.float64]:

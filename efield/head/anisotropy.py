@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from efield.ground import checks
+from efield.ground.card import Card, Carded, listed
 from efield.ground.errors import InputError
 from efield.head.mesh import HeadMesh
 from efield.head.tensor_field import ENTRIES, TensorField
@@ -106,8 +107,8 @@ class TensorReport:
         return text
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
-class Anisotropy:
+@dataclass(frozen=True, eq=False, kw_only=True, repr=False)
+class Anisotropy(Carded):
     """Which tissues have tensors, and how diffusion becomes conductivity.
 
     Parameters
@@ -235,6 +236,16 @@ class Anisotropy:
         if (state == "outside").all():
             return f"the tensors must overlap the tissues they are for; instead {boxes}: register the images first"
         return f"the tensors must not be empty where the tissues are; instead none of these tetrahedra has one; {boxes}"
+
+    def _card(self) -> Card:
+        rows = (
+            ("tissues", listed(tissue_name(tag) for tag in self.tags)),
+            ("mapping", self.mapping),
+            ("factor", "" if self.factor is None else f"{self.factor:g} S s/mm^3"),
+            ("largest ratio", f"{self.max_ratio:g} of eigenvalues"),
+            ("tensors", " x ".join(map(str, self.field.values.shape[:3])) + " voxels, mm^2/s"),
+        )
+        return Card("Anisotropy", rows)
 
 
 def _box(corners: NDArray[np.float64]) -> str:

@@ -7,19 +7,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from efield.ground import checks
+from efield.ground.card import Card, Carded, listed
 from efield.ground.errors import InputError
 from efield.head.anisotropy import Anisotropy, TensorReport
 from efield.head.mesh import HeadMesh
 from efield.head.tensor_field import TensorField
-from efield.head.tissue import TISSUES, tissue_tag
+from efield.head.tissue import TISSUES, tissue_name, tissue_tag
 
 
 def _default_values() -> dict[int, float]:
     return {tag: tissue.conductivity for tag, tissue in TISSUES.items()}
 
 
-@dataclass(frozen=True)
-class Conductivity:
+@dataclass(frozen=True, repr=False)
+class Conductivity(Carded):
     """Conductivity per tissue tag, isotropic unless tensors are given.
 
     Parameters
@@ -109,3 +110,11 @@ class Conductivity:
         for tag in head.tags:
             table[tag] = self.values[tag]
         return np.asarray(table[head.tissue])
+
+    def _card(self) -> Card:
+        values = [f"{tissue_name(tag)} {value:g}" for tag, value in self.values.items()]
+        tensors = ""
+        if self.anisotropy is not None:
+            tissues = listed(tissue_name(tag) for tag in self.anisotropy.tags)
+            tensors = f"{tissues}; {self.anisotropy.mapping}, ratio up to {self.anisotropy.max_ratio:g}"
+        return Card("Conductivity", (("S/m", listed(values)), ("tensors", tensors)))

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from efield.ground import checks
+from efield.ground.card import Card, Carded, place
 from efield.ground.errors import InputError
 from efield.head.arcs import half_arcs, nearest_on_surface, whole_arc
 from efield.head.cap import Cap
@@ -67,8 +68,8 @@ _VERTEX_TOLERANCE_MM: Final = 0.05  # moves each half of an arc by as much, so t
 _MOST_VERTEX_STEPS: Final = 50
 
 
-@dataclass(frozen=True, eq=False)
-class Fiducials:
+@dataclass(frozen=True, eq=False, repr=False)
+class Fiducials(Carded):
     """Four points by which a head is measured, in head coordinates (mm, RAS).
 
     Parameters
@@ -132,6 +133,10 @@ class Fiducials:
             _on_scalp(surface, "left_mm", self.left_mm),
             _on_scalp(surface, "right_mm", self.right_mm),
         )
+
+    def _card(self) -> Card:
+        points = {"Nz": self.nasion_mm, "Iz": self.inion_mm, "LPA": self.left_mm, "RPA": self.right_mm}
+        return Card("Fiducials", [(name, place(point)) for name, point in points.items()])
 
 
 def checked_on_scalp(head: HeadMesh, name: str, point_mm: NDArray[np.float64]) -> NDArray[np.float64]:

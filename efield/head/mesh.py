@@ -10,9 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from efield.ground import checks
+from efield.ground.card import Card, Carded, counted, extent, listed
 from efield.ground.errors import InputError
 from efield.head.cap import Cap
 from efield.head.mni import MniMap, as_map
+from efield.head.tissue import tissue_name
 from efield.kernels.geometry import volumes
 
 T = TypeVar("T")
@@ -21,8 +23,8 @@ T = TypeVar("T")
 _SMALLEST_HEAD_MM = 20.0
 
 
-@dataclass(frozen=True, eq=False)
-class HeadMesh:
+@dataclass(frozen=True, eq=False, repr=False)
+class HeadMesh(Carded):
     """A conforming tetrahedral mesh of a head; all arrays are read-only.
 
     Parameters
@@ -98,6 +100,17 @@ class HeadMesh:
     def tissue_volume_mm3(self, tag: int) -> float:
         """Volume of one tissue, mm^3."""
         return float(self.volumes[self.tissue == tag].sum())
+
+    def _card(self) -> Card:
+        tags = np.flatnonzero(np.bincount(self.tissue))
+        rows = (
+            ("size", f"{counted(len(self.points), 'node')}, {counted(len(self.tets), 'tetrahedron', 'tetrahedra')}"),
+            ("extent", f"{extent(self.points)}, RAS"),
+            ("tissues", listed(tissue_name(int(tag)) for tag in tags)),
+            ("MNI152", "no map" if self.mni is None else self.mni.description),
+            ("electrodes", listed(cap.origin for cap in self.caps)),
+        )
+        return Card("HeadMesh", rows)
 
 
 def _as_tets(value: object, n_points: int) -> NDArray[np.int32]:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from efield.ground import checks
+from efield.ground.card import Card, Carded
 from efield.ground.errors import InputError, OutsideHeadError
 
 #: From one adult head to another, volume changes by far less than this factor; beyond it the units are wrong.
@@ -25,8 +26,8 @@ _TOLERANCE_MM: Final = 1e-3
 _ON_EDGE: Final = 1e-6  # voxels
 
 
-@dataclass(frozen=True, eq=False)
-class AffineMap:
+@dataclass(frozen=True, eq=False, repr=False)
+class AffineMap(Carded):
     """A 4x4 affine from MNI152 coordinates to those of a head.
 
     Parameters
@@ -68,9 +69,12 @@ class AffineMap:
         """(n, 3) MNI coordinates of (n, 3) head coordinates, mm."""
         return _moved(np.asarray(np.linalg.inv(self.matrix)), checks.vectors("points_mm", points_mm))
 
+    def _card(self) -> Card:
+        return Card("AffineMap, MNI152 to head", (("source", self.description),))
 
-@dataclass(frozen=True, eq=False)
-class WarpMap:
+
+@dataclass(frozen=True, eq=False, repr=False)
+class WarpMap(Carded):
     """A nonlinear map: for every voxel of a grid in MNI152 space, the head coordinates it corresponds to.
 
     Parameters
@@ -216,9 +220,12 @@ class WarpMap:
                 slope[:, :, axis] += np.where(others[:, None] != 0, at_corner * others[:, None], 0.0)
         return values, slope
 
+    def _card(self) -> Card:
+        return Card("WarpMap, MNI152 to head", (("source", self.description),))
 
-@dataclass(frozen=True, eq=False)
-class ReversedMap:
+
+@dataclass(frozen=True, eq=False, repr=False)
+class ReversedMap(Carded):
     """A map taken the other way: for a warp that is stored on the head's grid and holds MNI coordinates.
 
     Parameters
@@ -246,6 +253,9 @@ class ReversedMap:
     def from_head(self, points_mm: ArrayLike) -> NDArray[np.float64]:
         """(n, 3) MNI coordinates of (n, 3) head coordinates, mm; raises as `WarpMap.to_head` does."""
         return self.stored.to_head(points_mm)
+
+    def _card(self) -> Card:
+        return Card("ReversedMap, MNI152 to head", (("source", self.description),))
 
 
 #: Any of the maps.

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from efield.ground.card import Card, Carded, counted, extent
 from efield.ground.checks import read_only
 from efield.ground.errors import InputError
 from efield.head.mesh import HeadMesh, once_per_head
@@ -19,8 +20,8 @@ from efield.kernels.geometry.faces import unshared_faces
 _OUTWARD_FACES = np.array([[0, 2, 1], [0, 1, 3], [1, 2, 3], [0, 3, 2]])
 
 
-@dataclass(frozen=True, eq=False)
-class TriangleSurface:
+@dataclass(frozen=True, eq=False, repr=False)
+class TriangleSurface(Carded):
     """A triangle surface whose normals point out of the tissue it bounds.
 
     Parameters
@@ -64,8 +65,13 @@ class TriangleSurface:
         length = np.linalg.norm(total, axis=1, keepdims=True)
         return total / np.where(length > 0, length, 1.0)
 
+    def _card(self) -> Card:
+        points, triangles = len(self.points_mm), len(self.triangles)
+        size = f"{counted(points, 'vertex', 'vertices')}, {counted(triangles, 'triangle')}"
+        return Card(type(self).__name__, (("size", size), ("extent", extent(self.points_mm))))
 
-@dataclass(frozen=True, eq=False)
+
+@dataclass(frozen=True, eq=False, repr=False)
 class Surface(TriangleSurface):
     """A triangle surface made of faces of a head mesh.
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from efield.ground import checks
+from efield.ground.card import Card, Carded
 from efield.ground.errors import InputError
 from efield.kernels.elements.tensors import sample_valid
 
@@ -28,8 +29,8 @@ _ASYMMETRY: Final = 1e-6
 _OTHER_UNITS: Final = (("um^2/ms", 1e3, "1e-3"), ("m^2/s", 1e-6, "1e6"), ("um^2/s", 1e6, "1e-6"))
 
 
-@dataclass(frozen=True, eq=False)
-class TensorField:
+@dataclass(frozen=True, eq=False, repr=False)
+class TensorField(Carded):
     """Diffusion tensors on a voxel grid, in the axes of the head.
 
     Parameters
@@ -84,6 +85,13 @@ class TensorField:
         indices = checks.vectors("points_mm", points_mm) @ inverse[:3, :3].T + inverse[:3, 3]
         values, weight = sample_valid(self.values, indices)
         return values, weight
+
+    def _card(self) -> Card:
+        rows = (
+            ("size", " x ".join(map(str, self.values.shape[:3])) + " voxels"),
+            ("unit", "mm^2/s, along the axes of the head"),
+        )
+        return Card("TensorField, of diffusion", rows)
 
 
 def _six_components(values: NDArray[Any]) -> NDArray[Any]:

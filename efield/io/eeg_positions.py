@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from efield.ground import checks
+from efield.ground.card import Card, Carded
 from efield.ground.errors import InputError
 from efield.io.atomic import replacing
 from efield.io.bounded.cursor import Cursor
@@ -32,8 +33,8 @@ _FARTHEST_MM: Final = 1000.0
 _LIKE_METERS: Final = 1.0
 
 
-@dataclass(frozen=True)
-class CapFile:
+@dataclass(frozen=True, repr=False)
+class CapFile(Carded):
     """A cap that is read when it is asked for; a `Cap` of a head.
 
     Parameters
@@ -60,6 +61,9 @@ class CapFile:
         """The file, in its folder, as a person knows it."""
         folders = [part for part in self.path.absolute().parts if part.startswith("m2m_")]
         return f"cap {self.path.name}" + (f" of {folders[-1]}" if folders else "")
+
+    def _card(self) -> Card:
+        return Card("CapFile", (("file", self.origin),))
 
 
 def read_eeg_positions(path: str | os.PathLike[str]) -> dict[str, NDArray[np.float64]]:

@@ -19,6 +19,7 @@ from efield.coils.model import Coil, SampledField
 from efield.coils.primary import dadt
 from efield.fem.adjoint import adjoint_weights
 from efield.ground import checks
+from efield.ground.card import Card, Carded, counted, place
 from efield.ground.errors import InputError
 from efield.ground.pose import Pose
 from efield.ground.progress import Progress, told
@@ -96,8 +97,8 @@ def reciprocal(sim: Simulator, target: Target, *, axes: bool | None = None, prog
     return Reciprocal(sim.head, target, directions, np.ascontiguousarray(np.moveaxis(currents, 2, 0)), made_with)
 
 
-@dataclass(frozen=True, eq=False)
-class Reciprocal:
+@dataclass(frozen=True, eq=False, repr=False)
+class Reciprocal(Carded):
     """What any primary field does at one target; made by `reciprocal`.
 
     Parameters
@@ -218,6 +219,16 @@ class Reciprocal:
     def _exterior(self) -> ExteriorField:
         """The potential of the currents, made at the first fast use."""
         return ExteriorField.of(self.head, self.currents)
+
+    def _card(self) -> Card:
+        along = "along the target's direction" if len(self.directions) == 1 else "along three axes"
+        rows = (
+            ("target", f"{self.target.name} at {place(self.target.center_mm)}"),
+            ("gives", f"the mean of E {along}, V/m"),
+            ("head", counted(len(self.head.points), "node")),
+            ("solved to", str(self.made_with.get("solver_tol", ""))),
+        )
+        return Card("Reciprocal", rows)
 
 
 def _is_small(coil: Coil) -> bool:

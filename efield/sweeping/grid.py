@@ -11,6 +11,7 @@ from scipy.spatial.transform import Rotation
 
 from efield.coils.model import Coil
 from efield.ground import checks
+from efield.ground.card import Card, Carded, counted, extent, listed
 from efield.ground.errors import InputError
 from efield.ground.pose import Pose
 from efield.head.mesh import HeadMesh
@@ -41,8 +42,8 @@ COORDINATES: Final[dict[str, tuple[str, str]]] = {
 }
 
 
-@dataclass(frozen=True, eq=False)
-class Placements:
+@dataclass(frozen=True, eq=False, repr=False)
+class Placements(Carded):
     """Poses of a coil, and what is known about each.
 
     Parameters
@@ -115,9 +116,18 @@ class Placements:
         """The poses as objects."""
         return [Pose(matrix) for matrix in self.matrices]
 
+    def _card(self) -> Card:
+        centers = self.matrices[:, :3, 3]
+        rows = (
+            ("size", counted(len(self), "placement")),
+            ("extent", extent(centers)),
+            ("known of each", listed(self.coordinates)),
+        )
+        return Card("Placements", rows)
 
-@dataclass(frozen=True)
-class PlacementGrid:
+
+@dataclass(frozen=True, repr=False)
+class PlacementGrid(Carded):
     """Placements over a target, said without a head: positions x angles x tilts x distances.
 
     Parameters
@@ -260,6 +270,17 @@ class PlacementGrid:
             "tilt_y_deg": tilts[of_tilt, 1],
             "distance_mm": np.array(self.distances_mm)[of_distance],
         }
+
+    def _card(self) -> Card:
+        positions, angles, tilts, distances = self.shape
+        rows = (
+            ("size", counted(self.count, "placement")),
+            ("positions", f"{positions} within {self.radius_mm:g} mm, {self.spacing_mm:g} mm apart, {self.pattern}"),
+            ("angles", f"{angles}: {listed((f'{a:g}' for a in self.angles_deg), 6)} degrees"),
+            ("tilts", f"{tilts}: {listed((f'{x:g}/{y:g}' for x, y in self.tilts_deg), 4)} degrees"),
+            ("distances", f"{distances}: {listed((f'{d:g}' for d in self.distances_mm), 6)} mm"),
+        )
+        return Card("PlacementGrid", rows)
 
 
 def _plane(head: HeadMesh, over: Target | str | ArrayLike) -> FloatArray:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from efield.coils.model import Coil
 from efield.coils.primary import b_field
 from efield.ground import checks
+from efield.ground.card import Card, Carded, counted
 from efield.ground.errors import InputError
 from efield.ground.pose import Pose
 from efield.ground.units import AMPERE_PER_MICROSECOND, mm_to_m
@@ -80,8 +81,8 @@ def depth_spread(
     return _half_values(_stream_function(coil, pose, cortex), cortex)
 
 
-@dataclass(frozen=True, eq=False)
-class CorticalField:
+@dataclass(frozen=True, eq=False, repr=False)
+class CorticalField(Carded):
     """|E| in V/m at 1 A/us on the upper half of the cortical surface of a spherical head.
 
     Parameters
@@ -96,6 +97,10 @@ class CorticalField:
     points_mm: FloatArray
     magnitude: FloatArray
     pose: Pose
+
+    def _card(self) -> Card:
+        rows = (("size", counted(self.magnitude.size, "place")), ("unit", "|E| in V/m at 1 A/us"))
+        return Card("CorticalField, of a spherical head", rows)
 
 
 def cortical_field(

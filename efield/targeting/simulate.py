@@ -13,11 +13,13 @@ from efield.coils.model import Coil, SampledField
 from efield.coils.primary import dadt
 from efield.fem.problem import FemProblem
 from efield.ground import checks
+from efield.ground.card import Card, Carded, counted, listed
 from efield.ground.errors import InputError
 from efield.ground.pose import Pose
 from efield.ground.progress import Progress, told
 from efield.head.conductivity import Conductivity
 from efield.head.mesh import HeadMesh
+from efield.head.tissue import tissue_name
 from efield.targeting.field import EField
 
 #: Right-hand sides that are solved together by `Simulator.solve_many`: one pass over the matrix serves them all.
@@ -27,7 +29,7 @@ _BLOCK = 8
 _WORTH_STORING = 4
 
 
-class Simulator:
+class Simulator(Carded):
     """A head made ready: conductivities looked up, equations assembled and the solver prepared, once.
 
     Parameters
@@ -162,6 +164,18 @@ class Simulator:
                 recover=partial(self.problem.recovered_field, phi, primary_k),
                 others=tuple(others),
             )
+
+    def _card(self) -> Card:
+        values = self.conductivity.values
+        sigma = (f"{tissue_name(tag)} {values[tag]:g}" for tag in self.head.tags)
+        tensors = "" if self.tensor_report is None else ", with tensors"
+        points, tets = len(self.head.points), len(self.head.tets)
+        rows = (
+            ("head", f"{counted(points, 'node')}, {counted(tets, 'tetrahedron', 'tetrahedra')}"),
+            ("S/m", listed(sigma) + tensors),
+            ("order", f"{self.problem.order}, solved to {self.problem.tol:g}"),
+        )
+        return Card("Simulator", rows)
 
 
 def _evaluator(coil: Coil, exact: bool) -> Callable[[Pose, ArrayLike, float], NDArray[np.float64]]:

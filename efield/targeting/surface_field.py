@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from efield.ground.card import Card, Carded, counted
 from efield.ground.errors import InputError, OutsideHeadError
 from efield.head.surface import TriangleSurface
 
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
 _SMALLEST_MM = 1.0
 
 
-@dataclass(frozen=True, eq=False)
-class SurfaceField:
+@dataclass(frozen=True, eq=False, repr=False)
+class SurfaceField(Carded):
     """The recovered field at the vertices of a surface; nan outside the head.
 
     Parameters
@@ -57,6 +58,15 @@ class SurfaceField:
     def values(self) -> dict[str, NDArray[np.float64]]:
         """What a file holds: ``E_magn``, ``E_normal`` (positive into the cortex) and ``E_tangent``, V/m each."""
         return {"E_magn": self.magnitude, "E_normal": self.normal, "E_tangent": self.tangential}
+
+    def _card(self) -> Card:
+        points, triangles = len(self.surface.points_mm), len(self.surface.triangles)
+        rows = (
+            ("surface", f"{counted(points, 'vertex', 'vertices')}, {counted(triangles, 'triangle')}"),
+            ("outside", f"{counted(self.outside, 'vertex', 'vertices')} outside the head, nan there"),
+            ("unit", "V/m; the normal component is positive into the cortex"),
+        )
+        return Card("SurfaceField", rows)
 
 
 def field_on_surface(field: "EField", surface: TriangleSurface) -> SurfaceField:

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from efield.ground import checks
+from efield.ground.card import Card, Carded, listed, place
 from efield.ground.errors import InputError, OutsideHeadError
 from efield.head.landmarks import POSITIONS, checked_on_scalp, fiducials_in, find_electrode, ten_ten
 from efield.head.mesh import HeadMesh
@@ -61,8 +62,8 @@ _CAP_NAME: Final = re.compile(r"[A-Za-z]{1,4}(\d{1,2}|z)h?", re.IGNORECASE)
 _HAND_FROM_VERTEX_MM: Final = (52.0, 4.8)
 
 
-@dataclass(frozen=True, eq=False)
-class Target:
+@dataclass(frozen=True, eq=False, repr=False)
+class Target(Carded):
     """A place in the head that the field is asked for.
 
     Parameters
@@ -126,6 +127,15 @@ class Target:
                 f"the head spans {_triple(low)} to {_triple(high)} mm; move the target or enlarge its radius"
             )
         return found
+
+    def _card(self) -> Card:
+        rows = (
+            ("center", place(self.center_mm)),
+            ("tissue", f"{listed(tissue_name(tag) for tag in self.tags)} within {self.radius_mm:g} mm"),
+            ("direction", "none" if self.direction is None else f"{place(self.direction, '')}, of the induced current"),
+            ("source", self.note),
+        )
+        return Card(f"Target {self.name}", rows)
 
 
 def _triple(values: NDArray[np.float64]) -> str:
