@@ -14,6 +14,7 @@ from efield.coils.drive import Drive
 from efield.coils.model import Coil
 from efield.fem.recovery import RecoveredField
 from efield.ground import checks
+from efield.ground.card import Card, Carded, counted, listed, place, rate
 from efield.ground.errors import InputError
 from efield.ground.pose import Pose
 from efield.head.mesh import HeadMesh
@@ -27,8 +28,8 @@ if TYPE_CHECKING:
     from efield.targeting.targets import Target
 
 
-@dataclass(frozen=True, eq=False)
-class EField:
+@dataclass(frozen=True, eq=False, repr=False)
+class EField(Carded):
     """The electric field that one coil placement, or several driven together, induce in one head.
 
     Parameters
@@ -248,3 +249,16 @@ class EField:
         from efield.viz.scene import field_scene
 
         return field_scene(self, target=target, coil=coil, pose=self.pose if coil is not None else None)
+
+    def _card(self) -> Card:
+        points, tets = len(self.head.points), len(self.head.tets)
+        others = listed(f"{drive.coil.name}, {rate(drive.didt)}" for drive in self.others)
+        rows = (
+            ("head", f"{counted(points, 'node')}, {counted(tets, 'tetrahedron', 'tetrahedra')}"),
+            ("coil", self.coil.name),
+            ("dI/dt", rate(self.didt)),
+            ("center", place(self.pose.center_mm)),
+            ("driven too", others),
+            ("unit", "V/m"),
+        )
+        return Card("EField", rows)
