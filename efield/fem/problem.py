@@ -16,14 +16,15 @@ from efield.fem.recovery import Patches, RecoveredField
 from efield.fem.solvers import SOLVERS, make_solver
 from efield.fem.system import Solution, Solver
 from efield.ground import checks
+from efield.ground.card import Card, Carded
 from efield.ground.errors import InputError
 from efield.ground.units import m_to_mm, mm_to_m
 from efield.head.mesh import HeadMesh
 from efield.kernels.elements.tensors import first_not_positive
 
 
-@dataclass(frozen=True, eq=False)
-class PotentialSolution:
+@dataclass(frozen=True, eq=False, repr=False)
+class PotentialSolution(Carded):
     """The potential that a primary field sets up in the head.
 
     Parameters
@@ -39,6 +40,10 @@ class PotentialSolution:
     phi: NDArray[np.float64]
     iterations: int
     residual: float
+
+    def _card(self) -> Card:
+        shape = " x ".join(map(str, self.phi.shape))
+        return Card("PotentialSolution", (("size", f"{shape}, V"), ("iterations", str(self.iterations))))
 
 
 class FemProblem:

@@ -21,6 +21,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from efield.fem.assembly import LinearElements
 from efield.ground import checks
+from efield.ground.card import Card, Carded, counted
 from efield.ground.errors import InputError
 from efield.ground.units import mm_to_m
 from efield.head.locate import Locator
@@ -128,7 +129,7 @@ class Patches:
         return RecoveredField(self, lambda pairs: (field[pairs], gradient[pairs]), checks.read_only(centers))
 
 
-class RecoveredField:
+class RecoveredField(Carded):
     """The electric field as a smooth function within each tissue, free to jump between tissues.
 
     It is recovered where it is asked for, and kept: a target costs milliseconds, the whole head seconds.
@@ -265,3 +266,8 @@ class RecoveredField:
                 f"tag must be a tissue of this head ({', '.join(map(str, self.patches.head.tags))}); "
                 f"instead received {tag!r}"
             )
+
+    def _card(self) -> Card:
+        known, pairs = int(self._known.sum()), counted(len(self._known), "pair")
+        rows = (("size", f"{pairs} of node and tissue, {known} of them known so far"),)
+        return Card("RecoveredField", (*rows, ("unit", "V/m, smooth within each tissue")))
