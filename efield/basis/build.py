@@ -17,6 +17,7 @@ from efield.basis.probe_points import emphasis
 from efield.basis.scalp_patch import ScalpRegion
 from efield.basis.snapshots import BLOCK, UNIT_DIDT, Snapshots
 from efield.coils.model import Coil
+from efield.ground.card import Card, Carded
 from efield.ground.pose import Pose
 from efield.ground.progress import Tell
 from efield.kernels.reduced.modes import times
@@ -53,8 +54,8 @@ _COMBINATIONS: Final = 64
 TRAIN, CHECK, HELD_OUT, FRESH = range(4)
 
 
-@dataclass(frozen=True, eq=False)
-class AnyCoil:
+@dataclass(frozen=True, eq=False, repr=False)
+class AnyCoil(Carded):
     """When a coil is one that a basis made from loops serves.
 
     Parameters
@@ -88,6 +89,13 @@ class AnyCoil:
         # The kernel is compiled for arrays without gaps; a column of a matrix has some.
         left = times(self.left_over, np.ascontiguousarray(sampled))
         return float(np.sqrt(np.sum(left**2) / whole)) if whole else 0.0
+
+    def _card(self) -> Card:
+        rows = (
+            ("clearance", f"{self.clearance_mm:g} mm from wire to scalp"),
+            ("left over", f"up to {self.limit:.1e} of dA/dt"),
+        )
+        return Card("AnyCoil", rows)
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from efield.basis.outputs import Places
+from efield.ground.card import Card, Carded, counted, listed
 from efield.targeting.placement_measures import FOCALITY, Measures, focality
 
 
@@ -25,8 +26,8 @@ class Spread:
         return cls(float(np.median(errors)), float(np.percentile(errors, 95)), float(errors.max()))
 
 
-@dataclass(frozen=True)
-class Certificate:
+@dataclass(frozen=True, repr=False)
+class Certificate(Carded):
     """Errors of a reduced basis against full solves at held-out placements.
 
     Parameters
@@ -80,6 +81,21 @@ class Certificate:
             for group in ("measures", "coils")
         }
         return cls(**{**values, **own, **lists})
+
+    @property
+    def words(self) -> str:
+        """The largest error, and whether it is what was asked for."""
+        return f"{self.field.max:.2%} of E, tol {self.tol:g}: {'met' if self.met else 'NOT met'}"
+
+    def _card(self) -> Card:
+        rows = (
+            ("largest error", self.words),
+            ("median error", f"{self.field.median:.2%} of E"),
+            ("held out", counted(self.held_out, "placement")),
+            ("made from", counted(self.solves, "solve")),
+            ("coils", listed(self.coils)),
+        )
+        return Card("Certificate", rows)
 
 
 def certify(

@@ -10,6 +10,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from efield.ground.card import Card, Carded, counted
 from efield.kernels.reduced import modes as kernels
 
 FloatArray = NDArray[np.float64]
@@ -33,8 +34,8 @@ WIDTH: Final = kernels.WIDTH
 _MANY_BYTES: Final = 8 << 20
 
 
-@dataclass(frozen=True, eq=False)
-class LinearModel:
+@dataclass(frozen=True, eq=False, repr=False)
+class LinearModel(Carded):
     """E = scale * modes @ (to_modes @ samples).
 
     Parameters
@@ -77,6 +78,11 @@ class LinearModel:
     def fields(self, samples: FloatArray) -> NDArray[np.float32]:
         """E (p, k, 3) for samples (s * 3, p) of many placements."""
         return np.stack([self(column).reshape(-1, 3) for column in np.ascontiguousarray(samples.T)])
+
+    def _card(self) -> Card:
+        rows, modes = self.modes.shape
+        size = f"{counted(modes, 'mode')} of {rows // 3:,} places, {self.modes.nbytes / 1e6:.1f} MB"
+        return Card("LinearModel", (("size", size), ("from", f"{self.to_modes.shape[1] // 3:,} samples of dA/dt, V/m")))
 
 
 class Gram:

@@ -10,6 +10,7 @@ from efield.fem.assembly import LinearElements
 from efield.fem.problem import FemProblem
 from efield.fem.recovery import Patches
 from efield.ground import checks
+from efield.ground.card import Card, Carded
 from efield.ground.errors import InputError
 from efield.head.locate import Locator
 from efield.head.mesh import HeadMesh
@@ -29,8 +30,8 @@ FIELDS: Final = ("element", "recovered")
 _TAGS: Final = 65536
 
 
-@dataclass(frozen=True, eq=False)
-class Places:
+@dataclass(frozen=True, eq=False, repr=False)
+class Places(Carded):
     """Places in the brain, in ascending order of their numbers.
 
     Parameters
@@ -128,6 +129,15 @@ class Places:
             return Measures.at(head, target), rows
         faces = (np.arange(len(rows)), self.normals[rows], self.weights[rows])
         return Measures(self.weights[rows], target.direction, faces), rows
+
+    @property
+    def words(self) -> str:
+        """How many they are, and of what, in words."""
+        what = "vertices of the middle of the cortex" if self.at == "surface" else "tetrahedra of gray and white matter"
+        return f"{len(self.numbers):,} {what}"
+
+    def _card(self) -> Card:
+        return Card("Places", (("size", self.words), ("field", f"{self.field}, V/m")))
 
 
 def _tets(head: HeadMesh, target: Target, reach: float, field: str) -> Places:

@@ -31,6 +31,7 @@ from efield.coils.drive import given_coil, given_pose
 from efield.coils.model import Coil
 from efield.coils.primary import dadt
 from efield.ground import checks
+from efield.ground.card import Card, Carded
 from efield.ground.errors import InputError
 from efield.ground.pose import Pose
 from efield.ground.progress import Progress, told
@@ -44,8 +45,8 @@ from efield.targeting.targets import Target
 FloatArray = NDArray[np.float64]
 
 
-@dataclass(frozen=True, eq=False)
-class ReducedBasis:
+@dataclass(frozen=True, eq=False, repr=False)
+class ReducedBasis(Carded):
     """Modes of the field in one region of the brain for placements over one region of scalp; made by `build`.
 
     Parameters
@@ -389,6 +390,16 @@ class ReducedBasis:
         given.simulator(sim)
         one = None if coil is None else given.coil_or_any(coil)
         return cls(sim, one, **vars(load(path, made_with(sim, one))))
+
+    def _card(self) -> Card:
+        rows = (
+            ("coil", "any" if self.coil is None else self.coil.name),
+            ("target", self.target.name),
+            ("field", f"{self.places.field}, V/m, in {self.places.words}"),
+            ("placements", self.region.words),
+            ("largest error", self.certificate.words),
+        )
+        return Card("ReducedBasis", rows)
 
 
 def _outside_error(by: str) -> InputError:

@@ -7,12 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from efield.basis.outputs import Places
+from efield.ground.card import Card, Carded, place, rate
 from efield.ground.errors import InputError
 from efield.ground.pose import Pose
 
 
-@dataclass(frozen=True, eq=False)
-class RegionField:
+@dataclass(frozen=True, eq=False, repr=False)
+class RegionField(Carded):
     """The field of one placement at the places of a basis.
 
     Parameters
@@ -51,6 +52,15 @@ class RegionField:
     def tangential(self) -> NDArray[np.floating]:
         """(k,) size of the component of E in the surface, V/m; on a surface only."""
         return np.asarray(np.linalg.norm(self.e + self.normal[:, None] * self.places.normals, axis=1))
+
+    def _card(self) -> Card:
+        rows = (
+            ("size", self.places.words),
+            ("field", f"{self.places.field}, V/m"),
+            ("dI/dt", rate(self.didt)),
+            ("center", place(self.pose.center_mm)),
+        )
+        return Card("RegionField", rows)
 
 
 def tets_of(places: Places) -> NDArray[np.intp]:

@@ -10,6 +10,8 @@ from scipy.stats import qmc
 
 from efield.coils.model import Coil
 from efield.ground import checks
+from efield.ground.card import Card, Carded
+from efield.ground.card import place as in_words
 from efield.ground.errors import InputError
 from efield.ground.pose import Pose
 from efield.head.mesh import HeadMesh
@@ -53,8 +55,8 @@ class Station:
     distance_mm: float
 
 
-@dataclass(frozen=True, eq=False)
-class ScalpRegion:
+@dataclass(frozen=True, eq=False, repr=False)
+class ScalpRegion(Carded):
     """A smooth patch of scalp and the ranges of placements over it.
 
     Parameters
@@ -188,3 +190,14 @@ class ScalpRegion:
             (at.distance_mm - high, f"mm farther from the scalp than {high:.4g}"),
         ]
         return ", ".join(f"{excess:.2g} {what}" for excess, what in parts if excess > _SLACK)
+
+    @property
+    def words(self) -> str:
+        """Its ranges, in words."""
+        low, high = self.distance_mm
+        return (
+            f"{self.radius_mm:g} mm around, tilts to {self.tilt_deg:g} degrees, {low:g} to {high:.3g} mm off the scalp"
+        )
+
+    def _card(self) -> Card:
+        return Card("ScalpRegion, of placements", (("center", in_words(self.frame[:3, 3])), ("placements", self.words)))
