@@ -3,16 +3,24 @@
 Research software: not a medical device. See ``efield --help`` and the README.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from efield.ground.doors import doors
 from efield.ground.version import __version__ as __version__
 
 if TYPE_CHECKING:
+    from efield import coils as coils
+    from efield import head as head
+    from efield import io as io
+    from efield import viz as viz
     from efield.basis.reduced_basis import ReducedBasis as ReducedBasis
+    from efield.coils.catalog import list_coils as list_coils
     from efield.coils.drive import Drive as Drive
     from efield.coils.model import Coil as Coil
+    from efield.coils.stimulators import didt as didt
+    from efield.coils.stimulators import list_stimulators as list_stimulators
     from efield.ground.errors import EfieldError as EfieldError
+    from efield.ground.errors import EfieldWarning as EfieldWarning
     from efield.ground.pose import Pose as Pose
     from efield.head.conductivity import Conductivity as Conductivity
     from efield.head.mesh import HeadMesh as HeadMesh
@@ -24,6 +32,7 @@ if TYPE_CHECKING:
     from efield.sweeping.grid import PlacementGrid as PlacementGrid
     from efield.sweeping.sweep import sweep as sweep
     from efield.targeting.field import EField as EField
+    from efield.targeting.naming import list_targets as list_targets
     from efield.targeting.placement import place_coil as place_coil
     from efield.targeting.simulate import Simulator as Simulator
     from efield.targeting.targets import Target as Target
@@ -39,6 +48,7 @@ _HOMES = {
     "Drive": "efield.coils.drive",
     "EField": "efield.targeting.field",
     "EfieldError": "efield.ground.errors",
+    "EfieldWarning": "efield.ground.errors",
     "HeadMesh": "efield.head.mesh",
     "PlacementGrid": "efield.sweeping.grid",
     "Pose": "efield.ground.pose",
@@ -46,6 +56,10 @@ _HOMES = {
     "ReducedBasis": "efield.basis.reduced_basis",
     "Simulator": "efield.targeting.simulate",
     "Target": "efield.targeting.targets",
+    "didt": "efield.coils.stimulators",
+    "list_coils": "efield.coils.catalog",
+    "list_stimulators": "efield.coils.stimulators",
+    "list_targets": "efield.targeting.naming",
     "load_coil": "efield.io.load",
     "load_head": "efield.io.load",
     "m1_face": "efield.targeting.targets",
@@ -57,13 +71,11 @@ _HOMES = {
     "register_to_mni": "efield.head.registration",
 }
 
-__all__ = [*sorted(_HOMES), "__version__"]
+#: Packages whose public names are found by completion: `efield.head.mid_surface`, `efield.viz.save_picture`.
+_ROOMS = ("coils", "head", "io", "viz")
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module 'efield' has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name]), name)
+__all__ = [*sorted({*_HOMES, *_ROOMS}), "__version__"]
+__getattr__, _names = doors(__name__, _HOMES, _ROOMS)
 
 
 def __dir__() -> list[str]:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from efield.coils import stimulators
+from efield.coils.casing import Casing
 from efield.coils.catalog import load_named
 from efield.coils.compressed import compress
 from efield.coils.drive import Drive
@@ -42,7 +43,7 @@ def alone():
         coil,
         hostile_coil(),
         coil.sources[0],
-        coil.casing,
+        Casing(np.eye(3), np.array([[0, 1, 2]])),
         Drive(coil, POSE),
         Winding(56, 87, 9, 1.75, 6),
     )

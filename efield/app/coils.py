@@ -23,19 +23,19 @@ def list_coils(as_json: JsonOption = False) -> None:
     """The catalog: names, aliases, and the largest dI/dt where it is known."""
     from efield.coils import catalog, stimulators
 
-    coils = [catalog.load_named(name) for name in catalog.names()]
-    machines = stimulators.names()
+    machines = stimulators.list_stimulators()
     if as_json:
+        coils = [catalog.load_named(name) for name in catalog.names()]
         rows = [{"name": c.name, "aliases": c.aliases, "max_didt": c.max_didt} for c in coils]
-        json.dump({"coils": rows, "stimulators": machines}, sys.stdout, indent=2)
+        json.dump({"coils": rows, "stimulators": list(machines)}, sys.stdout, indent=2)
         sys.stdout.write("\n")
         return
-    table = Table(title="Coils")
-    for column in ("name", "also", "max dI/dt at 100 % (A/us)"):
+    known = catalog.list_coils()
+    table = Table(title=known.title)
+    for column in known.columns:
         table.add_column(column, justify="right" if "dI/dt" in column else "left")
-    for coil in coils:
-        drive = "unknown" if coil.max_didt is None else f"{coil.max_didt / 1e6:.1f}"
-        table.add_row(coil.name, ", ".join(coil.aliases), drive)
+    for cells in known.rows:
+        table.add_row(*cells)
     OUT.print(table)
     OUT.print("Stimulators: " + ", ".join(machines), soft_wrap=True)
 

@@ -15,6 +15,7 @@ from efield.coils.model import Coil
 from efield.coils.shapes import Assembly, circular, figure8
 from efield.coils.winding import Winding
 from efield.ground.errors import InputError
+from efield.ground.listing import Listing
 from efield.ground.units import AMPERE_PER_MICROSECOND
 
 _DENG: Final = "winding after Deng, Lisanby and Peterchev, Brain Stimul 2013;6:1-13"
@@ -132,6 +133,21 @@ _ENTRIES: Final[tuple[Entry, ...]] = (
 def names() -> tuple[str, ...]:
     """Names of the coils in the catalog."""
     return tuple(entry.name for entry in _ENTRIES)
+
+
+def list_coils() -> Listing:
+    """The coils that are known by name, as a sequence of names that shows a table.
+
+    Examples
+    --------
+    >>> "magstim-70mm-figure8" in ef.list_coils()
+    True
+    """
+    rows = []
+    for entry in _ENTRIES:
+        drive = "unknown" if entry.max_didt is None else f"{entry.max_didt / AMPERE_PER_MICROSECOND:.1f}"
+        rows.append((entry.name, ", ".join(entry.aliases), drive))
+    return Listing("Coils", ("name", "also", "max dI/dt at 100 % (A/us)"), rows)
 
 
 def canonical_name(name: str) -> str:

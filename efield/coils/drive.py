@@ -28,7 +28,7 @@ class Drive(Carded):
     Raises
     ------
     InputError
-        If `didt` is not finite, or coil and pose are not what they must be.
+        If `didt` is not finite, or looks like A/us, or coil and pose are not what they must be.
     """
 
     coil: Coil
@@ -37,7 +37,7 @@ class Drive(Carded):
 
     def __post_init__(self) -> None:
         given_coil(self.coil), given_pose(self.pose)
-        object.__setattr__(self, "didt", checks.number("didt", self.didt))
+        object.__setattr__(self, "didt", checks.rate("didt", self.didt))
 
     def dadt(self, points_mm: ArrayLike) -> NDArray[np.float64]:
         """(n, 3) rate of change of this coil's vector potential at (n, 3) points in head coordinates, V/m."""

@@ -14,6 +14,7 @@ from efield.coils.model import Coil
 from efield.ground import checks
 from efield.ground.card import Card, Carded, listed
 from efield.ground.errors import InputError
+from efield.ground.listing import Listing
 from efield.ground.units import AMPERE_PER_MICROSECOND
 
 _DRAKAKI: Final = "Drakaki et al., Brain Stimul 2022;15:697"
@@ -163,6 +164,26 @@ _STIMULATORS: Final[tuple[Stimulator, ...]] = (
 def names() -> tuple[str, ...]:
     """Names of the known stimulators."""
     return tuple(stimulator.name for stimulator in _STIMULATORS)
+
+
+def list_stimulators() -> Listing:
+    """The stimulators that are known by name, as a sequence of names that shows a table.
+
+    Examples
+    --------
+    >>> ef.list_stimulators()[0]
+    'magstim-rapid2'
+    """
+    rows = [
+        (
+            stimulator.name,
+            ", ".join(stimulator.aliases),
+            ", ".join(f"{pulse.name} {pulse.duration_us:g}" for pulse in stimulator.waveforms) or "unknown",
+            ", ".join(stimulator.max_didt) or "none",
+        )
+        for stimulator in _STIMULATORS
+    ]
+    return Listing("Stimulators", ("name", "also", "pulse (us)", "coils whose dI/dt is known"), rows)
 
 
 def load_stimulator(name: str) -> Stimulator:

@@ -1,1 +1,30 @@
 """Pictures. Nothing below imports this."""
+
+from typing import TYPE_CHECKING
+
+from efield.ground.doors import doors
+
+if TYPE_CHECKING:
+    from efield.viz.coil_picture import coil_figure as coil_figure
+    from efield.viz.coil_picture import save_coil_picture as save_coil_picture
+    from efield.viz.maps import best_of_positions as best_of_positions
+    from efield.viz.maps import save_sweep_map as save_sweep_map
+    from efield.viz.maps import sweep_map as sweep_map
+    from efield.viz.picture import save_picture as save_picture
+    from efield.viz.scene import field_scene as field_scene
+    from efield.viz.slices import slice_figure as slice_figure
+
+#: Public names and the modules that hold them.
+_HOMES = {
+    "best_of_positions": "efield.viz.maps",
+    "coil_figure": "efield.viz.coil_picture",
+    "field_scene": "efield.viz.scene",
+    "save_coil_picture": "efield.viz.coil_picture",
+    "save_picture": "efield.viz.picture",
+    "save_sweep_map": "efield.viz.maps",
+    "slice_figure": "efield.viz.slices",
+    "sweep_map": "efield.viz.maps",
+}
+
+__all__ = sorted(_HOMES)
+__getattr__, __dir__ = doors(__name__, _HOMES)
