@@ -37,6 +37,7 @@ from efield.ground.pose import Pose
 from efield.ground.progress import Progress, told
 from efield.targeting import given
 from efield.targeting.fingerprint import coil_digest, made_with
+from efield.targeting.naming import Place, target_of
 from efield.targeting.placement_measures import FOCALITY, Measures
 from efield.targeting.placement_measures import focality as focality_of
 from efield.targeting.simulate import Simulator
@@ -85,7 +86,7 @@ class ReducedBasis(Carded):
         cls,
         sim: Simulator,
         coil: Coil | str,
-        region: Target,
+        region: Place,
         *,
         radius_mm: float = 25.0,
         tilt_deg: float = 8.0,
@@ -107,7 +108,7 @@ class ReducedBasis(Carded):
         sim : Simulator
         coil : Coil or "any"
             "any" is made from current loops and serves every coil whose wires keep the clearance.
-        region : Target
+        region : Target, str or (3,) array_like
             What the placements are over, and what the measures are of.
         radius_mm : float
             Placements reach this far from the scalp point over the target.
@@ -143,7 +144,7 @@ class ReducedBasis(Carded):
             If an argument is out of range, the target's tissue does not lie in the region, or the checkpoint was made
             with other settings.
         """
-        given.simulator(sim), given.target("region", region)
+        region = target_of(given.simulator(sim).head, region, "region")
         checks.in_range("tol", tol, 1e-6, 0.5)
         limit, start = given.whole("max_solves", max_solves, FEWEST, MOST), given.whole("seed", seed, 0)
         checks.in_range("clearance_mm", clearance_mm, 1.0, 50.0)
@@ -220,7 +221,7 @@ class ReducedBasis(Carded):
             If the pose is outside and `outside` is "raise"; the message says by how much.
         """
         checks.choice("outside", outside, ("raise", "solve"))
-        rate, maker = checks.number("didt", didt), self.serves(coil)
+        rate, maker = checks.rate("didt", didt), self.serves(coil)
         sampled, by = self._sampled(given_pose(pose), rate, maker)
         if by and outside == "raise":
             raise _outside_error(by)
@@ -231,7 +232,7 @@ class ReducedBasis(Carded):
         self,
         poses: Iterable[Pose],
         didt: float = 1e6,
-        target: Target | None = None,
+        target: Place | None = None,
         *,
         coil: Coil | None = None,
         focality: bool = False,
@@ -245,7 +246,7 @@ class ReducedBasis(Carded):
         ----------
         poses : iterable of Pose
         didt : float, A/s
-        target : Target, optional
+        target : Target, str or (3,) array_like, optional
             The one the basis was built for unless given; all of its tissue must lie in the basis.
         coil : Coil, optional
             Needed with a basis for any coil; else it must be the basis's own.
@@ -262,8 +263,8 @@ class ReducedBasis(Carded):
             basis.
         """
         checks.choice("outside", outside, ("raise", "solve"))
-        all_poses, rate, maker = given.poses(poses), checks.number("didt", didt), self.serves(coil)
-        measures, rows = self._at(self.target if target is None else given.target("target", target))
+        all_poses, rate, maker = given.poses(poses), checks.rate("didt", didt), self.serves(coil)
+        measures, rows = self._at(self.target if target is None else target_of(self.sim.head, target))
         gray = np.flatnonzero(self.places.gray)
         found, focal = np.empty((len(all_poses), len(measures.names))), np.empty(len(all_poses))
         for first in range(0, len(all_poses), WIDTH):

@@ -5,13 +5,26 @@ Messages follow one pattern: what must hold, what was received, and what to do a
 
 from collections.abc import Iterable
 from difflib import get_close_matches
-from math import isfinite
-from typing import Any
+from math import isfinite, pi
+from typing import Any, Final
+from warnings import warn
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from efield.ground.errors import InputError
+from efield.ground.errors import EfieldWarning, InputError
+
+#: A point whose largest coordinate is below this (mm) is one in meters: no head is so small.
+_LIKE_METERS: Final = 0.3
+
+#: A gap or a radius below this (mm) is one in meters: nobody holds a coil to a tenth of a millimeter.
+_LEAST_LENGTH: Final = 0.1
+
+#: A rate below this (A/s) is one in A/us: a stimulator at one percent gives more than a thousand times as much.
+_LEAST_RATE: Final = 1e3
+
+#: An angle is taken for radians when it is a multiple of pi/12 (15 degrees), up to the rounding of people.
+_ROUNDED: Final = 2e-3
 
 
 def _first_bad(mask: NDArray[np.bool_]) -> str:
@@ -47,6 +60,73 @@ def vector(name: str, value: ArrayLike) -> NDArray[np.float64]:
     if array.shape != (3,):
         raise InputError(f"{name} must be three numbers; instead received shape {array.shape}")
     return array
+
+
+def point_mm(name: str, value: ArrayLike) -> NDArray[np.float64]:
+    """One point in millimeters; one whose numbers look like meters is refused.
+
+    The origin is a point like any other: of a spherical head it is the center.
+    """
+    point = vector(name, value)
+    if 0 < np.abs(point).max() < _LIKE_METERS:
+        raise InputError(
+            f"{name} must be in millimeters; instead received ({point[0]:g}, {point[1]:g}, {point[2]:g}), which looks "
+            "like meters: multiply by 1000"
+        )
+    return point
+
+
+def length_mm(name: str, value: Any) -> float:
+    """A finite length in millimeters above zero; one that looks like meters is refused."""
+    length = positive(name, value)
+    if length < _LEAST_LENGTH:
+        raise InputError(
+            f"{name} must be in millimeters; instead received {value!r}, which looks like meters: multiply by 1000"
+        )
+    return length
+
+
+def rate(name: str, value: Any) -> float:
+    """A finite rate of change of a coil's current in A/s; one that looks like A/us is refused, 0 is not."""
+    didt = number(name, value)
+    if 0 < abs(didt) < _LEAST_RATE:
+        raise InputError(
+            f"{name} must be in A/s; instead received {value!r}, which looks like A/us: 1 A/us is 1e6 A/s, so give "
+            f"{didt * 1e6:g}"
+        )
+    return didt
+
+
+def points_mm(name: str, value: ArrayLike) -> NDArray[np.float64]:
+    """An (n, 3) array of points in millimeters; those that look like meters are refused."""
+    points = vectors(name, value)
+    farthest = float(np.abs(points).max(initial=0.0))
+    if 0 < farthest < _LIKE_METERS:
+        raise InputError(
+            f"{name} must be in millimeters; instead no coordinate is larger than {farthest:g}, which looks like "
+            "meters: multiply by 1000"
+        )
+    return points
+
+
+def degrees(name: str, value: Any) -> float:
+    """A finite angle in degrees; one that may be in radians is taken as it is, with a warning.
+
+    Warns
+    -----
+    EfieldWarning
+        Where it is a simple fraction of pi, which hardly anybody writes in degrees.
+    """
+    angle = number(name, value)
+    twelfths = 12.0 * angle / pi
+    if angle != 0 and abs(angle) <= 2.0 * pi + 1e-9 and abs(twelfths - round(twelfths)) < _ROUNDED * 12.0 / pi:
+        warn(
+            f"{name} is in degrees; {value!r} looks like radians: give {angle * 180.0 / pi:.0f} if that is what is "
+            "meant",
+            EfieldWarning,
+            stacklevel=3,
+        )
+    return angle
 
 
 def unit_vector(name: str, value: ArrayLike) -> NDArray[np.float64]:

@@ -5,6 +5,10 @@ class EfieldError(Exception):
     """Base of every error `efield` raises on purpose."""
 
 
+class EfieldWarning(UserWarning):
+    """Something that can be used as it is, and is most likely not what was meant; the message says what to give."""
+
+
 class InputError(EfieldError, ValueError):
     """An argument, option or file content that cannot be used; the message says what to do."""
 

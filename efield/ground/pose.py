@@ -6,10 +6,10 @@ from the handle (toward the front of the coil), and x = y x z.
 """
 
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from efield.ground import checks
 from efield.ground.card import Card, Carded, place
@@ -68,6 +68,13 @@ class Pose(Carded):
         matrix[:3, :3] = np.column_stack([np.cross(y_axis, z_axis), y_axis, z_axis])
         matrix[:3, 3] = checks.vector("center_mm", center_mm)
         return cls(matrix)
+
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
+        """The 4x4 matrix, as `numpy.asarray` asks for it; a copy unless it may be shared."""
+        wanted = self.matrix.dtype if dtype is None else np.dtype(dtype)
+        if copy is False and wanted != self.matrix.dtype:
+            raise ValueError(f"a pose of {self.matrix.dtype} cannot be taken as {wanted} without a copy")
+        return self.matrix.astype(wanted, copy=bool(copy))
 
     @property
     def rotation(self) -> NDArray[np.float64]:

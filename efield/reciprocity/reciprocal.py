@@ -31,6 +31,7 @@ from efield.reciprocity.equivalent_points import skeleton
 from efield.reciprocity.outside_potential import ExteriorField
 from efield.targeting import given
 from efield.targeting.fingerprint import digest, head_digest
+from efield.targeting.naming import Place, target_of
 from efield.targeting.simulate import Simulator
 from efield.targeting.targets import Target
 
@@ -49,13 +50,14 @@ _FEW_SOURCES: Final = 100
 _LEAST_COSINE: Final = 0.26
 
 
-def reciprocal(sim: Simulator, target: Target, *, axes: bool | None = None, progress: Progress = None) -> "Reciprocal":
+def reciprocal(sim: Simulator, target: Place, *, axes: bool | None = None, progress: Progress = None) -> "Reciprocal":
     """Solve the adjoint problems of a target.
 
     Parameters
     ----------
     sim : Simulator
-    target : Target
+    target : Target, str or (3,) array_like
+        A name such as ``"m1-hand-left"`` or ``"C3"``, or a point in mm.
     axes : bool, optional
         True: three solves, one per axis, for the mean field as a vector and its magnitude. False: one solve, for its
         component along the target's direction. By default one if the target has a direction, else three.
@@ -73,7 +75,7 @@ def reciprocal(sim: Simulator, target: Target, *, axes: bool | None = None, prog
     SolverError
         If the solver does not reach its tolerance.
     """
-    given.simulator(sim), given.target("target", target)
+    target = target_of(given.simulator(sim).head, target)
     if sim.problem.order != 1:
         raise InputError(
             f"sim must have elements of order 1 for reciprocity; instead it has order {sim.problem.order}: use "
@@ -183,7 +185,7 @@ class Reciprocal(Carded):
         return np.asarray(np.linalg.norm(self.mean(coil, poses, didt, exact=exact), axis=1))
 
     def _means(self, coil: Coil, poses: Poses, didt: float, exact: bool) -> FloatArray:
-        rate = checks.number("didt", didt)
+        rate = checks.rate("didt", didt)
         given_coil(coil)
         matrices = given.matrices(poses)
         if exact or _is_small(coil):

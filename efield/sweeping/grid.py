@@ -17,7 +17,8 @@ from efield.ground.pose import Pose
 from efield.head.mesh import HeadMesh
 from efield.head.surface import scalp
 from efield.targeting.collision import is_clear, lift_clear, surely_clear
-from efield.targeting.placement import place_mm, scalp_point_over, scalp_tree
+from efield.targeting.naming import place_of
+from efield.targeting.placement import scalp_point_over, scalp_tree
 from efield.targeting.tangent import medial_sign, tangent_direction
 from efield.targeting.targets import Target
 
@@ -164,10 +165,12 @@ class PlacementGrid(Carded):
         radius = checks.in_range("radius_mm", self.radius_mm, 0.0, 60.0)
         object.__setattr__(self, "radius_mm", radius)
         object.__setattr__(self, "spacing_mm", checks.in_range("spacing_mm", self.spacing_mm, 0.05, 60.0))
-        object.__setattr__(self, "angles_deg", _numbers("angles_deg", self.angles_deg, -360.0, 360.0))
+        angles = _numbers("angles_deg", self.angles_deg, -360.0, 360.0)
+        checks.degrees("angles_deg", max(angles, key=abs))
+        object.__setattr__(self, "angles_deg", angles)
         distances = _numbers("distances_mm", self.distances_mm, 0.0, 200.0)
         for distance in distances:
-            checks.positive("distances_mm", distance)
+            checks.length_mm("distances_mm", distance)
         object.__setattr__(self, "distances_mm", distances)
         pairs = np.asarray(self.tilts_deg, dtype=object)
         if pairs.ndim != 2 or pairs.shape[1] != 2 or not len(pairs):
@@ -285,7 +288,7 @@ class PlacementGrid(Carded):
 
 def _plane(head: HeadMesh, over: Target | str | ArrayLike) -> FloatArray:
     """(4, 4) medial, anterior, outward and origin of the plane that touches the scalp over a place."""
-    foot, outward = scalp_point_over(scalp(head), scalp_tree(head), place_mm(head, over))
+    foot, outward = scalp_point_over(scalp(head), scalp_tree(head), place_of(head, over))
     plane = np.eye(4)
     medial = medial_sign(foot)
     plane[:3, 0], plane[:3, 1] = (tangent_direction(outward, angle, medial) for angle in (90.0, 0.0))

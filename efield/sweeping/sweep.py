@@ -14,7 +14,8 @@ from efield.ground.pose import Pose
 from efield.ground.progress import Progress, Tell, told
 from efield.sweeping.engines import Engine, Table, at_rate, columns, head_of, measure, provenance
 from efield.sweeping.grid import COORDINATES, PlacementGrid, Placements
-from efield.targeting.targets import Target, named_target
+from efield.targeting.naming import Place, target_of
+from efield.targeting.targets import Target
 
 if TYPE_CHECKING:
     import xarray
@@ -31,9 +32,9 @@ def sweep(
     coil: Coil | Sequence[Coil] | Mapping[str, Coil],
     poses: Poses,
     *,
-    target: Target | str | Mapping[str, Target | str],
+    target: Place | Mapping[str, Place],
     didt: float | Sequence[float] = 1e6,
-    fields: bool | Target = False,
+    fields: bool | Place = False,
     exact: bool = False,
     progress: Progress = None,
 ) -> "xarray.Dataset":
@@ -49,12 +50,12 @@ def sweep(
         name, as from some files, need the labels of a mapping.
     poses : iterable of Pose, Placements or PlacementGrid
         A grid is laid on each head, for each coil.
-    target : Target or str, or mapping of head names to them
-        A name as on the command line, such as ``"m1-hand-left"``.
+    target : Target, str or (3,) array_like, or mapping of head names to them
+        A name such as ``"m1-hand-left"`` or ``"C3"``, or a point in mm.
     didt : float or sequence of float, A/s
         A sequence gives the dimension `didt`; nothing is solved twice for it.
-    fields : bool or Target
-        True: also E on the target's tetrahedra, as `e` over (placement, tet, axis). A Target: on that one's.
+    fields : bool, Target, str or (3,) array_like
+        True: also E on the target's tetrahedra, as `e` over (placement, tet, axis). A target: on that one's.
     exact : bool
         Sum over the coil's wires for each placement; see `efield.sweeping.engines.measure`.
     progress : bool or callable, optional
@@ -121,7 +122,7 @@ class _Shape:
         return np.stack(parts).reshape(*lengths, *parts[0].shape)
 
 
-def _cells(engine: Any, coil: Any, poses: Poses, target: Any, fields: bool | Target) -> Iterator[_Cell]:
+def _cells(engine: Any, coil: Any, poses: Poses, target: Any, fields: bool | Place) -> Iterator[_Cell]:
     """Heads and coils, the coil running fastest."""
     engines: dict[Any, Engine] = dict(engine) if isinstance(engine, Mapping) else {None: engine}
     for one in engines.values():
@@ -135,13 +136,13 @@ def _cells(engine: Any, coil: Any, poses: Poses, target: Any, fields: bool | Tar
             f"sweep needs at least one head, and coils with different names; instead received {list(names)}: give "
             "coils with the same name as a mapping of labels to coils"
         )
-    if fields and len(engines) > 1:
+    if fields is not False and len(engines) > 1:
         raise InputError("fields must be asked of one head at a time: each head has tetrahedra of its own")
     if not isinstance(poses, PlacementGrid):
         poses = Placements.of(poses if isinstance(poses, Placements) else _listed(poses))
     for name, one in engines.items():
         place = _target_of(one, name, target)
-        region = fields if isinstance(fields, Target) else place if fields else None
+        region = _region_of(one, place, fields)
         for each in coils:
             laid = poses.on(head_of(one), place, each) if isinstance(poses, PlacementGrid) else poses
             yield _Cell(one, each, laid, place, region)
@@ -168,15 +169,18 @@ def _target_of(engine: Engine, name: object, target: object) -> Target:
         if name not in target:
             raise InputError(f"target must have an entry for every head; instead it has none for {name!r}")
         target = target[name]
-    if isinstance(target, str):
-        target = named_target(head_of(engine), target)
-    if not isinstance(target, Target):
-        raise InputError(f"target must be a Target or its name; instead received {type(target).__name__}")
-    return target
+    return target_of(head_of(engine), target)
+
+
+def _region_of(engine: Engine, target: Target, fields: object) -> Target | None:
+    """Where E itself is wanted."""
+    if isinstance(fields, (bool, np.bool_)):
+        return target if fields else None
+    return target_of(head_of(engine), fields, "fields")
 
 
 def _rates(didt: float | Sequence[float]) -> NDArray[np.float64]:
-    rates = np.array([checks.number("didt", rate) for rate in np.atleast_1d(np.asarray(didt, dtype=object))])
+    rates = np.array([checks.rate("didt", rate) for rate in np.atleast_1d(np.asarray(didt, dtype=object))])
     if not len(rates):
         raise InputError("didt must hold at least one rate; instead it is empty")
     return rates

@@ -24,8 +24,8 @@ from efield.kernels.geometry.raster import paint_magnitude
 if TYPE_CHECKING:
     from efield.io.meshes.meshdata import MeshData
     from efield.targeting.metrics import Summary
+    from efield.targeting.naming import Place
     from efield.targeting.surface_field import SurfaceField
-    from efield.targeting.targets import Target
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -85,7 +85,7 @@ class EField(Carded):
         (n, 3) float, V/m
             nan outside the head.
         """
-        return self.recovered.at(checks.vectors("points_mm", points_mm))
+        return self.recovered.at(checks.points_mm("points_mm", points_mm))
 
     def in_tets(self, tets: NDArray[np.integer]) -> NDArray[np.float64]:
         """(k, 3) recovered field at the centers of the tetrahedra with the given numbers (k,), V/m."""
@@ -116,11 +116,18 @@ class EField(Carded):
 
         return field_on_surface(self, surface)
 
-    def summary(self, target: "Target") -> "Summary":
-        """What the field does at a target and in the whole gray matter (see `efield.targeting.metrics`)."""
-        from efield.targeting.metrics import summarize
+    def summary(self, target: "Place") -> "Summary":
+        """What the field does at a target and in the whole gray matter (see `efield.targeting.metrics`).
 
-        return summarize(self, target)
+        Parameters
+        ----------
+        target : Target, str or (3,) array_like
+            A name such as ``"m1-hand-left"`` or ``"C3"``, or a point in mm.
+        """
+        from efield.targeting.metrics import summarize
+        from efield.targeting.naming import target_of
+
+        return summarize(self, target_of(self.head, target))
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write the head with ``E`` and ``magnE`` (V/m, per tetrahedron).
@@ -231,12 +238,12 @@ class EField(Carded):
             paint_magnitude(points, tets, self.recovered.at_nodes(tag), volume)
         return volume
 
-    def plot(self, target: "Target | None" = None, coil: Coil | None = None) -> Any:
+    def plot(self, target: "Place | None" = None, coil: Coil | None = None) -> Any:
         """Show the field on the cortex in three dimensions (PyVista).
 
         Parameters
         ----------
-        target : Target, optional
+        target : Target, str or (3,) array_like, optional
             Marked in the picture.
         coil : Coil, optional
             Drawn at the field's pose.
@@ -246,9 +253,11 @@ class EField(Carded):
         pyvista.Plotter
             Call its ``show()``, or ``screenshot(path)``.
         """
+        from efield.targeting.naming import target_of
         from efield.viz.scene import field_scene
 
-        return field_scene(self, target=target, coil=coil, pose=self.pose if coil is not None else None)
+        place = None if target is None else target_of(self.head, target)
+        return field_scene(self, target=place, coil=coil, pose=self.pose if coil is not None else None)
 
     def _card(self) -> Card:
         points, tets = len(self.head.points), len(self.head.tets)

@@ -1,4 +1,4 @@
-"""Arguments of bases and of reciprocity: what was given in the place of a simulator, a coil, a target or placements."""
+"""Arguments of bases and of reciprocity: what was given in the place of a simulator, a coil or placements."""
 
 from collections.abc import Iterable
 from operator import index
@@ -12,7 +12,6 @@ from efield.ground import checks
 from efield.ground.errors import InputError
 from efield.ground.pose import Pose
 from efield.targeting.simulate import Simulator
-from efield.targeting.targets import Target
 
 #: What `Pose` takes for rounding, too.
 _RIGID: Final = 1e-3
@@ -22,16 +21,6 @@ def simulator(value: Any) -> Simulator:
     """The simulator, or an error that names the call that makes one."""
     if not isinstance(value, Simulator):
         raise InputError(f"sim must be a Simulator, such as Simulator(head); instead received {checks.kind(value)}")
-    return value
-
-
-def target(name: str, value: Any) -> Target:
-    """The target, or an error that names the calls that make one."""
-    if not isinstance(value, Target):
-        raise InputError(
-            f"{name} must be a Target, such as m1_hand(head) or Target.sphere(...); instead received "
-            f"{checks.kind(value)}"
-        )
     return value
 
 

@@ -14,8 +14,9 @@ from efield.head.closest import signed_distance
 from efield.head.mesh import HeadMesh, once_per_head
 from efield.head.surface import Surface, scalp
 from efield.targeting.collision import clearance_mm, lift_clear
+from efield.targeting.naming import place_of
 from efield.targeting.tangent import medial_sign, tangent_direction
-from efield.targeting.targets import Target, electrode_place
+from efield.targeting.targets import Target
 
 #: The scalp's normal is averaged with a Gaussian of this width: it then reaches as far as a 70 mm figure-8's wings
 #: rest on the head, so a bump or an ear does not tilt the coil (mm).
@@ -52,8 +53,9 @@ def place_coil(
     ----------
     head : HeadMesh
     over : Target, str or (3,) array_like
-        What the coil is held over: a target; an electrode such as ``"C3"``, of the head's own caps if it has them, else
-        of the 10-10 system, or in a file (``"cap.csv:C3"``); or a point in head coordinates (mm).
+        What the coil is held over: a target, or its name such as ``"m1-hand-left"``; an electrode such as ``"C3"``, of
+        the head's own caps if it has them, else of the 10-10 system, or in a file (``"cap.csv:C3"``); or a point in
+        head coordinates (mm), as ``(x, y, z)`` or ``"x,y,z"``.
     angle_deg : float
         Direction of the coil's y axis (the induced current under a figure-8) in the scalp's plane: 0 = anterior, handle
         straight back; 45 = handle back and lateral; 90 = medial.
@@ -72,27 +74,18 @@ def place_coil(
     Raises
     ------
     InputError
-        If the distance is not positive, or there is no electrode of that name.
+        If the distance is not positive, lengths look like meters, or there is no such target or electrode.
     OutsideHeadError
         If the place is not near the head.
     """
-    gap = checks.positive("distance_mm", distance_mm)
-    angle = checks.number("angle_deg", angle_deg)
-    place = place_mm(head, over)
+    gap = checks.length_mm("distance_mm", distance_mm)
+    angle = checks.degrees("angle_deg", angle_deg)
+    place = place_of(head, over)
     surface = scalp(head)
     foot, outward = scalp_point_over(surface, scalp_tree(head), place)
     y_axis = tangent_direction(outward, angle, medial_sign(foot))
     pose = Pose.from_axes(foot + gap * outward, y_axis, -outward)
     return lift_clear(head, coil, pose)
-
-
-def place_mm(head: HeadMesh, over: Target | str | ArrayLike) -> NDArray[np.float64]:
-    """(3,) the point in head coordinates that `over` means in `place_coil`."""
-    if isinstance(over, Target):
-        return over.center_mm
-    if isinstance(over, str):
-        return electrode_place(head, over)[0]
-    return checks.vector("over", over)
 
 
 def scalp_point_over(

@@ -107,7 +107,7 @@ class Simulator(Carded):
             True shows a bar; a callable is told (done, total, note) after each placement. The total is 0 where `poses`
             does not say how many they are.
         """
-        rate = checks.number("didt", didt)
+        rate = checks.rate("didt", didt)
         remaining, done = iter(poses), 0
         total = len(poses) if isinstance(poses, Sized) else 0
         with told(progress, "solving", "placements", total) as tell:

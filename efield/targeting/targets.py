@@ -89,8 +89,8 @@ class Target(Carded):
     note: str = ""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "center_mm", checks.read_only(checks.vector("center_mm", self.center_mm)))
-        object.__setattr__(self, "radius_mm", checks.positive("radius_mm", self.radius_mm))
+        object.__setattr__(self, "center_mm", checks.read_only(checks.point_mm("center_mm", self.center_mm)))
+        object.__setattr__(self, "radius_mm", checks.length_mm("radius_mm", self.radius_mm))
         if self.direction is not None:
             object.__setattr__(self, "direction", checks.read_only(checks.unit_vector("direction", self.direction)))
 
@@ -173,7 +173,7 @@ _NAMED: Final[dict[str, Callable[[HeadMesh, Side], Target]]] = {
 NAMES: Final = tuple(f"m1-{part}-{side}" for part in _NAMED for side in ("left", "right"))
 
 
-def parse_target(text: str) -> str | NDArray[np.float64]:
+def parse_target(text: str, name: str = "target") -> str | NDArray[np.float64]:
     """What a target on the command line means: one of `NAMES`, an electrode, or (3,) coordinates in mm.
 
     Raises
@@ -190,15 +190,18 @@ def parse_target(text: str) -> str | NDArray[np.float64]:
             return electrodes[text.lower()]
         if _CAP_NAME.fullmatch(text):
             return text
-        return checks.choice("target", text.lower(), (*NAMES, "C3, Cz, ... (10-10)", "x,y,z (mm)"))
+        return checks.choice(name, text.lower(), (*NAMES, "C3, Cz, ... (10-10)", "x,y,z (mm)"))
     try:
-        return checks.vector("target", [float(part) for part in text.split(",")])
-    except ValueError as error:
-        raise InputError(f"a target given as x,y,z must be three numbers in mm; instead received {text!r}") from error
+        numbers = [float(part) for part in text.split(",")]
+    except ValueError:
+        numbers = []
+    if len(numbers) != 3:
+        raise InputError(f"a {name} given as x,y,z must be three numbers in mm; instead received {text!r}")
+    return checks.point_mm(name, numbers)
 
 
-def named_target(head: HeadMesh, text: str) -> Target:
-    """A target from the command line: ``m1-hand-left`` and the like (`NAMES`), ``C3``, or ``x,y,z`` in mm.
+def named_target(head: HeadMesh, text: str, name: str = "target") -> Target:
+    """A target by what people call it: ``m1-hand-left`` and the like (`NAMES`), ``C3``, or ``x,y,z`` in mm.
 
     An electrode stands for the gray matter nearest to it: a position of the head's own caps, else of the 10-10 system
     measured on the scalp, or ``cap.csv:C3``, a position in a file.
@@ -208,13 +211,32 @@ def named_target(head: HeadMesh, text: str) -> Target:
     InputError
         If the text cannot be understood, or the head has no map from MNI coordinates and needs one.
     """
-    parsed = parse_target(text)
+    parsed = text if is_of_cap(head, text) else parse_target(text, name)
     if isinstance(parsed, str) and parsed not in NAMES:
         return _below_electrode(head, parsed)
     if isinstance(parsed, str):
         _, part, side = parsed.split("-")
         return _NAMED[part](head, "left" if side == "left" else "right")
-    return Target.sphere(center_mm=parsed, direction=_rule_direction(head, parsed, 45.0))
+    return point_target(head, parsed)
+
+
+def point_target(head: HeadMesh, point_mm: NDArray[np.float64]) -> Target:
+    """The gray matter around a point (3,) in head coordinates; its direction is that of the 45-degree rule there."""
+    return Target.sphere(center_mm=point_mm, direction=_rule_direction(head, point_mm, 45.0))
+
+
+def is_of_cap(head: HeadMesh, text: str) -> bool:
+    """Whether one of the head's own caps has an electrode of that name, whatever its case."""
+    if text.lower() in NAMES:
+        return False
+    return any(text.lower() in map(str.lower, cap.positions) for cap in head.caps)
+
+
+def mni_place(text: str) -> tuple[NDArray[np.float64], float]:
+    """(3,) MNI152 coordinates (mm) of one of `NAMES`, and its current in degrees from anterior toward medial."""
+    _, part, side = text.split("-")
+    mni, angle = _M1_LEFT[part]
+    return np.array(mni) * (1 if side == "left" else -1, 1, 1), angle
 
 
 def electrode_place(head: HeadMesh, text: str) -> tuple[NDArray[np.float64], str]:
@@ -273,8 +295,7 @@ def _motor_target(head: HeadMesh, part: str, side: Side) -> Target:
             "register_to_mni(head), --register or --fiducials, load a subject folder that has one, or give the target "
             "as a point in head coordinates, Target.sphere(center_mm=(x, y, z)) or --target x,y,z"
         )
-    mni, angle = _M1_LEFT[part]
-    mni_point = np.array(mni) * (1 if side == "left" else -1, 1, 1)
+    mni_point, angle = mni_place(f"m1-{part}-{side}")
     wanted = head.mni.to_head(mni_point[None])[0]
     center = _nearest_gray(head, wanted)
     direction, origin = _preferred_direction(head, center, angle, use_wall=part == "hand")

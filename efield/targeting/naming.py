@@ -1,0 +1,108 @@
+"""What people call a place: one reading of targets and of what a coil is held over, for Python and the command line.
+
+The words are those of `named_target`: ``"m1-hand-left"``, ``"C3"``, ``"cap.csv:C3"``, ``"x,y,z"`` in mm; in Python also
+three numbers, or a `Target`.
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from efield.ground import checks
+from efield.ground.errors import InputError
+from efield.ground.listing import Listing
+from efield.head.mesh import HeadMesh
+from efield.targeting.targets import (
+    NAMES,
+    Target,
+    electrode_place,
+    is_of_cap,
+    mni_place,
+    named_target,
+    parse_target,
+    point_target,
+)
+
+#: What may stand for a target or for the place a coil is held over.
+Place = Target | str | ArrayLike
+
+
+def target_of(head: HeadMesh, value: Any, name: str = "target") -> Target:
+    """The target that a word, a point or a `Target` means on a head.
+
+    Parameters
+    ----------
+    head : HeadMesh
+    value : Target, str or (3,) array_like
+        A word as on the command line; or a point in head coordinates (mm), around which the gray matter within 10 mm
+        is meant.
+    name : str
+        Of the argument, for errors.
+
+    Raises
+    ------
+    InputError
+        If it is none of these; the message lists what is known.
+    """
+    if isinstance(value, Target):
+        return value
+    if isinstance(value, str):
+        return named_target(head, value, name)
+    return point_target(head, _point(name, value))
+
+
+def place_of(head: HeadMesh, value: Any, name: str = "over") -> NDArray[np.float64]:
+    """(3,) the point in head coordinates (mm) that a coil is held over; an electrode is a place on the scalp.
+
+    Parameters
+    ----------
+    head : HeadMesh
+    value : Target, str or (3,) array_like
+        As in `target_of`.
+    name : str
+        Of the argument, for errors.
+
+    Raises
+    ------
+    InputError
+        As `target_of`.
+    """
+    if isinstance(value, Target):
+        return value.center_mm
+    if not isinstance(value, str):
+        return _point(name, value)
+    parsed = value if is_of_cap(head, value) else parse_target(value, name)
+    if not isinstance(parsed, str):
+        return parsed
+    return named_target(head, parsed).center_mm if parsed in NAMES else electrode_place(head, parsed)[0]
+
+
+def list_targets() -> Listing:
+    """The targets that are known by name, as a sequence of names that shows a table.
+
+    Examples
+    --------
+    >>> "m1-hand-left" in ef.list_targets()
+    True
+    """
+    rows = [(text, f"{part} area of M1", *_mni(text)) for text in NAMES for part in (text.split("-")[1],)]
+    note = "Also: any electrode of the 10-10 system (C3) or of a cap (cap.csv:C3), and points (x,y,z in mm)."
+    return Listing("Targets", ("name", "what", "MNI152 (mm)", "current (degrees from anterior to medial)"), rows, note)
+
+
+def _mni(text: str) -> tuple[str, str]:
+    point, angle = mni_place(text)
+    return "({:g}, {:g}, {:g})".format(*point), f"{angle:g}"
+
+
+def _point(name: str, value: Any) -> NDArray[np.float64]:
+    try:
+        return checks.point_mm(name, value)
+    except InputError as error:
+        if np.shape(value) == (3,):
+            raise
+        raise InputError(
+            f"{name} must be a Target, such as m1_hand(head) or Target.sphere(...), three numbers in mm, or one of "
+            f"{', '.join(NAMES)}, an electrode such as C3, cap.csv:C3 or x,y,z; instead received {checks.kind(value)}"
+        ) from error
