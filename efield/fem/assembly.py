@@ -10,6 +10,7 @@ from scipy.sparse import csr_matrix
 
 from efield.ground.errors import InputError
 from efield.kernels.elements import tets as kernels
+from efield.kernels.geometry import stars
 
 Rows = tuple[NDArray[np.int32], NDArray[np.float64]]
 
@@ -55,13 +56,13 @@ class LinearElements:
     @cached_property
     def around(self) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
         """Row starts (n + 1,) and numbers (4 m,) of the tetrahedra around each node."""
-        start, around = kernels.node_tets(self.tets, len(self.points))
+        start, around = stars.node_stars(self.tets, len(self.points))
         return start, around
 
     def stiffness(self) -> csr_matrix:
         """(n, n) matrix of the integrals of sigma grad u . grad v; rows of unused nodes are empty."""
         return csr_from_rows(
-            kernels.row_lengths(self.tets, *self.around),
+            stars.neighbor_counts(self.tets, *self.around),
             lambda indptr: kernels.stiffness(self.points, self.tets, self.sigma, *self.around, indptr),
         )
 

@@ -15,6 +15,7 @@ from scipy.sparse import csr_matrix
 
 from efield.fem.assembly import LinearElements, csr_from_rows
 from efield.kernels.elements import quadratic as kernels
+from efield.kernels.geometry import stars
 
 EDGES = tuple(combinations(range(4), 2))
 
@@ -112,14 +113,14 @@ class QuadraticElements:
 
     @cached_property
     def _around(self) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
-        start, around = kernels.unknowns_tets(self.dofs, len(self.places))
+        start, around = stars.node_stars(self.dofs, len(self.places))
         return start, around
 
     def stiffness(self) -> csr_matrix:
         """(N, N) matrix of the integrals of sigma grad u . grad v."""
         mesh = self.linear
         return csr_from_rows(
-            kernels.row_lengths(self.dofs, *self._around),
+            stars.neighbor_counts(self.dofs, *self._around),
             lambda indptr: kernels.stiffness(
                 mesh.points, mesh.tets, self.dofs, mesh.sigma, *self._around, indptr, _stiffness_table()
             ),

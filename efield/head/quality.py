@@ -9,7 +9,8 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from efield.head.mesh import HeadMesh
-from efield.kernels.meshing import shapes, stars
+from efield.kernels.geometry import stars
+from efield.kernels.meshing import shapes
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,8 @@ from numpy.typing import NDArray
 
 from efield.head.lattice.grid import LabelGrid
 from efield.head.quality import outer_faces, pinched_nodes
-from efield.kernels.meshing import cutting, stars, trilinear
+from efield.kernels.geometry import stars
+from efield.kernels.meshing import cutting, trilinear
 
 #: A node moves onto a level set that crosses one of its edges within this fraction of the edge.
 _SNAP_REACH = 0.35

@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 
 from efield.head.lattice.grid import LabelGrid
-from efield.kernels.meshing import smoothing, stars
+from efield.kernels.geometry import stars
+from efield.kernels.meshing import smoothing
 
 _GOOD_QUALITY = 0.6
 _BAD_QUALITY = 0.3
@@ -28,7 +29,7 @@ _PROJECTION_QUALITY = 0.3
 class Topology:
     """Who touches whom, and what each node may do; fixed while nodes move."""
 
-    pointers: NDArray[np.int32]
+    pointers: NDArray[np.int64]
     star: NDArray[np.int32]
     kinds: NDArray[np.int8]
     sheet_pointers: NDArray[np.int32]

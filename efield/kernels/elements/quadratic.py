@@ -9,6 +9,7 @@ import numpy as np
 from numba import njit, prange
 
 from efield.kernels.elements.tets import conduct
+from efield.kernels.geometry.stars import nodes_around
 
 
 @njit(cache=True)
@@ -30,54 +31,6 @@ def gradients(points, tets, t, g):
     return six / 6.0
 
 
-@njit(cache=True)
-def unknowns_tets(dofs, n_unknowns):
-    """Tetrahedra around each unknown: row starts (n + 1,) int64 and numbers (10 m,) int32, ascending."""
-    start = np.zeros(n_unknowns + 1, dtype=np.int64)
-    for t in range(dofs.shape[0]):
-        for k in range(dofs.shape[1]):
-            start[dofs[t, k] + 1] += 1
-    for i in range(n_unknowns):
-        start[i + 1] += start[i]
-    fill = start[:-1].copy()
-    around = np.empty(dofs.size, dtype=np.int32)
-    for t in range(dofs.shape[0]):
-        for k in range(dofs.shape[1]):
-            i = dofs[t, k]
-            around[fill[i]] = t
-            fill[i] += 1
-    return start, around
-
-
-@njit(cache=True)
-def _neighbors(dofs, start, around, i, near):
-    """Unknowns that share a tetrahedron with unknown i, in order of appearance; returns how many."""
-    size = 0
-    for s in range(start[i], start[i + 1]):
-        for k in range(10):
-            j = dofs[around[s], k]
-            known = False
-            for q in range(size):
-                if near[q] == j:
-                    known = True
-                    break
-            if not known:
-                near[size] = j
-                size += 1
-    return size
-
-
-@njit(cache=True, parallel=True)
-def row_lengths(dofs, start, around):
-    """Number of unknowns (n,) int64 that share a tetrahedron with each, itself included."""
-    n = start.shape[0] - 1
-    count = np.zeros(n, dtype=np.int64)
-    for i in prange(n):
-        near = np.empty(10 * (start[i + 1] - start[i]) + 1, dtype=np.int32)
-        count[i] = _neighbors(dofs, start, around, i, near)
-    return count
-
-
 @njit(cache=True, parallel=True)
 def stiffness(points, tets, dofs, sigma, start, around, indptr, table):
     """Column numbers (ascending) and values; table (10, 10, 4, 4) weighs the products of gradients."""
@@ -85,10 +38,8 @@ def stiffness(points, tets, dofs, sigma, start, around, indptr, table):
     columns = np.empty(indptr[n], dtype=np.int32)
     values = np.zeros(indptr[n])
     for i in prange(n):
-        low, high = indptr[i], indptr[i + 1]
-        near = np.empty(10 * (start[i + 1] - start[i]) + 1, dtype=np.int32)
-        size = _neighbors(dofs, start, around, i, near)
-        columns[low:high] = np.sort(near[:size])
+        low = indptr[i]
+        nodes_around(dofs, start, around, i, columns[low : indptr[i + 1]])
         g, flow, gram = np.empty((4, 3)), np.empty((4, 3)), np.empty((4, 4))
         for s in range(start[i], start[i + 1]):
             t = around[s]

@@ -9,27 +9,10 @@ The conductivity sigma is (m,), or (m, 3, 3) of symmetric tensors: every kernel 
 import numpy as np
 from numba import njit, prange
 
+from efield.kernels.geometry.stars import nodes_around
+
 # Outward order of the face opposite each corner, so that its area vector points into the tetrahedron.
 _FACES = np.array([[1, 3, 2], [0, 2, 3], [0, 3, 1], [0, 1, 2]], dtype=np.int64)
-
-
-@njit(cache=True)
-def node_tets(tets, n_nodes):
-    """Tetrahedra around each node: row starts (n + 1,) int64 and tetrahedron numbers (4 m,) int32, ascending."""
-    start = np.zeros(n_nodes + 1, dtype=np.int64)
-    for t in range(tets.shape[0]):
-        for k in range(4):
-            start[tets[t, k] + 1] += 1
-    for i in range(n_nodes):
-        start[i + 1] += start[i]
-    fill = start[:-1].copy()
-    around = np.empty(4 * tets.shape[0], dtype=np.int32)
-    for t in range(tets.shape[0]):
-        for k in range(4):
-            i = tets[t, k]
-            around[fill[i]] = t
-            fill[i] += 1
-    return start, around
 
 
 @njit(cache=True)
@@ -70,48 +53,14 @@ def conduct(sigma, t, vector):
 
 
 @njit(cache=True, parallel=True)
-def row_lengths(tets, start, around):
-    """Number of nodes (n,) int64 that share a tetrahedron with each node, itself included."""
-    n = start.shape[0] - 1
-    count = np.zeros(n, dtype=np.int64)
-    for i in prange(n):
-        near = np.empty(4 * (start[i + 1] - start[i]) + 1, dtype=np.int32)
-        size = 0
-        for s in range(start[i], start[i + 1]):
-            for k in range(4):
-                j = tets[around[s], k]
-                known = False
-                for q in range(size):
-                    if near[q] == j:
-                        known = True
-                        break
-                if not known:
-                    near[size] = j
-                    size += 1
-        count[i] = size
-    return count
-
-
-@njit(cache=True, parallel=True)
 def stiffness(points, tets, sigma, start, around, indptr):
     """Column numbers (ascending per row) and values of the stiffness matrix: integral of sigma grad.grad."""
     n = start.shape[0] - 1
     columns = np.empty(indptr[n], dtype=np.int32)
     values = np.zeros(indptr[n])
     for i in prange(n):
-        low, high = indptr[i], indptr[i]
-        for s in range(start[i], start[i + 1]):
-            for k in range(4):
-                j = tets[around[s], k]
-                q = high
-                while q > low and columns[q - 1] > j:
-                    q -= 1
-                if q > low and columns[q - 1] == j:
-                    continue
-                for r in range(high, q, -1):
-                    columns[r] = columns[r - 1]
-                columns[q] = j
-                high += 1
+        low = indptr[i]
+        nodes_around(tets, start, around, i, columns[low : indptr[i + 1]])
         own, other, face0 = np.empty(3), np.empty(3), np.empty(3)
         for s in range(start[i], start[i + 1]):
             t = around[s]

@@ -6,6 +6,7 @@ from scipy.sparse import csr_matrix
 from scipy.spatial import Delaunay
 
 from efield.kernels.elements import tets as kernels
+from efield.kernels.geometry import stars
 
 
 @pytest.fixture(scope="module")
@@ -16,7 +17,7 @@ def mesh():
     tets[volume < 0] = tets[volume < 0][:, [1, 0, 2, 3]]
     tets = np.ascontiguousarray(tets[np.abs(volume) > 1e-9])
     sigma = np.random.default_rng(1).uniform(0.1, 2, len(tets))
-    return points, tets, sigma, *kernels.node_tets(tets, len(points))
+    return points, tets, sigma, *stars.node_stars(tets, len(points))
 
 
 def gradients(points, tets):
@@ -41,7 +42,7 @@ def test_every_node_lists_its_tetrahedra_in_order(mesh):
 
 def test_stiffness_matches_the_dense_formula_in_sorted_rows(mesh):
     points, tets, sigma, start, around = mesh
-    lengths = kernels.row_lengths(tets, start, around)
+    lengths = stars.neighbor_counts(tets, start, around)
     indptr = np.concatenate([[0], np.cumsum(lengths)])
     columns, values = kernels.stiffness(points, tets, sigma, start, around, indptr)
     for row in range(len(points)):

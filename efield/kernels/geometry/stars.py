@@ -1,37 +1,70 @@
-"""Who touches whom in a tetrahedral mesh: tetrahedra around a node, neighbors across faces, connected pieces."""
+"""Who touches whom in a mesh: cells and nodes around a node, neighbors across faces, connected pieces.
+
+Cells are tetrahedra by their corners (m, 4), or second-order ones by all their unknowns (m, 10).
+"""
 
 import numpy as np
 from numba import njit, prange
 
 
 @njit(cache=True)
-def node_stars(tets, n_nodes):
-    """Row pointers (n + 1,) and tetrahedron numbers (4 m,) of the star of every node."""
-    pointers = np.zeros(n_nodes + 1, dtype=np.int32)
-    for t in range(tets.shape[0]):
-        for k in range(4):
-            pointers[tets[t, k] + 1] += 1
-    for v in range(n_nodes):
-        pointers[v + 1] += pointers[v]
-    filled = pointers[:-1].copy()
-    star = np.empty(pointers[-1], dtype=np.int32)
-    for t in range(tets.shape[0]):
-        for k in range(4):
-            v = tets[t, k]
-            star[filled[v]] = t
-            filled[v] += 1
-    return pointers, star
+def node_stars(cells, n_nodes):
+    """Cells around each node: row starts (n + 1,) int64 and cell numbers (c m,) int32, ascending; cells (m, c)."""
+    start = np.zeros(n_nodes + 1, dtype=np.int64)
+    for t in range(cells.shape[0]):
+        for k in range(cells.shape[1]):
+            start[cells[t, k] + 1] += 1
+    for i in range(n_nodes):
+        start[i + 1] += start[i]
+    fill = start[:-1].copy()
+    star = np.empty(cells.size, dtype=np.int32)
+    for t in range(cells.shape[0]):
+        for k in range(cells.shape[1]):
+            i = cells[t, k]
+            star[fill[i]] = t
+            fill[i] += 1
+    return start, star
+
+
+@njit(cache=True)
+def nodes_around(cells, start, star, i, near):
+    """Nodes that share a cell with node i, itself included, ascending, to the front of `near`; returns how many."""
+    size = 0
+    for s in range(start[i], start[i + 1]):
+        for k in range(cells.shape[1]):
+            j = cells[star[s], k]
+            q = size
+            while q > 0 and near[q - 1] > j:
+                q -= 1
+            if q > 0 and near[q - 1] == j:
+                continue
+            for r in range(size, q, -1):
+                near[r] = near[r - 1]
+            near[q] = j
+            size += 1
+    return size
 
 
 @njit(cache=True, parallel=True)
-def face_neighbors(tets, pointers, star):
+def neighbor_counts(cells, start, star):
+    """Number of nodes (n,) int64 that share a cell with each node, itself included."""
+    n = start.shape[0] - 1
+    count = np.zeros(n, dtype=np.int64)
+    for i in prange(n):
+        near = np.empty(cells.shape[1] * (start[i + 1] - start[i]), dtype=np.int32)
+        count[i] = nodes_around(cells, start, star, i, near)
+    return count
+
+
+@njit(cache=True, parallel=True)
+def face_neighbors(tets, start, star):
     """(m, 4) tetrahedron across the face opposite each corner; -1 where there is none, -2 for more than one."""
     neighbors = np.empty(tets.shape, dtype=np.int32)
     for t in prange(tets.shape[0]):
         for k in range(4):
             a, b, c = tets[t, (k + 1) % 4], tets[t, (k + 2) % 4], tets[t, (k + 3) % 4]
             found = -1
-            for s in range(pointers[a], pointers[a + 1]):
+            for s in range(start[a], start[a + 1]):
                 other = star[s]
                 if other == t:
                     continue
