@@ -4,6 +4,7 @@ The preconditioner need only be roughly right, so it runs in half the memory tra
 around it are float64.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
+from efield.fem.system import csr_arrays, csr_from_arrays
 from efield.kernels.elements import multigrid as kernels
 
 #: Strength threshold of the aggregation. On sphere and folded heads 0.02 to 0.08 took 12 to 20 iterations; the usual
@@ -58,22 +60,29 @@ class _Level:
             self.x, self.spare = self.spare, self.x
 
 
-class VCycle:
-    """Approximate solves of a symmetric positive semidefinite system, a block at a time.
+@dataclass(frozen=True, eq=False)
+class Grids:
+    """A system, coarser ones below it, and the ways up from them: what of a V-cycle takes long to find.
 
     Parameters
     ----------
-    matrix : (n, n) csr_matrix of float64
-        The matrix; its null space may hold one constant per connected part.
-    finer : pair of csr_matrix, optional
-        A system (N, N) of higher order above it and the way up (N, n), smoothed as one more grid.
+    matrices : tuple of csr_matrix
+        From the finest to the coarsest.
+    ups : tuple of csr_matrix
+        From each grid but the first to the one above.
+    tops : tuple of float
+        Largest eigenvalue of D^-1 A, from below, of each grid but the coarsest.
     """
 
-    def __init__(self, matrix: csr_matrix, finer: tuple[csr_matrix, csr_matrix] | None = None) -> None:
+    matrices: tuple[csr_matrix, ...]
+    ups: tuple[csr_matrix, ...]
+    tops: tuple[float, ...]
+
+    @staticmethod
+    def below(matrix: csr_matrix) -> "Grids":
+        """The grids below a symmetric positive semidefinite matrix of float64, by smoothed aggregation."""
         import pyamg
 
-        # Scaled to a unit diagonal on average, so that float32 neither overflows nor underflows.
-        self._scale = float(np.mean(matrix.diagonal()))
         hierarchy: Any = pyamg.smoothed_aggregation_solver(
             matrix,
             symmetry="symmetric",
@@ -86,23 +95,85 @@ class VCycle:
             max_coarse=_COARSEST,
             coarse_solver="pinv",
         )
-        self._levels = [self._make_level(level.A, level.P) for level in hierarchy.levels[:-1]]
+        matrices = (matrix, *(csr_matrix(level.A) for level in hierarchy.levels[1:]))
+        ups = tuple(csr_matrix(level.P) for level in hierarchy.levels[:-1])
+        tops = tuple(_top_of_spectrum(*_with_inverse(a, _scale(matrix))) for a in matrices[:-1])
+        return Grids(matrices, ups, tops)
+
+    @property
+    def sizes(self) -> list[int]:
+        """Unknowns of each grid."""
+        return [matrix.shape[0] for matrix in self.matrices]
+
+    @property
+    def operator_complexity(self) -> float:
+        """Entries of all matrices over those of the first."""
+        return float(sum(matrix.nnz for matrix in self.matrices) / self.matrices[0].nnz)
+
+    def to_arrays(self) -> dict[str, NDArray[Any]]:
+        """All of it by name, but the first matrix."""
+        arrays: dict[str, NDArray[Any]] = {"tops": np.array(self.tops)}
+        for number, (up, matrix) in enumerate(zip(self.ups, self.matrices[1:], strict=True)):
+            arrays |= csr_arrays(f"up{number}", up) | csr_arrays(f"matrix{number}", matrix)
+        return arrays
+
+    @staticmethod
+    def from_arrays(matrix: csr_matrix, arrays: Mapping[str, NDArray[Any]]) -> "Grids":
+        """The grids below a matrix, from `to_arrays` of them.
+
+        Raises
+        ------
+        InputError
+            If the arrays are not those of grids below a matrix of this size.
+        """
+        matrices, ups, tops = [matrix], [], arrays["tops"].tolist()
+        for number in range(len(tops)):
+            below = len(arrays[f"matrix{number}_rows"]) - 1
+            ups.append(csr_from_arrays(f"up{number}", arrays, (matrices[-1].shape[0], below)))
+            matrices.append(csr_from_arrays(f"matrix{number}", arrays, (below, below)))
+        return Grids(tuple(matrices), tuple(ups), tuple(tops))
+
+
+def _scale(matrix: csr_matrix) -> float:
+    """Scaled by it a matrix has a unit diagonal on average, so that float32 neither overflows nor underflows."""
+    return float(np.mean(matrix.diagonal()))
+
+
+def _with_inverse(given: csr_matrix, scale: float) -> tuple[csr_matrix, NDArray[np.float64]]:
+    """The matrix over the scale, and the inverse of its diagonal, zero where that is not positive."""
+    matrix = csr_matrix(given / scale)
+    diagonal = matrix.diagonal()
+    return matrix, np.divide(1.0, diagonal, out=np.zeros_like(diagonal), where=diagonal > 0)
+
+
+class VCycle:
+    """Approximate solves of a symmetric positive semidefinite system, a block at a time.
+
+    Parameters
+    ----------
+    grids : Grids
+        The system, whose null space may hold one constant per connected part, and what is below it.
+    finer : pair of csr_matrix, optional
+        A system (N, N) of higher order above it and the way up (N, n), smoothed as one more grid.
+    """
+
+    def __init__(self, grids: Grids, finer: tuple[csr_matrix, csr_matrix] | None = None) -> None:
+        self.grids = grids
+        self._scale = _scale(grids.matrices[0])
+        given = zip(grids.matrices[:-1], grids.ups, grids.tops, strict=True)
+        self._levels = [self._make_level(*level) for level in given]
         if finer:
             self._levels.insert(0, self._make_level(*finer))
-        coarsest = hierarchy.levels[-1].A.toarray() / self._scale
+        coarsest = grids.matrices[-1].toarray() / self._scale
         self._coarsest = _as_float32(csr_matrix(np.linalg.pinv(coarsest, rcond=1e-10, hermitian=True)))
-        self.sizes = [level.A.shape[0] for level in hierarchy.levels]
-        self.operator_complexity = float(hierarchy.operator_complexity())
         self._load = self._x = np.empty((0, 0), np.float32)
 
-    def _make_level(self, given: csr_matrix, up: csr_matrix) -> _Level:
-        matrix = csr_matrix(given / self._scale)
-        diagonal = matrix.diagonal()
-        inverse = np.divide(1.0, diagonal, out=np.zeros_like(diagonal), where=diagonal > 0)
+    def _make_level(self, given: csr_matrix, up: csr_matrix, top: float | None = None) -> _Level:
+        matrix, inverse = _with_inverse(given, self._scale)
         return _Level(
             matrix=_as_float32(matrix),
             inverse_diagonal=inverse.astype(np.float32),
-            chebyshev=_chebyshev_steps(_SAFETY * _top_of_spectrum(matrix, inverse)),
+            chebyshev=_chebyshev_steps(_SAFETY * (_top_of_spectrum(matrix, inverse) if top is None else top)),
             down=_as_float32(csr_matrix(up.T)),
             up=_as_float32(csr_matrix(up)),
         )
@@ -114,7 +185,7 @@ class VCycle:
                 shape = (len(level.inverse_diagonal), width)
                 level.load, level.x, level.spare, level.step = (np.empty(shape, np.float32) for _ in range(4))
         if self._load.shape[1] != width:
-            self._load, self._x = (np.empty((self.sizes[-1], width), np.float32) for _ in range(2))
+            self._load, self._x = (np.empty((self.grids.sizes[-1], width), np.float32) for _ in range(2))
         return self._levels[0].load if self._levels else self._load
 
     def __call__(self) -> NDArray[np.float32]:

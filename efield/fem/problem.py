@@ -4,8 +4,10 @@ Magneto-quasistatics: find phi with div(sigma grad phi) = -div(sigma dA/dt) and 
 then E = -dA/dt - grad phi.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from efield.fem.assembly import LinearElements
 from efield.fem.quadratic import QuadraticElements
 from efield.fem.recovery import Patches, RecoveredField
-from efield.fem.solvers import SOLVERS, make_solver
+from efield.fem.solvers import SOLVERS, MultigridCG, is_direct, make_solver
 from efield.fem.system import Solution, Solver
 from efield.ground import checks
 from efield.ground.card import Card, Carded
@@ -65,17 +67,28 @@ class FemProblem:
         systems when it is installed and its factor fits the memory, else multigrid.
     order : {1, 2}
         Polynomial order of the potential. 2 has about seven times the unknowns and wants dA/dt at `nodes_mm`.
+    prepared : mapping of str to ndarray, optional
+        `prepared()` of the same problem: its solver is then ready at once, and gives the same bits. Not used by direct
+        solvers and of order 2.
 
     Raises
     ------
     InputError
-        If sigma is not one finite positive number or tensor per tetrahedron, or an option is unknown.
+        If sigma is not one finite positive number or tensor per tetrahedron, an option is unknown, or `prepared`
+        belongs to no problem of this size.
     MissingDependencyError
         If the direct solver is asked for and not installed.
     """
 
     def __init__(
-        self, head: HeadMesh, sigma: ArrayLike, *, tol: float = 1e-8, solver: str = "auto", order: int = 1
+        self,
+        head: HeadMesh,
+        sigma: ArrayLike,
+        *,
+        tol: float = 1e-8,
+        solver: str = "auto",
+        order: int = 1,
+        prepared: Mapping[str, NDArray[Any]] | None = None,
     ) -> None:
         self.head = head
         self.sigma = checks.read_only(_check_sigma(sigma, len(head.tets)))
@@ -85,7 +98,20 @@ class FemProblem:
         self.order = order
         self.linear = LinearElements(mm_to_m(head.points), np.ascontiguousarray(head.tets), self.sigma)
         self._quadratic = QuadraticElements(self.linear) if order == 2 else None
-        self._solver = self._make_solver(checks.choice("solver", solver, SOLVERS))
+        kind = checks.choice("solver", solver, SOLVERS)
+        if prepared is None or order == 2 or is_direct(kind, len(head.points)):
+            self._solver = self._make_solver(kind)
+        else:
+            self._solver = MultigridCG.from_arrays(prepared, len(head.points))
+
+    def prepared(self) -> dict[str, NDArray[Any]] | None:
+        """What took long to find, by name, for the next problem of this head and sigma.
+
+        None if there is nothing to keep: of a direct solver, whose factors stay in its library, and of order 2.
+        """
+        if isinstance(self._solver, MultigridCG) and self.order == 1:
+            return self._solver.to_arrays()
+        return None
 
     def _make_solver(self, kind: str) -> Solver:
         stiffness = self.linear.stiffness()

@@ -1,14 +1,17 @@
 """Multigrid-preconditioned conjugate gradients, and the choice between solvers."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
 from efield.fem.direct import DirectSolver, pays_off
-from efield.fem.multigrid import VCycle
+from efield.fem.multigrid import Grids, VCycle
 from efield.fem.ordering import local_order, reordered
-from efield.fem.system import ConstantsPerPart, Solution, Solver, with_unused_nodes
-from efield.ground.errors import SolverError
+from efield.fem.system import ConstantsPerPart, Solution, Solver, csr_arrays, csr_from_arrays, with_unused_nodes
+from efield.ground.errors import InputError, SolverError
 from efield.kernels.elements import multigrid as kernels
 
 SOLVERS = ("auto", "multigrid", "direct")
@@ -16,9 +19,12 @@ SOLVERS = ("auto", "multigrid", "direct")
 
 def make_solver(kind: str, matrix: csr_matrix, coarser: tuple[csr_matrix, csr_matrix] | None = None) -> Solver:
     """The solver of one of `SOLVERS` for a stiffness matrix; `coarser` as in `MultigridCG`."""
-    if kind == "direct" or (kind == "auto" and pays_off(matrix.shape[0])):
-        return DirectSolver(matrix)
-    return MultigridCG(matrix, coarser)
+    return DirectSolver(matrix) if is_direct(kind, matrix.shape[0]) else MultigridCG(matrix, coarser)
+
+
+def is_direct(kind: str, size: int) -> bool:
+    """Whether one of `SOLVERS` means the direct solver here, for so many unknowns."""
+    return kind == "direct" or (kind == "auto" and pays_off(size))
 
 
 class MultigridCG:
@@ -45,21 +51,52 @@ class MultigridCG:
     block_width = 16
 
     def __init__(self, matrix: csr_matrix, coarser: tuple[csr_matrix, csr_matrix] | None = None) -> None:
-        self._order = local_order(matrix)
-        matrix = reordered(matrix, self._order, self._order)
-        self._null = ConstantsPerPart(matrix)
-        system = with_unused_nodes(matrix)
+        order = local_order(matrix)
+        system = with_unused_nodes(reordered(matrix, order, order))
+        if coarser is None:
+            cycle = VCycle(Grids.below(system))
+        else:
+            below = local_order(coarser[0])
+            coarse = with_unused_nodes(reordered(coarser[0], below, below))
+            cycle = VCycle(Grids.below(coarse), finer=(system, reordered(coarser[1], order, below)))
+        self._set(system, order, cycle)
+
+    def _set(self, system: csr_matrix, order: NDArray[np.int32] | None, cycle: VCycle) -> None:
+        self._order = order
+        self._null = ConstantsPerPart(system)
         self._csr = (
             system.indptr.astype(np.int32, copy=False),
             system.indices.astype(np.int32, copy=False),
             system.data,
         )
-        if coarser is None:
-            self.preconditioner = VCycle(system)
-        else:
-            below = local_order(coarser[0])
-            coarse = with_unused_nodes(reordered(coarser[0], below, below))
-            self.preconditioner = VCycle(coarse, finer=(system, reordered(coarser[1], self._order, below)))
+        self.preconditioner = cycle
+
+    def to_arrays(self) -> dict[str, NDArray[Any]]:
+        """The prepared solver by name, from which `from_arrays` makes it again without the work."""
+        grids = self.preconditioner.grids
+        order = np.empty(0, np.int32) if self._order is None else self._order
+        return {"order": order} | csr_arrays("matrix", grids.matrices[0]) | grids.to_arrays()
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]], size: int) -> "MultigridCG":
+        """The solver of `size` unknowns that `to_arrays` took apart: the same bits.
+
+        Raises
+        ------
+        InputError
+            If the arrays are not those of a solver of this size.
+        """
+        try:
+            order = arrays["order"]
+            if len(order) and not np.array_equal(np.sort(order), np.arange(size)):
+                raise InputError(f"order must be that of {size} unknowns; instead it is none; prepare it again")
+            matrix = csr_from_arrays("matrix", arrays, (size, size))
+            grids = Grids.from_arrays(matrix, arrays)
+        except KeyError as error:
+            raise InputError(f"a prepared solver must have {error}; instead it has not; prepare it again") from error
+        solver = cls.__new__(cls)
+        solver._set(matrix, order if len(order) else None, VCycle(grids))
+        return solver
 
     def solve(self, load: NDArray[np.float64], tol: float) -> Solution:
         """Solve every column; raises SolverError when one does not converge."""

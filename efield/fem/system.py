@@ -1,12 +1,15 @@
 """What every solver of the potential shares: the singular, symmetric positive semidefinite system K phi = b."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix, diags
 from scipy.sparse.csgraph import connected_components
+
+from efield.ground.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -54,3 +57,27 @@ def with_unused_nodes(matrix: csr_matrix) -> csr_matrix:
     """The matrix with the equation phi = 0 at nodes of no tetrahedron, which disturbs nothing."""
     empty = matrix.diagonal() == 0
     return csr_matrix(matrix + diags(empty.astype(np.float64))) if empty.any() else matrix
+
+
+def csr_arrays(name: str, matrix: csr_matrix) -> dict[str, NDArray[Any]]:
+    """The three arrays of a matrix, by names that begin with `name`."""
+    return {f"{name}_rows": matrix.indptr, f"{name}_columns": matrix.indices, f"{name}_values": matrix.data}
+
+
+def csr_from_arrays(name: str, arrays: Mapping[str, NDArray[Any]], shape: tuple[int, int]) -> csr_matrix:
+    """The matrix that `csr_arrays` took apart; what indexes memory is checked.
+
+    Raises
+    ------
+    InputError
+        If the arrays are missing or those of no matrix of this shape.
+    """
+    try:
+        values, columns, rows = (arrays[f"{name}_{part}"] for part in ("values", "columns", "rows"))
+        matrix = csr_matrix((values, columns, rows), shape=shape)
+        matrix.check_format(full_check=True)
+    except (KeyError, ValueError, TypeError) as error:
+        raise InputError(f"{name} must be a matrix of shape {shape}; instead: {error}; prepare it again") from error
+    if matrix.dtype != np.float64:
+        raise InputError(f"{name} must hold float64; instead it holds {matrix.dtype}; prepare it again")
+    return matrix

@@ -2,14 +2,16 @@
 
 import hashlib
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from efield.coils.model import Coil, Dipoles, SampledField, Segments, Source
 from efield.ground.errors import InputError
 from efield.head.mesh import HeadMesh
-from efield.targeting.simulate import Simulator
+
+if TYPE_CHECKING:
+    from efield.targeting.simulate import Simulator
 
 #: Arrays that define each kind of source.
 SOURCE_ARRAYS: Mapping[type[Source], tuple[str, ...]] = {
@@ -40,7 +42,7 @@ def coil_digest(coil: Coil) -> str:
     return hashlib.sha256(f"{kinds} {digest(*arrays)}".encode()).hexdigest()[:32]
 
 
-def fingerprints(sim: Simulator, coil: Coil | None) -> dict[str, str]:
+def fingerprints(sim: "Simulator", coil: Coil | None) -> dict[str, str]:
     """Hashes of the head, its conductivities and the coil ("any" for None)."""
     return {
         "head": head_digest(sim.head),
@@ -49,7 +51,7 @@ def fingerprints(sim: Simulator, coil: Coil | None) -> dict[str, str]:
     }
 
 
-def made_with(sim: Simulator, coil: Coil | None) -> dict[str, str]:
+def made_with(sim: "Simulator", coil: Coil | None) -> dict[str, str]:
     """The hashes, and what the solver was asked for: tolerance and order."""
     return fingerprints(sim, coil) | {"solver": repr((sim.problem.tol, sim.problem.order))}
 

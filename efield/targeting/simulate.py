@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from functools import partial
 from itertools import islice
+from os import PathLike
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -21,6 +22,7 @@ from efield.head.conductivity import Conductivity
 from efield.head.mesh import HeadMesh
 from efield.head.tissue import tissue_name
 from efield.targeting.field import EField
+from efield.targeting.prepared import prepared_problem
 
 #: Right-hand sides that are solved together by `Simulator.solve_many`: one pass over the matrix serves them all.
 _BLOCK = 8
@@ -44,6 +46,10 @@ class Simulator(Carded):
         Of the finite elements: 2 has seven times the unknowns and follows a field that turns within an element.
     solver : {"auto", "multigrid", "direct"}
         How the linear system is solved; ``direct`` needs the extra ``mkl``.
+    cache : path_like, optional
+        A folder in which the prepared solver is kept for the next simulator of this head and conductivity, sealed: a
+        file that was damaged or made by other versions is made again, and results are the same bits. Unless given,
+        nothing is read or written.
 
     Raises
     ------
@@ -59,11 +65,15 @@ class Simulator(Carded):
         tol: float = 1e-8,
         order: int = 1,
         solver: str = "auto",
+        cache: str | PathLike[str] | None = None,
     ) -> None:
         self.head = head
         self.conductivity = conductivity or Conductivity()
         sigma, self.tensor_report = self.conductivity.per_tet_with_report(head)
-        self.problem = FemProblem(head, sigma, tol=tol, order=order, solver=solver)
+        if cache is None:
+            self.problem = FemProblem(head, sigma, tol=tol, order=order, solver=solver)
+        else:
+            self.problem = prepared_problem(head, sigma, cache, tol=tol, order=order, solver=solver)
 
     def solve(self, coil: Coil, pose: Pose, didt: float = 1e6) -> EField:
         """The field of one placement.
