@@ -22,7 +22,7 @@ from efield.ground.errors import EfieldError
 from efield.ground.version import __version__
 
 if TYPE_CHECKING:
-    from efield.targeting.metrics import Summary
+    from efield.targeting.summary import Summary
 
 app = typer.Typer(
     name="efield",

@@ -28,9 +28,9 @@ from efield.io.eeg_positions import CapFile
 from efield.io.load import load_coil, load_head, load_pose
 from efield.io.volumes.tensor import check_order, read_tensors
 from efield.targeting.field import EField
-from efield.targeting.metrics import Summary
 from efield.targeting.placement import check_clear, place_coil
 from efield.targeting.simulate import Simulator
+from efield.targeting.summary import Summary
 from efield.targeting.targets import NAMES, Target, named_target, parse_target
 
 _DEFAULT_DIDT: Final = 1e6
@@ -292,7 +292,7 @@ def _document(
         "also": [{"coil": d.coil.name, "pose": d.pose.matrix.tolist(), "didt": d.didt} for d in field.others],
         "stimulator": request.stimulator,
         "intensity_percent": request.intensity,
-        "metrics": summary.to_json(),
+        "measures": summary.to_json(),
         "order": request.order,
         "iterations": field.iterations,
         "seconds": steps.seconds,

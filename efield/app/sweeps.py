@@ -111,7 +111,7 @@ def run_study(
 def show(
     store: StoreArgument,
     top: Annotated[int, typer.Option(min=1, help="How many placements.")] = 10,
-    metric: Annotated[str | None, typer.Option(help="What placements are ranked by.")] = None,
+    measure: Annotated[str | None, typer.Option(help="What placements are ranked by.")] = None,
     head: Annotated[str | None, typer.Option(help="Of this head of the study only.")] = None,
     target: Annotated[str | None, typer.Option(help="Of this target of the study only.")] = None,
     coil: Annotated[str | None, typer.Option(help="Of this coil of the study only.")] = None,
@@ -124,19 +124,19 @@ def show(
 
     Examples:
 
-      efield sweep show hand-study --top 5 --metric along --map map.png
+      efield sweep show hand-study --top 5 --measure along --map map.png
 
       efield sweep show hand-study --target hand --coil d70
     """
-    from efield.campaign.best import best, default_metric
+    from efield.campaign.best import best, default_measure
     from efield.campaign.store import reading
 
     found = reading(store)
-    name = metric or default_metric(found)
+    name = measure or default_measure(found)
     rows = best(found, name, top, among={"head": head, "target": target, "coil": coil})
     pending = len(found.pending())
     if as_json:
-        _print_json({"metric": name, "pending_chunks": pending, "best": rows})
+        _print_json({"measure": name, "pending_chunks": pending, "best": rows})
     else:
         OUT.print(_best_table(rows, name))
         _print_map(found, rows[0], name)
@@ -303,17 +303,17 @@ def _size(number: float) -> str:
     return f"{number:.1f} TB"
 
 
-def _best_table(rows: list[dict[str, Any]], metric: str) -> Table:
-    """As many columns as the console is wide: the metric, then where the coil is, then the other metrics."""
+def _best_table(rows: list[dict[str, Any]], measure: str) -> Table:
+    """As many columns as the console is wide: the measure, then where the coil is, then the other measures."""
     labels = ["head", "target", "coil"]
     # What is the same in all rows stands above them once.
     same = [name for name in labels if len({row[name] for row in rows}) == 1]
     places = [name for name in _PLACES if name in rows[0] and (name in _ALWAYS or any(row[name] for row in rows))]
-    shown = [*(name for name in labels if name not in same), "placement", metric, *places]
+    shown = [*(name for name in labels if name not in same), "placement", measure, *places]
     hidden = {*labels, *shown, *_PLACES, "matrix", "position", "didt"}
     columns = [*shown, *(name for name in rows[0] if name not in hidden)]
     drive = f"dI/dt = {rows[0]['didt'] / 1e6:g} A/us (V/m, mm, degrees)"
-    table = Table(title="\n".join([f"Best placements by {metric}", ", ".join([*(rows[0][n] for n in same), drive])]))
+    table = Table(title="\n".join([f"Best placements by {measure}", ", ".join([*(rows[0][n] for n in same), drive])]))
     room = OUT.width - 1
     for number, name in enumerate(columns):
         cells = [_cell(row[name]) for row in rows]
@@ -336,22 +336,22 @@ def _cell(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def _print_map(store: "Store", row: dict[str, Any], metric: str) -> None:
+def _print_map(store: "Store", row: dict[str, Any], measure: str) -> None:
     from efield.campaign.best import text_map
 
-    lines = text_map(store, row, metric, OUT.width)
+    lines = text_map(store, row, measure, OUT.width)
     if lines:
         where = f"{row['head']}, {row['target']}, {row['coil']}"
-        OUT.print(f"{metric} (V/m) at the best angle, tilt and distance of each position; {where}", markup=False)
+        OUT.print(f"{measure} (V/m) at the best angle, tilt and distance of each position; {where}", markup=False)
         OUT.print("u: mm toward medial, v: mm toward anterior, from the point over the target", markup=False)
         OUT.print("\n".join(lines), markup=False, soft_wrap=True)
 
 
-def _draw(path: Path, store: "Store", row: dict[str, Any], metric: str) -> None:
+def _draw(path: Path, store: "Store", row: dict[str, Any], measure: str) -> None:
     from efield.campaign.best import cell_dataset
     from efield.viz.maps import save_sweep_map
 
-    save_sweep_map(path, cell_dataset(store, row), measure=metric)
+    save_sweep_map(path, cell_dataset(store, row), measure=measure)
     ERR.print(f"written: {path}", markup=False, soft_wrap=True)
 
 

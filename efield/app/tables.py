@@ -5,7 +5,8 @@ from typing import Any
 
 from rich.table import Table
 
-from efield.targeting.metrics import Summary, format_value
+from efield.targeting.measures import MEASURES
+from efield.targeting.summary import Summary
 from efield.targeting.validation import SphereCheck
 
 
@@ -14,8 +15,8 @@ def summary_table(document: dict[str, Any], summary: Summary) -> Table:
     table = Table(title=f"{document['coil']} over {document['target']['name']} of {document['head']['name']}")
     table.add_column("what")
     table.add_column("value", justify="right")
-    for metric in summary.metrics.values():
-        table.add_row(metric.meaning, format_value(metric))
+    for name in summary:
+        table.add_row(MEASURES[name].meaning, summary.text(name))
     return table
 
 

@@ -14,7 +14,7 @@ from scipy.spatial import cKDTree
 from scipy.stats import qmc
 
 from efield.basis.primary import Placed
-from efield.basis.scalp_patch import ScalpRegion
+from efield.basis.scalp_patch import ScalpPatch
 from efield.coils import catalog
 from efield.coils.model import Coil
 from efield.ground.pose import Pose
@@ -29,7 +29,7 @@ FloatArray = NDArray[np.float64]
 _RADII_MM: Final = tuple(float(radius) for radius in np.geomspace(8.0, 60.0, 8))
 _CORNERS: Final = 48
 
-#: Loops lie over the scalp this far from the center of the region (mm), are tilted up to this angle (degrees), and are
+#: Loops lie over the scalp this far from the center of the patch (mm), are tilted up to this angle (degrees), and are
 #: up to this much farther from the scalp than they must be (mm).
 _REACH_MM: Final = 110.0
 _TILT_DEG: Final = 60.0
@@ -54,11 +54,11 @@ def loop(radius_mm: float) -> Coil:
     return Coil.from_segments(ring[:-1], ring[1:], name=f"loop of {radius_mm:.0f} mm")
 
 
-def loops(head: HeadMesh, region: ScalpRegion, clearance_mm: float, count: int, seed: tuple[int, ...]) -> list[Placed]:
+def loops(head: HeadMesh, patch: ScalpPatch, clearance_mm: float, count: int, seed: tuple[int, ...]) -> list[Placed]:
     """Loops spread evenly (a scrambled Sobol sequence) over the scalp, none nearer to it than `clearance_mm`."""
     surface = scalp(head)
     tree = cKDTree(surface.centers_mm)
-    near = np.flatnonzero(np.linalg.norm(surface.centers_mm - region.frame[:3, 3], axis=1) <= _REACH_MM)
+    near = np.flatnonzero(np.linalg.norm(surface.centers_mm - patch.frame[:3, 3], axis=1) <= _REACH_MM)
     share = np.cumsum(surface.areas[near]) / surface.areas[near].sum()
     draws = qmc.Sobol(5, seed=np.random.default_rng(seed)).random_base2(int(np.ceil(np.log2(count))))[:count]
     placed = []
@@ -90,13 +90,13 @@ def lifted(head: HeadMesh, coil: Coil, pose: Pose, clearance_mm: float, outward:
 
 
 def tests(
-    head: HeadMesh, region: ScalpRegion, clearance_mm: float, names: tuple[str, ...], each: int, seed: tuple[int, ...]
+    head: HeadMesh, patch: ScalpPatch, clearance_mm: float, names: tuple[str, ...], each: int, seed: tuple[int, ...]
 ) -> list[Placed]:
-    """Coils of the catalog at placements of a region."""
+    """Coils of the catalog at placements of a patch."""
     placed: list[Placed] = []
     for number, name in enumerate(names):
         coil = catalog_coil(name)
-        poses = region.poses(each, (*seed, number), head, coil)
+        poses = patch.poses(each, (*seed, number), head, coil)
         placed += [(coil, lifted(head, coil, pose, clearance_mm)) for pose in poses]
     return placed
 

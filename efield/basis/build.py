@@ -11,10 +11,10 @@ from scipy.linalg import qr
 from efield.basis import any_coil as loops
 from efield.basis.certificate import Certificate, certify
 from efield.basis.modes import Fit, Gram, LinearModel, fit
-from efield.basis.outputs import Places
+from efield.basis.outputs import Outputs
 from efield.basis.primary import Placed, samples
 from efield.basis.probe_points import emphasis
-from efield.basis.scalp_patch import ScalpRegion
+from efield.basis.scalp_patch import ScalpPatch
 from efield.basis.snapshots import BLOCK, UNIT_DIDT, Snapshots
 from efield.coils.model import Coil
 from efield.ground.card import Card, Carded
@@ -108,8 +108,8 @@ class Plan:
     coil : Coil or None
         None for any.
     target : Target
-    region : ScalpRegion
-    places : Places
+    patch : ScalpPatch
+    outputs : Outputs
     points_mm : (s, 3) float
         Where the primary field is sampled.
     clearance_mm : float
@@ -122,8 +122,8 @@ class Plan:
     sim: Simulator
     coil: Coil | None
     target: Target
-    region: ScalpRegion
-    places: Places
+    patch: ScalpPatch
+    outputs: Outputs
     points_mm: FloatArray
     clearance_mm: float
     tol: float
@@ -133,17 +133,17 @@ class Plan:
     def training(self) -> list[Placed]:
         """Placements to solve, in the order in which they add most to those before.
 
-        Candidates are spread evenly over the region; of them, pivoted QR of the samples of their primary fields takes
+        Candidates are spread evenly over the patch; of them, pivoted QR of the samples of their primary fields takes
         the one that the ones before make up least.
         """
         count = max(_POOL, 1 << int(np.ceil(np.log2(2 * self.max_solves))))
         seed, head = (self.seed, TRAIN), self.sim.head
         if self.coil is None:
-            pool = loops.loops(head, self.region, self.clearance_mm, count, seed)
+            pool = loops.loops(head, self.patch, self.clearance_mm, count, seed)
         else:
-            pool = [(self.coil, pose) for pose in self.region.poses(count, seed, head, self.coil)]
+            pool = [(self.coil, pose) for pose in self.patch.poses(count, seed, head, self.coil)]
         sampled = samples(pool, self.points_mm, UNIT_DIDT)
-        scaled = emphasis(self.points_mm, self.region)[:, None] * sampled / np.linalg.norm(sampled, axis=0)
+        scaled = emphasis(self.points_mm, self.patch)[:, None] * sampled / np.linalg.norm(sampled, axis=0)
         order = qr(scaled, mode="r", pivoting=True)[1][: self.max_solves]
         return [pool[k] for k in order]
 
@@ -153,16 +153,16 @@ class Plan:
         if self.coil is None:
             names = loops.CHECK_COILS if stream == CHECK else loops.TEST_COILS
             each = count or (_CHECKS_EACH if stream == CHECK else _HELD_OUT_EACH)
-            return loops.tests(head, self.region, self.clearance_mm, names, each, seed)
+            return loops.tests(head, self.patch, self.clearance_mm, names, each, seed)
         number = count or (_CHECKS if stream == CHECK else _HELD_OUT)
-        return [(self.coil, pose) for pose in self.region.poses(number, seed, head, self.coil)]
+        return [(self.coil, pose) for pose in self.patch.poses(number, seed, head, self.coil)]
 
 
 @dataclass(frozen=True, eq=False)
 class Built:
-    """What `grow` found: the region with the distances that lifted coils had, the model and its certificate."""
+    """What `grow` found: the patch with the distances that lifted coils had, the model and its certificate."""
 
-    region: ScalpRegion
+    patch: ScalpPatch
     model: LinearModel
     certificate: Certificate
     any_coil: AnyCoil | None
@@ -178,12 +178,12 @@ def grow(
     train, check, held = plan.training(), plan.tests(CHECK), plan.tests(HELD_OUT)
     drawn = digest(*(pose.matrix for _, pose in [*train, *check, *held]))
     planned = len(train) + len(check) + len(held)
-    shots = Snapshots(plan.sim, plan.places, planned, settings | {"drawn": drawn}, checkpoint, tell)
-    gram = Gram(plan.places.weights)
+    shots = Snapshots(plan.sim, plan.outputs, planned, settings | {"drawn": drawn}, checkpoint, tell)
+    gram = Gram(plan.outputs.row_weights)
     for block in shots.blocks("check", check):
         gram.add(block)
     sampled = samples([*check, *train], plan.points_mm, UNIT_DIDT)
-    weights = emphasis(plan.points_mm, plan.region)
+    weights = emphasis(plan.points_mm, plan.patch)
     found: Fit | None = None
     for solved, block in enumerate(shots.blocks("train", train), 1):
         gram.add(block)
@@ -199,12 +199,12 @@ def grow(
     solves = len(gram.products) - len(check)
     del gram
     certificate, seen = certified(plan, model, held, shots, solves)
-    region = _widened(plan.region, [pose for _, pose in ([*train, *check] if plan.coil else [*check, *held])])
+    patch = _widened(plan.patch, [pose for _, pose in ([*train, *check] if plan.coil else [*check, *held])])
     if plan.coil is not None:
-        return Built(region, model, certificate, None)
+        return Built(patch, model, certificate, None)
     serves = AnyCoil.of(plan.clearance_mm, found.span, weights)
     rest = max(serves.rest(column) for column in seen.T)
-    return Built(region, model, certificate, replace(serves, limit=_MARGIN * rest))
+    return Built(patch, model, certificate, replace(serves, limit=_MARGIN * rest))
 
 
 def certified(
@@ -213,13 +213,13 @@ def certified(
     """The certificate of a model at held-out placements, and their samples (s * 3, p)."""
     exact = shots.fields("held-out", held)
     seen = samples(held, plan.points_mm, UNIT_DIDT)
-    measures = plan.places.measures(plan.sim.head, plan.target)
+    measures = plan.outputs.measured(plan.sim.head, plan.target)
     names = [coil.name for coil, _ in held]
-    return certify(model.fields(seen), exact, plan.places, measures, plan.tol, solves, names), seen
+    return certify(model.fields(seen), exact, plan.outputs, measures, plan.tol, solves, names), seen
 
 
-def _widened(region: ScalpRegion, poses: list[Pose]) -> ScalpRegion:
-    """The region with the distances that lifted coils really had."""
-    low, high = region.distance_mm
-    farthest = max(region.station(pose).distance_mm for pose in poses)
-    return ScalpRegion(region.frame, region.shape, region.radius_mm, region.tilt_deg, (low, max(high, farthest)))
+def _widened(patch: ScalpPatch, poses: list[Pose]) -> ScalpPatch:
+    """The patch with the distances that lifted coils really had."""
+    low, high = patch.distance_mm
+    farthest = max(patch.station(pose).distance_mm for pose in poses)
+    return ScalpPatch(patch.frame, patch.shape, patch.radius_mm, patch.tilt_deg, (low, max(high, farthest)))

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from efield.basis.outputs import Places
+from efield.basis.outputs import Outputs
 from efield.ground.card import Card, Carded, counted, listed
-from efield.targeting.placement_measures import FOCALITY, Measures, focality
+from efield.targeting.measures import Rows, TargetMeasures, region_focality
 
 
 @dataclass(frozen=True)
@@ -40,10 +40,13 @@ class Certificate(Carded):
         Placements the basis was made from.
     field : Spread
         |E - E_full| / |E_full|, root mean square over the region's tetrahedra weighted by volume.
+    recovered : Spread
+        The same of the recovered field, which the measures are of.
     pointwise : Spread
         Largest difference of |E| in any tetrahedron over the largest |E| of that placement.
     measures : dict of str to Spread
-        Error of each target measure over the full solve's mean magnitude, and of the focality over its own value.
+        Error of each target measure over the full solve's mean magnitude, of the angle in radians, and of the focality
+        over its own value.
     coils : dict of str to Spread
         Error of E for each coil it was tested with, if there are several.
     """
@@ -52,6 +55,7 @@ class Certificate(Carded):
     held_out: int
     solves: int
     field: Spread
+    recovered: Spread
     pointwise: Spread
     measures: dict[str, Spread]
     coils: dict[str, Spread] = dataclass_field(default_factory=dict)
@@ -63,7 +67,11 @@ class Certificate(Carded):
 
     def __str__(self) -> str:
         head = f"{self.solves} solves, {self.held_out} held out, tol {self.tol:g}: {'met' if self.met else 'NOT met'}"
-        rows = {"E": self.field, "|E| pointwise over peak": self.pointwise} | self.measures
+        rows = {
+            "E": self.field,
+            "E recovered": self.recovered,
+            "|E| pointwise over peak": self.pointwise,
+        } | self.measures
         rows |= {f"E, {name}": spread for name, spread in self.coils.items()}
         lines = [f"{name:<28} {s.median:9.2e} {s.p95:9.2e} {s.max:9.2e}" for name, s in rows.items()]
         return "\n".join([head, f"{'relative error':<28} {'median':>9} {'95 %':>9} {'max':>9}", *lines])
@@ -75,7 +83,7 @@ class Certificate(Carded):
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> "Certificate":
         """The certificate that `to_json` wrote."""
-        own = {name: Spread(**values[name]) for name in ("field", "pointwise")}
+        own = {name: Spread(**values[name]) for name in ("field", "recovered", "pointwise")}
         lists = {
             group: {name: Spread(**spread) for name, spread in values.get(group, {}).items()}
             for group in ("measures", "coils")
@@ -101,30 +109,42 @@ class Certificate(Carded):
 def certify(
     fast: NDArray[np.floating],
     full: NDArray[np.floating],
-    places: Places,
-    target: tuple[Measures, NDArray[np.intp]],
+    outputs: Outputs,
+    target: tuple[TargetMeasures, Rows],
     tol: float,
     solves: int,
     coils: list[str],
 ) -> Certificate:
-    """Compare fields (p, k, 3) of the basis with full solves of the named coils; `target` has its measures and rows.
+    """Compare fields (p, r, 3) of the basis with full solves of the named coils; `target` has its measures and rows.
 
     Measures that the target does not have (normal components without cortex) are left out.
     """
-    measures, rows = target
+    places = len(outputs.numbers)
     pairs = list(zip(fast, full, strict=True))
-    errors = np.array([_relative(a, b, places.weights) for a, b in pairs])
-    pointwise = np.array([_pointwise(a, b) for a, b in pairs])
-    exact = measures.of_many(full[:, rows].astype(np.float64))
-    error = np.abs(measures.of_many(fast[:, rows].astype(np.float64)) - exact) / exact[:, :1]
-    known = zip(measures.names, error.T, strict=True)
-    spreads = {name: Spread.of(column) for name, column in known if np.isfinite(column).all()}
-    if places.gray.any():
-        spreads |= dict.fromkeys(FOCALITY, Spread.of(_focal(fast, full, places)))
+    errors = np.array([_relative(a[:places], b[:places], outputs.weights) for a, b in pairs])
+    recovered = np.array([_relative(outputs.recovered(a), outputs.recovered(b), outputs.weights) for a, b in pairs])
+    pointwise = np.array([_pointwise(a[:places], b[:places]) for a, b in pairs])
+    spreads = _measured(fast, full, *target)
+    if outputs.gray.any():
+        spreads[outputs.focality] = Spread.of(_focal(fast, full, outputs))
     names = np.array(coils)
     each = {name: Spread.of(errors[names == name]) for name in dict.fromkeys(coils)}
     groups = each if len(each) > 1 else {}
-    return Certificate(tol, len(full), solves, Spread.of(errors), Spread.of(pointwise), spreads, groups)
+    whole = (Spread.of(errors), Spread.of(recovered), Spread.of(pointwise))
+    return Certificate(tol, len(full), solves, *whole, spreads, groups)
+
+
+def _measured(
+    fast: NDArray[np.floating], full: NDArray[np.floating], measures: TargetMeasures, rows: Rows
+) -> dict[str, Spread]:
+    """Errors of the measures at a target over the mean magnitude, and of the angle in radians."""
+    found, exact = (measures.of_rows(e[:, rows.numbers].astype(np.float64), rows) for e in (fast, full))
+    spreads = {}
+    for name, error in zip(measures.names, np.abs(found - exact).T, strict=True):
+        share = np.radians(error) if name.endswith("angle") else error / exact[:, 0]
+        if np.isfinite(share).all():
+            spreads[name] = Spread.of(share)
+    return spreads
 
 
 def _relative(fast: NDArray[np.floating], full: NDArray[np.floating], weights: NDArray[np.float64]) -> float:
@@ -134,10 +154,10 @@ def _relative(fast: NDArray[np.floating], full: NDArray[np.floating], weights: N
     return float(np.sqrt(squares[0] / squares[1]))
 
 
-def _focal(fast: NDArray[np.floating], full: NDArray[np.floating], places: Places) -> NDArray[np.float64]:
-    """Relative errors (p,) of the focality of fields (p, k, 3)."""
-    weights = places.weights[places.gray]
-    found, exact = (focality(e[:, places.gray], weights, places.at) for e in (fast, full))
+def _focal(fast: NDArray[np.floating], full: NDArray[np.floating], outputs: Outputs) -> NDArray[np.float64]:
+    """Relative errors (p,) of the focality of fields (p, r, 3)."""
+    weights, rows = outputs.weights[outputs.gray], outputs.gray_rows
+    found, exact = (region_focality(e[:, rows.numbers], rows.corners, weights) for e in (fast, full))
     return np.abs(found - exact) / exact
 
 

@@ -52,15 +52,16 @@ class LinearModel(Carded):
     scale: NDArray[np.float32]
     to_modes: FloatArray
 
-    def __call__(self, samples: FloatArray) -> NDArray[np.float32]:
-        """E (k * 3,) in V/m for the samples (s * 3,) of one placement."""
-        return self.expand(kernels.times(self.to_modes, samples).astype(np.float32))
+    def __call__(self, samples: FloatArray, places: int | None = None) -> NDArray[np.float32]:
+        """E (k * 3,) in V/m for the samples (s * 3,) of one placement, at all places or the first so many."""
+        return self.expand(kernels.times(self.to_modes, samples).astype(np.float32), places)
 
-    def expand(self, coefficients: NDArray[np.float32]) -> NDArray[np.float32]:
-        """E (k * 3,) for coefficients (r,)."""
-        many = self.modes.nbytes > _MANY_BYTES
+    def expand(self, coefficients: NDArray[np.float32], places: int | None = None) -> NDArray[np.float32]:
+        """E (k * 3,) for coefficients (r,), at all places or the first so many."""
+        last = len(self.scale) if places is None else 3 * places
         # A map from disk is a subclass that the kernels would be compiled for again.
-        modes, scale = np.asarray(self.modes), np.asarray(self.scale)
+        modes, scale = np.asarray(self.modes)[:last], np.asarray(self.scale)[:last]
+        many = modes.nbytes > _MANY_BYTES
         return np.asarray((kernels.expand_on_all if many else kernels.expand)(modes, scale, coefficients))
 
     def expanded(self, samples: FloatArray, places: NDArray[np.intp]) -> NDArray[np.float32]:

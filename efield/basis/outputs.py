@@ -1,14 +1,13 @@
 """Where a reduced basis gives the field, in tetrahedra of the brain or at vertices of the cortex; how it is read."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from efield.fem.assembly import LinearElements
 from efield.fem.problem import FemProblem
-from efield.fem.recovery import Patches
 from efield.ground import checks
 from efield.ground.card import Card, Carded
 from efield.ground.errors import InputError
@@ -18,28 +17,30 @@ from efield.head.midsurface import mid_surface
 from efield.head.surface import TriangleSurface
 from efield.head.tissue import GRAY_MATTER, WHITE_MATTER, tissue_name
 from efield.kernels.elements import tets as kernels
-from efield.targeting.placement_measures import Measures
+from efield.targeting.measures import IN_REGION, MIDSURFACE, Rows, TargetMeasures, faces_near, names_at
 from efield.targeting.targets import Target
 
 FloatArray = NDArray[np.float64]
 
 AT: Final = ("tets", "surface")
-FIELDS: Final = ("element", "recovered")
 
 #: One more than the largest tissue tag.
 _TAGS: Final = 65536
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Places(Carded):
-    """Places in the brain, in ascending order of their numbers.
+class Outputs(Carded):
+    """What a basis gives: E at places in the brain, in ascending order, then the recovered field at pairs.
+
+    In tetrahedra the first k rows are the field of the elements (`EField.e`). Measures are of the recovered field: its
+    value at a center is the mean of those at the corners, on the side of the tetrahedron's tissue, and it is held
+    at these (node, tissue) pairs, of which there are five times fewer. Second-order elements know it at the centers.
+    At the vertices of a surface the field is the recovered one anyway.
 
     Parameters
     ----------
     at : {"tets", "surface"}
-        Centers of tetrahedra of gray and white matter, or vertices of the middle of the cortex (`mid_surface`).
-    field : {"element", "recovered"}
-        The field of the finite elements, or the one recovered within each tissue, which surfaces always have.
+        Tetrahedra of gray and white matter, or vertices of the middle of the cortex (`mid_surface`).
     numbers : (k,) int
         Of the tetrahedra or vertices.
     points_mm : (k, 3) float
@@ -49,18 +50,24 @@ class Places(Carded):
         Whether the place counts for focality.
     normals : (k, 3) float
         Outward (toward the CSF) unit normals of the surface; (0, 3) for tetrahedra.
+    nodes, tags : (q,) int
+        The pairs: node of the head and tag of the tissue, ascending; none on a surface.
+    corners : (k, 4) int
+        The four rows whose mean is the recovered field at a place.
     """
 
     at: str
-    field: str
     numbers: NDArray[np.intp]
     points_mm: FloatArray
     weights: FloatArray
     gray: NDArray[np.bool_]
     normals: FloatArray
+    nodes: NDArray[np.int64]
+    tags: NDArray[np.int64]
+    corners: NDArray[np.intp]
 
     @classmethod
-    def near(cls, head: HeadMesh, target: Target, radius_mm: float | None, at: str, field: str | None) -> "Places":
+    def near(cls, problem: FemProblem, target: Target, radius_mm: float | None, at: str) -> "Outputs":
         """All places within a radius of a target, or in the whole brain.
 
         Raises
@@ -69,24 +76,61 @@ class Places(Carded):
             If an option is unknown, or the target does not lie among the places.
         """
         checks.choice("at", at, AT)
-        wanted = checks.choice("field", field or ("element" if at == "tets" else "recovered"), FIELDS)
         reach = np.inf if radius_mm is None else checks.positive("region_radius_mm", radius_mm)
-        if at == "surface" and wanted == "element":
-            raise InputError('field must be "recovered" on a surface; the field per tetrahedron has no value there')
-        places = (_tets if at == "tets" else _vertices)(head, target, reach, wanted)
-        places.rows(head, target)
-        return places
+        outputs = _tets(problem, target, reach) if at == "tets" else _vertices(problem.head, target, reach)
+        outputs.measured(problem.head, target)
+        return outputs
 
-    def rows(self, head: HeadMesh, target: Target) -> NDArray[np.intp]:
-        """Which of the places make up a target.
+    @property
+    def rows(self) -> int:
+        """Rows of E, those of the pairs included."""
+        return len(self.numbers) + len(self.nodes)
+
+    @property
+    def row_weights(self) -> FloatArray:
+        """Weight of each row where fields are compared; pairs repeat what the places say."""
+        return np.concatenate([self.weights, np.zeros(len(self.nodes))])
+
+    @property
+    def focality(self) -> str:
+        """Name of the measure of the whole region."""
+        (name,) = IN_REGION
+        return name if self.at == "tets" else MIDSURFACE + name
+
+    @property
+    def focality_unit(self) -> float:
+        """Of that measure in the unit of the weights: mm3 to cm3, mm2 to cm2."""
+        return 1e-3 if self.at == "tets" else 1e-2
+
+    def recovered(self, e: NDArray[np.floating]) -> NDArray[np.floating]:
+        """(k, 3) the recovered field at the places of all rows (r, 3)."""
+        return np.asarray(e[self.corners].mean(axis=1))
+
+    @cached_property
+    def gray_rows(self) -> Rows:
+        """The rows that all places of gray matter need."""
+        return _needed(self.corners[self.gray], np.empty((0, 3), np.intp))
+
+    def measured(self, head: HeadMesh, target: Target) -> tuple[TargetMeasures, Rows]:
+        """How fields are measured at a target, and the rows it takes.
 
         Raises
         ------
         InputError
             If part of the target is not here.
         """
-        if self.at == "surface":
-            return self._vertices_of(head, target)
+        if self.at == "tets":
+            own = self._tets_of(head, target)
+            return TargetMeasures.at(head, target), _needed(self.corners[own], self._faces_of(head, target))
+        own = self._vertices_of(head, target)
+        names = tuple(MIDSURFACE + name for name in names_at(target))
+        direction = np.zeros(3) if target.direction is None else np.array(target.direction)
+        weights = self.weights[own]
+        measures = TargetMeasures(names, weights, self.normals[own], weights, direction)
+        return measures, _needed(self.corners[own], self.corners[own, :3])
+
+    def _tets_of(self, head: HeadMesh, target: Target) -> NDArray[np.intp]:
+        """(k,) the places that make up a target."""
         wanted = target.tets(head)
         others = sorted(set(head.tissue[wanted].tolist()) - {WHITE_MATTER, GRAY_MATTER})
         if others:
@@ -101,6 +145,20 @@ class Places(Carded):
                 f"{missing} of its {len(wanted)} tetrahedra do not: enlarge region_radius_mm"
             )
         return np.searchsorted(self.numbers, wanted)
+
+    def _faces_of(self, head: HeadMesh, target: Target) -> NDArray[np.intp]:
+        """(f, 3) the rows of the pairs at the corners of the target's faces, on the gray side."""
+        surface, near = faces_near(head, target.center_mm, target.radius_mm)
+        if surface is None:
+            return np.empty((0, 3), np.intp)
+        wanted = surface.nodes[surface.triangles[near]].astype(np.int64) * _TAGS + GRAY_MATTER
+        keys = self.nodes * _TAGS + self.tags
+        if not np.isin(wanted, keys).all():
+            raise InputError(
+                "the cortex within the target's radius must lie in the basis; instead part of it does not: enlarge "
+                "region_radius_mm"
+            )
+        return len(self.numbers) + np.searchsorted(keys, wanted)
 
     def _vertices_of(self, head: HeadMesh, target: Target) -> NDArray[np.intp]:
         if GRAY_MATTER not in target.tags:
@@ -122,29 +180,38 @@ class Places(Carded):
             )
         return rows
 
-    def measures(self, head: HeadMesh, target: Target) -> tuple[Measures, NDArray[np.intp]]:
-        """How fields are measured at a target, and the rows (k,) of its places."""
-        rows = self.rows(head, target)
-        if self.at == "tets":
-            return Measures.at(head, target), rows
-        faces = (np.arange(len(rows)), self.normals[rows], self.weights[rows])
-        return Measures(self.weights[rows], target.direction, faces), rows
-
     @property
     def words(self) -> str:
-        """How many they are, and of what, in words."""
+        """How many places they are, and of what, in words."""
         what = "vertices of the middle of the cortex" if self.at == "surface" else "tetrahedra of gray and white matter"
         return f"{len(self.numbers):,} {what}"
 
     def _card(self) -> Card:
-        return Card("Places", (("size", self.words), ("field", f"{self.field}, V/m")))
+        return Card("Outputs", (("size", self.words), ("unit", "V/m")))
 
 
-def _tets(head: HeadMesh, target: Target, reach: float, field: str) -> Places:
+def _needed(corners: NDArray[np.intp], faces: NDArray[np.intp]) -> Rows:
+    """Rows that are needed, with the corners and faces in their own numbers."""
+    numbers, found = np.unique(np.concatenate([corners.ravel(), faces.ravel()]), return_inverse=True)
+    return Rows(numbers, found[: corners.size].reshape(-1, 4), found[corners.size :].reshape(-1, 3))
+
+
+def _tets(problem: FemProblem, target: Target, reach: float) -> Outputs:
+    head, patches = problem.head, problem.patches
     near = np.linalg.norm(head.barycenters - target.center_mm, axis=1) <= reach
     tets = np.flatnonzero(near & np.isin(head.tissue, (WHITE_MATTER, GRAY_MATTER)))
     gray = head.tissue[tets] == GRAY_MATTER
-    return Places("tets", field, tets, head.barycenters[tets], head.volumes[tets], gray, np.empty((0, 3)))
+    at_corners = patches.corners(tets)
+    surface, faces = faces_near(head, target.center_mm, reach)
+    at_faces = np.empty(0, np.intp)
+    if surface is not None:
+        at_faces = patches.numbers(np.unique(surface.nodes[surface.triangles[faces]]), GRAY_MATTER)
+    pairs = np.unique(np.concatenate([at_corners.ravel(), at_faces]))
+    # Second-order elements are right at their centers; pairs serve the faces only.
+    own = np.repeat(np.arange(len(tets))[:, None], 4, axis=1)
+    corners = len(tets) + np.searchsorted(pairs, at_corners) if problem.order == 1 else own
+    values = (head.barycenters[tets], head.volumes[tets], gray, np.empty((0, 3)))
+    return Outputs("tets", tets, *values, patches.nodes[pairs], patches.tags[pairs].astype(np.int64), corners)
 
 
 def _surface_at(
@@ -160,88 +227,37 @@ def _surface_at(
     return surface, chosen[tet >= 0], share
 
 
-def _vertices(head: HeadMesh, target: Target, reach: float, field: str) -> Places:
+def _vertices(head: HeadMesh, target: Target, reach: float) -> Outputs:
     surface, chosen, share = _surface_at(head, target.center_mm, reach)
     points, normals = surface.points_mm[chosen], surface.normals[chosen]
-    return Places("surface", field, chosen, points, share[chosen], np.ones(len(chosen), np.bool_), normals)
+    own = np.repeat(np.arange(len(chosen))[:, None], 4, axis=1)
+    none = np.empty(0, np.int64)
+    gray = np.ones(len(chosen), np.bool_)
+    return Outputs("surface", chosen, points, share[chosen], gray, normals, none, none, own)
 
 
 class Reader:
-    """Takes potentials of a problem to the field at some places.
+    """Takes potentials of a problem to the field at the rows of some outputs.
 
     Parameters
     ----------
     problem : FemProblem
-    places : Places
+    outputs : Outputs
     """
 
-    def __init__(self, problem: FemProblem, places: Places) -> None:
-        self._problem, self._places, head = problem, places, problem.head
-        self._tets = Locator(head).find(places.points_mm)[0] if places.at == "surface" else places.numbers
-        self._corners = np.ascontiguousarray(head.tets[self._tets])
-        recovers = places.field == "recovered" and problem.order == 1
-        self._part = _Part.around(problem.linear, head, self._tets) if recovers else None
+    def __init__(self, problem: FemProblem, outputs: Outputs) -> None:
+        self._problem, self._outputs = problem, outputs
+        self._corners = np.ascontiguousarray(problem.head.tets[outputs.numbers]) if outputs.at == "tets" else None
+        self._pairs = problem.patches.numbers(outputs.nodes, outputs.tags)
 
     def __call__(self, phi: FloatArray, dadt: FloatArray) -> FloatArray:
-        """(k, 3, b) E in V/m of potentials (n, b) and their dA/dt (n, 3, b)."""
-        if self._places.field == "recovered":
-            return np.stack([self._recovered(phi[:, k], dadt[..., k]) for k in range(phi.shape[1])], axis=2)
-        if self._problem.order == 2:
-            return self._problem.element_field(phi, dadt)[self._tets]
-        return np.asarray(kernels.element_field(self._problem.linear.points, self._corners, phi, dadt))
-
-    def _recovered(self, phi: FloatArray, dadt: FloatArray) -> FloatArray:
-        if self._part is None:
-            head, tets = self._problem.head, self._tets
-            field = self._problem.recovered_field(np.ascontiguousarray(phi), np.ascontiguousarray(dadt))
+        """(r, 3, b) E in V/m of potentials (n, b) and their dA/dt (n, 3, b)."""
+        problem, outputs = self._problem, self._outputs
+        if self._corners is None:
+            fields = [problem.recovered_field(phi[:, k], dadt[..., k]) for k in range(phi.shape[1])]
+            return np.stack([field.at(outputs.points_mm) for field in fields], axis=2)
+        if problem.order == 2:
+            e = problem.element_field(phi, dadt)[outputs.numbers]
         else:
-            head, tets = self._part.patches.head, self._part.tets
-            field = self._part.patches.recover(phi[self._part.nodes], dadt[self._part.nodes])
-        if self._places.at == "surface":
-            return field.at(self._places.points_mm)
-        # Values at the corners, as seen from the tetrahedron's tissue.
-        e, tissue = np.empty((len(tets), 3)), head.tissue[tets]
-        for tag in np.unique(tissue):
-            of_tag = tissue == tag
-            e[of_tag] = field.at_nodes(int(tag))[head.tets[tets[of_tag]]].mean(axis=1)
-        return e
-
-
-@dataclass(frozen=True, eq=False)
-class _Part:
-    """The part of a head that the recovered field in some tetrahedra depends on.
-
-    Parameters
-    ----------
-    nodes : (n',) int
-        Its nodes, ascending.
-    tets : (k,) int
-        The tetrahedra, in the part's numbers.
-    patches : Patches
-        Of the part, at the corners of the tetrahedra and on the side of their tissue only.
-    """
-
-    nodes: NDArray[np.intp]
-    tets: NDArray[np.intp]
-    patches: Patches
-
-    @classmethod
-    def around(cls, elements: LinearElements, head: HeadMesh, tets: NDArray[np.intp]) -> "_Part":
-        """Of the tetrahedra with the given numbers: patches reach two rings of neighbors far."""
-        near = np.zeros(len(head.points), np.bool_)
-        near[head.tets[tets]] = True
-        near[head.tets[near[head.tets].any(axis=1)]] = True
-        kept = np.flatnonzero(near[head.tets].any(axis=1))
-        found, corners = np.unique(head.tets[kept], return_inverse=True)
-        nodes = found.astype(np.intp)
-        small = corners.reshape(-1, 4).astype(np.int32)
-        # Numbers ascend as in the head, so sums run in the same order and give the same bits.
-        part = HeadMesh(points=head.points[nodes], tets=small, tissue=head.tissue[kept])
-        patches = Patches(part, LinearElements(elements.points[nodes], small, elements.sigma[kept]))
-        own = np.searchsorted(kept, tets)
-        wanted = small[own].astype(np.int64) * _TAGS + part.tissue[own][:, None].astype(np.int64)
-        chosen = np.isin(patches.nodes * _TAGS + patches.tags, wanted)
-        counts = np.bincount(patches.nodes[chosen], minlength=len(nodes))
-        del patches.nodes
-        patches.row, patches.tags = np.concatenate([[0], np.cumsum(counts)]), patches.tags[chosen]
-        return cls(nodes, own, patches)
+            e = np.asarray(kernels.element_field(problem.linear.points, self._corners, phi, dadt))
+        return np.concatenate([e, problem.recovered_at(phi, dadt, self._pairs)])

@@ -1,8 +1,8 @@
 """Where a reduced basis looks at the primary field.
 
 In the head each component of dA/dt is harmonic, so what it is on a surface around the brain says what it is inside.
-Samples on such a surface, at the depth of the target and far beyond the region on all sides, determined the field
-about three times better than as many spread through the brain, or through the region (measured on a sphere).
+Samples on such a surface, at the depth of the target and far beyond the patch on all sides, determined the field
+about three times better than as many spread through the brain, or through the patch (measured on a sphere).
 """
 
 from typing import Final
@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from efield.basis.scalp_patch import ScalpRegion
+from efield.basis.scalp_patch import ScalpPatch
 from efield.head.mesh import HeadMesh
 from efield.head.surface import scalp
 from efield.targeting.targets import Target
@@ -21,30 +21,30 @@ COUNT: Final = 600
 #: For any coil, whose field is less smooth.
 COUNT_ANY: Final = 900
 
-#: Samples at this distance from the region's center count half: what is far from the region matters less to its field.
+#: Samples at this distance from the patch's center count half: what is far from the patch matters less to its field.
 #: With it, 96 snapshots did what 112 do without (measured on a sphere); 25 to 60 mm make little difference.
 _HALF_AT_MM: Final = 40.0
 
-#: Scalp this far from the region's center is still looked at (mm).
+#: Scalp this far from the patch's center is still looked at (mm).
 _REACH_MM: Final = 120.0
 
 #: Shallowest and deepest surface of the samples below the scalp (mm).
 _DEPTHS_MM: Final = (10.0, 20.0)
 
 
-def sample_points(head: HeadMesh, region: ScalpRegion, target: Target, count: int = COUNT) -> NDArray[np.float64]:
+def sample_points(head: HeadMesh, patch: ScalpPatch, target: Target, count: int = COUNT) -> NDArray[np.float64]:
     """(s, 3) points in mm, evenly spaced on a surface at the target's depth below the scalp.
 
     Parameters
     ----------
     head : HeadMesh
-    region : ScalpRegion
+    patch : ScalpPatch
     target : Target
     count : int
         Most points wanted; a coarse scalp gives fewer.
     """
     surface = scalp(head)
-    foot = region.frame[:3, 3]
+    foot = patch.frame[:3, 3]
     depth = float(np.clip(np.linalg.norm(foot - target.center_mm), *_DEPTHS_MM))
     candidates = np.concatenate(
         [
@@ -57,9 +57,9 @@ def sample_points(head: HeadMesh, region: ScalpRegion, target: Target, count: in
     return _spread(candidates, foot, count)
 
 
-def emphasis(points: NDArray[np.float64], region: ScalpRegion) -> NDArray[np.float64]:
+def emphasis(points: NDArray[np.float64], patch: ScalpPatch) -> NDArray[np.float64]:
     """(s * 3,) weight of each component of the samples at points (s, 3) in mm."""
-    distance = np.linalg.norm(points - region.frame[:3, 3], axis=1)
+    distance = np.linalg.norm(points - patch.frame[:3, 3], axis=1)
     return np.repeat(1.0 / (1.0 + (distance / _HALF_AT_MM) ** 2), 3)
 
 

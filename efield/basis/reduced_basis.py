@@ -12,6 +12,7 @@ from dataclasses import dataclass, fields
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,11 +21,11 @@ from efield.basis.any_coil import wire_distance
 from efield.basis.build import FEWEST, FRESH, MOST, AnyCoil, Plan, certified, grow
 from efield.basis.certificate import Certificate
 from efield.basis.modes import WIDTH, LinearModel
-from efield.basis.outputs import Places, Reader
+from efield.basis.outputs import Outputs, Reader
 from efield.basis.primary import sample
 from efield.basis.probe_points import COUNT, COUNT_ANY, sample_points
 from efield.basis.region_field import RegionField, tets_of
-from efield.basis.scalp_patch import ScalpRegion
+from efield.basis.scalp_patch import ScalpPatch
 from efield.basis.snapshots import UNIT_DIDT, Snapshots
 from efield.basis.storage import Parts, load, save
 from efield.coils.drive import given_coil, given_pose
@@ -37,9 +38,8 @@ from efield.ground.pose import Pose
 from efield.ground.progress import Progress, told
 from efield.targeting import given
 from efield.targeting.fingerprint import coil_digest, made_with
+from efield.targeting.measures import Rows, TargetMeasures, region_focality
 from efield.targeting.naming import Place, target_of
-from efield.targeting.placement_measures import FOCALITY, Measures
-from efield.targeting.placement_measures import focality as focality_of
 from efield.targeting.simulate import Simulator
 from efield.targeting.targets import Target
 
@@ -56,10 +56,10 @@ class ReducedBasis(Carded):
     coil : Coil or None
         None if it serves any.
     target : Target
-    region : ScalpRegion
+    patch : ScalpPatch
         The placements it is made for.
-    places : Places
-        Where it gives the field.
+    outputs : Outputs
+        Its region of the brain: where it gives the field.
     points_mm : (s, 3) float
         Where it looks at the primary field.
     model : LinearModel
@@ -73,8 +73,8 @@ class ReducedBasis(Carded):
     sim: Simulator
     coil: Coil | None
     target: Target
-    region: ScalpRegion
-    places: Places
+    patch: ScalpPatch
+    outputs: Outputs
     points_mm: FloatArray
     model: LinearModel
     certificate: Certificate
@@ -93,7 +93,6 @@ class ReducedBasis(Carded):
         distance_mm: tuple[float, float] = (2.0, 10.0),
         region_radius_mm: float | None = 35.0,
         at: str = "tets",
-        field: str | None = None,
         clearance_mm: float = 5.0,
         tol: float = 1e-3,
         max_solves: int = 512,
@@ -120,10 +119,8 @@ class ReducedBasis(Carded):
         region_radius_mm : float or None
             The field is given within this distance of the target's center; None for all of the brain.
         at : {"tets", "surface"}
-            In the tetrahedra of gray and white matter, or at the vertices of the middle of the cortex.
-        field : {"element", "recovered"}, optional
-            The field per element (`EField.e`; the default in tetrahedra), or the recovered one (`EField.in_tets`;
-            always on the surface, as `EField.on_surface`).
+            In the tetrahedra of gray and white matter (the field per element, as `EField.e`, and the recovered one, as
+            `EField.in_tets`), or at the vertices of the middle of the cortex (recovered, as `EField.on_surface`).
         clearance_mm : float
             With "any": least distance from the scalp to a wire.
         tol : float
@@ -149,25 +146,25 @@ class ReducedBasis(Carded):
         limit, start = given.whole("max_solves", max_solves, FEWEST, MOST), given.whole("seed", seed, 0)
         checks.in_range("clearance_mm", clearance_mm, 1.0, 50.0)
         single = given.coil_or_any(coil)
-        scalp_region = ScalpRegion.around(sim.head, region, radius_mm, tilt_deg, distance_mm)
-        places = Places.near(sim.head, region, region_radius_mm, at, field)
-        points = sample_points(sim.head, scalp_region, region, COUNT if single else COUNT_ANY)
+        patch = ScalpPatch.around(sim.head, region, radius_mm, tilt_deg, distance_mm)
+        outputs = Outputs.near(sim.problem, region, region_radius_mm, at)
+        points = sample_points(sim.head, patch, region, COUNT if single else COUNT_ANY)
         settings = made_with(sim, single) | {
             "target": repr((region.center_mm.tolist(), region.radius_mm, region.tags)),
-            "placements": repr((float(radius_mm), float(tilt_deg), scalp_region.distance_mm, start)),
-            "places": repr((at, places.field, len(places.numbers), region_radius_mm)),
+            "placements": repr((float(radius_mm), float(tilt_deg), patch.distance_mm, start)),
+            "outputs": repr((at, len(outputs.numbers), len(outputs.nodes), region_radius_mm)),
             "limits": repr((float(clearance_mm) if single is None else None, limit)),
         }
-        plan = Plan(sim, single, region, scalp_region, places, points, float(clearance_mm), tol, limit, start)
+        plan = Plan(sim, single, region, patch, outputs, points, float(clearance_mm), tol, limit, start)
         with told(progress, "building", "solves") as tell:
             built = grow(plan, settings, None if checkpoint is None else Path(checkpoint), tell)
         made = (built.model, built.certificate, settings, built.any_coil)
-        return cls(sim, single, region, built.region, places, points, *made)
+        return cls(sim, single, region, built.patch, outputs, points, *made)
 
     @property
     def tets(self) -> NDArray[np.intp]:
         """(k,) tetrahedra it gives the field of; refused on a surface."""
-        return tets_of(self.places)
+        return tets_of(self.outputs)
 
     def serves(self, coil: Coil | None) -> Coil:
         """The coil to use: the one given, or that of the basis.
@@ -225,10 +222,16 @@ class ReducedBasis(Carded):
         sampled, by = self._sampled(given_pose(pose), rate, maker)
         if by and outside == "raise":
             raise _outside_error(by)
-        e = self._solved(maker, pose, rate) if by else self.model(sampled).reshape(-1, 3)
-        return RegionField(e, self.places, pose, rate)
+        outputs, count = self.outputs, len(self.outputs.numbers)
+        solved = self._solved(maker, pose, rate) if by else None
+        e = self.model(sampled, count).reshape(-1, 3) if solved is None else solved[:count]
 
-    def metrics(
+        def recovered() -> NDArray[np.floating]:
+            return outputs.recovered(self.model(sampled).reshape(-1, 3) if solved is None else solved)
+
+        return RegionField(e, outputs, pose, rate, recovered)
+
+    def measures(
         self,
         poses: Iterable[Pose],
         didt: float = 1e6,
@@ -238,7 +241,9 @@ class ReducedBasis(Carded):
         focality: bool = False,
         outside: str = "raise",
     ) -> dict[str, NDArray[np.float64]]:
-        """Measures of many placements (see `efield.targeting.placement_measures`), each (p,).
+        """Measures of many placements, each (p,): those of `efield.targeting.measures.AT_TARGET`.
+
+        On a surface their names begin with "midsurface_".
 
         What a placement gives does not depend, to the last bit, on the placements it is asked for with.
 
@@ -251,8 +256,7 @@ class ReducedBasis(Carded):
         coil : Coil, optional
             Needed with a basis for any coil; else it must be the basis's own.
         focality : bool
-            Also the measures of the whole region (`efield.targeting.placement_measures.FOCALITY`), which touch all its
-            gray matter.
+            Also `region_focality_50`, which touches all the gray matter of the basis.
         outside : {"raise", "solve"}
             What to do with poses outside the certified region: refuse them all, or solve each of them in full.
 
@@ -265,17 +269,20 @@ class ReducedBasis(Carded):
         checks.choice("outside", outside, ("raise", "solve"))
         all_poses, rate, maker = given.poses(poses), checks.rate("didt", didt), self.serves(coil)
         measures, rows = self._at(self.target if target is None else target_of(self.sim.head, target))
-        gray = np.flatnonzero(self.places.gray)
+        gray = self.outputs.gray_rows if focality else None
         found, focal = np.empty((len(all_poses), len(measures.names))), np.empty(len(all_poses))
         for first in range(0, len(all_poses), WIDTH):
             batch = slice(first, first + WIDTH)
             sampled, solved = self._batch(all_poses[batch], first, rate, maker, outside)
-            found[batch] = measures.of_many(self._expanded(sampled, solved, rows))
-            if focality:
-                e = self._expanded(sampled, solved, gray)
-                focal[batch] = focality_of(e, self.places.weights[gray], self.places.at)
+            found[batch] = measures.of_rows(self._expanded(sampled, solved, rows.numbers), rows)
+            if gray is not None:
+                focal[batch] = self._focality(self._expanded(sampled, solved, gray.numbers), gray)
         table = dict(zip(measures.names, found.T, strict=True))
-        return table | dict.fromkeys(FOCALITY, focal) if focality else table
+        return table | {self.outputs.focality: focal} if focality else table
+
+    def _focality(self, e: NDArray[np.float32], gray: Rows) -> FloatArray:
+        outputs = self.outputs
+        return region_focality(e, gray.corners, outputs.weights[outputs.gray], outputs.focality_unit)
 
     def check(self, n: int = 16, seed: int = 1, *, progress: Progress = None) -> Certificate:
         """Test the basis, also a stored one, against full solves at fresh placements of its region.
@@ -297,7 +304,7 @@ class ReducedBasis(Carded):
         given.whole("n", n, 1)
         clearance = self.any_coil.clearance_mm if self.any_coil else 1.0
         tol, solves, start = self.certificate.tol, self.certificate.solves, given.whole("seed", seed, 0)
-        where = (self.target, self.region, self.places, self.points_mm)
+        where = (self.target, self.patch, self.outputs, self.points_mm)
         plan = Plan(self.sim, self.coil, *where, clearance, tol, solves, start)
         inside = [
             (coil, pose) for coil, pose in plan.tests(FRESH, 2 * n) if not self._sampled(pose, UNIT_DIDT, coil)[1]
@@ -306,12 +313,12 @@ class ReducedBasis(Carded):
         if not fresh:
             raise InputError(f"some of {2 * n} placements must lie in the region; instead none does: give a larger n")
         with told(progress, "checking", "solves") as tell:
-            shots = Snapshots(self.sim, self.places, len(fresh), {}, None, tell)
+            shots = Snapshots(self.sim, self.outputs, len(fresh), {}, None, tell)
             return certified(plan, self.model, fresh, shots, solves)[0]
 
     def _sampled(self, pose: Pose, didt: float, coil: Coil) -> tuple[FloatArray, str]:
         """Samples (s * 3,) of the primary field, and by how much the placement is outside, in words."""
-        by = self.region.outside(pose)
+        by = self.patch.outside(pose)
         if by:
             return np.empty(0), by
         serves = self.any_coil
@@ -324,21 +331,21 @@ class ReducedBasis(Carded):
             by = f"{rest:.1e} of its primary field is not what the basis was made from, more than {serves.limit:.1e}"
         return sampled, by
 
-    def _at(self, target: Target) -> tuple[Measures, NDArray[np.intp]]:
-        """How fields are measured at a target, and the rows of its places; kept for the next call."""
+    def _at(self, target: Target) -> tuple[TargetMeasures, Rows]:
+        """How fields are measured at a target, and the rows it takes; kept for the next call."""
         if target not in self._last:
             self._last.clear()
-            self._last[target] = self.places.measures(self.sim.head, target)
+            self._last[target] = self.outputs.measured(self.sim.head, target)
         return self._last[target]
 
     @cached_property
-    def _last(self) -> dict[Target, tuple[Measures, NDArray[np.intp]]]:
+    def _last(self) -> dict[Target, tuple[TargetMeasures, Rows]]:
         return {}
 
     def _batch(
         self, poses: list[Pose], first: int, didt: float, coil: Coil, outside: str
     ) -> tuple[FloatArray, dict[int, FloatArray]]:
-        """Samples (p, s * 3) of some placements, and the full solves (k, 3) of those that are outside."""
+        """Samples (p, s * 3) of some placements, and the full solves (r, 3) of those that are outside."""
         columns, solved = np.zeros((len(poses), 3 * len(self.points_mm))), {}
         for number, pose in enumerate(poses):
             sampled, by = self._sampled(pose, didt, coil)
@@ -365,7 +372,7 @@ class ReducedBasis(Carded):
 
     @cached_property
     def _reader(self) -> Reader:
-        return Reader(self.sim.problem, self.places)
+        return Reader(self.sim.problem, self.outputs)
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write the basis to a new folder; see `efield.basis.storage`."""
@@ -392,12 +399,18 @@ class ReducedBasis(Carded):
         one = None if coil is None else given.coil_or_any(coil)
         return cls(sim, one, **vars(load(path, made_with(sim, one))))
 
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name):
+            now = ": ReducedBasis.metrics is called ReducedBasis.measures now" if name == "metrics" else ""
+            raise AttributeError(f"ReducedBasis has no attribute {name!r}{now}")
+
     def _card(self) -> Card:
         rows = (
             ("coil", "any" if self.coil is None else self.coil.name),
             ("target", self.target.name),
-            ("field", f"{self.places.field}, V/m, in {self.places.words}"),
-            ("placements", self.region.words),
+            ("field", f"V/m, in {self.outputs.words}"),
+            ("placements", self.patch.words),
             ("largest error", self.certificate.words),
         )
         return Card("ReducedBasis", rows)

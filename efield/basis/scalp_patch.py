@@ -26,7 +26,7 @@ FloatArray = NDArray[np.float64]
 #: Degree in each direction of the polynomials that describe the patch.
 _DEGREE: Final = 5
 
-#: The polynomials are fitted on a disc this much wider than the region, because a tilted coil leaves it a little.
+#: The polynomials are fitted on a disc this much wider than the patch, because a tilted coil leaves it a little.
 _WIDER: Final = 1.3
 
 #: Spacing of the scalp points the polynomials are fitted to, as a share of the disc's radius.
@@ -38,12 +38,12 @@ _SLACK: Final = 1e-3
 
 @dataclass(frozen=True)
 class Station:
-    """Where a pose is, seen from a region of scalp.
+    """Where a pose is, seen from a patch of scalp.
 
     Parameters
     ----------
     position_mm : float
-        Distance of the scalp point under the coil from the region's center, in its tangent plane.
+        Distance of the scalp point under the coil from the patch's center, in its tangent plane.
     tilt_deg : float
         Angle between the coil's axis and the scalp's smoothed normal.
     distance_mm : float
@@ -56,7 +56,7 @@ class Station:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class ScalpRegion(Carded):
+class ScalpPatch(Carded):
     """A smooth patch of scalp and the ranges of placements over it.
 
     Parameters
@@ -92,8 +92,8 @@ class ScalpRegion(Carded):
     @classmethod
     def around(
         cls, head: HeadMesh, target: Target, radius_mm: float, tilt_deg: float, distance_mm: tuple[float, float]
-    ) -> "ScalpRegion":
-        """The region over a target.
+    ) -> "ScalpPatch":
+        """The patch over a target.
 
         Raises
         ------
@@ -144,7 +144,7 @@ class ScalpRegion(Carded):
         return Pose.from_axes(origin + rotation @ (foot + distance_mm * normal), y, -(rotation @ axis))
 
     def poses(self, count: int, seed: tuple[int, ...], head: HeadMesh, coil: Coil) -> list[Pose]:
-        """Placements spread evenly over the region (a scrambled Sobol sequence), each lifted until it is clear.
+        """Placements spread evenly over the patch (a scrambled Sobol sequence), each lifted until it is clear.
 
         Parameters
         ----------
@@ -172,7 +172,7 @@ class ScalpRegion(Carded):
         return found
 
     def station(self, pose: Pose) -> Station:
-        """Where a pose is, seen from this region."""
+        """Where a pose is, seen from this patch."""
         rotation = self.frame[:3, :3]
         center = (pose.center_mm - self.frame[:3, 3]) @ rotation
         # Far outside the polynomials mean nothing: the kernel stays on their disc, where "outside" is certain.
@@ -180,7 +180,7 @@ class ScalpRegion(Carded):
         return Station(position, float(np.degrees(np.arccos(np.clip(cosine, -1, 1)))), distance)
 
     def outside(self, pose: Pose) -> str:
-        """By how much a pose leaves the region, in words; empty if it does not."""
+        """By how much a pose leaves the patch, in words; empty if it does not."""
         at = self.station(pose)
         low, high = self.distance_mm
         parts = [
@@ -200,4 +200,4 @@ class ScalpRegion(Carded):
         )
 
     def _card(self) -> Card:
-        return Card("ScalpRegion, of placements", (("center", in_words(self.frame[:3, 3])), ("placements", self.words)))
+        return Card("ScalpPatch, of placements", (("center", in_words(self.frame[:3, 3])), ("placements", self.words)))

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from efield.basis.outputs import Places, Reader
+from efield.basis.outputs import Outputs, Reader
 from efield.basis.primary import Placed, at_nodes
 from efield.ground.errors import InputError
 from efield.ground.progress import Tell
@@ -34,7 +34,7 @@ class Snapshots:
     Parameters
     ----------
     sim : Simulator
-    places : Places
+    outputs : Outputs
         Where the field is kept.
     planned : int
         Most solves, for the progress.
@@ -54,14 +54,14 @@ class Snapshots:
     def __init__(
         self,
         sim: Simulator,
-        places: Places,
+        outputs: Outputs,
         planned: int,
         settings: Mapping[str, str],
         checkpoint: Path | None,
         tell: Tell,
     ) -> None:
-        self.places, self.planned = places, planned
-        self._problem, self._read = sim.problem, Reader(sim.problem, places)
+        self.outputs, self.planned = outputs, planned
+        self._problem, self._read = sim.problem, Reader(sim.problem, outputs)
         self._folder = None if checkpoint is None else _prepare(checkpoint, settings)
         self._settings = json.dumps(dict(settings), sort_keys=True)
         self._tell, self._done = tell, 0
@@ -69,18 +69,18 @@ class Snapshots:
         self.error: float | None = None
 
     def blocks(self, name: str, placed: Sequence[Placed], first: int = 0) -> Iterator[NDArray[np.float32]]:
-        """(k * 3, b) E in V/m at 1 A/us for placed[first:], from a whole block on; `name` is the list's."""
+        """(r * 3, b) E in V/m at 1 A/us for placed[first:], from a whole block on; `name` is the list's."""
         for k in range(first, len(placed), BLOCK):
             yield self._block(f"{name}-{k:05d}", placed[k : k + BLOCK])
 
     def fields(self, name: str, placed: Sequence[Placed]) -> NDArray[np.float32]:
-        """(p, k, 3) E in V/m at 1 A/us."""
+        """(p, r, 3) E in V/m at 1 A/us."""
         columns = np.concatenate(list(self.blocks(name, placed)), axis=1)
         return np.ascontiguousarray(columns.T).reshape(len(placed), -1, 3)
 
     def _block(self, name: str, placed: Sequence[Placed]) -> NDArray[np.float32]:
         path = None if self._folder is None else self._folder / f"{name}.npy"
-        e = None if path is None else self._read_block(path, (len(self.places.numbers) * 3, len(placed)))
+        e = None if path is None else self._read_block(path, (self.outputs.rows * 3, len(placed)))
         if e is None:
             e = self._solve(placed)
             if path is not None:

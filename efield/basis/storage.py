@@ -16,17 +16,17 @@ from numpy.typing import NDArray
 from efield.basis.build import AnyCoil
 from efield.basis.certificate import Certificate
 from efield.basis.modes import LinearModel
-from efield.basis.outputs import Places
-from efield.basis.scalp_patch import ScalpRegion
+from efield.basis.outputs import Outputs
+from efield.basis.scalp_patch import ScalpPatch
 from efield.ground.errors import InputError
 from efield.io import sealed
 from efield.io.atomic import new_folder
 from efield.targeting.fingerprint import check_same
 from efield.targeting.targets import Target
 
-_FORMAT: Final = 4
+_FORMAT: Final = 5
 _NOTE: Final = "basis.json"
-_PLACES: Final = ("numbers", "places_mm", "weights", "gray", "normals")
+_OUTPUTS: Final = ("numbers", "places_mm", "weights", "gray", "normals", "nodes", "tags", "corners")
 _MAPPED: Final = "modes"
 _REMEDY: Final = "build the basis again with this version"
 
@@ -38,8 +38,8 @@ class Parts:
     Parameters
     ----------
     target : Target
-    region : ScalpRegion
-    places : Places
+    patch : ScalpPatch
+    outputs : Outputs
     points_mm : (s, 3) float
     model : LinearModel
     certificate : Certificate
@@ -48,8 +48,8 @@ class Parts:
     """
 
     target: Target
-    region: ScalpRegion
-    places: Places
+    patch: ScalpPatch
+    outputs: Outputs
     points_mm: NDArray[np.float64]
     model: LinearModel
     certificate: Certificate
@@ -101,17 +101,15 @@ def load(path: str | PathLike[str], made_with: Mapping[str, str]) -> Parts:
     maker = "any coil" if note["coil"] == "any" else f"the coil {note['coil']!r}"
     check_same(note["settings"], made_with, f"the basis in {folder}, which is for {maker},")
     array = _Arrays(folder, _context(note))
-    region = ScalpRegion(
-        array["frame"], array["shape"], note["radius_mm"], note["tilt_deg"], tuple(note["distance_mm"])
-    )
+    patch = ScalpPatch(array["frame"], array["shape"], note["radius_mm"], note["tilt_deg"], tuple(note["distance_mm"]))
     target = Target(**{**note["target"], "tags": tuple(note["target"]["tags"])})
-    places = Places(note["at"], note["field"], *(array[name] for name in _PLACES))
+    outputs = Outputs(note["at"], *(array[name] for name in _OUTPUTS))
     model = LinearModel(array["modes"], array["scale"], array["to_modes"])
     certificate = Certificate.from_json(note["certificate"])
     serves = None
     if note["coil"] == "any":
         serves = AnyCoil(note["clearance_mm"], array["left_over"], array["emphasis"], note["limit"])
-    return Parts(target, region, places, array["points_mm"], model, certificate, note["settings"], serves)
+    return Parts(target, patch, outputs, array["points_mm"], model, certificate, note["settings"], serves)
 
 
 def describe(path: str | PathLike[str]) -> dict[str, Any]:
@@ -140,16 +138,19 @@ def describe(path: str | PathLike[str]) -> dict[str, Any]:
 
 
 def _arrays_of(basis: Parts) -> dict[str, Any]:
-    places = basis.places
-    values = (places.numbers, places.points_mm, places.weights, places.gray, places.normals)
+    given = basis.outputs
+    values = (
+        *(given.numbers, given.points_mm, given.weights, given.gray, given.normals),
+        *(given.nodes, given.tags, given.corners),
+    )
     arrays = {
         "modes": basis.model.modes,
         "scale": basis.model.scale,
         "to_modes": basis.model.to_modes,
         "points_mm": basis.points_mm,
-        "frame": basis.region.frame,
-        "shape": basis.region.shape,
-    } | dict(zip(_PLACES, values, strict=True))
+        "frame": basis.patch.frame,
+        "shape": basis.patch.shape,
+    } | dict(zip(_OUTPUTS, values, strict=True))
     if basis.any_coil is not None:
         arrays |= {"left_over": basis.any_coil.left_over, "emphasis": basis.any_coil.emphasis}
     return arrays
@@ -160,13 +161,12 @@ def _note_of(basis: Parts, coil: str) -> dict[str, Any]:
     return {
         "coil": coil,
         "settings": basis.settings,
-        "at": basis.places.at,
-        "field": basis.places.field,
-        "places": len(basis.places.numbers),
+        "at": basis.outputs.at,
+        "places": len(basis.outputs.numbers),
         "modes": basis.model.modes.shape[1],
-        "radius_mm": basis.region.radius_mm,
-        "tilt_deg": basis.region.tilt_deg,
-        "distance_mm": list(basis.region.distance_mm),
+        "radius_mm": basis.patch.radius_mm,
+        "tilt_deg": basis.patch.tilt_deg,
+        "distance_mm": list(basis.patch.distance_mm),
         "target": {
             "name": target.name,
             "center_mm": target.center_mm.tolist(),

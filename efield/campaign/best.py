@@ -9,6 +9,7 @@ from efield.campaign.store import Store
 from efield.campaign.study import Study
 from efield.ground import checks
 from efield.ground.errors import InputError
+from efield.targeting.measures import unknown
 
 
 def dataset(store: Store) -> Any:
@@ -28,21 +29,21 @@ def dataset(store: Store) -> Any:
         raise InputError(f"{store.zarr} cannot be read ({error}): see `efield sweep check {store.folder}`") from error
 
 
-def default_metric(store: Store) -> str:
+def default_measure(store: Store) -> str:
     """What placements are ranked by unless asked otherwise: the size of the field at the target."""
-    preferred = ("mean_magnitude", "mean_vector_magnitude", "along")
-    return next((name for name in preferred if name in store.study.metrics), store.study.metrics[0])
+    preferred = ("mean_magnitude", "mean_vector", "along")
+    return next((name for name in preferred if name in store.study.measures), store.study.measures[0])
 
 
 def best(
-    store: Store, metric: str | None = None, top: int = 10, *, among: Mapping[str, str | None] | None = None
+    store: Store, measure: str | None = None, top: int = 10, *, among: Mapping[str, str | None] | None = None
 ) -> list[dict[str, Any]]:
-    """The placements with the largest value of a metric, at the first drive.
+    """The placements with the largest value of a measure, at the first drive.
 
     Parameters
     ----------
     store : Store
-    metric : str, optional
+    measure : str, optional
         One of the study's.
     top : int
         How many, at least 1.
@@ -52,14 +53,16 @@ def best(
     Returns
     -------
     list of dict
-        Head, target, coil, number of the placement, the grid's coordinates, all metrics, and the pose as ``matrix``.
+        Head, target, coil, number of the placement, the grid's coordinates, all measures, and the pose as ``matrix``.
 
     Raises
     ------
     InputError
-        If the metric or a label is not in the store, or nothing is finished.
+        If the measure or a label is not in the store, or nothing is finished.
     """
-    name = checks.choice("metric", metric or default_metric(store), store.study.metrics)
+    name = measure or default_measure(store)
+    if name not in store.study.measures:
+        raise unknown(name, store.study.measures)
     if top < 1:
         raise InputError(f"top must be at least 1; instead received {top}")
     data = dataset(store)
@@ -96,7 +99,7 @@ def _row(store: Store, data: Any, number: int, placement: int) -> dict[str, Any]
     row |= {"placement": placement, "didt": float(here["didt"])}
     names = [name for name, values in data.coords.items() if values.dims == ("placement",)]
     names += [name for name in ("lifted_mm",) if name in data]
-    row |= {str(name): float(here[name]) for name in (*names, *store.study.metrics)}
+    row |= {str(name): float(here[name]) for name in (*names, *store.study.measures)}
     return row | {"matrix": here["matrix"].values.tolist()}
 
 
@@ -107,7 +110,7 @@ def cell_dataset(store: Store, row: dict[str, Any]) -> Any:
     return data.isel({**number, store.study.drive.dimension: 0}).load()
 
 
-def text_map(store: Store, row: dict[str, Any], metric: str, width: int) -> list[str]:
+def text_map(store: Store, row: dict[str, Any], measure: str, width: int) -> list[str]:
     """The largest value at each position of a cell's grid as lines of text, anterior up and medial right.
 
     Parameters
@@ -115,7 +118,7 @@ def text_map(store: Store, row: dict[str, Any], metric: str, width: int) -> list
     store : Store
     row : dict
         Of `best`: says which cell.
-    metric : str
+    measure : str
     width : int
         Characters of a line; a wider map is left out.
 
@@ -127,7 +130,7 @@ def text_map(store: Store, row: dict[str, Any], metric: str, width: int) -> list
     grid = store.study.grid
     if grid is None or len(grid.offsets_mm) < 2:
         return []
-    values = cell_dataset(store, row)[metric].values.reshape(len(grid.offsets_mm), -1)
+    values = cell_dataset(store, row)[measure].values.reshape(len(grid.offsets_mm), -1)
     with np.errstate(invalid="ignore"):
         largest = np.where(np.isnan(values).all(axis=1), np.nan, np.max(np.nan_to_num(values, nan=-np.inf), axis=1))
     columns, column = np.unique(np.round(grid.offsets_mm[:, 0], 6), return_inverse=True)

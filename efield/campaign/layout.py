@@ -94,10 +94,10 @@ def variables(study: Study, facts: Survey) -> tuple[Variable, ...]:
     drives, count, chunk = len(study.drive.values), study.count, min(study.chunk, study.count)
     found = []
     meanings = columns(study.engine.kind, Target.sphere(center_mm=(0, 0, 0), direction=(0, 0, 1)))
-    for metric in study.metrics:
-        units, meaning = meanings[metric]
+    for measure in study.measures:
+        units, meaning = meanings[measure].unit, meanings[measure].meaning
         dims = (*_CELL, study.drive.dimension, "placement")
-        found.append(Variable(metric, dims, (*cells, drives, count), (1, 1, 1, drives, chunk), units, meaning))
+        found.append(Variable(measure, dims, (*cells, drives, count), (1, 1, 1, drives, chunk), units, meaning))
     pose = "pose, coil to head: columns x, y, z, center"
     axes = (*_CELL, "placement", "row", "column")
     found.append(Variable("matrix", axes, (*cells, count, 4, 4), (1, 1, 1, chunk, 4, 4), "mm", pose))

@@ -31,6 +31,7 @@ from efield.head.tissue import tissue_tag
 from efield.io.load import HEAD_NAMES, HEAD_SUFFIXES
 from efield.sweeping.engines import columns
 from efield.sweeping.grid import PlacementGrid
+from efield.targeting.measures import unknown
 from efield.targeting.targets import Target, parse_target
 
 E = TypeVar("E")
@@ -97,9 +98,9 @@ def parse_study(
     engine = _engine(whole.section("engine"), base)
     grid, poses = _placements(whole, base, len(heads))
     drive = _drive(whole.section("drive"), loaded, problems)
-    known = _known_metrics(engine, targets)
+    known = _known_measures(engine, targets)
     kept = whole.section("output")
-    metrics = kept.take("metrics", lambda key, value: _metrics(key, value, known), known)
+    measures = kept.take("measures", lambda key, value: _measures(key, value, known), known)
     fields = kept.take("fields", _boolean, False)
     if fields and engine.kind == "reciprocal":
         problems.add(
@@ -116,7 +117,7 @@ def parse_study(
     if problems.found:
         raise StudyError(name, problems.in_order())
     place = str(output) if output is not None else located(folder, base)
-    return Study(document, base, heads, coils, targets, grid, poses, drive, engine, metrics, fields, chunk, place)
+    return Study(document, base, heads, coils, targets, grid, poses, drive, engine, measures, fields, chunk, place)
 
 
 def _entries(whole: Section, key: str, short: str, make: Callable[[Section, str], E | None]) -> tuple[E, ...]:
@@ -355,18 +356,21 @@ def _check_together(
         )
 
 
-def _known_metrics(engine: EngineChoice, targets: tuple[TargetEntry, ...]) -> tuple[str, ...]:
+def _known_measures(engine: EngineChoice, targets: tuple[TargetEntry, ...]) -> tuple[str, ...]:
     """What the engine can give for any of the targets."""
     along = any(target.directed for target in targets) or not targets
     direction = (0.0, 0.0, 1.0) if along else None
     return tuple(columns(engine.kind, Target.sphere(center_mm=(0, 0, 0), direction=direction)))
 
 
-def _metrics(name: str, value: Any, known: tuple[str, ...]) -> tuple[str, ...]:
+def _measures(name: str, value: Any, known: tuple[str, ...]) -> tuple[str, ...]:
     if not isinstance(value, list) or not value:
-        raise InputError(f"{name} must be a list of metrics ({', '.join(known)}); instead received {value!r}")
-    chosen = [checks.choice(name, _text(name, one), known) for one in value]
-    return tuple(metric for metric in known if metric in chosen)
+        raise InputError(f"{name} must be a list of measures ({', '.join(known)}); instead received {value!r}")
+    chosen = [_text(name, one) for one in value]
+    for one in chosen:
+        if one not in known:
+            raise unknown(one, known)
+    return tuple(measure for measure in known if measure in chosen)
 
 
 def _conductivities(section: Section) -> tuple[tuple[int, float], ...]:

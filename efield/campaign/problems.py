@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from efield.ground.errors import InputError
 
@@ -79,6 +79,10 @@ class Problems:
             return default
 
 
+#: Keys that were called otherwise before.
+RENAMED_KEYS: Final = {"metrics": "measures"}
+
+
 class Section:
     """One table of a study: what is taken from it is checked; what nobody takes is unknown.
 
@@ -126,8 +130,10 @@ class Section:
         for key in self.values:
             if key not in self._known:
                 near = get_close_matches(key, self._known, n=1, cutoff=0.5)
-                hint = f"; did you mean {near[0]!r}?" if near else f"; known here: {', '.join(sorted(self._known))}"
-                self.problems.add(self.name(key), f"{self.name(key)} is not known{hint}")
+                hint = f"did you mean {near[0]!r}?" if near else f"known here: {', '.join(sorted(self._known))}"
+                if RENAMED_KEYS.get(key) in self._known:
+                    hint = f"it is called {RENAMED_KEYS[key]!r} now"
+                self.problems.add(self.name(key), f"{self.name(key)} is not known; {hint}")
 
 
 def line_of(text: str, place: str) -> int | None:

@@ -258,7 +258,7 @@ def settings(study: Study) -> dict[str, Any]:
         found["grid.poses"] = digest(study.poses)
     found |= {f"drive.{key}": value for key, value in vars(study.drive).items()}
     found |= {f"engine.{key}": value for key, value in vars(study.engine).items()}
-    found |= {"output.metrics": study.metrics, "output.fields": study.fields, "output.chunk": study.chunk}
+    found |= {"output.measures": study.measures, "output.fields": study.fields, "output.chunk": study.chunk}
     return dict(json.loads(json.dumps(found)))
 
 

@@ -211,7 +211,7 @@ class Study(Carded):
         Exactly one of the two is given.
     drive : DriveChoice
     engine : EngineChoice
-    metrics : tuple of str
+    measures : tuple of str
         Measures that are kept, in the engine's order.
     fields : bool
         Whether E on the target's tetrahedra is kept.
@@ -230,7 +230,7 @@ class Study(Carded):
     poses: NDArray[np.float64] | None
     drive: DriveChoice
     engine: EngineChoice
-    metrics: tuple[str, ...]
+    measures: tuple[str, ...]
     fields: bool
     chunk: int
     output: str
@@ -270,7 +270,7 @@ class Study(Carded):
             ("cells", " x ".join(counted(len(entries), one) for one, entries in sizes)),
             ("placements", f"{self.count:,} in each cell"),
             ("engine", self.engine.kind),
-            ("measures", listed(self.metrics)),
+            ("measures", listed(self.measures)),
             ("output", self.output),
         )
         return Card("Study", rows)

@@ -76,7 +76,7 @@ def _schema(store: Store) -> "pyarrow.Schema":
         fields.append(_field("lifted_mm", number, "mm"))
     fields += [_field(name, number, "mm") for name in _CENTER]
     units = {variable.name: variable.units for variable in store.variables}
-    fields += [_field(name, number, units[name]) for name in study.metrics]
+    fields += [_field(name, number, units[name]) for name in study.measures]
     return pyarrow.schema(fields, metadata=store.notes)
 
 
@@ -134,7 +134,7 @@ def _batches(store: Store, schema: "pyarrow.Schema") -> Iterator["pyarrow.Record
         columns |= {name: centers[:, k] for k, name in enumerate(_CENTER)}
         if grid:
             columns["lifted_mm"] = root["lifted_mm"][(*at, rows)]
-        columns |= {name: root[name][(*at, drive, rows)] for name in study.metrics}
+        columns |= {name: root[name][(*at, drive, rows)] for name in study.measures}
         yield pyarrow.RecordBatch.from_arrays([columns[name] for name in schema.names], schema=schema)
 
 

@@ -213,7 +213,7 @@ class FemProblem:
     def recovered_at(
         self, phi: NDArray[np.float64], dadt_nodes: NDArray[np.float64], pairs: NDArray[np.intp]
     ) -> NDArray[np.float64]:
-        """(q, 3, k) recovered E in V/m at pairs (q,) of `patches`, of fields that phi (n, k) and dadt (n, 3, k) belong to."""
+        """(q, 3, k) recovered E in V/m at pairs (q,) of `patches`, for phi (n, k) and dadt (n, 3, k)."""
         if self._quadratic is None:
             return self.patches.recover(phi, dadt_nodes, pairs)
         each = [self.recovered_field(phi[:, k], dadt_nodes[..., k]).field[pairs] for k in range(phi.shape[1])]

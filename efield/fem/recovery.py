@@ -66,7 +66,7 @@ class Patches:
 
     def numbers(self, nodes: NDArray[np.integer], tags: NDArray[np.integer] | int) -> NDArray[np.intp]:
         """Numbers of the pairs of nodes and the tags of tissues that they touch; the two are broadcast."""
-        return np.searchsorted(self._keys, nodes.astype(np.int64) * _TAGS + tags)
+        return np.asarray(np.searchsorted(self._keys, nodes.astype(np.int64) * _TAGS + tags))
 
     def corners(self, tets: NDArray[np.integer]) -> NDArray[np.intp]:
         """(k, 4) pairs at the corners of tetrahedra (k,), on the side of their own tissue."""

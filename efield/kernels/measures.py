@@ -1,4 +1,4 @@
-"""Measures of many fields on the same places: one field is one thread's, summed in the order of the places."""
+"""Measures of many fields at the same places: one field is one thread's, summed in the order of the places."""
 
 import numpy as np
 from numba import njit, prange
@@ -43,66 +43,96 @@ def weighted_percentile(values, weights, percent):
 
 
 @njit(cache=True)
-def _one(e, weights, direction, rows, normals, areas, out):
-    size = np.empty(e.shape[0])
-    mean = np.zeros(3)
-    total = weights.sum()
-    out[0] = 0.0
-    for i in range(e.shape[0]):
-        x, y, z = np.float64(e[i, 0]), np.float64(e[i, 1]), np.float64(e[i, 2])
-        size[i] = np.sqrt(x * x + y * y + z * z)
-        share = weights[i] / total
-        out[0] += share * size[i]
-        mean[0] += share * x
-        mean[1] += share * y
-        mean[2] += share * z
-    out[1] = weighted_percentile(size, weights, 50.0)
-    out[2] = weighted_percentile(size, weights, 99.0)
-    out[3] = size.max()
+def _sizes(e, p, corners, size, weights, mean):
+    """|E| (k,) at places that are means of four rows of e[p] each; returns its weighted mean, mean (3,) that of E."""
+    mean[:] = 0.0
+    total, sizes = weights.sum(), 0.0
+    for i in range(corners.shape[0]):
+        square, share = 0.0, weights[i] / total
+        for d in range(3):
+            value = 0.0
+            for c in range(4):
+                value += np.float64(e[p, corners[i, c], d])
+            value /= 4.0
+            square += value * value
+            mean[d] += share * value
+        size[i] = np.sqrt(square)
+        sizes += share * size[i]
+    return sizes
+
+
+@njit(cache=True)
+def _along(mean, direction, out):
+    """Component of the mean along a direction (3,), length of the rest, and the angle between them in degrees."""
     along = mean[0] * direction[0] + mean[1] * direction[1] + mean[2] * direction[2]
-    out[7] = along
     rest = 0.0
     for d in range(3):
         rest += (mean[d] - along * direction[d]) ** 2
-    out[8] = np.sqrt(rest)
-    if rows.shape[0] == 0:
-        out[4:7] = np.nan
+    out[9], out[10] = along, np.sqrt(rest)
+    out[11] = np.degrees(np.arctan2(out[10], along)) if out[4] > 0.0 else np.nan
+
+
+@njit(cache=True)
+def _on_faces(e, p, faces, normals, areas, out):
+    """Components at faces that are means of three rows of e[p] each; nan if there are none."""
+    if faces.shape[0] == 0:
+        out[5:9] = np.nan
         return
-    inward = np.empty(rows.shape[0])
-    out[4], area = 0.0, areas.sum()
-    for f in range(rows.shape[0]):
-        i = rows[f]
-        inward[f] = -(e[i, 0] * normals[f, 0] + e[i, 1] * normals[f, 1] + e[i, 2] * normals[f, 2])
-        out[4] += areas[f] / area * abs(inward[f])
-    out[5] = weighted_percentile(inward, areas, 99.0)
-    out[6] = weighted_percentile(-inward, areas, 99.0)
+    inward, area = np.empty(faces.shape[0]), areas.sum()
+    out[5], out[8] = 0.0, 0.0
+    for f in range(faces.shape[0]):
+        square, normal = 0.0, 0.0
+        for d in range(3):
+            value = 0.0
+            for c in range(3):
+                value += np.float64(e[p, faces[f, c], d])
+            value /= 3.0
+            square += value * value
+            normal += value * normals[f, d]
+        inward[f] = -normal
+        out[5] += areas[f] / area * abs(normal)
+        out[8] += areas[f] / area * np.sqrt(max(square - normal * normal, 0.0))
+    out[6] = weighted_percentile(inward, areas, 99.0)
+    out[7] = weighted_percentile(-inward, areas, 99.0)
 
 
 @njit(cache=True, parallel=True)
-def measures(e, weights, direction, rows, normals, areas):
-    """(p, 9) measures of fields e (p, k, 3) with weights (k,).
+def measures(e, corners, weights, direction, faces, normals, areas):
+    """(p, 12) measures of fields e (p, r, 3).
 
-    Mean, median, 99th percentile and maximum of |E|; mean |normal| and the 99th percentiles of the components against
-    and along the outward normals (f, 3) at places rows (f,) with areas (f,), nan if there are none; the mean along the
-    direction (3,), and the length of the mean perpendicular to it.
+    At places that are the means of four rows each, corners (k, 4), with weights (k,): mean, median, 99th percentile and
+    maximum of |E|, and the length of the mean of E. At faces that are the means of three, faces (f, 3), with outward
+    normals (f, 3) and areas (f,): mean |normal component|, the 99th percentiles of the components against and along
+    the normal, and the mean tangential component; nan if there are none. Then the component of the mean along the
+    direction (3,), the length of the rest, and the angle in degrees.
     """
-    result = np.empty((e.shape[0], 9))
-    for p in prange(e.shape[0]):
-        _one(e[p], weights, direction, rows, normals, areas, result[p])
+    result = np.empty((e.shape[0], 12))
+    for k in prange(e.shape[0]):
+        p = np.int64(k)
+        size, mean, out = np.empty(corners.shape[0]), np.empty(3), np.empty(12)
+        out[0] = _sizes(e, p, corners, size, weights, mean)
+        out[1] = weighted_percentile(size, weights, 50.0)
+        out[2] = weighted_percentile(size, weights, 99.0)
+        out[3] = size.max()
+        out[4] = np.sqrt(mean[0] ** 2 + mean[1] ** 2 + mean[2] ** 2)
+        _on_faces(e, p, faces, normals, areas, out)
+        _along(mean, direction, out)
+        for m in range(12):
+            result[p, m] = out[m]
     return result
 
 
 @njit(cache=True, parallel=True)
-def focality(e, weights, percent, share):
-    """Weight (p,) of the places where |e| (p, k, 3) reaches `share` of its own weighted percentile."""
+def focality(e, corners, weights, percent, share):
+    """Weight (p,) of the places where |e| reaches `share` of its own weighted percentile; places as in `measures`."""
     result = np.empty(e.shape[0])
-    for p in prange(e.shape[0]):
-        size = np.empty(e.shape[1], e.dtype)
-        for i in range(e.shape[1]):
-            size[i] = np.sqrt(e[p, i, 0] ** 2 + e[p, i, 1] ** 2 + e[p, i, 2] ** 2)
+    for k in prange(e.shape[0]):
+        p = np.int64(k)
+        size, mean = np.empty(corners.shape[0]), np.empty(3)
+        _sizes(e, p, corners, size, weights, mean)
         limit = share * weighted_percentile(size, weights, percent)
         total = 0.0
-        for i in range(e.shape[1]):
+        for i in range(corners.shape[0]):
             if size[i] >= limit:
                 total += weights[i]
         result[p] = total

@@ -92,7 +92,7 @@ def reciprocal(sim: Simulator, target: Place, *, axes: bool | None = None, progr
     tol, count = min(_TOL, sim.problem.tol), len(directions)
     with told(progress, "adjoint", "solves", count) as tell:
         tell(0, count, target.name)
-        currents = adjoint_weights(sim.problem, weights, tol)
+        currents = adjoint_weights(sim.problem, weights, tol, recovered=True)
         tell(count, count, target.name)
     made_with: dict[str, str | float]
     made_with = {"head": head_digest(sim.head), "conductivity": digest(sim.problem.sigma), "solver_tol": tol}
@@ -127,17 +127,19 @@ class Reciprocal(Carded):
         Returns
         -------
         dict of str to (p,) ndarray
-            `along` with one direction; with three axes `mean_vector_magnitude`, and `along` and `across` (the length of
-            what is perpendicular to it) if the target has a direction.
+            `along` with one direction; with three axes `mean_vector`, and `along`, `across` and `angle` if the target
+            has a direction: see `efield.targeting.measures`.
         """
         means = self._means(coil, poses, didt, exact)
         if len(self.directions) == 1:
             return {"along": means[:, 0]}
-        table = {"mean_vector_magnitude": np.linalg.norm(means, axis=1)}
+        table = {"mean_vector": np.linalg.norm(means, axis=1)}
         if (direction := self.target.direction) is not None:
             table["along"] = _component(means, direction)
             rest = means - table["along"][:, None] * direction
             table["across"] = np.linalg.norm(rest, axis=1)
+            angle = np.degrees(np.arctan2(table["across"], table["along"]))
+            table["angle"] = np.where(table["mean_vector"] > 0, angle, np.nan)
         return table
 
     def along(self, coil: Coil, poses: Poses, didt: float = 1e6, *, exact: bool = False) -> FloatArray:

@@ -21,7 +21,7 @@ from efield.head.mesh import HeadMesh
 from efield.reciprocity.reciprocal import Reciprocal
 from efield.sweeping.grid import Placements
 from efield.targeting.fingerprint import coil_digest, fingerprints
-from efield.targeting.placement_measures import MEASURES, Measures, scaled
+from efield.targeting.measures import MEASURES, MIDSURFACE, RECIPROCAL, Measure, TargetMeasures, names_at, scaled
 from efield.targeting.simulate import Simulator
 from efield.targeting.targets import Target
 
@@ -31,13 +31,6 @@ Engine = Simulator | ReducedBasis | Reciprocal
 
 #: dI/dt that `measure` answers for: 1 A/us.
 UNIT_DIDT: Final = 1e6
-
-#: What reciprocity knows; `mean_vector_magnitude` is not the mean of |E|.
-_RECIPROCAL: Final[dict[str, tuple[str, str]]] = {
-    "mean_vector_magnitude": ("V/m", "length of the volume mean of the vector E in the target"),
-    "along": MEASURES["along"],
-    "across": MEASURES["across"],
-}
 
 #: Fields that would take more memory than this are refused (bytes).
 _MOST_MEMORY: Final = 8e9
@@ -55,28 +48,30 @@ def head_of(engine: Engine) -> HeadMesh:
     return engine.sim.head if isinstance(engine, ReducedBasis) else engine.head
 
 
-def columns(engine: Engine | str, target: Target) -> dict[str, tuple[str, str]]:
-    """Names, units and meanings of what `measure` gives, known before anything is solved.
+def columns(engine: Engine | str, target: Target) -> dict[str, Measure]:
+    """What `measure` gives, known before anything is solved.
 
     Parameters
     ----------
     engine : Simulator, ReducedBasis, Reciprocal or {"full", "reduced", "reciprocal", "reciprocal-along"}
         "reciprocal" is one with three axes, "reciprocal-along" one with the target's direction only.
     target : Target
-        One without a direction has no `along` and `across`.
+        One without a direction has no `along`, `across` and `angle`.
 
     Returns
     -------
-    dict of str to (str, str)
+    dict of str to Measure
     """
+    if isinstance(engine, ReducedBasis) and engine.outputs.at == "surface":
+        return {MIDSURFACE + name: MEASURES[MIDSURFACE + name] for name in names_at(target)}
     if not isinstance(engine, str):
         alone = isinstance(engine, Reciprocal) and len(engine.directions) == 1
         engine = engine_name(engine) + ("-along" if alone else "")
     checks.choice("engine", engine, ("full", "reduced", "reciprocal", "reciprocal-along"))
     if engine == "reciprocal-along":
         return {"along": MEASURES["along"]}
-    known = _RECIPROCAL if engine == "reciprocal" else MEASURES
-    return {k: v for k, v in known.items() if target.direction is not None or k not in ("along", "across")}
+    names = names_at(target)
+    return {name: MEASURES[name] for name in names if engine != "reciprocal" or name in RECIPROCAL}
 
 
 def measure(
@@ -152,14 +147,13 @@ def _solved(
     progress: Progress,
 ) -> Table:
     target, region = wanted
-    tets = target.tets(sim.head)
-    kept = tets[:0] if region is None else region.tets(sim.head)
-    measures = Measures.at(sim.head, target)
+    kept = np.empty(0, np.intp) if region is None else region.tets(sim.head)
+    measures = TargetMeasures.at(sim.head, target)
     fields = _room(len(poses), len(kept))
-    rows: list[tuple[float, ...]] = []
+    rows: list[FloatArray] = []
     for field in sim.solve_many(coil, poses, UNIT_DIDT, exact=exact, progress=progress):
         fields[len(rows)] = field.e[kept]
-        rows.append(measures.of(field.e[tets]))
+        rows.append(measures.of_field(field, target))
     table = dict(zip(measures.names, np.array(rows).T, strict=True))
     return table if region is None else table | {"e": fields}
 
@@ -167,7 +161,7 @@ def _solved(
 def _expanded(basis: ReducedBasis, coil: Coil, poses: list[Pose], target: Target, region: Target | None) -> Table:
     basis.serves(coil)
     check_inside(basis, poses)
-    table: Table = dict(basis.metrics(poses, UNIT_DIDT, target, coil=coil))
+    table: Table = dict(basis.measures(poses, UNIT_DIDT, target, coil=coil))
     if region is None:
         return table
     kept = region.tets(basis.sim.head)
@@ -188,7 +182,7 @@ def check_inside(basis: ReducedBasis, poses: Iterable[Pose]) -> None:
     InputError
         With how many they are, and by how much the first is outside.
     """
-    found = [(number, by) for number, pose in enumerate(poses) if (by := basis.region.outside(pose))]
+    found = [(number, by) for number, pose in enumerate(poses) if (by := basis.patch.outside(pose))]
     if found:
         number, by = found[0]
         raise InputError(
@@ -245,7 +239,6 @@ def provenance(engine: Engine, coil: Coil, target: Target, *, exact: bool = Fals
         "target_radius_mm": target.radius_mm,
         "target_tissues": list(target.tags),
         "target_direction": [] if target.direction is None else target.direction.tolist(),
-        "field": "per tetrahedron, not recovered",
     }
     if isinstance(engine, Reciprocal):
         route = "exact" if exact else "fast"

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 Poses = Iterable[Pose] | Placements | PlacementGrid
 
-_FIELD: Final = ("V/m", "electric field E per tetrahedron, in head axes")
+_FIELD_NOTE: Final = {"units": "V/m", "long_name": "electric field E per tetrahedron (not recovered), in head axes"}
 _MATRIX: Final = ("mm", "pose, coil to head: columns x, y, z, center")
 _PLANE: Final = ("mm", "plane of the grid's positions: medial, anterior, outward, origin")
 
@@ -199,14 +199,14 @@ def _dataset(
 ) -> "xarray.Dataset":
     import xarray
 
-    meanings = columns(cells[0].engine, cells[0].target) | {"e": _FIELD}
+    meanings = columns(cells[0].engine, cells[0].target)
     variables: dict[str, Any] = {}
     for name in tables[0]:
         inner = ("placement", "tet", "axis") if name == "e" else ("placement",)
         at_each = [np.stack([at_rate(table, rate, [name])[name] for rate in rates]) for table in tables]
         dims = (*shape.dims, *(("didt",) if shape.several_rates else ()), *inner)
         values = shape.stack(at_each if shape.several_rates else [array[0] for array in at_each])
-        variables[name] = (dims, values, _meaning(meanings[name]))
+        variables[name] = (dims, values, _FIELD_NOTE if name == "e" else meanings[name].notes)
     coordinates, attributes = _notes(shape, notes)
     variables |= _places(shape, cells, coordinates)
     if shape.several_rates:

@@ -1,1 +1,1 @@
-"""Where the coil meets the head: placement, targets, the simulation and its metrics."""
+"""Where the coil meets the head: placement, targets, the simulation and its measures."""

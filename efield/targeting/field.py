@@ -23,8 +23,8 @@ from efield.kernels.geometry.raster import paint_magnitude
 
 if TYPE_CHECKING:
     from efield.io.meshes.meshdata import MeshData
-    from efield.targeting.metrics import Summary
     from efield.targeting.naming import Place
+    from efield.targeting.summary import Summary
     from efield.targeting.surface_field import SurfaceField
 
 
@@ -117,15 +117,15 @@ class EField(Carded):
         return field_on_surface(self, surface)
 
     def summary(self, target: "Place") -> "Summary":
-        """What the field does at a target and in the whole gray matter (see `efield.targeting.metrics`).
+        """What the field does at a target and in the whole gray matter (see `efield.targeting.measures`).
 
         Parameters
         ----------
         target : Target, str or (3,) array_like
             A name such as ``"m1-hand-left"`` or ``"C3"``, or a point in mm.
         """
-        from efield.targeting.metrics import summarize
         from efield.targeting.naming import target_of
+        from efield.targeting.summary import summarize
 
         return summarize(self, target_of(self.head, target))
 

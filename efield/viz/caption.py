@@ -1,21 +1,19 @@
 """The line of words above a picture: what was computed, in the units people quote."""
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from efield.ground.units import AMPERE_PER_MICROSECOND
 from efield.head.tissue import tissue_name
-from efield.targeting.metrics import weighted_percentile
+from efield.targeting.measures import PEAK_PERCENTILE, weighted_percentile
 from efield.viz.drawn_tissue import drawn_tissue
 
 if TYPE_CHECKING:
     from efield.coils.model import Coil
     from efield.targeting.field import EField
     from efield.targeting.targets import Target
-
-_PEAK_PERCENTILE: Final = 99.9
 
 
 def caption(
@@ -51,7 +49,7 @@ def caption(
         parts.append(f"{target.name}: mean |E| {mean:.3g} V/m")
     tag = drawn_tissue(field.head)
     own = np.flatnonzero(field.head.tissue == tag)
-    peak = weighted_percentile(_magnitude(field, own), field.head.volumes[own], _PEAK_PERCENTILE)
+    peak = weighted_percentile(_magnitude(field, own), field.head.volumes[own], PEAK_PERCENTILE)
     parts.append(f"{tissue_name(tag)}: peak |E| {peak:.3g} V/m")
     return between.join(parts)
 

@@ -22,12 +22,12 @@ SIZE: Final = (2160, 1130)
 _SUFFIXES: Final = (".png", ".pdf", ".svg")
 
 #: Drawn unless another is asked for: the first of these that the sweep has.
-_PREFERRED: Final = ("mean_magnitude", "mean_vector_magnitude", "along")
+_PREFERRED: Final = ("mean_magnitude", "mean_vector", "along")
 
 #: What the measures are called on a map.
 _SHORT: Final = {
     "mean_magnitude": "mean |E|",
-    "mean_vector_magnitude": "|mean E|",
+    "mean_vector": "|mean E|",
     "p50_magnitude": "median |E|",
     "p99_magnitude": "99th percentile of |E|",
     "max_magnitude": "maximum |E|",

@@ -306,7 +306,7 @@ def _write_gradient(fit, scale, frame, divergence, primary, p, k, gradient):
 
 @njit(cache=True)
 def _recover_range(mesh, nodes, tags, phi, dadt, first, last, field, gradient):
-    """Pairs first to last of `recover`; primary gradients and tensors are those of the node before where it is the same."""
+    """Pairs first to last of `recover`; pairs of one node share the gradient of its primary field."""
     points, tets, tissue, sigma, start, around = mesh
     width = phi.shape[1]
     seen, stamp = np.zeros(points.shape[0], np.int32), np.int64(0)
