@@ -80,7 +80,7 @@ def main():
 
     adjoint, seconds = timed(store)
     rate = len(laid) / timed(lambda: measure(adjoint, coil, laid, target))[1]
-    error = np.abs(measure(adjoint, coil, few, target)["mean_vector_magnitude"] - vector).max() / vector.max()
+    error = np.abs(measure(adjoint, coil, few, target)["mean_vector"] - vector).max() / vector.max()
     line("reciprocal, 3 axes", seconds, rate, f"{error:.1e}")
     one, seconds = timed(lambda: ef.reciprocal(sim, target, axes=False))
     measure(one, coil, few, target)

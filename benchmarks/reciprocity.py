@@ -11,7 +11,7 @@ import time
 
 import numpy as np
 
-from efield.basis.scalp_patch import ScalpRegion
+from efield.basis.scalp_patch import ScalpPatch
 from efield.head.spheres import sphere_head
 from efield.io.load import load_coil, load_head
 from efield.reciprocity.equivalent_points import skeleton
@@ -38,7 +38,7 @@ def main():
     sim = Simulator(head)
     adjoint, seconds = timed(lambda: reciprocal(sim, target))
     print(f"{len(head.points)} nodes; adjoint solve {seconds:.1f} s")
-    poses = ScalpRegion.around(head, target, 40.0, 8.0, (2.0, 10.0)).poses(16, (0,), head, coil)
+    poses = ScalpPatch.around(head, target, 40.0, 8.0, (2.0, 10.0)).poses(16, (0,), head, coil)
     fast, seconds = timed(lambda: adjoint.along(coil, poses))
     bones = skeleton(coil)
     print(f"first fast call, which stores what is needed: {seconds:.1f} s, {len(bones.points)} points in the coil")

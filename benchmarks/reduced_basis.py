@@ -84,7 +84,7 @@ def build(sim, coil, target, options, **more):
 
 def inside(basis, maker, head, count=256):
     """Placements of the region, of a coil that the basis serves."""
-    poses = basis.region.poses(count, (99,), head, maker)
+    poses = basis.patch.poses(count, (99,), head, maker)
     if basis.any_coil is not None:
         poses = [lifted(head, maker, pose, basis.any_coil.clearance_mm) for pose in poses]
     return [pose for pose in poses if not basis.outside(pose, maker)]
@@ -96,7 +96,7 @@ def online(basis, maker, head):
     poses = inside(basis, maker, head)
     model = basis.model
     size = model.modes.nbytes
-    print(f"{len(basis.places.numbers)} places, {model.modes.shape[1]} modes, {size / 1e6:.1f} MB")
+    print(f"{len(basis.outputs.numbers)} places, {model.modes.shape[1]} modes, {size / 1e6:.1f} MB")
     print("field, one placement      {:.2f} ms (least {:.2f})".format(
         *milliseconds(lambda pose: basis.field(pose, coil=coil), poses)
     ))  # fmt: skip
@@ -114,9 +114,9 @@ def online(basis, maker, head):
         f"reading memory            {all_threads:.1f} GB/s on {threads} threads, {one:.1f} on one "
         f"({8e-6 * count:.0f} MB); modes are read at {reached:.1f} GB/s, {100 * reached / all_threads:.0f} % of it"
     )
-    basis.metrics(poses, coil=coil, focality=True)
-    for name, more in (("metrics", {}), ("metrics with focality", {"focality": True})):
-        rate = len(poses) / seconds(lambda more=more: basis.metrics(poses, coil=coil, **more))
+    basis.measures(poses, coil=coil, focality=True)
+    for name, more in (("measures", {}), ("measures with focality", {"focality": True})):
+        rate = len(poses) / seconds(lambda more=more: basis.measures(poses, coil=coil, **more))
         print(f"{name:<25} {rate:.0f} placements/s")
 
 
@@ -163,7 +163,7 @@ def scaling(options):
     """One line for each size."""
     maker = load_coil("magstim-25mm-figure8")
     base = {"radius_mm": 10.0, "tol": 1e-6}
-    print("  nodes  solves  places  modes  build s   largest error  field ms  metrics/s")
+    print("  nodes  solves  places  modes  build s   largest error  field ms  measures/s")
     cases = [(edge, options.regions[0], options.solves[0]) for edge in options.edges]
     cases += [(options.edges[0], radius, options.solves[0]) for radius in options.regions[1:]]
     cases += [(options.edges[0], options.regions[0], solves) for solves in options.solves[1:]]
@@ -176,8 +176,8 @@ def scaling(options):
         took, basis = build(sim, maker, m1_hand(sim.head), options, **more)
         poses = inside(basis, maker, sim.head, 128)
         field = milliseconds(basis.field, poses)[0]
-        basis.metrics(poses)
-        rate = len(poses) / seconds(lambda basis=basis, poses=poses: basis.metrics(poses))
+        basis.measures(poses)
+        rate = len(poses) / seconds(lambda basis=basis, poses=poses: basis.measures(poses))
         shown = (len(sim.head.points), basis.certificate.solves, len(basis.tets), basis.model.modes.shape[1])
         print(
             "{:7d} {:7d} {:7d} {:6d}".format(*shown)

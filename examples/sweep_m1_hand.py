@@ -31,13 +31,13 @@ def main(head_name: str = "mni152", picture: str = "sweep-m1-hand.png") -> None:
     done = time.perf_counter()
     print(f"{grid.count} placements: prepared in {prepared - start:.0f} s, swept in {done - prepared:.0f} s")
 
-    size = table["mean_vector_magnitude"]
+    size = table["mean_vector"]
     best = table.isel(placement=int(size.values.argmax()))
     print(
         f"best: {float(best.u_mm):.1f} mm medial, {float(best.v_mm):.1f} mm anterior of the point over the target, "
-        f"{float(best.angle_deg):g} deg: |mean E| {float(best.mean_vector_magnitude):.3f} V/m per A/us"
+        f"{float(best.angle_deg):g} deg: |mean E| {float(best.mean_vector):.3f} V/m per A/us"
     )
-    angles = best_of_positions(table, "mean_vector_magnitude").angle_deg
+    angles = best_of_positions(table, "mean_vector").angle_deg
     print(
         f"best angle: {np.percentile(angles, 10):.0f} to {np.percentile(angles, 90):.0f} deg at 80 % of the positions"
     )
@@ -45,7 +45,7 @@ def main(head_name: str = "mni152", picture: str = "sweep-m1-hand.png") -> None:
     field = sim.solve(coil, ef.Pose(best.matrix.values), didt=1e6)
     tets = m1.tets(head)
     mean = np.average(field.e[tets], axis=0, weights=head.volumes[tets])
-    off = abs(np.linalg.norm(mean) / float(best.mean_vector_magnitude) - 1)
+    off = abs(np.linalg.norm(mean) / float(best.mean_vector) - 1)
     print(f"a full solve of the best placement differs by {off:.1e}")
     save_sweep_map(picture, table)
 

@@ -20,8 +20,8 @@ def main(head_name: str = "mni152", picture: str = "which-angle.png") -> None:
     angles = np.arange(0, 360, 30)
     poses = [ef.place_coil(head, over=m1, angle_deg=angle, coil=coil) for angle in angles]
     summaries = [field.summary(m1) for field in ef.Simulator(head).solve_many(coil, poses, didt=1e6)]
-    along = np.array([summary["target_along"] for summary in summaries])
-    magnitude = np.array([summary["target_mean"] for summary in summaries])
+    along = np.array([summary["along"] for summary in summaries])
+    magnitude = np.array([summary["mean_magnitude"] for summary in summaries])
     for angle, a, e in zip(angles, along, magnitude, strict=True):
         print(f"{angle:4d} deg  along preferred {a:+.3f} V/m  |E| {e:.3f} V/m")
     print(f"best angle: {angles[np.argmax(along)]} deg (0 = anterior, 90 = toward the midline)")

@@ -72,12 +72,12 @@ def of_a_head(head, sim, coil, target, by_axes):
 def of_a_basis(basis, unseen_pose):
     """A basis and its parts."""
     field = basis.field(unseen_pose)
-    return [basis, basis.model, basis.certificate, basis.places, basis.region, field]
+    return [basis, basis.model, basis.certificate, basis.outputs, basis.patch, field]
 
 
 @pytest.fixture(scope="module")
 def unseen_pose(basis, head, target, coil):
-    return basis.region.poses(1, (7, 7), head, coil)[0]
+    return basis.patch.poses(1, (7, 7), head, coil)[0]
 
 
 class Tags(HTMLParser):

@@ -43,10 +43,10 @@ def test_simulate_writes_what_it_says(monkeypatch, capsys, small_head, tmp_path)
     image = nibabel.load(out / "field.nii.gz")
     assert np.nanmax(image.get_fdata()) <= 1.3 * np.linalg.norm(e, axis=1).max()
     assert (out / "m1.png").read_bytes().startswith(b"\x89PNG")
-    metrics = printed["metrics"]
+    measures = printed["measures"]
     # A 70 mm figure-8 with its winding 11 mm from an 85 mm sphere: 1.3 V/m per A/us on the cortex below.
-    assert 0.7 < metrics["target_mean"]["value"] < 1.5
-    assert metrics["target_angle"]["value"] < 20
+    assert 0.7 < measures["mean_magnitude"]["value"] < 1.5
+    assert measures["angle"]["value"] < 20
 
 
 def test_output_scales_with_the_stimulator_and_comes_with_a_warning(monkeypatch, capsys, small_head, tmp_path):
@@ -76,7 +76,7 @@ def test_a_pose_from_a_file_is_used_as_it_is_and_a_second_coil_adds_its_field(
         assert "mean |E| in the target" in capsys.readouterr().out
         document = json.loads((tmp_path / "a" / "summary.json").read_text())
         assert document["pose"] == matrix.tolist()
-        means.append(document["metrics"]["target_mean"]["value"])
+        means.append(document["measures"]["mean_magnitude"]["value"])
     assert means[1] == pytest.approx(means[0] / 2, rel=1e-6)
     assert document["also"] == [{"coil": "magstim-70mm-figure8", "pose": matrix.tolist(), "didt": -0.5e6}]
 

@@ -169,7 +169,7 @@ def test_a_coil_in_the_head_is_an_error_unless_allowed_by_name(monkeypatch, caps
     assert "--allow-collision" in error
     assert run(monkeypatch, *options, "--out", tmp_path / "a", "--allow-collision", "--json") == 0
     document = json.loads(capsys.readouterr().out)
-    assert document["metrics"]["coil_clearance"]["value"] == pytest.approx(-2.0, abs=0.3)
+    assert document["measures"]["coil_clearance"]["value"] == pytest.approx(-2.0, abs=0.3)
     assert any("overlaps the head" in note for note in document["notes"])
 
 

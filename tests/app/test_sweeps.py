@@ -79,7 +79,7 @@ def test_show_ranks_and_draws(folder, done, monkeypatch, capsys):
     picture = folder / "map.png"
     assert run(monkeypatch, "show", folder / "out", "--top", "3", "--json", "--map", picture) == 0
     found = json.loads(capsys.readouterr().out)
-    values = [row["mean_vector_magnitude"] for row in found["best"]]
+    values = [row["mean_vector"] for row in found["best"]]
     assert values == sorted(values, reverse=True)
     assert len(values) == 3
     # The same coil under two labels: each placement comes twice, under the name that the study gave first as well.
@@ -96,7 +96,7 @@ def test_show_looks_at_the_cells_that_are_named(folder, done, monkeypatch, capsy
     assert run(monkeypatch, "show", folder / "out", "--coil", "a", "--top", "2") == 0
     printed = capsys.readouterr().out
     # What is the same in all rows stands above them, and where the coil is fits beside the metric.
-    for words in ("ball, hand, a", "mean_vector_magnitude", "angle_deg", "u_mm", "toward medial"):
+    for words in ("ball, hand, a", "mean_vector", "angle_deg", "u_mm", "toward medial"):
         assert words in printed
     assert run(monkeypatch, "show", folder / "out", "--coil", "c") == 2
     assert "coil must be one of b, a" in capsys.readouterr().err

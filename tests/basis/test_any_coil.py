@@ -65,7 +65,7 @@ def test_it_gives_the_field_of_another_coil(any_basis, sim, coil, over):
     full = sim.solve(coil, over, -2e6)
     fast = any_basis.field(over, -2e6, coil=coil)
     assert relative(fast.e, full.e[any_basis.tets]) < UNSEEN * any_basis.certificate.field.max
-    table = any_basis.metrics([over], -2e6, coil=coil)
+    table = any_basis.measures([over], -2e6, coil=coil)
     assert table["mean_magnitude"][0] > 0
 
 
@@ -93,7 +93,7 @@ def test_what_it_does_not_serve_is_refused(any_basis, coil, nearer, over):
     # Nothing like a loop of 8 mm or more: two dipoles side by side that almost cancel.
     tiny = Coil.from_dipoles([[-1.0, 0, -8], [1.0, 0, -8]], [[0, 0, 1.0], [0, 0, -1.0]])
     with pytest.raises(InputError, match="is not what the basis was made from"):
-        any_basis.metrics([over], coil=tiny)
+        any_basis.measures([over], coil=tiny)
     assert "beyond the edge" in any_basis.outside(over.moved((40, 0, 0)), coil)
     assert not any_basis.outside(over, coil)
 
@@ -115,11 +115,11 @@ def test_it_is_stored_with_its_limits_and_not_taken_for_one_coil(any_basis, sim,
 
 
 def test_loops_keep_their_clearance_and_begin_alike(head, any_basis):
-    placed = loops.loops(head, any_basis.region, 7.5, 64, (3,))
+    placed = loops.loops(head, any_basis.patch, 7.5, 64, (3,))
     gaps = [scalp_distance(head)(pose.to_head(coil.sources[0].extent_mm)).min() for coil, pose in placed]
     assert min(gaps) >= 7.5
     assert len({coil.name for coil, _ in placed}) == 8
-    fewer = loops.loops(head, any_basis.region, 7.5, 32, (3,))
+    fewer = loops.loops(head, any_basis.patch, 7.5, 32, (3,))
     assert all(np.array_equal(a[1].matrix, b[1].matrix) for a, b in zip(fewer, placed, strict=False))
 
 

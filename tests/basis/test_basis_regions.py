@@ -3,13 +3,14 @@
 import numpy as np
 import pytest
 
-from efield.basis.outputs import Places, Reader
+from efield.basis.outputs import Outputs, Reader
 from efield.basis.reduced_basis import ReducedBasis
 from efield.coils.primary import dadt
 from efield.fem.problem import FemProblem
 from efield.ground.errors import InputError
 from efield.head.midsurface import mid_surface
 from efield.head.spheres import sphere_head
+from efield.targeting.measures import MEASURES
 from efield.targeting.placement import place_coil
 from efield.targeting.simulate import Simulator
 from efield.targeting.targets import Target, m1_hand
@@ -52,14 +53,14 @@ def on_cortex(make):
 
 @pytest.fixture(scope="module")
 def solved(engine, coil, on_cortex):
-    pose = on_cortex.region.poses(4, (5,), engine.head, coil)[1]
+    pose = on_cortex.patch.poses(4, (5,), engine.head, coil)[1]
     return pose, engine.solve(coil, pose, -3e6)
 
 
 def test_on_the_cortex_the_field_is_the_recovered_one_with_its_components(on_cortex, layered, solved):
     pose, field = solved
     exact, fast = field.on_surface(mid_surface(layered)), on_cortex.field(pose, -3e6)
-    at = on_cortex.places.numbers
+    at = on_cortex.outputs.numbers
     assert np.array_equal(at, np.arange(len(exact.surface.points_mm)))
     allowed = UNSEEN * max(on_cortex.certificate.pointwise.max, on_cortex.certificate.field.max) * exact.magnitude.max()
     assert np.abs(fast.magnitude - exact.magnitude[at]).max() < allowed
@@ -69,56 +70,67 @@ def test_on_the_cortex_the_field_is_the_recovered_one_with_its_components(on_cor
 
 
 def test_areas_of_the_vertices_add_to_the_surface(on_cortex, layered):
-    assert on_cortex.places.weights.sum() == pytest.approx(mid_surface(layered).areas.sum(), rel=1e-12)
+    assert on_cortex.outputs.weights.sum() == pytest.approx(mid_surface(layered).areas.sum(), rel=1e-12)
 
 
 def test_measures_on_the_cortex_are_weighted_by_area(on_cortex, hand, solved):
     pose, _ = solved
-    table, field = on_cortex.metrics([pose], -3e6, focality=True), on_cortex.field(pose, -3e6)
-    rows = on_cortex.places.rows(on_cortex.sim.head, hand)
-    area = on_cortex.places.weights[rows]
+    table, field = on_cortex.measures([pose], -3e6, focality=True), on_cortex.field(pose, -3e6)
+    rows = np.linalg.norm(on_cortex.outputs.points_mm - hand.center_mm, axis=1) <= hand.radius_mm
+    area = on_cortex.outputs.weights[rows]
+    # No name is one of volumes: the numbers are others.
+    assert all(name.startswith("midsurface_") and name in MEASURES for name in table)
+    found = {name.removeprefix("midsurface_"): values[0] for name, values in table.items()}
     # Single precision.
-    assert table["mean_magnitude"][0] == pytest.approx(np.average(field.magnitude[rows], weights=area), rel=1e-5)
-    assert table["normal_mean"][0] == pytest.approx(np.average(np.abs(field.normal[rows]), weights=area), rel=1e-5)
-    assert 0 < 100 * table["focality_50"][0] < on_cortex.places.weights.sum()
+    assert found["mean_magnitude"] == pytest.approx(np.average(field.magnitude[rows], weights=area), rel=1e-5)
+    assert found["normal_mean"] == pytest.approx(np.average(np.abs(field.normal[rows]), weights=area), rel=1e-5)
+    assert found["tangential_mean"] == pytest.approx(np.average(field.tangential[rows], weights=area), rel=1e-5)
+    assert 0 < 100 * found["region_focality_50"] < on_cortex.outputs.weights.sum()
+    assert MEASURES["midsurface_region_focality_50"].unit == "cm2"
 
 
-@pytest.mark.parametrize(("at", "field"), [("surface", None), ("tets", "recovered"), ("tets", "element")])
-def test_readers_give_what_a_full_solve_gives(engine, layered, hand, coil, solved, at, field):
+@pytest.mark.parametrize("at", ["surface", "tets"])
+def test_readers_give_what_a_full_solve_gives(engine, layered, hand, coil, solved, at):
     pose, exact = solved
-    places = Places.near(layered, hand, 25.0, at, field)
+    outputs = Outputs.near(engine.problem, hand, 25.0, at)
     primary = np.stack([dadt(coil, pose, engine.problem.nodes_mm, -3e6)] * 2, axis=2)
     phi = engine.problem.solve(primary).phi
-    found = Reader(engine.problem, places)(phi, primary)[:, :, 1]
+    found = Reader(engine.problem, outputs)(phi, primary)[:, :, 1]
+    assert len(found) == outputs.rows
     if at == "surface":
-        wanted = exact.on_surface(mid_surface(layered)).e[places.numbers]
+        recovered = exact.on_surface(mid_surface(layered)).e[outputs.numbers]
     else:
-        wanted = exact.in_tets(places.numbers) if field == "recovered" else exact.e[places.numbers]
-    assert np.abs(found - wanted).max() < SAME * np.abs(wanted).max()
+        recovered, element = exact.in_tets(outputs.numbers), exact.e[outputs.numbers]
+        assert np.abs(found[: len(element)] - element).max() < SAME * np.abs(element).max()
+    assert np.abs(outputs.recovered(found) - recovered).max() < SAME * np.abs(recovered).max()
 
 
 def test_recovery_on_second_order_elements_is_read_too(coil, layered, hand):
     sim = Simulator(layered, order=2)
-    places = Places.near(layered, hand, 17.0, "tets", None)
+    outputs = Outputs.near(sim.problem, hand, 17.0, "tets")
     pose = place_coil(layered, hand, 45, 4, coil=coil)
     primary = dadt(coil, pose, sim.problem.nodes_mm, 1e6)[..., None]
-    found = Reader(sim.problem, places)(sim.problem.solve(primary).phi, primary)[:, :, 0]
-    assert np.abs(found - sim.solve(coil, pose).e[places.numbers]).max() < 1e-9
+    found = Reader(sim.problem, outputs)(sim.problem.solve(primary).phi, primary)[:, :, 0]
+    exact = sim.solve(coil, pose)
+    assert np.abs(outputs.recovered(found) - exact.in_tets(outputs.numbers)).max() < 1e-9
+    measures, rows = outputs.measured(layered, hand)
+    table = dict(zip(measures.names, measures.of_rows(found[None, rows.numbers], rows)[0], strict=True))
+    summary = exact.summary(hand)
+    assert all(value == pytest.approx(summary[name], rel=1e-8) for name, value in table.items())
 
 
-def test_what_a_region_cannot_give_is_refused(on_cortex, make, layered, hand):
+def test_what_a_region_cannot_give_is_refused(on_cortex, make, engine, layered, hand):
+    problem = engine.problem
     with pytest.raises(InputError, match="basis of tetrahedra"):
         _ = on_cortex.tets
-    with pytest.raises(InputError, match="recovered"):
-        make(at="surface", field="element")
     with pytest.raises(InputError, match="no vertex"):
-        Places.near(layered, Target.sphere(center_mm=hand.center_mm * 0.5, radius_mm=3.0), None, "surface", None)
-    near = Places.near(layered, hand, 20.0, "surface", None)
+        Outputs.near(problem, Target.sphere(center_mm=hand.center_mm * 0.5, radius_mm=3.0), None, "surface")
+    near = Outputs.near(problem, hand, 20.0, "surface")
     aside = hand.center_mm + 18.0 * np.cross(hand.direction, hand.center_mm) / np.linalg.norm(hand.center_mm)
     with pytest.raises(InputError, match="vertices do not: enlarge region_radius_mm"):
-        near.rows(layered, Target.sphere(center_mm=aside, radius_mm=16.0))
+        near.measured(layered, Target.sphere(center_mm=aside, radius_mm=16.0))
     with pytest.raises(InputError, match="include gray matter"):
-        near.rows(layered, Target("white", hand.center_mm, 16.0, tags=(1,)))
+        near.measured(layered, Target("white", hand.center_mm, 16.0, tags=(1,)))
     with pytest.raises(InputError, match="at must be"):
         make(at="cortex")
 
@@ -127,4 +139,4 @@ def test_a_stored_surface_answers_with_the_same_bits(on_cortex, engine, coil, so
     on_cortex.save(tmp_path / "basis")
     loaded = ReducedBasis.load(tmp_path / "basis", engine, coil)
     assert np.array_equal(loaded.field(solved[0]).normal, on_cortex.field(solved[0]).normal)
-    assert loaded.places.at == "surface"
+    assert loaded.outputs.at == "surface"

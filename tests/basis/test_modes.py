@@ -6,10 +6,10 @@ import pytest
 from efield.basis import build
 from efield.basis.build import Plan
 from efield.basis.modes import Gram, LinearModel, fit
-from efield.basis.outputs import Places
+from efield.basis.outputs import Outputs
 from efield.basis.primary import samples
 from efield.basis.probe_points import emphasis, sample_points
-from efield.basis.scalp_patch import ScalpRegion
+from efield.basis.scalp_patch import ScalpPatch
 
 #: Steps of 1/32767 of a row's largest value, a few of them added.
 SIXTEEN_BITS = 2e-4
@@ -83,13 +83,13 @@ def test_what_the_samples_do_not_span_is_seen(linear):
 
 def test_the_first_snapshots_span_the_primary_fields_better_than_as_many_in_the_order_drawn(sim, coil, target):
     head = sim.head
-    region = ScalpRegion.around(head, target, 8.0, 4.0, (3.0, 6.0))
-    places = Places.near(head, target, 20.0, "tets", None)
-    points = sample_points(head, region, target)
-    plan = Plan(sim, coil, target, region, places, points, 5.0, 1e-2, 64, 0)
+    patch = ScalpPatch.around(head, target, 8.0, 4.0, (3.0, 6.0))
+    outputs = Outputs.near(sim.problem, target, 20.0, "tets")
+    points = sample_points(head, patch, target)
+    plan = Plan(sim, coil, target, patch, outputs, points, 5.0, 1e-2, 64, 0)
     chosen = samples(plan.training()[:20], points, 1e6)
-    drawn = samples([(coil, pose) for pose in region.poses(256, (0, 0), head, coil)], points, 1e6)
-    weight = emphasis(points, region)[:, None]
+    drawn = samples([(coil, pose) for pose in patch.poses(256, (0, 0), head, coil)], points, 1e6)
+    weight = emphasis(points, patch)[:, None]
 
     def worst(of):
         basis = np.linalg.qr(weight * of)[0]

@@ -30,7 +30,7 @@ def test_everything_wrong_is_listed_at_once_with_its_line(study_file):
         ("radius_mm = 6\n", "radius_mm = -6\n"),
         ("spacing_mm", "spacing"),
         ("didt = [1e6, -5e7]", "didt = 1e6\nintensity_percent = 150"),
-        ("chunk = 8", 'chunk = 0\nmetrics = ["mean"]'),
+        ("chunk = 8", 'chunk = 0\nmeasures = ["mean"]'),
     )
     found = problems(path)
     text = path.read_text().splitlines()
@@ -43,7 +43,7 @@ def test_everything_wrong_is_listed_at_once_with_its_line(study_file):
         "grid.radius_mm": "radius_mm must be between 0",
         "drive": "together",
         "output.chunk": "whole number",
-        "output.metrics": "mean_magnitude",
+        "output.measures": "mean_magnitude",
     }
     assert set(expected) <= set(found)
     for place, words in expected.items():

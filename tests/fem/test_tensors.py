@@ -7,7 +7,7 @@ import pytest
 from scipy.spatial.transform import Rotation
 from scipy.stats import ortho_group
 
-from efield.basis.scalp_patch import ScalpRegion
+from efield.basis.scalp_patch import ScalpPatch
 from efield.fem.assembly import LinearElements
 from efield.fem.problem import FemProblem
 from efield.fem.recovery import Patches
@@ -276,7 +276,7 @@ def test_reciprocity_holds_with_tensors():
     sigma = np.where(np.isin(head.tissue, (2,))[:, None, None], tensors, sim.problem.sigma[:, None, None] * np.eye(3))
     plain = reciprocal(sim, target, axes=True)
     sim.problem = FemProblem(head, sigma, tol=1e-10)
-    poses = ScalpRegion.around(head, target, 20, 8, (3, 10)).poses(3, (5,), head, coil)
+    poses = ScalpPatch.around(head, target, 20, 8, (3, 10)).poses(3, (5,), head, coil)
     tets = target.tets(head)
     weight = head.volumes[tets] / head.volumes[tets].sum()
     solved = np.array([weight @ sim.solve(coil, pose, -3e6).e[tets] for pose in poses])

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from efield.basis.scalp_patch import ScalpRegion
+from efield.basis.scalp_patch import ScalpPatch
 from efield.coils.model import Coil, SampledField
 from efield.fem.problem import FemProblem
 from efield.ground.errors import InputError
@@ -24,7 +24,7 @@ FAST, ROUGH = 5e-6, 2e-4
 
 @pytest.fixture(scope="module")
 def poses(head, target, coil):
-    return ScalpRegion.around(head, target, 20, 8, (3, 10)).poses(24, (5,), head, coil)
+    return ScalpPatch.around(head, target, 20, 8, (3, 10)).poses(24, (5,), head, coil)
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +36,7 @@ def one(sim, target):
 def solved(sim, head, target, coil, poses):
     tets = target.tets(head)
     weight = head.volumes[tets] / head.volumes[tets].sum()
-    return np.array([weight @ sim.solve(coil, pose, -3e6).e[tets] for pose in poses[:4]])
+    return np.array([weight @ sim.solve(coil, pose, -3e6).in_tets(tets) for pose in poses[:4]])
 
 
 def test_the_exact_route_is_the_full_solve(by_axes, solved, coil, poses):
@@ -61,7 +61,8 @@ def test_with_conductivity_tensors_it_is_the_full_solve_too(head, target, coil, 
     tensors = 0.3 * np.eye(3) + skewed @ skewed.transpose(0, 2, 1)
     simulator.problem = FemProblem(head, tensors, tol=1e-9, solver="multigrid")
     tets = target.tets(head)
-    full = np.average(simulator.solve(coil, poses[0]).e[tets], axis=0, weights=head.volumes[tets]) @ target.direction
+    mean = np.average(simulator.solve(coil, poses[0]).in_tets(tets), axis=0, weights=head.volumes[tets])
+    full = mean @ target.direction
     assert reciprocal(simulator, target).along(coil, poses[:1], exact=True) == pytest.approx(full, rel=SOLVER)
 
 

@@ -8,7 +8,7 @@ from efield.ground.errors import InputError
 from efield.sweeping.engines import columns, measure
 from efield.sweeping.grid import PlacementGrid
 from efield.sweeping.sweep import sweep
-from efield.targeting.metrics import weighted_percentile
+from efield.targeting.measures import weighted_percentile
 from efield.targeting.placement import place_coil
 from efield.targeting.targets import Target
 
@@ -95,7 +95,7 @@ def test_exact_reciprocity_is_the_full_solve(sim, adjoint, coil, poses, target):
     length = np.hypot(full.along, full.across)
     # Both solvers stop at 1e-9; the field's error is a few hundred times that at most.
     assert np.abs(other.along - full.along).max() < 1e-6 * length.max()
-    assert np.abs(other.mean_vector_magnitude - length).max() < 1e-6 * length.max()
+    assert np.abs(other.mean_vector - length).max() < 1e-6 * length.max()
     assert "mean_magnitude" not in other
     fast = sweep(adjoint, coil, poses, target=target)
     assert np.abs(fast.along - full.along).max() < 1e-4 * length.max()
@@ -107,9 +107,7 @@ def test_rates_scale_magnitudes_by_their_size_and_components_with_their_sign(adj
     table = sweep(adjoint, coil, poses, target=target, didt=rates)
     assert table.along.dims == ("didt", "placement")
     np.testing.assert_allclose(table.along, np.outer(np.array(rates) / 1e6, table.along[0]), rtol=1e-12)
-    np.testing.assert_allclose(
-        table.mean_vector_magnitude, np.outer(np.abs(rates) / 1e6, table.mean_vector_magnitude[0]), rtol=1e-12
-    )
+    np.testing.assert_allclose(table.mean_vector, np.outer(np.abs(rates) / 1e6, table.mean_vector[0]), rtol=1e-12)
     assert table.didt.attrs["units"] == "A/s"
 
 

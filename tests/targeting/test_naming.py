@@ -133,7 +133,7 @@ def test_rates_in_amperes_per_microsecond_are_refused_with_the_remedy(sim, coil,
         lambda didt: sweep(sim, coil, [POSE], target="m1-hand-left", didt=didt),
         lambda didt: by_axes.mean(coil, [POSE], didt),
         lambda didt: basis.field(POSE, didt),
-        lambda didt: basis.metrics([POSE], didt),
+        lambda didt: basis.measures([POSE], didt),
     ]
     for call in calls:
         for didt in (1, -80.0, 999):
@@ -164,7 +164,7 @@ def test_a_matrix_is_no_pose_in_any_call(sim, coil, by_axes, basis):
         lambda: sweep(sim, coil, [matrix], target="m1-hand-left"),
         lambda: by_axes.mean(coil, [matrix]),
         lambda: basis.field(matrix),
-        lambda: basis.metrics([matrix]),
+        lambda: basis.measures([matrix]),
     ]
     for call in calls:
         with pytest.raises(InputError, match=r"Pose\(matrix\)"):

@@ -73,7 +73,7 @@ def test_the_field_knows_its_coils_and_the_summary_the_nearest(head, drives, bot
     summary = both.summary(m1_hand(head))
     nearest = min(clearance_mm(head, d.coil, d.pose) for d in drives)
     assert summary["coil_clearance"] == nearest
-    assert summary["target_mean_per_drive"] is None
+    assert summary["mean_magnitude_per_drive"] is None
 
 
 def test_the_clearance_of_a_coil_without_shape_is_unknown(head, both):

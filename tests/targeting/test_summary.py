@@ -1,4 +1,4 @@
-"""Metrics of fields that are known by heart."""
+"""Summaries of fields that are known by heart."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,8 @@ from efield.ground.pose import Pose
 from efield.head.mesh import HeadMesh
 from efield.head.spheres import sphere_head
 from efield.targeting.field import EField
-from efield.targeting.metrics import format_value, summarize, weighted_percentile
+from efield.targeting.measures import MEASURES, weighted_percentile
+from efield.targeting.summary import summarize
 from efield.targeting.targets import Target
 
 COIL = Coil.from_dipoles([[0, 0, -5.0]], [[0, 0, 1.0]], name="dot")
@@ -24,8 +25,8 @@ class Known:
     def __init__(self, head, function):
         self.head, self.function = head, function
 
-    def at_nodes(self, tag):
-        return self.function(self.head.points)
+    def on_nodes(self, nodes, tag):
+        return self.function(self.head.points[nodes])
 
     def at(self, points):
         return self.function(points)
@@ -52,11 +53,11 @@ def uniform(vector):
 def test_a_uniform_field_has_the_same_mean_maximum_and_percentile(head):
     target = Target.sphere(center_mm=(0, 0, 60), direction=(0, 1, 0))
     s = summarize(field_of(head, uniform((0, 3, 4))), target)
-    for name in ("target_mean", "target_max", "target_p99", "peak"):
+    for name in ("mean_magnitude", "max_magnitude", "p99_magnitude", "peak"):
         assert s[name] == pytest.approx(5)
-    assert s["target_along"] == pytest.approx(3)
-    assert s["target_angle"] == pytest.approx(np.degrees(np.arccos(0.6)))
-    assert s["target_mean_per_drive"] == pytest.approx(2.5)
+    assert s["along"] == pytest.approx(3)
+    assert s["angle"] == pytest.approx(np.degrees(np.arccos(0.6)))
+    assert s["mean_magnitude_per_drive"] == pytest.approx(2.5)
     assert s["focality_50"] == pytest.approx(head.tissue_volume_mm3(2) / 1000)
 
 
@@ -96,15 +97,22 @@ def test_percentiles_weigh_by_volume():
 
 def test_a_summary_reads_like_a_dict_and_prints(head):
     s = summarize(field_of(head, uniform((1, 0, 0))), Target.sphere(center_mm=(0, 0, 60)))
-    assert "target_mean" in dict(s)
-    assert "V/m" in repr(s)
+    assert "mean_magnitude" in dict(s)
+    assert all(one.meaning in str(s) for one in map(MEASURES.get, s))
+    assert len(repr(s)) <= 400
+    assert "mean_magnitude" in repr(s)
     assert s.to_json()["peak"]["unit"] == "V/m"
-    assert format_value(s.metrics["peak_place"]).endswith("mm")
+    assert s.text("peak_place").endswith("mm")
+    assert s.to_dict() == dict(s)
+    table = s.to_dataframe()
+    assert table.loc["peak", "value"] == s["peak"]
+    assert list(table.columns) == ["value", "unit", "meaning"]
+    assert "<table" in s._repr_html_()
 
 
 def test_no_drive_has_no_field_per_drive(head):
     s = summarize(field_of(head, uniform((0, 0, 0)), didt=0), Target.sphere(center_mm=(0, 0, 60)))
-    assert s["target_mean_per_drive"] is None
+    assert s["mean_magnitude_per_drive"] is None
 
 
 def test_a_head_without_gray_matter_is_refused(head):
