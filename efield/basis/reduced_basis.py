@@ -28,13 +28,13 @@ from efield.basis.region_field import RegionField, tets_of
 from efield.basis.scalp_patch import ScalpPatch
 from efield.basis.snapshots import UNIT_DIDT, Snapshots
 from efield.basis.storage import Parts, load, save
-from efield.coils.drive import given_coil, given_pose
+from efield.coils.drive import given_coil
 from efield.coils.model import Coil
 from efield.coils.primary import dadt
 from efield.ground import checks
 from efield.ground.card import Card, Carded
 from efield.ground.errors import InputError
-from efield.ground.pose import Pose
+from efield.ground.pose import Pose, given_pose, given_poses
 from efield.ground.progress import Progress, told
 from efield.targeting import given
 from efield.targeting.fingerprint import coil_digest, made_with
@@ -143,7 +143,7 @@ class ReducedBasis(Carded):
         """
         region = target_of(given.simulator(sim).head, region, "region")
         checks.in_range("tol", tol, 1e-6, 0.5)
-        limit, start = given.whole("max_solves", max_solves, FEWEST, MOST), given.whole("seed", seed, 0)
+        limit, start = checks.whole("max_solves", max_solves, FEWEST, MOST), checks.whole("seed", seed, 0)
         checks.in_range("clearance_mm", clearance_mm, 1.0, 50.0)
         single = given.coil_or_any(coil)
         patch = ScalpPatch.around(sim.head, region, radius_mm, tilt_deg, distance_mm)
@@ -267,7 +267,7 @@ class ReducedBasis(Carded):
             basis.
         """
         checks.choice("outside", outside, ("raise", "solve"))
-        all_poses, rate, maker = given.poses(poses), checks.rate("didt", didt), self.serves(coil)
+        all_poses, rate, maker = given_poses(poses), checks.rate("didt", didt), self.serves(coil)
         measures, rows = self._at(self.target if target is None else target_of(self.sim.head, target))
         gray = self.outputs.gray_rows if focality else None
         found, focal = np.empty((len(all_poses), len(measures.names))), np.empty(len(all_poses))
@@ -301,9 +301,9 @@ class ReducedBasis(Carded):
         Certificate
             With the tolerance and the solves of the basis's own.
         """
-        given.whole("n", n, 1)
+        checks.whole("n", n, 1)
         clearance = self.any_coil.clearance_mm if self.any_coil else 1.0
-        tol, solves, start = self.certificate.tol, self.certificate.solves, given.whole("seed", seed, 0)
+        tol, solves, start = self.certificate.tol, self.certificate.solves, checks.whole("seed", seed, 0)
         where = (self.target, self.patch, self.outputs, self.points_mm)
         plan = Plan(self.sim, self.coil, *where, clearance, tol, solves, start)
         inside = [

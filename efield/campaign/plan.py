@@ -106,7 +106,7 @@ def parse_study(
         problems.add(
             "output.fields", "output.fields must be false with engine.kind = 'reciprocal', which has no fields"
         )
-    chunk = kept.take("chunk", lambda k, v: _whole_number(k, v, 1, _LARGEST_CHUNK), CHUNK_OF.get(engine.kind, 64))
+    chunk = kept.take("chunk", lambda k, v: checks.whole(k, v, 1, _LARGEST_CHUNK), CHUNK_OF.get(engine.kind, 64))
     folder = kept.take("folder", _text, "")
     if output is None and not folder:
         kept.need("folder")
@@ -326,13 +326,13 @@ def _pair(name: str, value: Any) -> tuple[float, ...]:
 #: Options of the engines, the kinds they go with, and their checks.
 _ENGINE: Final[dict[str, tuple[tuple[str, ...], Callable[[str, Any], Any]]]] = {
     "tol": (KINDS, _range(1e-12, 1e-3)),
-    "order": (("full", "reduced"), lambda name, value: _whole_number(name, value, 1, 2)),
+    "order": (("full", "reduced"), lambda name, value: checks.whole(name, value, 1, 2)),
     "exact": (("full", "reciprocal"), lambda name, value: _boolean(name, value)),
     "basis": (("reduced",), lambda name, value: _text(name, value)),
     "basis_tol": (("reduced",), _range(1e-6, 0.5)),
-    "max_solves": (("reduced",), lambda name, value: _whole_number(name, value, 64, 1024)),
+    "max_solves": (("reduced",), lambda name, value: checks.whole(name, value, 64, 1024)),
     "region_radius_mm": (("reduced",), _range(1.0, 200.0)),
-    "seed": (("reduced",), lambda name, value: _whole_number(name, value, 0, 2**31)),
+    "seed": (("reduced",), lambda name, value: checks.whole(name, value, 0, 2**31)),
     "radius_mm": (("reduced",), _range(1.0, 60.0)),
     "tilt_deg": (("reduced",), _range(0.0, 45.0)),
     "distance_mm": (("reduced",), _pair),
@@ -393,10 +393,4 @@ def _text(name: str, value: Any) -> str:
 def _boolean(name: str, value: Any) -> bool:
     if not isinstance(value, bool):
         raise InputError(f"{name} must be true or false; instead received {value!r}")
-    return value
-
-
-def _whole_number(name: str, value: Any, low: int, high: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-        raise InputError(f"{name} must be a whole number from {low} to {high}; instead received {value!r}")
     return value

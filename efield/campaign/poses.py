@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from efield.ground.errors import FileFormatError, InputError
-from efield.ground.pose import Pose
+from efield.ground.rigid import rigid
 from efield.io.bounded.cursor import file_bytes, numbers
 from efield.io.bounded.npy import mapped_array
 
@@ -35,13 +35,10 @@ def read_poses(path: str | PathLike[str]) -> NDArray[np.float64]:
     values = _npy(file) if file.suffix.lower() == ".npy" else _text(file)
     if not values.size or values.size % 16 or not np.isfinite(values).all():
         raise FileFormatError(f"{file} must hold 16 finite numbers per pose; instead it holds {values.size} numbers")
-    matrices = values.reshape(-1, 4, 4)
-    for number, matrix in enumerate(matrices):
-        try:
-            matrices[number] = Pose(matrix).matrix
-        except InputError as error:
-            raise FileFormatError(f"{file}, pose {number}: {error}") from error
-    return matrices
+    try:
+        return rigid(str(file), values.reshape(-1, 4, 4))
+    except InputError as error:
+        raise FileFormatError(str(error)) from error
 
 
 def _npy(file: Path) -> NDArray[np.float64]:

@@ -10,7 +10,7 @@ from efield.coils.primary import dadt
 from efield.ground import checks
 from efield.ground.card import Card, Carded, place, rate
 from efield.ground.errors import InputError
-from efield.ground.pose import Pose
+from efield.ground.pose import Pose, given_pose
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -53,14 +53,5 @@ def given_coil(value: object) -> Coil:
     if not isinstance(value, Coil):
         raise InputError(
             f"coil must be a Coil, such as load_coil('magstim-70mm-figure8'); instead received {checks.kind(value)}"
-        )
-    return value
-
-
-def given_pose(value: object) -> Pose:
-    """The pose, or an error that names the calls that make one."""
-    if not isinstance(value, Pose):
-        raise InputError(
-            f"pose must be a Pose: Pose(matrix), or place_coil(...); instead received {checks.kind(value)}"
         )
     return value

@@ -6,6 +6,7 @@ Messages follow one pattern: what must hold, what was received, and what to do a
 from collections.abc import Iterable
 from difflib import get_close_matches
 from math import isfinite, pi
+from operator import index
 from typing import Any, Final
 from warnings import warn
 
@@ -162,6 +163,18 @@ def in_range(name: str, value: Any, low: float, high: float) -> float:
     result = number(name, value)
     if not low <= result <= high:
         raise InputError(f"{name} must be between {low:g} and {high:g}; instead received {value!r}")
+    return result
+
+
+def whole(name: str, value: Any, low: int, high: int | None = None) -> int:
+    """A whole number of at least `low` and at most `high`; no text, no 2.0, no True."""
+    try:
+        result = None if isinstance(value, bool) else index(value)
+    except TypeError:
+        result = None
+    if result is None or result < low or (high is not None and result > high):
+        limits = f"of at least {low}" if high is None else f"from {low} to {high}"
+        raise InputError(f"{name} must be a whole number {limits}; instead received {value!r}")
     return result
 
 

@@ -5,6 +5,7 @@ millimeters, RAS. Its columns are the coil's x, y and z axes and its center; z p
 from the handle (toward the front of the coil), and x = y x z.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -14,9 +15,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 from efield.ground import checks
 from efield.ground.card import Card, Carded, place
 from efield.ground.errors import InputError
-
-#: Files print poses with 4-6 digits; beyond this an axis is sheared or scaled, not rounded.
-_ORTHONORMALITY_TOLERANCE = 1e-3
+from efield.ground.rigid import rigid
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -32,7 +31,7 @@ class Pose(Carded):
     ------
     InputError
         If the matrix is not finite, is sheared, scaled or mirrored, or its last row is not (0, 0, 0, 1).
-        Axes that miss orthonormality by rounding only (1e-3) are replaced by the nearest rotation.
+        Axes that miss orthonormality by rounding only are replaced by the nearest rotation; see `rigid`.
     """
 
     matrix: NDArray[np.float64]
@@ -41,11 +40,7 @@ class Pose(Carded):
         given = checks.as_float_array("pose matrix", self.matrix)
         if given.shape != (4, 4):
             raise InputError(f"pose matrix must have shape (4, 4); instead received shape {given.shape}")
-        if not np.allclose(given[3], (0, 0, 0, 1), atol=1e-9):
-            raise InputError(f"the last row of a pose matrix must be 0 0 0 1; instead received {given[3].tolist()}")
-        matrix = given.copy()
-        matrix[:3, :3] = _nearest_rotation(given[:3, :3])
-        object.__setattr__(self, "matrix", checks.read_only(matrix))
+        object.__setattr__(self, "matrix", checks.read_only(rigid("pose matrix", given)))
 
     @classmethod
     def from_axes(cls, center_mm: ArrayLike, y: ArrayLike, z: ArrayLike) -> Self:
@@ -124,18 +119,35 @@ class Pose(Carded):
         return Card("Pose, coil to head", rows)
 
 
-def _nearest_rotation(axes: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The rotation nearest to `axes`, or an error if `axes` is not one up to rounding."""
-    defect = float(np.abs(axes.T @ axes - np.eye(3)).max())
-    if defect > _ORTHONORMALITY_TOLERANCE:
+def given_pose(value: object) -> Pose:
+    """The pose, or an error that names the calls that make one."""
+    if not isinstance(value, Pose):
         raise InputError(
-            "pose matrix must be rigid; instead its axes are sheared or scaled "
-            f"(orthonormality defect {defect:.3g}); export the pose again, in millimeters"
+            f"pose must be a Pose: Pose(matrix), or place_coil(...); instead received {checks.kind(value)}"
         )
-    if np.linalg.det(axes) < 0:
-        raise InputError(
-            "pose matrix must be right-handed; instead it is mirrored (determinant -1); "
-            "check the axis convention of the program that wrote it"
-        )
-    u, _, vt = np.linalg.svd(axes)
-    return np.asarray(u @ vt, dtype=np.float64)
+    return value
+
+
+def given_poses(value: object) -> list[Pose]:
+    """The poses of an iterable, or of a (p, 4, 4) stack of their matrices; a `Pose` alone or a text is refused."""
+    if isinstance(value, np.ndarray):
+        return [Pose(matrix) for matrix in pose_matrices(value)]
+    if isinstance(value, (Pose, str)) or not isinstance(value, Iterable):
+        raise InputError(f"poses must be a list of Pose, such as [pose]; instead received {checks.kind(value)}")
+    found = list(value)
+    for number, entry in enumerate(found):
+        if not isinstance(entry, Pose):
+            raise InputError(
+                f"poses must hold Pose objects: Pose(matrix), or place_coil(...); instead number {number} is "
+                f"{checks.kind(entry)}"
+            )
+    return found
+
+
+def pose_matrices(value: object) -> NDArray[np.float64]:
+    """(p, 4, 4) matrices in an array of the caller's own: of an iterable of poses, or of a stack of matrices."""
+    if not isinstance(value, np.ndarray):
+        return np.array([pose.matrix for pose in given_poses(value)], dtype=np.float64).reshape(-1, 4, 4)
+    if value.size and (value.ndim != 3 or value.shape[1:] != (4, 4)):
+        raise InputError(f"poses must be a list of Pose, or have shape (p, 4, 4); instead received shape {value.shape}")
+    return rigid("poses", value.reshape(-1, 4, 4))

@@ -21,7 +21,7 @@ from efield.fem.adjoint import adjoint_weights
 from efield.ground import checks
 from efield.ground.card import Card, Carded, counted, place
 from efield.ground.errors import InputError
-from efield.ground.pose import Pose
+from efield.ground.pose import Pose, pose_matrices
 from efield.ground.progress import Progress, told
 from efield.ground.units import mm_to_m
 from efield.head.mesh import HeadMesh
@@ -189,7 +189,8 @@ class Reciprocal(Carded):
     def _means(self, coil: Coil, poses: Poses, didt: float, exact: bool) -> FloatArray:
         rate = checks.rate("didt", didt)
         given_coil(coil)
-        matrices = given.matrices(poses)
+        one = isinstance(poses, np.ndarray) and poses.shape == (4, 4)
+        matrices = pose_matrices(np.array([poses]) if one else poses)
         if exact or _is_small(coil):
             return np.array(list(self._exact(coil, matrices, rate))).reshape(-1, len(self.directions))
         in_mm = matrices.copy()

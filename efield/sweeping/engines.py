@@ -3,7 +3,7 @@
 `measure` is the step that sweeps and campaigns repeat; what it gives for a placement depends on that placement only.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from importlib.metadata import version
 from typing import Any, Final
 
@@ -77,7 +77,7 @@ def columns(engine: Engine | str, target: Target) -> dict[str, Measure]:
 def measure(
     engine: Engine,
     coil: Coil,
-    poses: Sequence[Pose] | Placements,
+    poses: Iterable[Pose] | FloatArray | Placements,
     target: Target,
     *,
     region: Target | None = None,
@@ -91,7 +91,7 @@ def measure(
     engine : Simulator, ReducedBasis or Reciprocal
     coil : Coil
         That of the basis, if one is given.
-    poses : sequence of Pose, or Placements
+    poses : iterable of Pose, (p, 4, 4) array, or Placements
     target : Target
         That of the adjoint problems, if they are given.
     region : Target, optional
@@ -113,7 +113,7 @@ def measure(
     InputError
         If there are no poses, the engine was made for another coil or target, or cannot give what is asked for.
     """
-    placements = Placements.of(poses if isinstance(poses, Placements) else list(poses))
+    placements = Placements.of(poses)
     if not len(placements):
         raise InputError("poses must hold at least one placement; instead it is empty")
     if isinstance(engine, Reciprocal):

@@ -1,6 +1,6 @@
 """Grids of placements: positions over the scalp, angles, tilts and distances, laid on any head."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final
@@ -13,7 +13,8 @@ from efield.coils.model import Coil
 from efield.ground import checks
 from efield.ground.card import Card, Carded, counted, extent, listed
 from efield.ground.errors import InputError
-from efield.ground.pose import Pose
+from efield.ground.pose import Pose, pose_matrices
+from efield.ground.rigid import rigid
 from efield.head.mesh import HeadMesh
 from efield.head.surface import scalp
 from efield.targeting.collision import is_clear, lift_clear, surely_clear
@@ -70,14 +71,7 @@ class Placements(Carded):
         matrices = checks.as_float_array("matrices", self.matrices)
         if matrices.ndim != 3 or matrices.shape[1:] != (4, 4):
             raise InputError(f"matrices must have shape (p, 4, 4); instead received shape {matrices.shape}")
-        rotations = matrices[:, :3, :3]
-        defect = np.abs(np.swapaxes(rotations, 1, 2) @ rotations - np.eye(3)).max(axis=(1, 2), initial=0)
-        rigid = (defect < 1e-9) & (np.linalg.det(rotations) > 0) & (matrices[:, 3] == (0, 0, 0, 1)).all(axis=1)
-        if not rigid.all():
-            raise InputError(
-                f"matrices must be rigid, right-handed poses; instead {np.count_nonzero(~rigid)} are not, the first is "
-                f"number {int(np.argmin(rigid))}: make them from Pose objects, Placements.of(poses)"
-            )
+        matrices = rigid("matrices", matrices)
         for name, values in self.coordinates.items():
             if np.shape(values) != (len(matrices),):
                 raise InputError(f"{name} must have one number per placement; instead has shape {np.shape(values)}")
@@ -86,23 +80,17 @@ class Placements(Carded):
         object.__setattr__(self, "coordinates", frozen)
 
     @classmethod
-    def of(cls, poses: "Placements | list[Pose]") -> "Placements":
-        """From poses; placements are returned as they are.
+    def of(cls, poses: "Placements | Iterable[Pose] | FloatArray") -> "Placements":
+        """From poses or a (p, 4, 4) stack of their matrices; placements are returned as they are.
 
         Raises
         ------
         InputError
-            If something in the list is no `Pose`.
+            If something in the list is no `Pose`, or a matrix of the stack none of one.
         """
         if isinstance(poses, Placements):
             return poses
-        for pose in poses:
-            if not isinstance(pose, Pose):
-                raise InputError(
-                    f"poses must be Pose objects; instead received {type(pose).__name__}: make them with "
-                    "Pose(matrix), or give a (p, 4, 4) array as Placements(matrices)"
-                )
-        return cls(np.array([pose.matrix for pose in poses]).reshape(-1, 4, 4))
+        return cls(pose_matrices(poses))
 
     def __len__(self) -> int:
         return len(self.matrices)

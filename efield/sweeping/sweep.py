@@ -20,7 +20,7 @@ from efield.targeting.targets import Target
 if TYPE_CHECKING:
     import xarray
 
-Poses = Iterable[Pose] | Placements | PlacementGrid
+Poses = Iterable[Pose] | NDArray[np.float64] | Placements | PlacementGrid
 
 _FIELD_NOTE: Final = {"units": "V/m", "long_name": "electric field E per tetrahedron (not recovered), in head axes"}
 _MATRIX: Final = ("mm", "pose, coil to head: columns x, y, z, center")
@@ -48,7 +48,7 @@ def sweep(
     coil : Coil, sequence of Coil, or mapping of labels to Coil
         That of the basis, if one is given. A sequence or a mapping gives the dimension `coil`; coils with the same
         name, as from some files, need the labels of a mapping.
-    poses : iterable of Pose, Placements or PlacementGrid
+    poses : iterable of Pose, (p, 4, 4) array, Placements or PlacementGrid
         A grid is laid on each head, for each coil.
     target : Target, str or (3,) array_like, or mapping of head names to them
         A name such as ``"m1-hand-left"`` or ``"C3"``, or a point in mm.
@@ -139,19 +139,13 @@ def _cells(engine: Any, coil: Any, poses: Poses, target: Any, fields: bool | Pla
     if fields is not False and len(engines) > 1:
         raise InputError("fields must be asked of one head at a time: each head has tetrahedra of its own")
     if not isinstance(poses, PlacementGrid):
-        poses = Placements.of(poses if isinstance(poses, Placements) else _listed(poses))
+        poses = Placements.of(poses)
     for name, one in engines.items():
         place = _target_of(one, name, target)
         region = _region_of(one, place, fields)
         for each in coils:
             laid = poses.on(head_of(one), place, each) if isinstance(poses, PlacementGrid) else poses
             yield _Cell(one, each, laid, place, region)
-
-
-def _listed(poses: Any) -> list[Pose]:
-    if not isinstance(poses, Iterable):
-        raise InputError(f"poses must be a list of Pose, or a PlacementGrid; instead received {type(poses).__name__}")
-    return list(poses)
 
 
 def _coils(coil: Any) -> tuple[tuple[str, ...], list[Coil]]:

@@ -9,14 +9,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from efield.coils.compressed import compress
-from efield.coils.drive import Drive, given_coil, given_pose
+from efield.coils.drive import Drive, given_coil
 from efield.coils.model import Coil, SampledField
 from efield.coils.primary import dadt
 from efield.fem.problem import FemProblem
 from efield.ground import checks
 from efield.ground.card import Card, Carded, counted, listed
 from efield.ground.errors import InputError
-from efield.ground.pose import Pose
+from efield.ground.pose import Pose, given_pose
 from efield.ground.progress import Progress, told
 from efield.head.conductivity import Conductivity
 from efield.head.mesh import HeadMesh

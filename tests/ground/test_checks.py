@@ -47,3 +47,10 @@ def test_in_range_names_the_range():
     assert checks.in_range("i", 3, 0, 5) == 3
     with pytest.raises(InputError, match="between 0 and 5"):
         checks.in_range("i", 6, 0, 5)
+
+
+@pytest.mark.parametrize(("value", "low", "high"), [(0, 1, None), (5, 0, 4), (1.0, 0, 4), ("1", 0, 4), (True, 0, 4)])
+def test_whole_takes_whole_numbers_within_the_limits_only(value, low, high):
+    with pytest.raises(InputError, match="n must be a whole number"):
+        checks.whole("n", value, low, high)
+    assert checks.whole("n", np.int64(3), low, high) == 3

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
 from efield.ground.errors import InputError
-from efield.ground.pose import Pose
+from efield.ground.pose import Pose, given_poses, pose_matrices
 
 coordinate = st.floats(-200, 200)
 quaternion = st.tuples(*[st.floats(-1, 1)] * 4).filter(lambda q: np.linalg.norm(q) > 0.1)
@@ -42,10 +42,68 @@ def test_from_axes_keeps_z_and_straightens_y():
     assert np.allclose(pose.center_mm, (1, 2, 3))
 
 
-def test_rounded_files_are_made_exactly_rigid():
-    matrix = np.round(rigid((0.1, 0.2, 0.3, 0.9), (1, 2, 3)), 4)
-    pose = Pose(matrix)
+@given(quaternion, st.integers(3, 12))
+def test_rounded_files_are_made_exactly_rigid(q, decimals):
+    exact = rigid(q, (1, 2, 3))
+    pose = Pose(np.round(exact, decimals))
     assert np.allclose(pose.rotation.T @ pose.rotation, np.eye(3), atol=1e-14)
+    # The nearest rotation is no farther from the exact one than twice the rounding (in the Frobenius norm).
+    assert np.linalg.norm(pose.matrix - exact) <= 2 * 3 * 0.5 * 10.0**-decimals + ROUNDING
+
+
+@given(quaternion)
+def test_two_decimals_that_shear_are_not_taken_for_rounding(q):
+    matrix = np.round(rigid(q, (1, 2, 3)), 2)
+    turn = matrix[:3, :3]
+    if np.abs(turn.T @ turn - np.eye(3)).max() > 2e-3:
+        with pytest.raises(InputError, match=r"(scaled|sheared).*three decimals"):
+            Pose(matrix)
+
+
+@given(st.lists(quaternion, min_size=1, max_size=5), st.sampled_from([3, 5, 17]))
+def test_every_door_gives_the_same_bits_and_gives_them_again(turns, decimals):
+    stack = np.array([np.round(rigid(q, (1, 2, 3)), decimals) for q in turns])
+    poses = [Pose(matrix) for matrix in stack]
+    alone = np.array([pose.matrix for pose in poses])
+    for found in (
+        pose_matrices(stack),
+        pose_matrices(poses),
+        pose_matrices(alone),
+        np.array([pose.matrix for pose in given_poses(stack)]),
+        np.array([Pose(matrix).matrix for matrix in alone]),
+        np.array([pose_matrices(matrix[None])[0] for matrix in stack]),
+    ):
+        assert found.tobytes() == alone.tobytes()
+
+
+def test_a_stack_is_its_own_and_says_which_matrix_is_wrong():
+    stack = np.array([np.eye(4)] * 3)
+    found = pose_matrices(stack)
+    found[0] = 7
+    assert np.array_equal(stack[0], np.eye(4))
+    stack[2] = MIRROR
+    with pytest.raises(InputError, match=r"pose 2 of poses must be rigid and right-handed.*mirrored"):
+        pose_matrices(stack)
+    assert pose_matrices(np.empty((0, 4, 4))).shape == (0, 4, 4)
+    assert pose_matrices([]).shape == (0, 4, 4)
+
+
+@pytest.mark.parametrize(
+    ("value", "says"),
+    [
+        (Pose(np.eye(4)), "a list of Pose"),
+        ("poses.txt", "a list of Pose"),
+        (3, "a list of Pose"),
+        ([Pose(np.eye(4)), np.eye(4)], "number 1 is a ndarray"),
+        (np.zeros((3, 16)), "shape"),
+        (np.eye(4), "shape"),
+        (np.full((2, 4, 4), np.nan), "finite"),
+    ],
+)
+def test_what_is_no_list_of_poses_is_refused(value, says):
+    for door in (given_poses, pose_matrices):
+        with pytest.raises(InputError, match=says):
+            door(value)
 
 
 def test_moved_goes_along_own_axes():
@@ -63,9 +121,12 @@ BAD_ROW[3, 0] = 1
 @pytest.mark.parametrize(
     ("matrix", "words"),
     [
-        (SHEAR, "sheared"),
-        (np.diag([2.0, 2, 2, 1]), "scaled"),
-        (MIRROR, "mirrored"),
+        (SHEAR, r"sheared \(5\.7 degrees"),
+        (np.diag([2.0, 2, 2, 1]), r"are scaled \(lengths 2, 2, 2\):"),
+        (np.diag([1e-3, 1e-3, 1e-3, 1]), r"are scaled \(lengths 0\.001"),
+        (np.diag([0.0, 1, 1, 1]), r"scaled \(lengths 0, 1, 1\)"),
+        (MIRROR, r"are mirrored \(determinant below 0\): check the axis"),
+        (np.diag([1.0, 1, -1.5, 1]), "scaled .* and mirrored"),
         (BAD_ROW, "last row"),
         (np.full((4, 4), np.nan), "finite"),
         (np.eye(3), "shape"),

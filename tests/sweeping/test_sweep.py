@@ -5,8 +5,9 @@ import pytest
 
 from efield.coils.model import Coil
 from efield.ground.errors import InputError
+from efield.ground.pose import Pose
 from efield.sweeping.engines import columns, measure
-from efield.sweeping.grid import PlacementGrid
+from efield.sweeping.grid import PlacementGrid, Placements
 from efield.sweeping.sweep import sweep
 from efield.targeting.measures import weighted_percentile
 from efield.targeting.placement import place_coil
@@ -140,6 +141,15 @@ def test_fields_on_request_are_those_of_the_solves(sim, basis, adjoint, head, co
     assert np.abs(fast.e[1] - exact).max() < 10 * basis.certificate.field.max * np.abs(exact).max()
     with pytest.raises(InputError, match="reciprocity gives means only"):
         sweep(adjoint, coil, poses, target=target, fields=True)
+
+
+def test_a_stack_of_rounded_matrices_and_their_poses_give_the_same_table(adjoint, coil, poses, target):
+    stack = np.round([pose.matrix for pose in poses], 3)
+    listed = sweep(adjoint, coil, [Pose(matrix) for matrix in stack], target=target)
+    assert sweep(adjoint, coil, stack, target=target).identical(listed)
+    assert sweep(adjoint, coil, listed.matrix.values, target=target).identical(listed)
+    assert sweep(adjoint, coil, Placements(stack), target=target).identical(listed)
+    assert np.array_equal(adjoint.along(coil, stack), adjoint.along(coil, Placements(stack).poses))
 
 
 def test_sweeps_that_mean_nothing_are_refused(sim, basis, adjoint, coil, poses, target):

@@ -167,9 +167,7 @@ _NEEDED: Final = ("type", "turns", "inner_diameter_mm", "outer_diameter_mm", "wi
 
 
 def _whole(name: str, value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 1000:
-        raise InputError(f"{name} must be a whole number from 1 to 1000; instead received {value!r}")
-    return value
+    return checks.whole(name, value, 1, 1000)
 
 
 def _flag(name: str, value: Any) -> bool:
