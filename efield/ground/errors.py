@@ -1,5 +1,9 @@
 """Errors a user can act on. The command line prints each as one line and exits with code 2."""
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class EfieldError(Exception):
     """Base of every error `efield` raises on purpose."""
@@ -31,3 +35,14 @@ class SolverError(EfieldError, RuntimeError):
 
 class MissingDependencyError(EfieldError, ImportError):
     """An optional package is needed; the message names the pip extra that brings it."""
+
+
+@contextmanager
+def naming(path: str | os.PathLike[str]) -> Iterator[None]:
+    """What this block finds wrong with the content of a file becomes a `FileFormatError` that names the file."""
+    try:
+        yield
+    except FileFormatError:
+        raise
+    except InputError as error:
+        raise FileFormatError(f"{path}: {error}") from error

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from efield.coils.model import Coil, Dipoles
-from efield.ground.errors import InputError
+from efield.ground.errors import InputError, naming
 from efield.ground.units import AMPERE_PER_MICROSECOND, m_to_mm, mm_to_m
 from efield.io.atomic import replacing
 from efield.io.bounded.cursor import Cursor, numbers
@@ -52,7 +52,7 @@ def read_ccd(path: str | os.PathLike[str]) -> Coil:
     stated, rows = _stated(cursor, content), _rows(cursor, content[1:])
     entries = _entries(header)
     notes = _count_note(cursor.path, stated, len(rows))
-    try:
+    with naming(cursor.path):
         return Coil(
             name=entries.get("coilname") or _title(header) or Path(path).stem,
             sources=(Dipoles(m_to_mm(rows[:, :3]), rows[:, 3:]),),
@@ -60,8 +60,6 @@ def read_ccd(path: str | os.PathLike[str]) -> Coil:
             citation=f"{cursor.path.name}, as read",
             assumptions=notes,
         )
-    except InputError as error:
-        raise cursor.error(str(error)) from error
 
 
 def write_ccd(path: str | os.PathLike[str], coil: Coil) -> None:

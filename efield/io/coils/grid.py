@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from efield.coils.model import Coil, SampledField
 from efield.coils.primary import vector_potential
 from efield.ground import checks
-from efield.ground.errors import InputError
+from efield.ground.errors import InputError, naming
 from efield.io.bounded.cursor import Cursor
 from efield.io.volumes.nifti import read_volume, sample_grid, write_volume
 
@@ -50,7 +50,7 @@ def read_coil_grid(path: str | os.PathLike[str], *, stimulator: int | None = Non
     cursor = Cursor.open(path)
     volume, affine = read_volume(cursor)
     samples = _one_stimulator(cursor, volume, stimulator)
-    try:
+    with naming(cursor.path):
         if not np.abs(samples).max() < _LARGEST_A or not samples.any():
             raise InputError(
                 f"A must be finite, not all zero and below {_LARGEST_A:g} T m per ampere; "
@@ -59,8 +59,6 @@ def read_coil_grid(path: str | os.PathLike[str], *, stimulator: int | None = Non
         source = SampledField(affine=affine, a_tm=samples.astype(np.float64))
         name = Path(path).name.removesuffix(".gz").removesuffix(".nii")
         return Coil(name=name, sources=(source,), citation=f"{Path(path).name}, as read")
-    except InputError as error:
-        raise cursor.error(str(error)) from error
 
 
 def _one_stimulator(cursor: Cursor, volume: NDArray[np.generic], stimulator: int | None) -> NDArray[np.generic]:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from efield.coils.casing import Casing
-from efield.ground.errors import InputError
+from efield.ground.errors import naming
 from efield.io.bounded.cursor import Cursor, numbers
 
 _HEADER_BYTES: Final = 84
@@ -47,10 +47,8 @@ def read_stl(path: str | os.PathLike[str]) -> Casing:
             f"instead it is {size:.3g} wide; export the drawing in millimeters"
         )
     points, number = np.unique(corners.reshape(-1, 3), axis=0, return_inverse=True)
-    try:
+    with naming(cursor.path):
         return Casing(points, number.reshape(-1, 3))
-    except InputError as error:
-        raise cursor.error(str(error)) from error
 
 
 def _corners(cursor: Cursor) -> NDArray[np.float64]:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from efield.coils.model import Coil, Dipoles, SampledField, Segments, Source
-from efield.ground.errors import FileFormatError, InputError
+from efield.ground.errors import InputError, naming
 from efield.io.atomic import replacing
 from efield.io.bounded.cursor import Cursor
 from efield.io.coils.tcd_json import Node, packed
@@ -91,12 +91,8 @@ def read_tcd_file(path: str | os.PathLike[str]) -> TcdCoil:
         finite or of the wrong shape, holds a pickle, or unpacks to far more than its size.
     """
     cursor = Cursor.open(path)
-    try:
+    with naming(cursor.path):
         return _file(Node.document(cursor))
-    except FileFormatError:
-        raise
-    except InputError as error:
-        raise cursor.error(str(error)) from error
 
 
 def write_tcd(path: str | os.PathLike[str], coil: Coil | TcdCoil) -> None:

@@ -15,7 +15,7 @@ from efield.coils.model import Coil, Segments
 from efield.coils.shapes import circular, figure8
 from efield.coils.winding import Winding
 from efield.ground import checks
-from efield.ground.errors import FileFormatError, InputError
+from efield.ground.errors import FileFormatError, InputError, naming
 from efield.io.bounded.cursor import file_bytes
 from efield.io.coils.stl import read_stl
 
@@ -234,12 +234,8 @@ def read_windings(path: str | os.PathLike[str]) -> Coil:
     problems: list[str] = []
     values = _values(path, problems)
     _refuse(path, problems)
-    try:
+    with naming(path):
         coil = _coil(Path(path), values)
-    except FileFormatError:
-        raise
-    except InputError as error:
-        raise FileFormatError(f"{path}: {error}") from error
     if "casing_file" in values:
         coil = coil.with_casing(read_stl(Path(path).parent / values["casing_file"]))
     return replace(coil, citation=values.get("citation", f"{Path(path).name}, as read"))

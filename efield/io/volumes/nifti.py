@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from efield.ground import checks
-from efield.ground.errors import InputError
+from efield.ground.errors import InputError, naming
 from efield.io.atomic import replacing
 from efield.io.bounded.cursor import Cursor
 from efield.io.bounded.inflate import allowed, inflated
@@ -288,10 +288,8 @@ def _content(cursor: Cursor, header: Any) -> bytes:
 def _stored_affine(cursor: Cursor, header: Any) -> NDArray[np.float64]:
     """The best affine of the header: sform, else qform, else voxel sizes alone."""
     affine = _attempt(cursor, header.get_best_affine)
-    try:
+    with naming(cursor.path):
         return _checked_affine(np.asarray(affine, dtype=np.float64))
-    except InputError as error:
-        raise cursor.error(str(error)) from error
 
 
 def _checked_affine(affine: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from efield.ground import checks
-from efield.ground.errors import InputError
+from efield.ground.errors import InputError, naming
 from efield.head.tensor_field import COMPONENTS, TensorField
 from efield.io.bounded.cursor import Cursor
 from efield.io.volumes.nifti import read_volume, write_volume
@@ -75,7 +75,7 @@ def read_tensors(path: str | os.PathLike[str], order: str | None) -> TensorField
         )
     if volume.ndim != 4 or volume.shape[3] != 6:
         raise cursor.error(f"tensors must have shape (nx, ny, nz, 6); instead received {volume.shape}")
-    try:
+    with naming(cursor.path):
         turn = _turn(_axes(affine, known))
         kind = np.float32 if volume.dtype.itemsize <= 4 else np.float64
         components = volume[..., list(ORDERS[known])].astype(kind)
@@ -83,8 +83,6 @@ def read_tensors(path: str | os.PathLike[str], order: str | None) -> TensorField
         with np.errstate(invalid="ignore", over="ignore"):
             turned = (components.reshape(-1, 6) @ turn.T.astype(kind)).reshape(components.shape)
         return TensorField(turned, affine)
-    except InputError as error:
-        raise cursor.error(str(error)) from error
 
 
 def write_tensors(path: str | os.PathLike[str], tensors: TensorField, order: str) -> None:
