@@ -70,21 +70,18 @@ def convert(
 
 
 def _content(path: Path, tags: "Tags | None") -> "tuple[MeshData, HeadMesh]":
-    """All that a mesh file holds, and the head it makes; of formats read by meshio the head only."""
-    from efield.ground.errors import FileFormatError
+    """All that a mesh file holds, and the head it makes; of a folder or a name the head only."""
+    from efield.ground.errors import naming
     from efield.io.load import load_head
-    from efield.io.meshes import gmsh, vtu
+    from efield.io.meshes import mesh_files
     from efield.io.meshes.meshdata import MeshData
 
-    reader = {".msh": gmsh.read_mesh, ".vtu": vtu.read_mesh}.get(path.suffix.lower())
-    if reader is None or path.is_dir():
+    if path.is_dir() or path.suffix.lower() not in mesh_files.SUFFIXES:
         head = load_head(path, tags=tags)
-        return MeshData(points=head.points, tets=head.tets, tissue=head.tissue), head
-    content = reader(path, tags)
-    try:
+        return MeshData.of_head(head), head
+    content = mesh_files.read_mesh(path, tags)
+    with naming(path):
         return content, content.head()
-    except InputError as error:
-        raise FileFormatError(f"{path}: {error}") from error
 
 
 def _write_content(out: Path, content: "MeshData") -> list[str]:

@@ -14,16 +14,16 @@ from numpy.typing import NDArray
 
 from efield.coils.model import Coil
 from efield.ground import checks
-from efield.ground.errors import FileFormatError, InputError
+from efield.ground.errors import FileFormatError, InputError, naming
 from efield.ground.pose import Pose
 from efield.head.mesh import HeadMesh
 from efield.io.bounded.cursor import file_bytes, numbers
 from efield.io.choice import split_choice
-from efield.io.meshes import other_meshes
+from efield.io.meshes import mesh_files
 from efield.io.meshes.tags import Tags
 
 HEAD_NAMES: Final = ("mni152", "sphere")
-HEAD_SUFFIXES: Final = (".msh", ".vtu", *other_meshes.FORMATS)
+HEAD_SUFFIXES: Final = mesh_files.SUFFIXES
 COIL_SUFFIXES: Final = (".ccd", ".tcd", ".nii", ".nii.gz", ".toml", ".csv")
 POSE_SUFFIXES: Final = (".txt", ".csv", ".npy", ".json")
 _LARGEST_POSE_BYTES: Final = 1 << 16
@@ -75,17 +75,9 @@ def load_head(name_or_path: str | os.PathLike[str], *, tags: Tags | None = None)
 
         return load_subject(text)
     suffix = _suffix(text, HEAD_SUFFIXES)
-    if suffix == ".msh":
-        from efield.io.meshes.gmsh import read_head
-
-        return read_head(text, tags)
-    if suffix == ".vtu":
-        from efield.io.meshes.vtu import read_head as read_vtu_head
-
-        return read_vtu_head(text, tags)
-    if suffix is not None:
-        return other_meshes.read_head(text, tags)
-    raise _unknown("head", text, HEAD_NAMES, HEAD_SUFFIXES)
+    if suffix is None:
+        raise _unknown("head", text, HEAD_NAMES, HEAD_SUFFIXES)
+    return mesh_files.read_head(text, tags)
 
 
 def load_pose(path: str | os.PathLike[str]) -> Pose:
@@ -121,10 +113,8 @@ def load_pose(path: str | os.PathLike[str]) -> Pose:
     if matrix is None or matrix.size != 16:
         found = "text" if matrix is None else f"{matrix.size}"
         raise FileFormatError(f"{text} must hold 16 numbers, a 4x4 matrix row by row; instead it holds {found}")
-    try:
+    with naming(text):
         return Pose(matrix.reshape(4, 4))
-    except InputError as error:
-        raise FileFormatError(f"{text}: {error}") from error
 
 
 def load_coil(

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from efield.ground import checks
-from efield.ground.errors import FileFormatError, InputError, OutsideHeadError
+from efield.ground.errors import FileFormatError, InputError, OutsideHeadError, naming
 from efield.head.mesh import HeadMesh
 from efield.head.mni import AffineMap, MniMap, ReversedMap, WarpMap
 from efield.head.surface import TriangleSurface
@@ -163,7 +163,7 @@ def load_subject(folder: str | os.PathLike[str]) -> HeadMesh:
         If the folder holds no head mesh, a file is damaged, or the map does not lead to this brain. A damaged map is
         not passed over in favor of a worse one.
     """
-    from efield.io.meshes.gmsh import read_head
+    from efield.io.meshes.mesh_files import read_head
 
     subject = find_subject(folder)
     head = replace(read_head(subject.mesh), caps=tuple(CapFile(path) for path in subject.caps))
@@ -188,14 +188,10 @@ def read_mni_map(path: str | os.PathLike[str]) -> MniMap:
         raise FileFormatError(f"a map must be named like MNI2Conform_nonl.nii.gz; instead received {place.name!r}")
     # Folder and file, as a person knows them.
     description = f"{kind} of {'/'.join(place.absolute().parts[-3:])}"
-    try:
+    with naming(place):
         if place.suffix == ".txt":
             return AffineMap(_matrix(place), description)
         warp = WarpMap(*_warp_field(place), description)
-    except FileFormatError:
-        raise
-    except InputError as error:
-        raise FileFormatError(f"{place}: {error}") from error
     return ReversedMap(warp) if place.name.lower().startswith("conform2mni") else warp
 
 

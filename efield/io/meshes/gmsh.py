@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from efield.ground.errors import FileFormatError, InputError
+from efield.ground.errors import naming
 from efield.head.mesh import HeadMesh
 from efield.io.atomic import replacing
 from efield.io.bounded.cursor import Cursor
@@ -22,7 +22,7 @@ from efield.io.meshes.gmsh_values import Values, read_values
 from efield.io.meshes.meshdata import MeshData
 from efield.io.meshes.tags import Tags, tissue_tags
 
-__all__ = ["MeshData", "read_head", "read_mesh", "write_head", "write_mesh"]
+__all__ = ["MeshData", "read_mesh", "write_head", "write_mesh"]
 
 _PHYSICAL = "gmsh:physical"
 _REWRITE = "convert it with: gmsh in.msh -o out.msh -format msh2 -save_all -bin"
@@ -51,13 +51,9 @@ def read_mesh(path: str | os.PathLike[str], tags: Tags | None = None) -> MeshDat
         other than 4-node tetrahedra.
     """
     cursor = Cursor.open(path)
-    try:
+    with naming(cursor.path):
         mesh = _mesh(cursor, _sections(cursor))
         return mesh if tags is None else replace(mesh, tissue=_told_by(mesh, tags))
-    except FileFormatError:
-        raise
-    except InputError as error:
-        raise cursor.error(str(error)) from error
 
 
 def _told_by(mesh: MeshData, tags: Tags) -> NDArray[np.int64]:
@@ -65,33 +61,6 @@ def _told_by(mesh: MeshData, tags: Tags) -> NDArray[np.int64]:
     if isinstance(tags, str):
         arrays |= {"gmsh:geometrical": np.asarray(mesh.tet_entities), **mesh.element_data}
     return tissue_tags(arrays, {}, len(mesh.tets), tags)
-
-
-def read_head(path: str | os.PathLike[str], tags: Tags | None = None) -> HeadMesh:
-    """The tetrahedra of a ``.msh`` file as a head.
-
-    Parameters
-    ----------
-    path : path_like
-        As for `read_mesh`. Nodes that no tetrahedron uses are left out.
-    tags : str or mapping, optional
-        As for `read_mesh`.
-
-    Returns
-    -------
-    HeadMesh
-
-    Raises
-    ------
-    FileFormatError
-        As for `read_mesh`; also without tetrahedra, with flat or inverted ones, or if coordinates look like
-        meters.
-    """
-    mesh = read_mesh(path, tags)
-    try:
-        return mesh.head()
-    except InputError as error:
-        raise FileFormatError(f"{path}: {error}") from error
 
 
 def write_mesh(path: str | os.PathLike[str], mesh: MeshData, *, binary: bool = True) -> None:
@@ -138,14 +107,7 @@ def write_head(
     InputError
         If a field has the wrong length.
     """
-    mesh = MeshData(
-        points=head.points,
-        tets=head.tets,
-        tissue=head.tissue,
-        node_data={name: np.asarray(values) for name, values in (node_data or {}).items()},
-        element_data={name: np.asarray(values) for name, values in (element_data or {}).items()},
-    )
-    write_mesh(path, mesh, binary=binary)
+    write_mesh(path, MeshData.of_head(head, node_data, element_data), binary=binary)
 
 
 @dataclass

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from efield.ground import checks
 from efield.ground.errors import InputError
@@ -60,6 +60,19 @@ class MeshData:
     tet_entities: NDArray[Any] | None = None
     triangle_entities: NDArray[Any] | None = None
     other_elements: Mapping[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def of_head(
+        cls,
+        head: HeadMesh,
+        node_data: Mapping[str, ArrayLike] | None = None,
+        element_data: Mapping[str, ArrayLike] | None = None,
+    ) -> "MeshData":
+        """A head, and fields at its nodes and on its tetrahedra."""
+        at_nodes, on_tets = (
+            {name: np.asarray(values) for name, values in (data or {}).items()} for data in (node_data, element_data)
+        )
+        return cls(head.points, head.tets, head.tissue, node_data=at_nodes, element_data=on_tets)
 
     def __post_init__(self) -> None:
         points = checks.vectors("points", self.points)

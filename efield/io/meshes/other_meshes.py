@@ -17,8 +17,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from efield.ground.errors import FileFormatError, InputError, MissingDependencyError
-from efield.head.mesh import HeadMesh
+from efield.ground.errors import FileFormatError, InputError, MissingDependencyError, naming
 from efield.io.meshes import meshio_child
 from efield.io.meshes.meshdata import MeshData
 from efield.io.meshes.tags import Tags, tissue_tags
@@ -55,8 +54,8 @@ _SECONDS: Final = 60.0
 _BYTES_PER_SECOND: Final = 0.5e6
 
 
-def read_head(path: str | os.PathLike[str], tags: Tags | None = None) -> HeadMesh:
-    """The tetrahedra of a mesh file as a head.
+def read_mesh(path: str | os.PathLike[str], tags: Tags | None = None) -> MeshData:
+    """The tetrahedra of a mesh file and their tags.
 
     Parameters
     ----------
@@ -68,14 +67,14 @@ def read_head(path: str | os.PathLike[str], tags: Tags | None = None) -> HeadMes
 
     Returns
     -------
-    HeadMesh
-        Nodes that no tetrahedron uses are left out.
+    MeshData
+        Without fields and triangles.
 
     Raises
     ------
     FileFormatError
         If the file is missing, damaged or not what meshio understands, holds other volume cells than 4-node
-        tetrahedra, does not say what the tissues are, or does not make a valid head.
+        tetrahedra, or does not say what the tissues are.
     MissingDependencyError
         If meshio, or a package it needs for this format, is not installed.
     """
@@ -88,12 +87,10 @@ def read_head(path: str | os.PathLike[str], tags: Tags | None = None) -> HeadMes
     fields = {name: arrays[f"field{k}"] for k, name in enumerate(names["fields"])}
     groups = {name: arrays[f"group{k}"] for k, name in enumerate(names["groups"])}
     tets = arrays["tets"]
-    try:
+    with naming(place):
         _check_cells(names["counts"])
         mesh = MeshData(points=arrays["points"], tets=tets, tissue=tissue_tags(fields, groups, len(tets), tags))
-        return (_in_our_order(mesh) if place.suffix.lower() == ".med" else mesh).head()
-    except InputError as error:
-        raise FileFormatError(f"{place}: {error}") from error
+        return _in_our_order(mesh) if place.suffix.lower() == ".med" else mesh
 
 
 def _read_in_child(place: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:

@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from efield.ground.errors import FileFormatError, InputError
+from efield.ground.errors import InputError, naming
 from efield.head.mesh import HeadMesh
 from efield.io.atomic import replacing
 from efield.io.bounded.cursor import Cursor
@@ -59,14 +59,7 @@ def write_vtu(
     InputError
         If a field has the wrong length or is not numeric, or the file cannot be written.
     """
-    mesh = MeshData(
-        points=head.points,
-        tets=head.tets,
-        tissue=head.tissue,
-        node_data={name: np.asarray(values) for name, values in (point_data or {}).items()},
-        element_data={name: np.asarray(values) for name, values in cell_data.items()},
-    )
-    write_mesh(path, mesh)
+    write_mesh(path, MeshData.of_head(head, point_data, cell_data))
 
 
 def write_mesh(path: str | os.PathLike[str], mesh: MeshData) -> None:
@@ -134,39 +127,8 @@ def read_mesh(path: str | os.PathLike[str], tags: Tags | None = None) -> MeshDat
         other volume cells than 4-node tetrahedra, or has no tissue array.
     """
     cursor = Cursor.open(path)
-    try:
+    with naming(cursor.path):
         return _mesh(cursor, parse(cursor, "UnstructuredGrid"), tags)
-    except FileFormatError:
-        raise
-    except InputError as error:
-        raise cursor.error(str(error)) from error
-
-
-def read_head(path: str | os.PathLike[str], tags: Tags | None = None) -> HeadMesh:
-    """The tetrahedra of a ``.vtu`` file as a head.
-
-    Parameters
-    ----------
-    path : path_like
-        As for `read_mesh`. Nodes that no tetrahedron uses are left out.
-    tags : str or mapping, optional
-        As for `read_mesh`.
-
-    Returns
-    -------
-    HeadMesh
-
-    Raises
-    ------
-    FileFormatError
-        As for `read_mesh`; also without tetrahedra, with flat or inverted ones, or if coordinates look like
-        meters.
-    """
-    mesh = read_mesh(path, tags)
-    try:
-        return mesh.head()
-    except InputError as error:
-        raise FileFormatError(f"{path}: {error}") from error
 
 
 def _mesh(cursor: Cursor, file: VtkFile, wanted: Tags | None) -> MeshData:

@@ -14,6 +14,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from efield.ground.errors import FileFormatError, InputError
 from efield.head.mesh import HeadMesh
 from efield.io.meshes import gmsh
+from efield.io.meshes.mesh_files import read_head
 from efield.io.meshes.meshdata import MeshData
 
 SHELL_TAGS = {3: (0.0, 85.0), 4: (85.0, 90.0), 5: (90.0, 95.0)}
@@ -71,7 +72,7 @@ def test_head_and_fields_survive_a_round_trip(mesh, tmp_path):
     again = gmsh.read_mesh(tmp_path / "a.msh")
     assert_array_equal(again.element_data["E"], head.barycenters)
     assert_array_equal(again.element_data["magnE"], magn)
-    assert_array_equal(gmsh.read_head(tmp_path / "a.msh").points, head.points)
+    assert_array_equal(read_head(tmp_path / "a.msh").points, head.points)
 
 
 def test_fields_of_the_wrong_length_are_refused_and_nothing_is_written(mesh, tmp_path):
@@ -81,7 +82,7 @@ def test_fields_of_the_wrong_length_are_refused_and_nothing_is_written(mesh, tmp
 
 
 def test_simnibs_sphere_has_the_volumes_of_its_shells(foreign):
-    head = gmsh.read_head(foreign("sphere3.msh"))
+    head = read_head(foreign("sphere3.msh"))
     assert head.tags == tuple(SHELL_TAGS)
     for tag, (inner, outer) in SHELL_TAGS.items():
         assert_allclose(head.tissue_volume_mm3(tag), 4 / 3 * np.pi * (outer**3 - inner**3), rtol=FACETS)
@@ -192,7 +193,7 @@ def test_text_22_by_hand(tmp_path, newline):
     assert_array_equal(mesh.element_data["E"], [[1, 2, np.nan]])
     assert_array_equal(mesh.triangle_tags, [1002])
     assert not mesh.triangle_data
-    assert gmsh.read_head(tmp_path / "a.msh").tags == (2,)
+    assert read_head(tmp_path / "a.msh").tags == (2,)
 
 
 def msh_41(*, binary: bool) -> bytes:
@@ -233,14 +234,14 @@ def test_format_41_by_hand(tmp_path, binary):
     assert_array_equal(mesh.triangle_tags, [1002])
     assert_array_equal(mesh.element_data["magnE"], [1.5, 2.5])
     assert mesh.other_elements == {"lines": 1}
-    assert gmsh.read_head(tmp_path / "a.msh").volumes == pytest.approx([50**3 / 6] * 2)
+    assert read_head(tmp_path / "a.msh").volumes == pytest.approx([50**3 / 6] * 2)
 
 
 def test_a_mesh_numbered_the_other_way_round_is_refused_not_repaired(mesh, tmp_path):
     mirrored = MeshData(points=mesh.points, tets=mesh.tets[:, [1, 0, 2, 3]], tissue=mesh.tissue)
     gmsh.write_mesh(tmp_path / "a.msh", mirrored)
     with pytest.raises(FileFormatError, match=r"a\.msh.*48 of 48 are flat or inverted"):
-        gmsh.read_head(tmp_path / "a.msh")
+        read_head(tmp_path / "a.msh")
 
 
 def test_a_mixture_of_orientations_is_refused(mesh, tmp_path):
@@ -248,20 +249,20 @@ def test_a_mixture_of_orientations_is_refused(mesh, tmp_path):
     tets[5] = tets[5][[1, 0, 2, 3]]
     gmsh.write_mesh(tmp_path / "a.msh", MeshData(points=mesh.points, tets=tets, tissue=mesh.tissue))
     with pytest.raises(FileFormatError, match=r"a\.msh.*1 of 48 are flat or inverted"):
-        gmsh.read_head(tmp_path / "a.msh")
+        read_head(tmp_path / "a.msh")
 
 
 def test_meters_are_refused_with_the_remedy(mesh, tmp_path):
     gmsh.write_mesh(tmp_path / "a.msh", MeshData(points=mesh.points / 1000, tets=mesh.tets, tissue=mesh.tissue))
     with pytest.raises(FileFormatError, match=r"a\.msh.*multiply the coordinates by 1000"):
-        gmsh.read_head(tmp_path / "a.msh")
+        read_head(tmp_path / "a.msh")
 
 
 def test_a_surface_without_tetrahedra_is_no_head(mesh, tmp_path):
     surface = MeshData(mesh.points, np.empty((0, 4), np.int32), np.empty(0, int), mesh.triangles, np.ones(7, int))
     gmsh.write_mesh(tmp_path / "a.msh", surface)
     with pytest.raises(FileFormatError, match=r"a\.msh.*needs tetrahedra"):
-        gmsh.read_head(tmp_path / "a.msh")
+        read_head(tmp_path / "a.msh")
 
 
 def test_other_volume_elements_are_refused_not_left_out(tmp_path):

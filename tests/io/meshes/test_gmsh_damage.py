@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from efield.io.meshes import gmsh
+from efield.io.meshes.mesh_files import read_head
 
 SECTIONS = [b"$MeshFormat", b"$EndMeshFormat", b"$Nodes", b"$EndNodes", b"$Elements", b"$EndElements", b"$NodeData"]
 
@@ -21,7 +22,7 @@ def good(request, mesh, tmp_path):
 def reader(tmp_path):
     def of(data):
         (tmp_path / "bad.msh").write_bytes(data)
-        return lambda: gmsh.read_head(tmp_path / "bad.msh")
+        return lambda: read_head(tmp_path / "bad.msh")
 
     return of
 

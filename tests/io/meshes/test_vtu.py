@@ -11,6 +11,7 @@ from numpy.testing import assert_array_equal
 
 from efield.ground.errors import InputError
 from efield.io.meshes import vtu
+from efield.io.meshes.mesh_files import read_head
 
 TEXT = """<?xml version="1.0"?>
 <VTKFile type="UnstructuredGrid" version="0.1" byte_order="LittleEndian">
@@ -36,7 +37,7 @@ FLOAT_TAGS = 'type="Float32" Name="medit:ref" format="ascii">7 {} 9'
 def reader(tmp_path):
     def of(data):
         (tmp_path / "bad.vtu").write_bytes(data)
-        return lambda: vtu.read_head(tmp_path / "bad.vtu")
+        return lambda: read_head(tmp_path / "bad.vtu")
 
     return of
 
@@ -107,7 +108,7 @@ def test_text_by_hand(tmp_path):
     assert_array_equal(mesh.element_data["E"], [[1, 2, 3]])
     assert_array_equal(mesh.node_data["v"], [1, 2, 3, 4, np.nan])
     assert mesh.other_elements == {"lines": 1}
-    assert len(vtu.read_head(tmp_path / "a.vtu").points) == 4
+    assert len(read_head(tmp_path / "a.vtu").points) == 4
 
 
 def test_big_endian_base64_by_hand(tmp_path):
@@ -157,7 +158,7 @@ def test_wrong_content_is_named(old, new, message, reader, refuses):
 
 
 def test_missing_empty_and_foreign_files_are_refused(tmp_path, refuses, reader):
-    assert "does not exist" in refuses(lambda: vtu.read_head(tmp_path / "none.vtu"))
+    assert "does not exist" in refuses(lambda: read_head(tmp_path / "none.vtu"))
     assert "empty" in refuses(reader(b""))
     assert "XML" in refuses(reader(b"$MeshFormat\n2.2 1 8\n"))
 
