@@ -105,16 +105,3 @@ def times_each(matrix, vectors):
     for p in prange(vectors.shape[0]):
         result[p] = times(matrix, vectors[p])
     return result
-
-
-@njit(cache=True, parallel=True, fastmath={"reassoc"})
-def reading(values):
-    """Sum of a long float64 array on all threads: what the memory gives when it is only read."""
-    parts = np.zeros(64)
-    size = values.shape[0] // 64
-    for part in prange(64):
-        total = 0.0
-        for i in range(part * size, (part + 1) * size):
-            total += values[i]
-        parts[part] = total
-    return parts.sum()

@@ -1,9 +1,7 @@
-"""Loops of the reduced basis: the expansion itself, and where a pose is over the scalp."""
+"""Where a pose is over a patch of scalp."""
 
 import numpy as np
 from numba import njit
-
-_FAST = {"reassoc", "contract"}  # why: see dipoles.py
 
 
 @njit(cache=True)
