@@ -20,7 +20,8 @@ from efield.ground.card import Card, Carded
 from efield.ground.errors import InputError
 from efield.ground.pose import Pose
 from efield.ground.units import mm_to_m
-from efield.kernels.coils import octree
+from efield.kernels import octree
+from efield.kernels.coils import stored
 
 FloatArray = NDArray[np.float64]
 
@@ -93,7 +94,7 @@ class CompressedCoil(Carded):
         rate = checks.number("didt", didt)
         half, center = float(mm_to_m(np.array(_ROOT_MM))), mm_to_m(pose.center_mm)
         rotation = np.array(pose.rotation)
-        result = octree.evaluate(mm_to_m(points), rotation, center, half, self._children, self._coefficients)
+        result = stored.evaluate(mm_to_m(points), rotation, center, half, self._children, self._coefficients)
         near = np.flatnonzero(np.isnan(result[:, 0]))
         if len(near):
             result[near] = vector_potential(self.coil, pose.to_coil(points[near])) @ pose.rotation.T
@@ -137,57 +138,36 @@ def _grow(coil: Coil, tolerance: float) -> tuple[float, NDArray[np.int32], NDArr
     """Refine from the root down; returns the largest error, the children table and the coefficients."""
     sources = cKDTree(np.concatenate([source.extent_mm for source in coil.sources]))
     casing = cKDTree(np.asarray(coil.casing_points_mm))
-    children: list[NDArray[np.int32]] = []
-    coefficients: list[NDArray[np.float32]] = []
-    leaves, worst = 0, 0.0
-    centers, half = np.zeros((1, 3)), _ROOT_MM
-    while len(centers):
-        # Every cell of this level is divided; its octants become leaves, cells of the next level, or holes.
-        first_child = sum(map(len, children)) + len(centers)
-        half /= 2
-        octants = (centers[:, None] + half * _OCTANT_SIGNS).reshape(-1, 3)
-        distance, _ = sources.query(octants)
-        behind = distance < casing.query(octants)[0]
+    worst = 0.0
+
+    def settle(centers: FloatArray, half: float) -> octree.Settled:
+        nonlocal worst
+        distance, _ = sources.query(centers)
+        behind = distance < casing.query(centers)[0]
         tried = np.flatnonzero(distance >= _TRY_AT * half)
-        fitted, error = _fit(coil, octants[tried], half)
+        fitted, error = _fit(coil, centers[tried], half)
         good = error <= tolerance
-        kept = tried[good]
-        link = np.zeros(len(octants), np.int32)
-        link[kept] = -2 - leaves - np.arange(len(kept), dtype=np.int32)
-        coefficients.append(fitted[good])
-        leaves += len(kept)
         worst = max(worst, float(error[good].max(initial=0.0)))
         divisible = half > np.where(behind, _SMALLEST_BEHIND_MM, _SMALLEST_MM)
-        divide = np.flatnonzero(divisible & (link == 0))
-        link[divide] = first_child + np.arange(len(divide), dtype=np.int32)
-        children.append(link.reshape(-1, 8))
-        centers = octants[divide]
-    return worst, np.concatenate(children), np.concatenate(coefficients)
+        divisible[tried[good]] = False
+        return tried[good], fitted[good], np.flatnonzero(divisible)
 
-
-_OCTANT_SIGNS = np.array([[1 if octant >> axis & 1 else -1 for axis in range(3)] for octant in range(8)])
-
-# Where a fit is checked: corners, face centers and center of the cell, where the error is largest.
-_CHECKS = np.array([p for p in np.ndindex(3, 3, 3) if p.count(1) in (0, 2, 3)]) - 1.0
+    children, coefficients = octree.grow(np.zeros(3), _ROOT_MM, settle)
+    return worst, children, coefficients
 
 
 def _fit(coil: Coil, centers: FloatArray, half: float) -> tuple[NDArray[np.float32], FloatArray]:
     """Chebyshev coefficients (c, 8, 192) of A in cubes, and (c,) their relative errors at the checks."""
-    order = octree.ORDER
-    angle = np.pi * (np.arange(order) + 0.5) / order
-    nodes = np.cos(angle)
-    grid = np.stack(np.meshgrid(nodes, nodes, nodes, indexing="ij"), axis=-1).reshape(-1, 3)
-    local = np.concatenate([grid, _CHECKS])
+    order = len(octree.NODES)
+    grid = np.stack(np.meshgrid(*[octree.NODES] * 3, indexing="ij"), axis=-1).reshape(-1, 3)
+    local = np.concatenate([grid, octree.CHECKS])
     values = unchecked_vector_potential(coil, (centers[:, None] + half * local).reshape(-1, 3))
     values = values.reshape(len(centers), len(local), 3)
     singular = ~np.isfinite(values).all(axis=(1, 2))  # a check that lies on a source: no polynomial fits
     values[singular] = 1.0
-    to_coefficients = 2 / order * np.cos(np.outer(np.arange(order), angle))
-    to_coefficients[0] /= 2
-    at_nodes = values[:, : order**3].reshape(len(centers), order, order, order, 3)
-    fitted = np.einsum("ai,bj,dk,nijkc->nabcd", *[to_coefficients] * 3, at_nodes, optimize=True)
+    fitted = octree.fit(values[:, : order**3].reshape(len(centers), order, order, order, 3)).transpose(0, 1, 2, 4, 3)
     checked = values[:, order**3 :]
-    basis = np.polynomial.chebyshev.chebvander(_CHECKS, order - 1)
+    basis = np.polynomial.chebyshev.chebvander(octree.CHECKS, octree.DEGREE)
     approximate = np.einsum("nabcd,ta,tb,td->ntc", fitted, *basis.transpose(1, 0, 2), optimize=True)
     largest = np.maximum(np.linalg.norm(checked, axis=2).max(axis=1), np.finfo(np.float64).tiny)
     error = np.linalg.norm(approximate - checked, axis=2).max(axis=1) / largest

@@ -10,6 +10,8 @@ from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from efield.kernels import vectors
+
 #: Points side by side; 64 to 256 took the same time.
 LANES = 128
 
@@ -26,16 +28,15 @@ def fma(typing_context, a, b, c):
     return a(a, a, a), generate
 
 
-#: Neighboring terms of `dot` in one vector, and vectors whose sums run side by side.
-_WIDTH, _VECTORS = 8, 4
+#: Vectors of `dot` whose sums run side by side.
+_VECTORS = 4
 
 
 @intrinsic
 def dot(typing_context, a, b):
     """Sum of a (n,) int16 or float times b (n,) float, contiguous, in the type of b.
 
-    32 sums of every 32nd term side by side, added in pairs. Written with LLVM's vectors because the compiler makes none
-    of a sum whose order it must keep.
+    32 sums of every 32nd term side by side, added in pairs.
     """
     if not (a.layout == b.layout == "C" and a.ndim == b.ndim == 1 and isinstance(b.dtype, types.Float)):
         return None
@@ -46,72 +47,36 @@ def dot(typing_context, a, b):
         x, y = (
             context.make_array(kind)(context, builder, given) for kind, given in zip((a, b), arguments, strict=True)
         )
-        size = builder.extract_value(y.shape, 0)
-        return _Dot(builder, x.data, y.data, *(context.get_data_type(kind.dtype) for kind in (a, b))).over(size)
+        kinds = [context.get_data_type(kind.dtype) for kind in (a, b)]
+        return _sum(builder, builder.extract_value(y.shape, 0), (x.data, kinds[0]), (y.data, kinds[1]))
 
     return b.dtype(a, b), generate
 
 
-class _Dot:
-    """Writes the instructions of `dot`."""
+def _sum(builder, size, x, y):
+    """Instructions of `dot`; x and y are each where an array begins and the type of its numbers."""
 
-    def __init__(self, builder, x, y, x_type, y_type):
-        self.builder, self.x, self.y, self.x_type, self.y_type = builder, x, y, x_type, y_type
+    def add(number, width, total):
+        left, right = vectors.read(builder, *x, number, width), vectors.read(builder, *y, number, width)
+        if isinstance(x[1], ir.IntType):
+            left = builder.sitofp(left, right.type)
+        builder.store(vectors.fma(builder, left, right, builder.load(total)), total)
 
-    def over(self, size):
-        """The sum over all terms."""
-        builder, vector = self.builder, ir.VectorType(self.y_type, _WIDTH)
-        sums = [cgutils.alloca_once_value(builder, ir.Constant(vector, None)) for _ in range(_VECTORS)]
-        vectors = builder.udiv(size, size.type(_WIDTH))
-        blocks = builder.udiv(vectors, size.type(_VECTORS))
-        with cgutils.for_range(builder, blocks) as block:
-            first = builder.mul(block.index, size.type(_VECTORS))
-            for number, total in enumerate(sums):
-                self._add(builder.add(first, size.type(number)), _WIDTH, total)
-        with cgutils.for_range(builder, vectors, start=builder.mul(blocks, size.type(_VECTORS))) as rest:
-            self._add(rest.index, _WIDTH, sums[0])
-        last = cgutils.alloca_once_value(builder, self._in_pairs(sums))
-        with cgutils.for_range(builder, size, start=builder.mul(vectors, size.type(_WIDTH))) as rest:
-            self._add(rest.index, 1, last)
-        return builder.load(last)
-
-    def _add(self, number, width, total):
-        """Add the product of term or vector `number`."""
-        x, y = self._load(self.x, self.x_type, number, width), self._load(self.y, self.y_type, number, width)
-        if isinstance(self.x_type, ir.IntType):
-            x = self.builder.sitofp(x, y.type)
-        self.builder.store(self._fma(x, y, self.builder.load(total)), total)
-
-    def _fma(self, x, y, z):
-        lanes = f"v{z.type.count}" if isinstance(z.type, ir.VectorType) else ""
-        name = f"llvm.fma.{lanes}f{_bits(self.y_type)}"
-        function = cgutils.get_or_insert_function(self.builder.module, ir.FunctionType(z.type, [z.type] * 3), name)
-        return self.builder.call(function, [x, y, z])
-
-    def _load(self, data, element, number, width):
-        kind = element if width == 1 else ir.VectorType(element, width)
-        place = self.builder.gep(self.builder.bitcast(data, kind.as_pointer()), [number])
-        return self.builder.load(place, align=_bits(element) // 8)
-
-    def _in_pairs(self, sums):
-        vectors = [self.builder.load(total) for total in sums]
-        parts = [
-            self.builder.extract_element(self._halve(vectors), ir.Constant(ir.IntType(32), lane))
-            for lane in range(_WIDTH)
-        ]
-        return self._halve(parts)
-
-    def _halve(self, values):
-        """One value from a power of two of them."""
-        while len(values) > 1:
-            half = len(values) // 2
-            values = [self.builder.fadd(values[i], values[half + i]) for i in range(half)]
-        return values[0]
-
-
-def _bits(number):
-    """Size of a type of LLVM's."""
-    return number.width if isinstance(number, ir.IntType) else {"float": 32, "double": 64}[str(number)]
+    width = vectors.WIDTH
+    zero = ir.Constant(ir.VectorType(y[1], width), None)
+    sums = [cgutils.alloca_once_value(builder, zero) for _ in range(_VECTORS)]
+    count = builder.udiv(size, size.type(width))
+    blocks = builder.udiv(count, size.type(_VECTORS))
+    with cgutils.for_range(builder, blocks) as block:
+        first = builder.mul(block.index, size.type(_VECTORS))
+        for number, total in enumerate(sums):
+            add(builder.add(first, size.type(number)), width, total)
+    with cgutils.for_range(builder, count, start=builder.mul(blocks, size.type(_VECTORS))) as rest:
+        add(rest.index, width, sums[0])
+    last = cgutils.alloca_once_value(builder, vectors.in_pairs(builder, [builder.load(total) for total in sums]))
+    with cgutils.for_range(builder, size, start=builder.mul(count, size.type(width))) as rest:
+        add(rest.index, 1, last)
+    return builder.load(last)
 
 
 @njit(cache=True)

@@ -21,6 +21,7 @@ from scipy.spatial import cKDTree
 from efield.ground.units import mm_to_m
 from efield.head.mesh import HeadMesh
 from efield.head.surface import scalp
+from efield.kernels import octree
 from efield.kernels.reduced import leaves
 from efield.kernels.reduced import reciprocity as kernels
 
@@ -49,8 +50,6 @@ _REFERENCE_MM: Final = 8.0
 
 #: What is wholly nearer to the scalp than this is not stored (mm): wires keep away by their casing and more.
 _NEAREST_MM: Final = 4.0
-
-_OCTANTS: Final = np.array([[1 if octant >> axis & 1 else -1 for axis in range(3)] for octant in range(8)])
 
 
 @dataclass(frozen=True, eq=False)
@@ -170,49 +169,35 @@ def _grow(
     tree = cKDTree(scalp_points)
     reference = sums(scalp_points + _REFERENCE_MM * 1e-3 * surface.normals).reshape(len(scalp_points), -1, 3)
     limit = _FIT * np.linalg.norm(reference, axis=2).max(axis=0)
-    children: list[NDArray[np.int32]] = []
-    coefficients: list[NDArray[np.float32]] = []
-    stored, centers = 0, center[None]
-    while len(centers):
-        first_child = sum(map(len, children)) + len(centers)
-        half /= 2
-        octants = (centers[:, None] + half * _OCTANTS).reshape(-1, 3)
-        nearest = tree.query(octants)[1]
-        height = np.einsum("ij,ij->i", octants - scalp_points[nearest], surface.normals[nearest])
-        link = np.zeros(len(octants), np.int32)
-        open_ = np.flatnonzero(height + np.sqrt(3) * half > _NEAREST_MM * 1e-3)
-        good = np.zeros(len(open_), dtype=bool)
-        if half <= _LARGEST_MM * 1e-3:
-            fitted, error = _fit(octants[open_], half, sums)
-            wanted = limit if half > _SMALL_MM * 1e-3 else _COARSE_FIT / _FIT * limit
-            # Cells too small to divide keep what they have: holes would cost a sum over all nodes.
-            good = (error <= wanted).all(axis=1) | (half <= _SMALLEST_MM * 1e-3)
-            link[open_[good]] = -2 - stored - np.arange(good.sum(), dtype=np.int32)
-            coefficients.append(fitted[good])
-            stored += int(good.sum())
-        divide = open_[~good]
-        link[divide] = first_child + np.arange(len(divide), dtype=np.int32)
-        children.append(link.reshape(-1, 8))
-        centers = octants[divide]
-    return np.concatenate(children), np.concatenate(coefficients)
+
+    def settle(centers: FloatArray, half: float) -> octree.Settled:
+        nearest = tree.query(centers)[1]
+        height = np.einsum("ij,ij->i", centers - scalp_points[nearest], surface.normals[nearest])
+        outside = np.flatnonzero(height + np.sqrt(3) * half > _NEAREST_MM * 1e-3)
+        tried = outside if half <= _LARGEST_MM * 1e-3 else outside[:0]
+        fitted, error = _fit(centers[tried], half, sums)
+        wanted = limit if half > _SMALL_MM * 1e-3 else _COARSE_FIT / _FIT * limit
+        # Cells too small to divide keep what they have: holes would cost a sum over all nodes.
+        good = (error <= wanted).all(axis=1) | (half <= _SMALLEST_MM * 1e-3)
+        return tried[good], fitted[good], np.setdiff1d(outside, tried[good], assume_unique=True)
+
+    return octree.grow(center, half, settle)
 
 
 def _fit(centers: FloatArray, half: float, sums: InverseDistance) -> tuple[NDArray[np.float32], FloatArray]:
     """Chebyshev coefficients (c, d, 3, TERMS) in cubes, and (c, d) their largest errors at corners and faces."""
-    order, fields = leaves.DEGREE + 1, sums.currents.shape[1] // 3
-    angle = np.pi * (np.arange(order) + 0.5) / order
-    to_coefficients = 2 / order * np.cos(np.outer(np.arange(order), angle))
-    to_coefficients[0] /= 2
+    fields, cube = sums.currents.shape[1] // 3, (len(octree.NODES),) * 3
     chosen, place = _degrees()
-    powers = np.polynomial.chebyshev.chebvander(_CHECKS, leaves.DEGREE)
+    powers = np.polynomial.chebyshev.chebvander(octree.CHECKS, octree.DEGREE)
     basis = np.prod([powers[:, axis, chosen[axis]] for axis in range(3)], axis=0)
     fitted = np.zeros((len(centers), fields, 3, leaves.TERMS), dtype=np.float32)
     error = np.empty((len(centers), fields))
     for first in range(0, len(centers), 256):
         part = slice(first, min(first + 256, len(centers)))
-        at_nodes = sums.on_grids(centers[part], half * np.cos(angle)).reshape(-1, order, order, order, fields, 3)
-        exact = sums((centers[part, None] + half * _CHECKS).reshape(-1, 3)).reshape(-1, len(_CHECKS), fields, 3)
-        coefficients = np.einsum("ai,bj,dk,nijkfc->nfcabd", *[to_coefficients] * 3, at_nodes, optimize=True)
+        at_nodes = sums.on_grids(centers[part], half * octree.NODES).reshape(-1, *cube, 3 * fields)
+        checks = centers[part, None] + half * octree.CHECKS
+        exact = sums(checks.reshape(-1, 3)).reshape(*checks.shape[:2], fields, 3)
+        coefficients = np.moveaxis(octree.fit(at_nodes).reshape(-1, *cube, fields, 3), (4, 5), (1, 2))
         fitted[part][..., place] = coefficients[..., *chosen]
         miss = fitted[part][..., place] @ basis.T - np.moveaxis(exact, 1, 3)
         error[part] = np.linalg.norm(miss, axis=2).max(axis=2)
@@ -225,7 +210,3 @@ def _degrees() -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     first = np.cumsum([0, *leaves.ROWS])
     place = [first[i] + k for i, used in enumerate(leaves.USED) for k in range(used)]
     return np.array(degrees, dtype=np.intp).T, np.array(place, dtype=np.intp)
-
-
-# Where a fit is checked: corners, face centers and center of the cell, where the error is largest.
-_CHECKS: Final = np.array([p for p in np.ndindex(3, 3, 3) if p.count(1) in (0, 2, 3)]) - 1.0

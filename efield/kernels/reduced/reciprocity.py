@@ -3,9 +3,9 @@
 import numpy as np
 from numba import njit, prange
 
-from efield.kernels.coils.octree import _find
 from efield.kernels.lanes import LANES, fma, load, store
-from efield.kernels.reduced.leaves import ROWS, powers, products, value
+from efield.kernels.octree import find, powers
+from efield.kernels.reduced.leaves import ROWS, products, value
 
 #: Lattice points along each axis that share one source, and that one value is interpolated from.
 STENCIL = 8
@@ -189,7 +189,7 @@ def placements(matrices, points, weights, center, half, children, coefficients):
     """Sums (p, d) over a coil's points of its weights times each of d stored fields, for each of p placements.
 
     matrices (p, 4, 4) take the coil's points (k, 3) and weights (k, 3) to the head, in m; center, half and children are
-    an octree as in `octree.evaluate`, coefficients (leaves, d, 3, TERMS) float32 its leaves, as in `leaves.value`.
+    an octree as in `octree`, coefficients (leaves, d, 3, TERMS) float32 its leaves, as in `leaves.value`.
     nan where a point is not in a leaf.
     """
     fields = coefficients.shape[1]
@@ -199,7 +199,7 @@ def placements(matrices, points, weights, center, half, children, coefficients):
         pairs, total = np.zeros(ROWS[0], np.float32), np.zeros(fields)
         for i in range(points.shape[0]):
             u, v, w = points[i, 0], points[i, 1], points[i, 2]
-            leaf, x, y, z = _find(
+            leaf, x, y, z = find(
                 m[0, 0] * u + m[0, 1] * v + m[0, 2] * w + m[0, 3] - center[0],
                 m[1, 0] * u + m[1, 1] * v + m[1, 2] * w + m[1, 3] - center[1],
                 m[2, 0] * u + m[2, 1] * v + m[2, 2] * w + m[2, 3] - center[2],

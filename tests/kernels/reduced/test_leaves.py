@@ -5,6 +5,7 @@ import pytest
 from numba import njit
 from numpy.polynomial.chebyshev import chebval
 
+from efield.kernels import octree
 from efield.kernels.reduced import leaves
 
 #: 120 products added in single precision.
@@ -14,12 +15,12 @@ SINGLE = 5e-6
 @njit
 def at(coefficients, turned, x, y, z):
     pairs = np.zeros(leaves.ROWS[0], np.float32)
-    leaves.products(leaves.powers(y), leaves.powers(z), pairs)
-    return leaves.value(coefficients, leaves.powers(x), turned, pairs)
+    leaves.products(octree.powers(y), octree.powers(z), pairs)
+    return leaves.value(coefficients, octree.powers(x), turned, pairs)
 
 
 def chebyshev(degree, t):
-    return chebval(t, np.eye(leaves.DEGREE + 1)[degree])
+    return chebval(t, np.eye(octree.DEGREE + 1)[degree])
 
 
 def places():
@@ -34,7 +35,7 @@ def places():
 def test_the_terms_are_all_products_up_to_the_degree_once():
     degrees = [degree for degree, _ in places()]
     assert len(set(degrees)) == len(degrees) == 120
-    assert {sum(degree) for degree in degrees} == set(range(leaves.DEGREE + 1))
+    assert {sum(degree) for degree in degrees} == set(range(octree.DEGREE + 1))
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -1,4 +1,4 @@
-"""A vector field stored as Chebyshev polynomials on the leaves of an octree.
+"""A vector field stored on the leaves of an octree, by products of polynomials in each coordinate.
 
 Each leaf holds, for each power of x, the 8 x 3 x 8 float32 coefficients of y, component and z in one row: the
 contraction over x and y then runs in vector registers (measured 61 ns per point).
@@ -8,63 +8,29 @@ import numpy as np
 from numba import njit, prange
 
 from efield.kernels.lanes import fma
-
-ORDER = 8
-
-
-@njit(cache=True, error_model="numpy")
-def _chebyshev(t):
-    """Chebyshev polynomials of degree 1 to 7."""
-    t = np.float32(t)
-    d = np.float32(2.0) * t
-    t2 = d * t - np.float32(1.0)
-    t3 = d * t2 - t
-    t4 = d * t3 - t2
-    t5 = d * t4 - t3
-    t6 = d * t5 - t4
-    return t, t2, t3, t4, t5, t6, d * t6 - t5
+from efield.kernels.octree import find, powers
 
 
 @njit(cache=True)
 def _sum8(p, a, b, c, d, e, f, g, h):
-    """Value of a polynomial of degree 7 from its coefficients and `_chebyshev`."""
-    p1, p2, p3, p4, p5, p6, p7 = p
+    """Value of a polynomial of degree 7 from its coefficients and `powers`."""
+    _, p1, p2, p3, p4, p5, p6, p7 = p
     return fma(p7, h, fma(p6, g, fma(p5, f, fma(p4, e, fma(p3, d, fma(p2, c, fma(p1, b, a)))))))
-
-
-@njit(cache=True, error_model="numpy")
-def _find(x, y, z, half, children):
-    """Leaf number, negative where none is stored; and the position in the leaf from -1 to 1."""
-    # nan must count as outside, so the comparison asks for inside.
-    if not (abs(x) <= half and abs(y) <= half and abs(z) <= half):
-        return -1, x, y, z
-    cell = 0
-    while True:
-        half *= 0.5
-        octant = (1 if x > 0.0 else 0) + (2 if y > 0.0 else 0) + (4 if z > 0.0 else 0)
-        x += -half if x > 0.0 else half
-        y += -half if y > 0.0 else half
-        z += -half if z > 0.0 else half
-        cell = children[cell, octant]
-        if cell <= 0:
-            return -2 - cell, x / half, y / half, z / half
 
 
 @njit(cache=True, parallel=True, error_model="numpy")
 def evaluate(points, rotation, center, half, children, coefficients):
     """Values (n, 3) in head axes at points (n, 3) in head coordinates in m.
 
-    rotation (3, 3) and center (3,) take the tree's frame to the head's; half is the half width in m of the root cube
-    around the tree's origin; children (c, 8) holds for each octant the next cell if positive, -2 - leaf if the
-    octant is a leaf, and 0 where the field is not stored; coefficients (leaves, 8, 192) float32. A point that is
-    not in a leaf gets nan.
+    rotation (3, 3) and center (3,) take the tree's frame to the head's; half and children are an octree around the
+    tree's origin, in m; coefficients (leaves, 8, 192) float32. A point that is not in a leaf gets nan.
     """
     result = np.empty_like(points)
     for i in prange(points.shape[0]):
         sx = points[i, 0] - center[0]
         sy = points[i, 1] - center[1]
         sz = points[i, 2] - center[2]
-        leaf, x, y, z = _find(
+        leaf, x, y, z = find(
             rotation[0, 0] * sx + rotation[1, 0] * sy + rotation[2, 0] * sz,
             rotation[0, 1] * sx + rotation[1, 1] * sy + rotation[2, 1] * sz,
             rotation[0, 2] * sx + rotation[1, 2] * sy + rotation[2, 2] * sz,
@@ -79,14 +45,14 @@ def evaluate(points, rotation, center, half, children, coefficients):
             f = coefficients[leaf]
             g = np.empty(192, np.float32)
             h = np.empty(24, np.float32)
-            p = _chebyshev(x)
+            p = powers(x)
             for j in range(192):
                 g[j] = _sum8(p, f[0, j], f[1, j], f[2, j], f[3, j], f[4, j], f[5, j], f[6, j], f[7, j])
-            p = _chebyshev(y)
+            p = powers(y)
             for j in range(24):
                 low, high = (g[j], g[24 + j], g[48 + j], g[72 + j]), (g[96 + j], g[120 + j], g[144 + j], g[168 + j])
                 h[j] = _sum8(p, *low, *high)
-            p = _chebyshev(z)
+            p = powers(z)
             ax = _sum8(p, h[0], h[1], h[2], h[3], h[4], h[5], h[6], h[7])
             ay = _sum8(p, h[8], h[9], h[10], h[11], h[12], h[13], h[14], h[15])
             az = _sum8(p, h[16], h[17], h[18], h[19], h[20], h[21], h[22], h[23])
