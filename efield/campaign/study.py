@@ -22,7 +22,8 @@ from efield.head.mesh import HeadMesh
 from efield.io.choice import split_choice
 from efield.io.load import COIL_CHOICES, HEAD_NAMES, load_coil, load_head
 from efield.sweeping.grid import PlacementGrid
-from efield.targeting.targets import CAP_CHOICES, Target, named_target
+from efield.targeting.electrodes import CAP_CHOICES
+from efield.targeting.targets import Target, named_target
 
 KINDS: Final = ("full", "reciprocal", "reduced")
 

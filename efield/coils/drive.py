@@ -28,7 +28,16 @@ class Drive(Carded):
     Raises
     ------
     InputError
-        If `didt` is not finite, or looks like A/us, or coil and pose are not what they must be.
+        If `didt` is not finite, or coil and pose are not what they must be.
+
+    Examples
+    --------
+    >>> coil, pose = ef.load_coil("d70"), ef.Pose.from_axes((0, 0, 95), (0, 1, 0), (0, 0, -1))
+    >>> ef.Drive(coil, pose, didt=-80e6)
+    Drive
+      coil    magstim-70mm-figure8
+      center  (0.0, 0.0, 95.0) mm
+      dI/dt   -8e+07 A/s (-80 A/us)
     """
 
     coil: Coil
@@ -37,7 +46,7 @@ class Drive(Carded):
 
     def __post_init__(self) -> None:
         given_coil(self.coil), given_pose(self.pose)
-        object.__setattr__(self, "didt", checks.rate("didt", self.didt))
+        object.__setattr__(self, "didt", checks.number("didt", self.didt))
 
     def dadt(self, points_mm: ArrayLike) -> NDArray[np.float64]:
         """(n, 3) rate of change of this coil's vector potential at (n, 3) points in head coordinates, V/m."""

@@ -6,7 +6,7 @@ along +y under the center of a figure-8.
 """
 
 from dataclasses import dataclass, field, replace
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,6 +15,7 @@ from efield.coils.casing import Casing
 from efield.ground import checks
 from efield.ground.card import Card, Carded, counted, extent, rate
 from efield.ground.errors import InputError
+from efield.ground.pose import Pose
 
 FloatArray = NDArray[np.float64]
 
@@ -208,6 +209,14 @@ class Coil(Carded):
     ------
     InputError
         If there is no source, or a value has the wrong type, shape or sign.
+
+    Examples
+    --------
+    >>> ring = np.deg2rad(np.arange(0, 360, 10))
+    >>> corners = 40 * np.column_stack([np.cos(ring), np.sin(ring), 0 * ring - 0.25])
+    >>> loop = ef.Coil.from_segments(corners, np.roll(corners, -1, axis=0), turns=10, name="loop")
+    >>> loop.counts
+    {'Segments': 36}
     """
 
     name: str
@@ -295,6 +304,36 @@ class Coil(Carded):
             return "nothing"
         spanned = np.concatenate([source.extent_mm for source in self.sources])
         return "sources" if np.array_equal(spanned, np.asarray(self.casing_points_mm)) else "points"
+
+    def to_pyvista(self, pose: Pose | None = None) -> Any:
+        """The coil for PyVista, in mm.
+
+        Parameters
+        ----------
+        pose : Pose, optional
+            Where it is held; in its own frame unless given.
+
+        Returns
+        -------
+        pyvista.PolyData
+            The windings as lines, and the casing's triangles if its surface is known; the points that stand for it
+            where there is neither. The cell array ``part`` is 0 for windings (or points) and 1 for the casing.
+        """
+        import pyvista
+
+        parts, lines, faces = list(self.windings), list[int](), list[int]()
+        first = 0
+        for winding in self.windings:
+            lines += [len(winding), *range(first, first + len(winding))]
+            first += len(winding)
+        if self.casing is not None:
+            faces = np.insert(self.casing.triangles + first, 0, 3, axis=1).ravel().tolist()
+            parts.append(self.casing.points_mm)
+        points = np.concatenate(parts) if parts else np.asarray(self.casing_points_mm)
+        points = points if pose is None else pose.to_head(points)
+        shape = pyvista.PolyData(points, lines=lines or None, faces=faces or None)
+        shape.cell_data["part"] = np.arange(shape.n_cells) >= shape.n_cells - len(faces) // 4
+        return shape
 
     @property
     def counts(self) -> dict[str, int]:

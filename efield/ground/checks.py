@@ -119,11 +119,10 @@ def degrees(name: str, value: Any) -> float:
         Where it is a simple fraction of pi, which hardly anybody writes in degrees.
     """
     angle = number(name, value)
-    twelfths = 12.0 * angle / pi
-    if angle != 0 and abs(angle) <= 2.0 * pi + 1e-9 and abs(twelfths - round(twelfths)) < _ROUNDED * 12.0 / pi:
+    twelfths = round(12.0 * angle / pi)
+    if 1 <= abs(twelfths) <= 24 and abs(angle - twelfths * pi / 12.0) < _ROUNDED:
         warn(
-            f"{name} is in degrees; {value!r} looks like radians: give {angle * 180.0 / pi:.0f} if that is what is "
-            "meant",
+            f"{name} is in degrees; {value!r} looks like radians: give {15 * twelfths} if that is what is meant",
             EfieldWarning,
             stacklevel=3,
         )

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, wraps
-from typing import TypeVar
+from typing import Any, Final, TypeVar
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -18,6 +18,9 @@ from efield.head.tissue import tissue_name
 from efield.kernels.geometry import volumes
 
 T = TypeVar("T")
+
+#: VTK's number for a tetrahedron.
+_VTK_TETRA: Final = 10
 
 #: A head is at least this wide (mm); anything smaller is a mesh in meters or centimeters.
 _SMALLEST_HEAD_MM = 20.0
@@ -48,6 +51,13 @@ class HeadMesh(Carded):
     InputError
         On wrong shapes, non-finite coordinates, node numbers out of range, flat or inverted tetrahedra, or
         coordinates that look like meters.
+
+    Examples
+    --------
+    >>> corners = 30.0 * np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]])
+    >>> head = ef.HeadMesh(points=corners, tets=[[0, 1, 2, 3]], tissue=[2])
+    >>> round(head.tissue_volume_mm3(2))
+    4500
     """
 
     points: NDArray[np.float64]
@@ -96,6 +106,21 @@ class HeadMesh(Carded):
     def tags(self) -> tuple[int, ...]:
         """The tissue tags that occur, ascending."""
         return tuple(int(t) for t in np.unique(self.tissue))
+
+    def to_pyvista(self) -> Any:
+        """The mesh for PyVista, in mm.
+
+        Returns
+        -------
+        pyvista.UnstructuredGrid
+            Tetrahedra, with their tag as the cell array ``tissue``.
+        """
+        import pyvista
+
+        cells = np.column_stack([np.full(len(self.tets), 4, np.int32), self.tets]).ravel()
+        grid = pyvista.UnstructuredGrid(cells, np.full(len(self.tets), _VTK_TETRA, np.uint8), self.points.copy())
+        grid.cell_data["tissue"] = self.tissue.copy()
+        return grid
 
     def tissue_volume_mm3(self, tag: int) -> float:
         """Volume of one tissue, mm^3."""

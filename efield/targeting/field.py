@@ -1,8 +1,9 @@
 """`EField`: the answer of one simulation."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+from numbers import Real
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -47,6 +48,16 @@ class EField(Carded):
         Makes the recovered (smooth within each tissue) field; called at the first use of it.
     others : tuple of Drive
         Further coils that were driven at the same time; `e` holds the sum.
+
+    Examples
+    --------
+    >>> head = ef.head.sphere_head(edge_mm=12.0)
+    >>> coil, sim = ef.load_coil("d70"), ef.Simulator(head)
+    >>> field = sim.solve(coil, ef.place_coil(head, "C3", coil=coil), didt=1e6)
+    >>> field.at([(-40, 0, 50), (0, 0, 200)]).shape
+    (2, 3)
+    >>> bool(np.allclose((80 * field).e, 80 * field.e))
+    True
     """
 
     head: HeadMesh
@@ -62,6 +73,28 @@ class EField(Carded):
     def drives(self) -> tuple[Drive, ...]:
         """All driven coils, the first one first."""
         return (Drive(self.coil, self.pose, self.didt), *self.others)
+
+    #: NumPy's numbers leave products to the field: ``np.float64(2) * field`` is a field, too.
+    __array_ufunc__ = None
+
+    def __mul__(self, factor: object) -> "EField":
+        """The field of the same placement at a multiple of the rate: E, `didt` and what is recovered are linear."""
+        if isinstance(factor, bool) or not isinstance(factor, Real):
+            return NotImplemented
+        times = checks.number("factor", factor)
+        others = tuple(replace(drive, didt=drive.didt * times) for drive in self.others)
+        recover = partial(_scaled, self, times)
+        return replace(self, e=checks.read_only(self.e * times), didt=self.didt * times, recover=recover, others=others)
+
+    __rmul__ = __mul__
+
+    def __truediv__(self, factor: object) -> "EField":
+        if isinstance(factor, bool) or not isinstance(factor, Real):
+            return NotImplemented
+        return self * (1.0 / float(factor))
+
+    def __neg__(self) -> "EField":
+        return self * -1.0
 
     @cached_property
     def recovered(self) -> RecoveredField:
@@ -238,6 +271,18 @@ class EField(Carded):
             paint_magnitude(points, tets, self.recovered.at_nodes(tag), volume)
         return volume
 
+    def to_pyvista(self) -> Any:
+        """The head and the field of the finite elements for PyVista, in mm and V/m.
+
+        Returns
+        -------
+        pyvista.UnstructuredGrid
+            Tetrahedra with the cell arrays ``tissue`` (tags), ``E`` (3 components) and ``magnE``, V/m.
+        """
+        grid = self.head.to_pyvista()
+        grid.cell_data["E"], grid.cell_data["magnE"] = self.e.copy(), self.magnitude.copy()
+        return grid
+
     def plot(self, target: "Place | None" = None, coil: Coil | None = None) -> Any:
         """Show the field on the cortex in three dimensions (PyVista).
 
@@ -271,3 +316,11 @@ class EField(Carded):
             ("unit", "V/m"),
         )
         return Card("EField", rows)
+
+
+def _scaled(field: EField, times: float) -> RecoveredField:
+    """The recovered field of a multiple of a field, which is not recovered again."""
+    known = field.recovered
+    centers = None if known.centers is None else checks.read_only(known.centers * times)
+    values, slopes = checks.read_only(known.field * times), checks.read_only(known.gradient * times)
+    return replace(known, field=values, gradient=slopes, centers=centers)

@@ -13,12 +13,12 @@ from efield.ground import checks
 from efield.ground.errors import InputError
 from efield.ground.listing import Listing
 from efield.head.mesh import HeadMesh
+from efield.targeting.electrodes import electrode_place
 from efield.targeting.targets import (
     NAMES,
     Target,
-    electrode_place,
-    is_of_cap,
     mni_place,
+    name_in_caps,
     named_target,
     parse_target,
     point_target,
@@ -72,7 +72,7 @@ def place_of(head: HeadMesh, value: Any, name: str = "over") -> NDArray[np.float
         return value.center_mm
     if not isinstance(value, str):
         return _point(name, value)
-    parsed = value if is_of_cap(head, value) else parse_target(value, name)
+    parsed = name_in_caps(head, value) or parse_target(value, name)
     if not isinstance(parsed, str):
         return parsed
     return named_target(head, parsed).center_mm if parsed in NAMES else electrode_place(head, parsed)[0]

@@ -77,6 +77,14 @@ def place_coil(
         If the distance is not positive, lengths look like meters, or there is no such target or electrode.
     OutsideHeadError
         If the place is not near the head.
+
+    Examples
+    --------
+    >>> head = ef.head.sphere_head(edge_mm=12.0)
+    >>> coil = ef.load_coil("d70")
+    >>> pose = ef.place_coil(head, over="m1-hand-left", angle_deg=45, distance_mm=4, coil=coil)
+    >>> float(np.linalg.norm(pose.center_mm).round())
+    89.0
     """
     gap = checks.length_mm("distance_mm", distance_mm)
     angle = checks.degrees("angle_deg", angle_deg)

@@ -55,6 +55,15 @@ class Simulator(Carded):
     ------
     InputError
         If a tissue tag has no conductivity, or tensors are given and none of them is in the head.
+
+    Examples
+    --------
+    >>> head = ef.head.sphere_head(edge_mm=12.0)
+    >>> coil = ef.load_coil("d70")
+    >>> sim = ef.Simulator(head, ef.Conductivity().with_values({"bone": 0.012}))
+    >>> poses = [ef.place_coil(head, "C3", angle, coil=coil) for angle in (0, 45, 90)]
+    >>> [field.e.shape for field in sim.solve_many(coil, poses, didt=80e6)] == 3 * [(len(head.tets), 3)]
+    True
     """
 
     def __init__(
@@ -145,12 +154,14 @@ class Simulator(Carded):
         Raises
         ------
         InputError
-            If there is no drive.
+            If there is no drive, or a rate looks like A/us.
         SolverError
             If the solver does not reach its tolerance.
         """
         if not drives or not all(isinstance(drive, Drive) for drive in drives):
             raise InputError("drives must hold one Drive(coil, pose, didt) or more, and nothing else")
+        for drive in drives:
+            checks.rate("didt", drive.didt)
         primary = np.sum([drive.dadt(self.problem.nodes_mm) for drive in drives], axis=0)
         return next(self._fields(primary[..., None], [tuple(drives)]))
 

@@ -11,7 +11,6 @@ Brasil-Neto et al. 1992, J Clin Neurophysiol 9:132, for the 45-degree rule at th
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final, Literal
 
 import numpy as np
@@ -20,12 +19,12 @@ from numpy.typing import ArrayLike, NDArray
 from efield.ground import checks
 from efield.ground.card import Card, Carded, listed, place
 from efield.ground.errors import InputError, OutsideHeadError
-from efield.head.landmarks import POSITIONS, checked_on_scalp, fiducials_in, find_electrode, ten_ten
+from efield.head.landmarks import POSITIONS
 from efield.head.mesh import HeadMesh
 from efield.head.surface import cortex, nearest, scalp
 from efield.head.tissue import GRAY_MATTER, tissue_name
 from efield.io.choice import split_choice
-from efield.io.eeg_positions import FIDUCIAL_NAMES, CapFile
+from efield.targeting.electrodes import CAP_CHOICES, electrode_in_file, electrode_place
 from efield.targeting.tangent import medial_sign, tangent_direction
 
 Side = Literal["left", "right"]
@@ -52,9 +51,6 @@ _M1_LEFT: Final = {
     "face": ((-55.0, -5.0, 38.0), 45.0),
 }
 
-#: Cap files, behind which the electrode stands.
-CAP_CHOICES: Final = (".csv",)
-
 #: What an electrode that only a cap knows may be called: AFF1h, FTT9h, CPP2h.
 _CAP_NAME: Final = re.compile(r"[A-Za-z]{1,4}(\d{1,2}|z)h?", re.IGNORECASE)
 
@@ -79,6 +75,13 @@ class Target(Carded):
         Preferred direction of the induced current.
     note : str
         Where center and direction come from.
+
+    Examples
+    --------
+    >>> head = ef.head.sphere_head(edge_mm=12.0)
+    >>> spot = ef.Target.sphere(center_mm=(0, 0, 65), radius_mm=8, name="vertex")
+    >>> len(spot.tets(head)) > 0
+    True
     """
 
     name: str
@@ -149,6 +152,12 @@ def m1_hand(head: HeadMesh, side: Side = "left") -> Target:
     ------
     InputError
         If the head has no map from MNI coordinates and is not a sphere.
+
+    Examples
+    --------
+    >>> head = ef.head.sphere_head(edge_mm=12.0)
+    >>> ef.m1_hand(head, side="left").center_mm.round()
+    array([-40.,   4.,  57.])
     """
     if head.mni is None and _is_sphere(head):
         return _hand_on_sphere(head, side)
@@ -156,12 +165,28 @@ def m1_hand(head: HeadMesh, side: Side = "left") -> Target:
 
 
 def m1_leg(head: HeadMesh, side: Side = "left") -> Target:
-    """The leg area of M1, in the paracentral lobule by the midline."""
+    """The leg area of M1, in the paracentral lobule by the midline.
+
+    Examples
+    --------
+    >>> from dataclasses import replace
+    >>> head = replace(ef.head.sphere_head(edge_mm=12.0), mni=np.eye(4))
+    >>> ef.m1_leg(head, side="right").name
+    'm1-leg-right'
+    """
     return _motor_target(head, "leg", side)
 
 
 def m1_face(head: HeadMesh, side: Side = "left") -> Target:
-    """The face area of M1, at the lower end of the precentral gyrus."""
+    """The face area of M1, at the lower end of the precentral gyrus.
+
+    Examples
+    --------
+    >>> from dataclasses import replace
+    >>> head = replace(ef.head.sphere_head(edge_mm=12.0), mni=np.eye(4))
+    >>> ef.m1_face(head, side="right").name
+    'm1-face-right'
+    """
     return _motor_target(head, "face", side)
 
 
@@ -182,7 +207,7 @@ def parse_target(text: str, name: str = "target") -> str | NDArray[np.float64]:
         If it is neither a known name, nor one that a cap may have, nor ``x,y,z``; or the cap file named in it cannot
         be read or lacks the electrode.
     """
-    if _in_file(text) is not None:
+    if electrode_in_file(text) is not None:
         return text
     if "," not in text:
         electrodes = {name.lower(): name for name in POSITIONS}
@@ -211,7 +236,7 @@ def named_target(head: HeadMesh, text: str, name: str = "target") -> Target:
     InputError
         If the text cannot be understood, or the head has no map from MNI coordinates and needs one.
     """
-    parsed = text if is_of_cap(head, text) else parse_target(text, name)
+    parsed = name_in_caps(head, text) or parse_target(text, name)
     if isinstance(parsed, str) and parsed not in NAMES:
         return _below_electrode(head, parsed)
     if isinstance(parsed, str):
@@ -225,11 +250,12 @@ def point_target(head: HeadMesh, point_mm: NDArray[np.float64]) -> Target:
     return Target.sphere(center_mm=point_mm, direction=_rule_direction(head, point_mm, 45.0))
 
 
-def is_of_cap(head: HeadMesh, text: str) -> bool:
-    """Whether one of the head's own caps has an electrode of that name, whatever its case."""
+def name_in_caps(head: HeadMesh, text: str) -> str:
+    """The name of an electrode as the first of the head's own caps that has it writes it; empty if none has."""
     if text.lower() in NAMES:
-        return False
-    return any(text.lower() in map(str.lower, cap.positions) for cap in head.caps)
+        return ""
+    known = (name for cap in head.caps for name in cap.positions)
+    return next((name for name in known if name.lower() == text.lower()), "")
 
 
 def mni_place(text: str) -> tuple[NDArray[np.float64], float]:
@@ -237,45 +263,6 @@ def mni_place(text: str) -> tuple[NDArray[np.float64], float]:
     _, part, side = text.split("-")
     mni, angle = _M1_LEFT[part]
     return np.array(mni) * (1 if side == "left" else -1, 1, 1), angle
-
-
-def electrode_place(head: HeadMesh, text: str) -> tuple[NDArray[np.float64], str]:
-    """(3,) the place of an electrode in mm, and where it comes from.
-
-    Parameters
-    ----------
-    head : HeadMesh
-    text : str
-        A name, looked for in the head's own caps and then in the 10-10 system; or ``cap.csv:NAME``, a position in a
-        file (mm, in the coordinates of this head). A 10-10 name that the file lacks is measured on the scalp from the
-        file's fiducials.
-
-    Raises
-    ------
-    InputError
-        If there is no such electrode, it is more than 15 mm from the scalp, or the file cannot be read.
-    """
-    given = _in_file(text)
-    if given is None:
-        return find_electrode(head, text)
-    cap, name = given
-    if name in cap.positions:
-        return checked_on_scalp(head, f"{name} of {cap.origin}", cap.positions[name]), cap.origin
-    return ten_ten(head, fiducials_in(cap))[name], f"10-10 arcs measured from the fiducials of {cap.origin}"
-
-
-def _in_file(text: str) -> tuple[CapFile, str] | None:
-    """The cap and the name in it for ``cap.csv:NAME``; None for anything else.
-
-    A 10-10 name that the cap lacks is measured from its fiducials, if it has all four.
-    """
-    file, name = split_choice(text, CAP_CHOICES)
-    if name is None:
-        return None
-    cap = CapFile(Path(file))
-    measured = POSITIONS if all(fiducial in cap.positions for fiducial in FIDUCIAL_NAMES) else ()
-    names = {known.lower(): known for known in (*measured, *cap.positions)}
-    return cap, names.get(name.lower()) or checks.choice(f"electrode of {file}", name, names.values())
 
 
 def _below_electrode(head: HeadMesh, name: str) -> Target:

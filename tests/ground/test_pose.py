@@ -147,3 +147,17 @@ def test_the_matrix_cannot_be_changed():
 def test_parallel_axes_are_refused():
     with pytest.raises(InputError, match="parallel"):
         Pose.from_axes((0, 0, 0), y=(0, 0, 1), z=(0, 0, 1))
+
+
+def test_a_pose_is_its_matrix_to_numpy():
+    pose = Pose.from_axes((1, 2, 3), (0, 1, 0), (0, 0, -1))
+    assert np.array_equal(np.asarray(pose), pose.matrix)
+    assert np.asarray(pose, dtype=np.float32).dtype == np.float32
+    assert np.shares_memory(np.asarray(pose), pose.matrix)
+    assert not np.asarray(pose).flags.writeable
+    own = np.array(pose)
+    own[0, 0] = 7
+    assert pose.matrix[0, 0] != 7
+    assert np.stack([pose, pose]).shape == (2, 4, 4)
+    with pytest.raises(ValueError, match="without a copy"):
+        np.asarray(pose, dtype=np.float32, copy=False)

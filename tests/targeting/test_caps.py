@@ -11,8 +11,9 @@ from efield.head.spheres import sphere_head
 from efield.io.eeg_positions import write_eeg_positions
 from efield.io.load import load_head
 from efield.io.meshes.gmsh import write_head
+from efield.targeting.electrodes import electrode_place
 from efield.targeting.placement import place_coil
-from efield.targeting.targets import electrode_place, named_target, parse_target
+from efield.targeting.targets import named_target, parse_target
 
 RADIUS = 90.0
 

@@ -10,9 +10,10 @@ from efield.head.mesh import HeadMesh
 from efield.reciprocity.reciprocal import reciprocal
 from efield.sweeping.grid import PlacementGrid
 from efield.sweeping.sweep import sweep
+from efield.targeting.electrodes import electrode_place
 from efield.targeting.naming import list_targets, place_of, target_of
 from efield.targeting.placement import place_coil
-from efield.targeting.targets import NAMES, Target, electrode_place, m1_hand, named_target
+from efield.targeting.targets import NAMES, Target, m1_hand, named_target
 
 POINT = (0.0, 0.0, 68.0)
 POSE = Pose.from_axes((0, 0, 92), (0, 1, 0), (0, 0, -1))
@@ -129,7 +130,7 @@ def test_the_center_of_a_sphere_is_a_place(head, sim, coil):
 def test_rates_in_amperes_per_microsecond_are_refused_with_the_remedy(sim, coil, by_axes, basis):
     calls = [
         lambda didt: sim.solve(coil, POSE, didt=didt),
-        lambda didt: Drive(coil, POSE, didt),
+        lambda didt: sim.solve_together([Drive(coil, POSE, didt)]),
         lambda didt: sweep(sim, coil, [POSE], target="m1-hand-left", didt=didt),
         lambda didt: by_axes.mean(coil, [POSE], didt),
         lambda didt: basis.field(POSE, didt),

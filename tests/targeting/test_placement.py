@@ -35,6 +35,7 @@ def bumpy(head, height_mm):
     return HeadMesh(points=points, tets=head.tets, tissue=head.tissue)
 
 
+@pytest.mark.filterwarnings("ignore::efield.ground.errors.EfieldWarning")
 @settings(max_examples=20, deadline=None)
 @given(
     theta=st.floats(0, 1.4),
