@@ -68,6 +68,19 @@ class ReducedBasis(Carded):
         What it was built with.
     any_coil : AnyCoil, optional
         When a coil is one it serves; None for a basis of one coil.
+
+    Examples
+    --------
+    >>> head = ef.head.sphere_head(edge_mm=12.0)
+    >>> coil = ef.Coil.from_dipoles([[-40, 0, -10], [40, 0, -10]], [[0, 0, 0.1], [0, 0, -0.1]])
+    >>> sim = ef.Simulator(head)
+    >>> small = {"radius_mm": 6, "tilt_deg": 2, "distance_mm": (3, 5), "region_radius_mm": 15, "tol": 0.02}
+    >>> basis = ef.ReducedBasis.build(sim, coil, "m1-hand-left", **small, max_solves=64)
+    >>> basis.certificate.met
+    True
+    >>> pose = ef.place_coil(head, "m1-hand-left", 45, 4, coil=coil)
+    >>> basis.field(pose, didt=80e6).e.shape == (len(basis.tets), 3)
+    True
     """
 
     sim: Simulator

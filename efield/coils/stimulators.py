@@ -226,6 +226,11 @@ def didt(stimulator: Stimulator | str, coil: Coil | str, intensity_percent: floa
     References
     ----------
     Drakaki et al., Brain Stimul 2022;15:697.
+
+    Examples
+    --------
+    >>> ef.didt("magstim-rapid2", "magstim-70mm-figure8", 50)
+    57365000.0
     """
     source = load_stimulator(stimulator) if isinstance(stimulator, str) else stimulator
     wanted = coil.name if isinstance(coil, Coil) else str(coil).strip().lower()

@@ -6,11 +6,30 @@ from contextlib import contextmanager
 
 
 class EfieldError(Exception):
-    """Base of every error `efield` raises on purpose."""
+    """Base of every error `efield` raises on purpose.
+
+    Examples
+    --------
+    >>> try:
+    ...     ef.Pose(np.zeros((4, 4)))
+    ... except ef.EfieldError as error:
+    ...     print(str(error)[:33])
+    the last row of a pose matrix mus
+    """
 
 
 class EfieldWarning(UserWarning):
-    """Something that can be used as it is, and is most likely not what was meant; the message says what to give."""
+    """Something that can be used as it is, and is most likely not what was meant; the message says what to give.
+
+    Examples
+    --------
+    >>> import warnings
+    >>> with warnings.catch_warnings(record=True) as caught:
+    ...     warnings.simplefilter("always")
+    ...     grid = ef.PlacementGrid(angles_deg=(0.0, np.pi / 4))
+    >>> caught[0].category is ef.EfieldWarning
+    True
+    """
 
 
 class InputError(EfieldError, ValueError):

@@ -32,6 +32,17 @@ class Pose(Carded):
     InputError
         If the matrix is not finite, is sheared, scaled or mirrored, or its last row is not (0, 0, 0, 1).
         Axes that miss orthonormality by rounding only are replaced by the nearest rotation; see `rigid`.
+
+    Examples
+    --------
+    >>> pose = ef.Pose.from_axes(center_mm=(0, 0, 95), y=(0, 1, 0), z=(0, 0, -1))
+    >>> pose
+    Pose, coil to head
+      center  (0.0, 0.0, 95.0) mm
+      y       (0.000, 1.000, 0.000), away from the handle
+      z       (0.000, 0.000, -1.000), into the head
+    >>> np.asarray(pose.moved((0, 0, 5)))[:3, 3]
+    array([ 0.,  0., 90.])
     """
 
     matrix: NDArray[np.float64]

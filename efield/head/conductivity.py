@@ -29,6 +29,11 @@ class Conductivity(Carded):
         Isotropic conductivity of each tissue tag; defaults to the cited table in `efield.head.tissue`.
     anisotropy : Anisotropy, optional
         Tensors and the tissues that have them, see `with_tensors`.
+
+    Examples
+    --------
+    >>> ef.Conductivity().with_values({"bone": 0.012}).values[4]
+    0.012
     """
 
     values: Mapping[int, float] = field(default_factory=_default_values)

@@ -58,6 +58,11 @@ def load_head(name_or_path: str | os.PathLike[str], *, tags: Tags | None = None)
         If the file or folder cannot be read.
     MissingDependencyError
         If a mesh needs the extra, and it is not installed.
+
+    Examples
+    --------
+    >>> ef.load_head("sphere").tags
+    (2, 3, 4, 5)
     """
     text = os.fspath(name_or_path)
     if tags is not None and (text in HEAD_NAMES or Path(text).is_dir()):
@@ -149,6 +154,11 @@ def load_coil(
         file does not offer, and without a stimulator where one must be chosen.
     FileFormatError
         If the file cannot be read.
+
+    Examples
+    --------
+    >>> ef.load_coil("d70").name
+    'magstim-70mm-figure8'
     """
     text = os.fspath(name_or_path)
     text, choices = split_choice(text, COIL_CHOICES)

@@ -74,6 +74,15 @@ def reciprocal(sim: Simulator, target: Place, *, axes: bool | None = None, progr
         If `axes` is False and the target has no direction, or the simulator is of second order.
     SolverError
         If the solver does not reach its tolerance.
+
+    Examples
+    --------
+    >>> head = ef.head.sphere_head(edge_mm=12.0)
+    >>> coil, sim = ef.load_coil("d70"), ef.Simulator(head)
+    >>> adjoint = ef.reciprocal(sim, "m1-hand-left")
+    >>> poses = [ef.place_coil(head, "m1-hand-left", angle, coil=coil) for angle in range(0, 360, 45)]
+    >>> int(adjoint.along(coil, poses, didt=1e6, exact=True).argmax())
+    1
     """
     target = target_of(given.simulator(sim).head, target)
     if sim.problem.order != 1:
@@ -113,6 +122,14 @@ class Reciprocal(Carded):
         The mean E along each direction is the sum over nodes of currents . dA/dt.
     made_with : mapping
         Hashes of the head and its conductivities, and the tolerance of the solves.
+
+    Examples
+    --------
+    >>> head = ef.head.sphere_head(edge_mm=12.0)
+    >>> adjoint = ef.reciprocal(ef.Simulator(head), "m1-hand-left", axes=True)
+    >>> coil = ef.load_coil("d70")
+    >>> adjoint.mean(coil, [ef.place_coil(head, "C3", coil=coil)], exact=True).shape
+    (1, 3)
     """
 
     head: HeadMesh

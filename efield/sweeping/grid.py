@@ -140,6 +140,15 @@ class PlacementGrid(Carded):
     InputError
         If a list is empty or has a value twice, a number is out of range, or there are more than ten million
         placements.
+
+    Examples
+    --------
+    >>> head = ef.head.sphere_head(edge_mm=12.0)
+    >>> grid = ef.PlacementGrid(radius_mm=10, spacing_mm=10, angles_deg=(0, 45, 90))
+    >>> grid.count
+    15
+    >>> len(grid.on(head, "m1-hand-left", ef.load_coil("d70")))
+    15
     """
 
     radius_mm: float = 20.0

@@ -72,6 +72,15 @@ def sweep(
     InputError
         If there are no poses, the engine was made for another coil or target, a pose lies outside a basis, or names
         are not different.
+
+    Examples
+    --------
+    >>> head = ef.head.sphere_head(edge_mm=12.0)
+    >>> coil, sim = ef.load_coil("d70"), ef.Simulator(head)
+    >>> poses = [ef.place_coil(head, "C3", angle, coil=coil) for angle in (0, 45, 90, 135)]
+    >>> table = ef.sweep(sim, coil, poses, target="C3", didt=1e6)
+    >>> int(table.along.values.argmax())
+    1
     """
     rates = _rates(didt)
     cells = list(_cells(engine, coil, poses, target, fields))
