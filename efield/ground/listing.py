@@ -50,13 +50,17 @@ class Listing(Sequence[str]):
 
     def _repr_html_(self) -> str:
         head = "".join(f'<th style="{_CELL};opacity:.75">{escape(column)}</th>' for column in self.columns)
-        body = "".join(
-            f'<tr style="{_LINE}">' + "".join(f'<td style="{_CELL}">{escape(cell)}</td>' for cell in row) + "</tr>"
-            for row in self.rows
-        )
+        body = "".join(f'<tr style="{_LINE}">{_cells(row)}</tr>' for row in self.rows)
         title = f'<caption style="caption-side:top;{_CELL};font-weight:600">{escape(self.title)}</caption>'
         note = f'<div style="opacity:.75;font-size:90%">{escape(self.note)}</div>' if self.note else ""
         return f'<table style="{_TABLE}">{title}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{note}'
+
+
+def _cells(row: Sequence[str]) -> str:
+    """Cells of a row; the name stays on one line."""
+    first, *others = row
+    name = f'<td style="{_CELL};white-space:nowrap">{escape(first)}</td>'
+    return name + "".join(f'<td style="{_CELL}">{escape(cell)}</td>' for cell in others)
 
 
 def _short(cell: str) -> str:

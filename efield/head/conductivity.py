@@ -118,8 +118,9 @@ class Conductivity(Carded):
 
     def _card(self) -> Card:
         values = [f"{tissue_name(tag)} {value:g}" for tag, value in self.values.items()]
-        tensors = ""
+        rows = [("" if first else "S/m", ", ".join(values[first : first + 4])) for first in range(0, len(values), 4)]
         if self.anisotropy is not None:
             tissues = listed(tissue_name(tag) for tag in self.anisotropy.tags)
             tensors = f"{tissues}; {self.anisotropy.mapping}, ratio up to {self.anisotropy.max_ratio:g}"
-        return Card("Conductivity", (("S/m", listed(values)), ("tensors", tensors)))
+            rows.insert(0, ("tensors", tensors))
+        return Card("Conductivity", rows)

@@ -132,10 +132,16 @@ class HeadMesh(Carded):
             ("size", f"{counted(len(self.points), 'node')}, {counted(len(self.tets), 'tetrahedron', 'tetrahedra')}"),
             ("extent", f"{extent(self.points)}, RAS"),
             ("tissues", listed(tissue_name(int(tag)) for tag in tags)),
-            ("MNI152", "no map" if self.mni is None else self.mni.description),
+            ("MNI152", _map_in_words(self.mni)),
             ("electrodes", listed(cap.origin for cap in self.caps)),
         )
         return Card("HeadMesh", rows)
+
+
+def _map_in_words(mni: MniMap | None) -> str:
+    if mni is None:
+        return "no map"
+    return "its own coordinates" if mni.is_identity else mni.description
 
 
 def _as_tets(value: object, n_points: int) -> NDArray[np.int32]:

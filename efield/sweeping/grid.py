@@ -276,9 +276,9 @@ class PlacementGrid(Carded):
         rows = (
             ("size", counted(self.count, "placement")),
             ("positions", f"{positions} within {self.radius_mm:g} mm, {self.spacing_mm:g} mm apart, {self.pattern}"),
-            ("angles", f"{angles}: {listed((f'{a:g}' for a in self.angles_deg), 6)} degrees"),
-            ("tilts", f"{tilts}: {listed((f'{x:g}/{y:g}' for x, y in self.tilts_deg), 4)} degrees"),
-            ("distances", f"{distances}: {listed((f'{d:g}' for d in self.distances_mm), 6)} mm"),
+            ("angles", f"{angles}, degrees: {listed((f'{a:g}' for a in self.angles_deg), 6)}"),
+            ("tilts", f"{tilts}, degrees: {listed((f'{x:g}/{y:g}' for x, y in self.tilts_deg), 4)}"),
+            ("distances", f"{distances}, mm: {listed((f'{d:g}' for d in self.distances_mm), 6)}"),
         )
         return Card("PlacementGrid", rows)
 

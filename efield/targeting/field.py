@@ -313,9 +313,8 @@ class EField(Carded):
             ("dI/dt", rate(self.didt)),
             ("center", place(self.pose.center_mm)),
             ("driven too", others),
-            ("unit", "V/m"),
         )
-        return Card("EField", rows)
+        return Card("EField, V/m", rows)
 
 
 def _scaled(field: EField, times: float) -> RecoveredField:
