@@ -20,10 +20,12 @@ class Steps:
     ----------
     total : int
         Number of steps.
+    progress : bool or callable, optional
+        True shows them on standard error; a callable is told (done, total, note) as each begins, and at the end.
     """
 
-    def __init__(self, total: int) -> None:
-        self.total = total
+    def __init__(self, total: int, progress: progress.Progress = True) -> None:
+        self.total, self._progress = total, progress
         self.seconds: dict[str, float] = {}
 
     @contextmanager
@@ -31,10 +33,18 @@ class Steps:
         """One step; on a terminal a spinner runs until it ends, in a log there is one line when it does."""
         label = f"[{len(self.seconds) + 1}/{self.total}] {title}"
         start = perf_counter()
-        with ERR.status(label):
+        if self._progress is True:
+            with ERR.status(label):
+                yield
+            self.seconds[title] = perf_counter() - start
+            ERR.print(f"{label:<56} {self.seconds[title]:6.1f} s", markup=False, soft_wrap=True)
+            return
+        with progress.told(self._progress, title, "steps") as tell:
+            tell(len(self.seconds), self.total, title)
             yield
-        self.seconds[title] = perf_counter() - start
-        ERR.print(f"{label:<56} {self.seconds[title]:6.1f} s", markup=False, soft_wrap=True)
+            self.seconds[title] = perf_counter() - start
+            if len(self.seconds) == self.total:
+                tell(self.total, self.total, "")
 
 
 class Bar(progress.Bar):

@@ -15,6 +15,7 @@ from efield.coils.drive import Drive
 from efield.coils.model import Coil
 from efield.ground import checks
 from efield.ground.errors import InputError
+from efield.ground.progress import Progress
 from efield.ground.version import __version__
 from efield.head.anisotropy import MAPPINGS
 from efield.head.conductivity import Conductivity
@@ -68,7 +69,7 @@ def parse_drive(text: str) -> Drive:
     if len(parts) != 3 or not all(part.strip() for part in parts):
         raise InputError(f"--also must be COIL,POSE.txt,A/s, such as d70,right.txt,-1e6; instead received {text!r}")
     coil, pose, didt = (part.strip() for part in parts)
-    return Drive(load_coil(coil), load_pose(pose), checks.number("--also dI/dt", didt))
+    return Drive(load_coil(coil), load_pose(pose), checks.rate("--also dI/dt", didt))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,7 +105,7 @@ class Request:
         return ["summary.json", "field.vtu", *(["field.msh"] * self.gmsh), "field.nii.gz", "m1.png"]
 
     def __post_init__(self) -> None:
-        checks.positive("--distance", self.distance_mm)
+        checks.length_mm("--distance", self.distance_mm)
         checks.number("--angle", self.angle_deg)
         parse_target(self.target)
         self._check_tensors()
@@ -116,7 +117,7 @@ class Request:
         if self.stimulator is not None and self.intensity is None:
             raise InputError("--stimulator needs --intensity, the percent of its maximum output")
         if self.didt is not None:
-            checks.number("--didt", self.didt)
+            checks.rate("--didt", self.didt)
             if self.intensity is not None:
                 raise InputError("--didt and --intensity must not be given together; each sets the drive")
         _check_writable(self.out)
@@ -159,13 +160,20 @@ def _check_writable(folder: Path) -> None:
         raise InputError(f"--out must be in a folder that can be written; {nearest} cannot")
 
 
-def run(request: Request) -> tuple[dict[str, Any], Summary]:
-    """Simulate, write the files of the request, ``summary.json`` and others; return the summary."""
+def run(request: Request, progress: Progress = True) -> tuple[dict[str, Any], Summary]:
+    """Simulate, write the files of the request, ``summary.json`` and others; return the summary.
+
+    Parameters
+    ----------
+    request : Request
+    progress : bool or callable, optional
+        True shows each step and how long it took; a callable is told (done, total, note).
+    """
     coil = load_coil(request.coil)
     didt = request.drive(coil)
     others = [parse_drive(text) for text in request.also]
     given_pose = load_pose(request.pose) if request.pose else None
-    steps = Steps(8 if request.register else 7)
+    steps = Steps(8 if request.register else 7, progress)
     with Warmup() as warmup:
         head = _load(request, steps)
         with steps("finding the target, placing the coil"):

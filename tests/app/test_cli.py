@@ -125,6 +125,8 @@ BAD = {
     "zero distance": (lambda tmp: ("--distance", "0"), "--distance"),
     "negative distance": (lambda tmp: ("--distance", "-2"), "--distance"),
     "distance is nan": (lambda tmp: ("--distance", "nan"), "--distance"),
+    "distance in meters": (lambda tmp: ("--distance", "0.004"), "multiply by 1000"),
+    "rate in A/us": (lambda tmp: ("--didt", "80"), "give 8e+07"),
     "stimulator alone": (lambda tmp: ("--stimulator", "magstim-rapid2"), "--intensity"),
     "intensity of a coil without known output": (
         lambda tmp: ("--coil", "circular-90mm", "--intensity", "50"),

@@ -171,3 +171,13 @@ def test_a_gmsh_result_has_the_surface_of_each_tissue_with_the_field_within(head
     owner = within[head.tissue[within] == 2]
     assert_allclose(mesh.triangle_data["E"][first], field.e[owner[0]], rtol=1e-6)
     assert_allclose(mesh.triangle_data["magnE"][first], field.magnitude[owner[0]], rtol=1e-6)
+
+
+def test_many_solves_tell_how_far_they_are_also_where_their_number_is_not_known(simulator, coil):
+    pose = Pose.from_axes((0, 0, 95), (0, 1, 0), (0, 0, -1))
+    seen = []
+    list(simulator.solve_many(coil, [pose, pose], progress=lambda *told: seen.append(told)))
+    assert seen == [(1, 2, ""), (2, 2, "")]
+    seen.clear()
+    next(simulator.solve_many(coil, iter([pose, pose]), progress=lambda *told: seen.append(told)))
+    assert seen == [(1, 0, "")]
