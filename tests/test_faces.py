@@ -25,6 +25,7 @@ from efield.head.tensor_field import TensorField
 from efield.io.eeg_positions import CapFile
 from efield.sweeping.grid import PlacementGrid
 from efield.targeting.targets import Target
+from efield.viz.maps import BestOfPositions
 
 LONG = "<script>alert(1)</script>\n" * 40
 POSE = Pose.from_axes((0, 0, 92), (0, 1, 0), (0, 0, -1))
@@ -125,3 +126,7 @@ def test_a_field_says_what_it_is_of(sim, coil):
     text = repr(sim.solve(coil, POSE, -2e6))
     for words in (coil.name, "-2 A/us", "(0.0, 0.0, 92.0) mm", f"{len(sim.head.tets):,} tetrahedra", "V/m"):
         assert words in text
+
+
+def test_a_map_of_a_sweep_shows_a_short_face():
+    check(BestOfPositions(*np.zeros((5, 1000))))

@@ -28,6 +28,7 @@ from efield.campaign.lock import Lock
 from efield.campaign.plan import parse_study
 from efield.campaign.study import Chunk, Study
 from efield.campaign.survey import Survey, survey
+from efield.ground.card import Card, Carded, counted
 from efield.ground.errors import FileFormatError, InputError
 from efield.ground.progress import Progress
 from efield.ground.version import __version__
@@ -47,8 +48,8 @@ TABLES: Final = ("table.parquet", "table.csv")
 COMPLETE: Final = "complete.json"
 
 
-@dataclass(frozen=True)
-class Store:
+@dataclass(frozen=True, repr=False)
+class Store(Carded):
     """A folder of results; made by `writing` or `reading`.
 
     Parameters
@@ -178,6 +179,14 @@ class Store:
     def make_empty(self, path: Path) -> None:
         """Write this store's Zarr store without results to a new folder."""
         make_empty(path, self.study, self.facts, self.notes)
+
+    def _card(self) -> Card:
+        rows = (
+            ("folder", str(self.folder)),
+            ("placements", f"{self.study.count:,} in each of {counted(len(self.study.cells), 'cell')}"),
+            ("engine", self.study.engine.kind),
+        )
+        return Card("Store", rows)
 
 
 @contextmanager

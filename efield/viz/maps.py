@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from efield.ground.card import Card, Carded, counted
 from efield.ground.errors import InputError
 from efield.ground.units import AMPERE_PER_MICROSECOND
 from efield.viz import palette
@@ -45,8 +46,8 @@ _SIGNED: Final = ("along",)
 _HEX_ROWS: Final = np.sqrt(0.75)
 
 
-@dataclass(frozen=True, eq=False)
-class BestOfPositions:
+@dataclass(frozen=True, eq=False, repr=False)
+class BestOfPositions(Carded):
     """The best placement at each position of a grid.
 
     Parameters
@@ -66,6 +67,9 @@ class BestOfPositions:
     value: NDArray[np.float64]
     angle_deg: NDArray[np.float64]
     placement: NDArray[np.intp]
+
+    def _card(self) -> Card:
+        return Card("BestOfPositions", (("size", counted(len(self.value), "position")),))
 
 
 def best_of_positions(dataset: "xarray.Dataset", measure: str) -> BestOfPositions:

@@ -8,6 +8,7 @@ import pytest
 
 from efield.campaign.plan import parse_study, read_study
 from efield.campaign.problems import StudyError, line_of
+from efield.campaign.store import writing
 from efield.campaign.study import CoilEntry
 from efield.campaign.survey import survey
 from efield.ground.errors import FileFormatError
@@ -200,3 +201,12 @@ def test_files_of_coils_and_caps_are_looked_up_from_the_folder_of_the_study(stud
     assert "mine" in facts.heads[0].targets[0].note
     sources = ("a/b.tcd:stimulator=1", "C3", "x.ccd")
     assert [CoilEntry("x", text).file(tmp_path) for text in sources] == ["a/b.tcd", "C3", "x.ccd"]
+
+
+def test_a_study_and_its_store_say_what_they_are_in_a_few_lines(study):
+    with writing(study) as store:
+        for thing in (study, store):
+            assert len(repr(thing)) <= 400
+            assert repr(thing).startswith(type(thing).__name__)
+            assert study.engine.kind in repr(thing)
+            assert "<table" in thing._repr_html_()

@@ -36,7 +36,11 @@ def affine(points):
 
 
 def test_an_affine_copy_without_cerebellum_is_found_exactly(template):
-    found = register_to_mni(copy_of_brain(template, affine, keep=lambda p: (p[:, 2] > -8) | (p[:, 1] > -25)))
+    seen = []
+    copy = copy_of_brain(template, affine, keep=lambda p: (p[:, 2] > -8) | (p[:, 1] > -25))
+    found = register_to_mni(copy, progress=lambda *told: seen.append(told))
+    assert [done for done, *_ in seen] == list(range(1, seen[0][1] + 1))
+    assert list(dict.fromkeys(note for *_, note in seen)) == ["coarse", "similarity", "affine"]
     assert np.linalg.norm(found.mni.to_head(HANDS_MM) - affine(HANDS_MM), axis=1).max() < 0.5
 
 
