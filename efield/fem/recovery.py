@@ -66,7 +66,8 @@ class Patches:
 
     def numbers(self, nodes: NDArray[np.integer], tags: NDArray[np.integer] | int) -> NDArray[np.intp]:
         """Numbers of the pairs of nodes and the tags of tissues that they touch; the two are broadcast."""
-        return np.asarray(np.searchsorted(self._keys, nodes.astype(np.int64) * _TAGS + tags))
+        keys = nodes.astype(np.int64) * _TAGS + tags
+        return np.asarray(np.searchsorted(self._keys, keys), dtype=np.intp)
 
     def corners(self, tets: NDArray[np.integer]) -> NDArray[np.intp]:
         """(k, 4) pairs at the corners of tetrahedra (k,), on the side of their own tissue."""
@@ -175,6 +176,15 @@ class RecoveredField(Carded):
         """(p, 3, 3) dE_c/dx_d at every pair, at [:, d, c], V/m^2."""
         self._learn(np.arange(len(self._known)))
         return checks.read_only(self._gradient)
+
+    def scaled(self, factor: float) -> "RecoveredField":
+        """A multiple of the field; what is known of this one is not recovered again."""
+
+        def known(pairs: NDArray[np.intp]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+            self._learn(pairs)
+            return factor * self._field[pairs], factor * self._gradient[pairs]
+
+        return RecoveredField(self.patches, known, None if self.centers is None else factor * self.centers)
 
     def at(self, points_mm: ArrayLike, locator: Locator | None = None) -> NDArray[np.float64]:
         """E at any points.

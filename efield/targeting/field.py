@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from functools import cached_property
 from numbers import Real
 from os import PathLike
 from pathlib import Path
@@ -83,8 +83,8 @@ class EField(Carded):
             return NotImplemented
         times = checks.number("factor", factor)
         others = tuple(replace(drive, didt=drive.didt * times) for drive in self.others)
-        recover = partial(_scaled, self, times)
-        return replace(self, e=checks.read_only(self.e * times), didt=self.didt * times, recover=recover, others=others)
+        e = checks.read_only(self.e * times)
+        return replace(self, e=e, didt=self.didt * times, recover=lambda: self.recovered.scaled(times), others=others)
 
     __rmul__ = __mul__
 
@@ -315,11 +315,3 @@ class EField(Carded):
             ("driven too", others),
         )
         return Card("EField, V/m", rows)
-
-
-def _scaled(field: EField, times: float) -> RecoveredField:
-    """The recovered field of a multiple of a field, which is not recovered again."""
-    known = field.recovered
-    centers = None if known.centers is None else checks.read_only(known.centers * times)
-    values, slopes = checks.read_only(known.field * times), checks.read_only(known.gradient * times)
-    return replace(known, field=values, gradient=slopes, centers=centers)
