@@ -62,7 +62,7 @@ class Patches:
 
     @cached_property
     def _keys(self) -> NDArray[np.int64]:
-        return self.nodes * _TAGS + self.tags
+        return np.asarray(self.nodes * _TAGS + self.tags, dtype=np.int64)
 
     def numbers(self, nodes: NDArray[np.integer], tags: NDArray[np.integer] | int) -> NDArray[np.intp]:
         """Numbers of the pairs of nodes and the tags of tissues that they touch; the two are broadcast."""
