@@ -1,0 +1,79 @@
+"""What the check keeps of compiled kernels: found from any folder, never stale, never mixed up."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+CI = Path(__file__).parent.parent / ".ci"
+
+KERNEL = "from numba import njit\nfrom .other import g\n@njit(cache=True)\ndef f(x):\n    return g(x) + 1\n"
+CALL = """
+from efield.kernels.wing.kernel import f
+print(f(2.0), sum(f.stats.cache_hits.values()), sum(f.stats.cache_misses.values()))
+"""
+SAVE = """
+import sys, time
+from threading import Thread
+import kernel_cache
+from numba.core.caching import IndexDataCacheFile
+
+class Slow(IndexDataCacheFile):
+    def _load_index(self):
+        found = super()._load_index()
+        time.sleep(0.3)
+        return found
+
+file = Slow(sys.argv[1], "kernel", "stamp")
+savers = [Thread(target=file.save, args=(key, "code of " + key)) for key in ("float32", "float64")]
+[saver.start() for saver in savers]
+[saver.join() for saver in savers]
+print(file.load("float32"), "|", file.load("float64"))
+"""
+
+
+@pytest.fixture
+def ran(tmp_path):
+    """Runs a program where the check's cache is told to Numba, and returns the words it prints."""
+
+    def run(program, *arguments, folder=tmp_path):
+        ours = {"NUMBA_CACHE_DIR": str(tmp_path / "cache"), "PYTHONPATH": os.pathsep.join([str(folder), str(CI)])}
+        locators = {"NUMBA_CACHE_LOCATOR_CLASSES": "kernel_cache.KernelLocator"}
+        command = [sys.executable, "-P", "-c", program, *map(str, arguments)]
+        done = subprocess.run(command, env=os.environ | ours | locators, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.split()
+
+    return run
+
+
+@pytest.fixture
+def clone(tmp_path):
+    """Writes a package of one kernel that calls a function of another file, and returns its folder."""
+
+    def write(name, other):
+        wing = tmp_path / name / "efield" / "kernels" / "wing"
+        wing.mkdir(parents=True)
+        for folder in (wing, wing.parent, wing.parent.parent):
+            (folder / "__init__.py").touch()
+        (wing / "kernel.py").write_text(KERNEL)
+        (wing / "other.py").write_text(f"from numba import njit\n@njit\ndef g(x):\n    return {other}\n")
+        return tmp_path / name
+
+    return write
+
+
+def test_a_kernel_compiled_in_one_clone_is_found_in_another(ran, clone):
+    assert ran(CALL, folder=clone("one", "2 * x")) == ["5.0", "0", "1"]
+    assert ran(CALL, folder=clone("two", "2 * x")) == ["5.0", "1", "0"]
+
+
+def test_a_kernel_is_compiled_again_when_a_file_it_calls_has_changed(ran, clone):
+    assert ran(CALL, folder=clone("one", "2 * x")) == ["5.0", "0", "1"]
+    assert ran(CALL, folder=clone("two", "3 * x")) == ["7.0", "0", "1"]
+
+
+def test_two_signatures_saved_at_once_keep_their_own_code(ran, tmp_path):
+    assert " ".join(ran(SAVE, tmp_path)) == "code of float32 | code of float64"
