@@ -96,8 +96,8 @@ class Store(Carded):
         import zarr
 
         root = zarr.open_group(str(self.zarr), mode="r+", zarr_format=3)
-        found = {variable.path: root[variable.path] for variable in self.variables}
-        return {path: array.with_config({"write_empty_chunks": True}) for path, array in found.items()}
+        with zarr.config.set({"array.write_empty_chunks": True}):  # an array takes it when it is opened
+            return {variable.path: root[variable.path] for variable in self.variables}
 
     def write(self, chunk: Chunk, arrays: Mapping[str, NDArray[Any]], made_of: Mapping[str, str]) -> None:
         """Store a finished chunk: its files, brought to the disk, and then its marker.
