@@ -14,7 +14,7 @@ from efield.campaign.plan import read_study
 from efield.campaign.run import ChunkError, run
 from efield.campaign.worker import Report, work
 from efield.ground.errors import InputError, MissingDependencyError
-from tests.campaign.conftest import made_up
+from tests.campaign.conftest import STUDY, made_up
 
 #: Dask's processes close their sockets a little after their owners have gone.
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
@@ -36,10 +36,13 @@ class Killer:
             os.kill(self.killed, signal.SIGKILL)
 
 
-@pytest.fixture
-def alone(study_file, tmp_path, contents):
-    run(read_study(study_file(), tmp_path / "alone"))
-    return contents(tmp_path / "alone")
+@pytest.fixture(scope="module")
+def alone(files, tmp_path_factory, contents):
+    """What the small study leaves when one process computes it."""
+    folder = tmp_path_factory.mktemp("alone")
+    (folder / "study.toml").write_text(STUDY.format(files=files))
+    run(read_study(folder / "study.toml"))
+    return contents(folder / "out")
 
 
 def test_two_workers_give_the_bytes_of_one_process_and_prepare_each_head_once(study_file, tmp_path, contents, alone):
