@@ -1,7 +1,10 @@
-"""Options that several commands take, with the same names and the same help."""
+"""Options that several commands take, with the same names and the same help, and commands made from a dataclass."""
 
+import inspect
+from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Any, Final, get_type_hints
 
 import typer
 
@@ -25,3 +28,33 @@ ConductivityTableOption = Annotated[
     typer.Option(help="Conductivities of many tissues, a .csv (tag,value or tag,name,value) or .toml file."),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print as JSON on standard output.")]
+
+
+def asking_for(request: type[Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """A decorator of commands: the first argument becomes a dataclass whose fields are the command's options.
+
+    Parameters
+    ----------
+    request : type
+        A dataclass; each field's annotation says what the option's help is, as an argument of a Typer command would.
+    """
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        def options_to_request(**given: Any) -> None:
+            rest = {name: given.pop(name) for name in others}
+            command(request(**given), **rest)
+
+        others = dict(list(inspect.signature(command).parameters.items())[1:])
+        hints = get_type_hints(request, include_extras=True)
+        kind = inspect.Parameter.KEYWORD_ONLY
+        options = [
+            inspect.Parameter(f.name, kind, default=f.default, annotation=hints[f.name]) for f in fields(request)
+        ]
+        options += [option.replace(kind=kind) for option in others.values()]
+        options_to_request.__name__, options_to_request.__doc__ = command.__name__, command.__doc__
+        options_to_request.__annotations__ = {option.name: option.annotation for option in options}
+        # What Typer reads the options from.
+        vars(options_to_request)["__signature__"] = inspect.Signature(options)
+        return options_to_request
+
+    return decorate

@@ -2,13 +2,13 @@
 
 import json
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from functools import cached_property
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
 from efield.app.console import Steps
+from efield.app.request import Request
 from efield.app.warmup import Warmup
 from efield.coils import stimulators
 from efield.coils.drive import Drive
@@ -24,9 +24,10 @@ from efield.head.mesh import HeadMesh
 from efield.head.registration import register_to_mni
 from efield.head.tissue import tissue_name
 from efield.io.atomic import replacing
+from efield.io.cache_folder import cache_folder
 from efield.io.conductivity_table import ConductivityTable, read_conductivity_table
 from efield.io.eeg_positions import CapFile
-from efield.io.load import load_coil, load_head, load_pose
+from efield.io.load import HEAD_NAMES, load_coil, load_head, load_pose
 from efield.io.volumes.tensor import check_order, read_tensors
 from efield.targeting.field import EField
 from efield.targeting.placement import check_clear, place_coil
@@ -45,7 +46,7 @@ _BACKWARD_DEG: Final = 135.0
 _DISCLAIMER: Final = "research software, not a medical device: an intensity for a person needs a clinician"
 
 
-def parse_conductivity(texts: tuple[str, ...], table: Path | None = None) -> Conductivity:
+def parse_conductivity(texts: Iterable[str], table: Path | None = None) -> Conductivity:
     """The default table, with the tissues of a file replaced, then those given as ``NAME=S/m``."""
     given = ConductivityTable() if table is None else read_conductivity_table(table)
     overrides = dict(given.values)
@@ -72,83 +73,55 @@ def parse_drive(text: str) -> Drive:
     return Drive(load_coil(coil), load_pose(pose), checks.rate("--also dI/dt", didt))
 
 
-@dataclass(frozen=True, kw_only=True)
-class Request:
-    """The options of `efield simulate`; those that can be are checked before any work."""
+def check(request: Request) -> None:
+    """Refuse what can be refused before any work.
 
-    head: str
-    coil: str
-    target: str
-    angle_deg: float
-    distance_mm: float
-    pose: Path | None
-    didt: float | None
-    stimulator: str | None
-    intensity: float | None
-    conductivities: tuple[str, ...] = ()
-    conductivity_table: Path | None = None
-    tensors: Path | None = None
-    tensor_order: str | None = None
-    tensor_mapping: str | None = None
-    tensor_factor: float | None = None
-    order: int = 1
-    out: Path
-    allow_collision: bool = False
-    register: bool = False
-    fiducials: Path | None = None
-    also: tuple[str, ...] = ()
-    gmsh: bool = False
+    Raises
+    ------
+    InputError
+        That names the option.
+    """
+    checks.length_mm("--distance", request.distance)
+    checks.number("--angle", request.angle)
+    parse_target(request.target)
+    if request.tensors is not None:
+        check_order(request.tensor_order)
+    elif (request.tensor_order, request.tensor_mapping, request.tensor_factor) != (None, None, None):
+        raise InputError("--tensor-order, --tensor-mapping and --tensor-factor must come with --tensors, a file")
+    if request.fiducials is not None:
+        fiducials_in(CapFile(request.fiducials))
+    if request.order not in (1, 2):
+        raise InputError(f"--order must be 1 or 2; instead received {request.order}")
+    if request.stimulator is not None and request.intensity is None:
+        raise InputError("--stimulator needs --intensity, the percent of its maximum output")
+    if request.didt is not None:
+        checks.rate("--didt", request.didt)
+        if request.intensity is not None:
+            raise InputError("--didt and --intensity must not be given together; each sets the drive")
+    _check_writable(request.out)
 
-    @property
-    def files(self) -> list[str]:
-        """Names of the files that are written."""
-        return ["summary.json", "field.vtu", *(["field.msh"] * self.gmsh), "field.nii.gz", "m1.png"]
 
-    def __post_init__(self) -> None:
-        checks.length_mm("--distance", self.distance_mm)
-        checks.number("--angle", self.angle_deg)
-        parse_target(self.target)
-        self._check_tensors()
-        if self.fiducials is not None:
-            fiducials_in(CapFile(self.fiducials))
-        self.conductivity  # noqa: B018 (files with errors in them end the run here)
-        if self.order not in (1, 2):
-            raise InputError(f"--order must be 1 or 2; instead received {self.order}")
-        if self.stimulator is not None and self.intensity is None:
-            raise InputError("--stimulator needs --intensity, the percent of its maximum output")
-        if self.didt is not None:
-            checks.rate("--didt", self.didt)
-            if self.intensity is not None:
-                raise InputError("--didt and --intensity must not be given together; each sets the drive")
-        _check_writable(self.out)
+def conductivity_of(request: Request) -> Conductivity:
+    """The default table with what the command line and its files replace."""
+    isotropic = parse_conductivity(request.conductivity or (), request.conductivity_table)
+    if request.tensors is None:
+        return isotropic
+    return isotropic.with_tensors(
+        read_tensors(request.tensors, request.tensor_order),
+        mapping=request.tensor_mapping or MAPPINGS[0],
+        factor=request.tensor_factor,
+    )
 
-    def _check_tensors(self) -> None:
-        if self.tensors is not None:
-            check_order(self.tensor_order)
-        elif (self.tensor_order, self.tensor_mapping, self.tensor_factor) != (None, None, None):
-            raise InputError("--tensor-order, --tensor-mapping and --tensor-factor must come with --tensors, a file")
 
-    @cached_property
-    def conductivity(self) -> Conductivity:
-        """The default table with what the command line and its files replace."""
-        isotropic = parse_conductivity(self.conductivities, self.conductivity_table)
-        if self.tensors is None:
-            return isotropic
-        return isotropic.with_tensors(
-            read_tensors(self.tensors, self.tensor_order),
-            mapping=self.tensor_mapping or MAPPINGS[0],
-            factor=self.tensor_factor,
-        )
-
-    def drive(self, coil: Coil) -> float:
-        """dI/dt in A/s."""
-        if self.intensity is None:
-            return _DEFAULT_DIDT if self.didt is None else self.didt
-        if self.stimulator is not None:
-            return stimulators.didt(self.stimulator, coil, self.intensity)
-        if coil.max_didt is None:
-            raise InputError(f"the largest dI/dt of {coil.name} is not known: give --stimulator as well, or --didt")
-        return coil.max_didt * checks.in_range("--intensity", self.intensity, 0.0, 100.0) / 100.0
+def didt_of(request: Request, coil: Coil) -> float:
+    """dI/dt in A/s."""
+    if request.intensity is None:
+        return _DEFAULT_DIDT if request.didt is None else request.didt
+    if request.stimulator is not None:
+        return stimulators.didt(request.stimulator, coil, request.intensity)
+    if coil.max_didt is None:
+        raise InputError(f"the largest dI/dt of {coil.name} is not known: give --stimulator as well, or --didt")
+    return coil.max_didt * checks.in_range("--intensity", request.intensity, 0.0, 100.0) / 100.0
 
 
 def _check_writable(folder: Path) -> None:
@@ -169,9 +142,11 @@ def run(request: Request, progress: Progress = True) -> tuple[dict[str, Any], Su
     progress : bool or callable, optional
         True shows each step and how long it took; a callable is told (done, total, note).
     """
+    check(request)
+    conductivity = conductivity_of(request)
     coil = load_coil(request.coil)
-    didt = request.drive(coil)
-    others = [parse_drive(text) for text in request.also]
+    didt = didt_of(request, coil)
+    others = [parse_drive(text) for text in request.also or ()]
     given_pose = load_pose(request.pose) if request.pose else None
     steps = Steps(8 if request.register else 7, progress)
     with Warmup() as warmup:
@@ -179,13 +154,15 @@ def run(request: Request, progress: Progress = True) -> tuple[dict[str, Any], Su
         with steps("finding the target, placing the coil"):
             target = named_target(head, request.target)
             target.tets(head)
-            pose = given_pose or place_coil(head, target, request.angle_deg, request.distance_mm, coil=coil)
+            pose = given_pose or place_coil(head, target, request.angle, request.distance, coil=coil)
             if not request.allow_collision:
                 check_clear(head, coil, pose)
                 for other in others:
                     check_clear(head, other.coil, other.pose)
         with steps("preparing the solver"):
-            simulator = Simulator(head, request.conductivity, order=request.order)
+            # A shipped head's is asked for again and again; those of other heads would fill the folder.
+            cache = cache_folder() if request.head in HEAD_NAMES and not request.no_cache else None
+            simulator = Simulator(head, conductivity, order=request.order, cache=cache)
         with steps("solving"):
             field = simulator.solve_together([Drive(coil, pose, didt), *others])
         with steps("measuring the field"):
@@ -195,7 +172,7 @@ def run(request: Request, progress: Progress = True) -> tuple[dict[str, Any], Su
     notes += _notes(request, target, didt, summary, coil) + _conductivity_notes(simulator)
     request.out.mkdir(parents=True, exist_ok=True)
     notes += _write_field(request, field, target, coil, steps)
-    document = _document(request, field, target, summary, steps, notes)
+    document = _document(request, simulator, field, target, summary, steps, notes)
     if simulator.tensor_report is not None:
         tensors = {"file": str(request.tensors), "order": request.tensor_order, **simulator.tensor_report.to_json()}
         document["conductivity_tensors"] = tensors
@@ -281,13 +258,19 @@ def _write_field(request: Request, field: EField, target: Target, coil: Coil, st
 
 
 def _document(
-    request: Request, field: EField, target: Target, summary: Summary, steps: Steps, notes: list[str]
+    request: Request,
+    simulator: Simulator,
+    field: EField,
+    target: Target,
+    summary: Summary,
+    steps: Steps,
+    notes: list[str],
 ) -> dict[str, Any]:
     direction = None if target.direction is None else target.direction.tolist()
     return {
         "efield": __version__,
         "head": {"name": request.head, **_sizes(field.head)},
-        "conductivity": {tag: request.conductivity.values[tag] for tag in field.head.tags},
+        "conductivity": {tag: simulator.conductivity.values[tag] for tag in field.head.tags},
         "coil": field.coil.name,
         "pose": field.pose.matrix.tolist(),
         "target": {

@@ -2,14 +2,17 @@
 
 import json
 import sys
+from dataclasses import fields
 
 import nibabel
 import numpy as np
 import pytest
 import pyvista
+import typer
 
 import efield
-from efield.app.cli import main
+from efield.app.cli import app, main
+from efield.app.request import Request
 from efield.head.spheres import sphere_head
 from efield.io.meshes.gmsh import read_mesh, write_head
 
@@ -47,6 +50,33 @@ def test_simulate_writes_what_it_says(monkeypatch, capsys, small_head, tmp_path)
     # A 70 mm figure-8 with its winding 11 mm from an 85 mm sphere: 1.3 V/m per A/us on the cortex below.
     assert 0.7 < measures["mean_magnitude"]["value"] < 1.5
     assert measures["angle"]["value"] < 20
+
+
+def test_the_solver_of_a_shipped_head_is_kept_for_the_next_run_unless_told_not_to(
+    monkeypatch, capsys, small_head, tmp_path
+):
+    monkeypatch.setattr("efield.app.simulation.cache_folder", lambda: tmp_path / "cache")
+    assert simulate(monkeypatch, small_head, tmp_path / "a", "--target=0,0,65") == 0
+    assert not (tmp_path / "cache").exists()  # a head from a file
+    monkeypatch.setattr("efield.app.simulation.HEAD_NAMES", (str(small_head),))
+    assert simulate(monkeypatch, small_head, tmp_path / "b", "--target=0,0,65", "--no-cache") == 0
+    assert not (tmp_path / "cache").exists()
+    files = []
+    for out in ("c", "d"):
+        assert simulate(monkeypatch, small_head, tmp_path / out, "--target=0,0,65") == 0
+        assert len(list((tmp_path / "cache").iterdir())) == 1
+        files.append((tmp_path / out / "field.vtu").read_bytes())
+    assert files[0] == files[1] == (tmp_path / "b" / "field.vtu").read_bytes()
+
+
+def test_every_field_of_the_request_is_an_option_with_its_default_and_help():
+    options = {option.name: option for option in typer.main.get_command(app).commands["simulate"].params}
+    assert list(options) == [field.name for field in fields(Request)] + ["as_json"]
+    for field in fields(Request):
+        assert options[field.name].opts == [f"--{field.name.replace('_', '-')}"]
+        assert options[field.name].default == field.default
+        assert len(options[field.name].help) > 10
+    assert Request() == Request(**{field.name: field.default for field in fields(Request)})
 
 
 def test_output_scales_with_the_stimulator_and_comes_with_a_warning(monkeypatch, capsys, small_head, tmp_path):

@@ -1,0 +1,97 @@
+"""What `efield simulate` can be asked for: each option's name, default and help, said once."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from efield.app.options import (
+    CoilOption,
+    ConductivityOption,
+    ConductivityTableOption,
+    HeadOption,
+    TargetOption,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """The options of `efield simulate`, as they are given; `efield.app.simulation.run` checks them before any work."""
+
+    head: HeadOption = "mni152"
+    register: Annotated[
+        bool, typer.Option("--register", help="Find the map from MNI coordinates from the shape of the head's brain.")
+    ] = False
+    fiducials: Annotated[
+        Path | None,
+        typer.Option(
+            help="CSV with rows Fiducial,x,y,z,NAME for Nz, Iz, LPA and RPA: 10-10 positions are measured from them, "
+            "and a head without a map from MNI gets one by them."
+        ),
+    ] = None
+    coil: CoilOption = "magstim-70mm-figure8"
+    target: TargetOption = "m1-hand-left"
+    angle: Annotated[
+        float, typer.Option(help="Degrees from anterior toward the midline; 45 = handle back and to the side.")
+    ] = 45.0
+    distance: Annotated[float, typer.Option(help="Gap from scalp to coil casing in mm (hair).")] = 4.0
+    pose: Annotated[
+        Path | None, typer.Option(help="File with a 4x4 coil-to-head matrix; replaces --angle and --distance.")
+    ] = None
+    didt: Annotated[float | None, typer.Option(help="Coil current's rate of change in A/s; 1e6 = 1 A/us.")] = None
+    stimulator: Annotated[
+        str | None,
+        typer.Option(help="Stimulator that --intensity is of, if not the coil's usual one (see `efield coils list`)."),
+    ] = None
+    intensity: Annotated[float | None, typer.Option(help="Percent of maximum stimulator output.")] = None
+    also: Annotated[
+        list[str] | None,
+        typer.Option(help="A coil driven at the same time, COIL,POSE.txt,A/s, such as d70,right.txt,-1e6; repeatable."),
+    ] = None
+    allow_collision: Annotated[
+        bool, typer.Option("--allow-collision", help="Compute also if the coil cuts into the head.")
+    ] = False
+    conductivity: ConductivityOption = None
+    conductivity_table: ConductivityTableOption = None
+    tensors: Annotated[
+        Path | None,
+        typer.Option(
+            help="Diffusion tensors, NIfTI of 6 components in mm^2/s: white and gray matter conduct accordingly."
+        ),
+    ] = None
+    tensor_order: Annotated[
+        str | None,
+        typer.Option(help="Whose order and axes the components have: fsl (dtifit) or mrtrix (dwi2tensor). Needed."),
+    ] = None
+    tensor_mapping: Annotated[
+        str | None,
+        typer.Option(
+            help="Diffusion to conductivity: volume-normalized (the default), direct or direct-fitted.",
+            show_default=False,
+        ),
+    ] = None
+    tensor_factor: Annotated[
+        float | None, typer.Option(help="Factor of the direct mapping in S s/mm^3; 0.844 unless given.")
+    ] = None
+    order: Annotated[
+        int, typer.Option(help="Order of the finite elements: 2 is slower and follows the field more finely.")
+    ] = 1
+    gmsh: Annotated[
+        bool,
+        typer.Option("--gmsh", help="Write field.msh as well, for Gmsh and SimNIBS: with the surface of each tissue."),
+    ] = False
+    no_cache: Annotated[
+        bool,
+        typer.Option(
+            "--no-cache",
+            help="Prepare the solver anew. That of a shipped head is kept in this user's cache folder for later runs, "
+            "whose results are the same.",
+        ),
+    ] = False
+    out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("efield-out")
+
+    @property
+    def files(self) -> list[str]:
+        """Names of the files that are written."""
+        return ["summary.json", "field.vtu", *(["field.msh"] * self.gmsh), "field.nii.gz", "m1.png"]
