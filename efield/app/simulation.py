@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
@@ -34,6 +35,7 @@ from efield.targeting.placement import check_clear, place_coil
 from efield.targeting.simulate import Simulator
 from efield.targeting.summary import Summary
 from efield.targeting.targets import NAMES, Target, named_target, parse_target
+from efield.viz.picture import load_libraries, save_picture
 
 _DEFAULT_DIDT: Final = 1e6
 
@@ -148,8 +150,9 @@ def run(request: Request, progress: Progress = True) -> tuple[dict[str, Any], Su
     didt = didt_of(request, coil)
     others = [parse_drive(text) for text in request.also or ()]
     given_pose = load_pose(request.pose) if request.pose else None
-    steps = Steps(8 if request.register else 7, progress)
-    with Warmup() as warmup:
+    steps = Steps(7 if request.register else 6, progress)
+    with Warmup() as warmup, ThreadPoolExecutor(1) as beside:
+        beside.submit(load_libraries)
         head = _load(request, steps)
         with steps("finding the target, placing the coil"):
             target = named_target(head, request.target)
@@ -168,10 +171,15 @@ def run(request: Request, progress: Progress = True) -> tuple[dict[str, Any], Su
         with steps("measuring the field"):
             warmup.wait()
             summary = field.summary(target)
-    notes = [f"driven at the same time: {d.coil.name} at {d.didt / 1e6:g} A/us" for d in others]
-    notes += _notes(request, target, didt, summary, coil) + _conductivity_notes(simulator)
-    request.out.mkdir(parents=True, exist_ok=True)
-    notes += _write_field(request, field, target, coil, steps)
+        notes = [f"driven at the same time: {d.coil.name} at {d.didt / 1e6:g} A/us" for d in others]
+        notes += _notes(request, target, didt, summary, coil) + _conductivity_notes(simulator)
+        request.out.mkdir(parents=True, exist_ok=True)
+        with steps(f"writing {', '.join(request.files[1:])}"):
+            # The picture is drawn while the files are compressed.
+            files = beside.submit(_save, request, field)
+            report = save_picture(request.out / "m1.png", field, target, coil, field.pose)
+            files.result()
+        notes += [report.advice] if report.advice else []
     document = _document(request, simulator, field, target, summary, steps, notes)
     if simulator.tensor_report is not None:
         tensors = {"file": str(request.tensors), "order": request.tensor_order, **simulator.tensor_report.to_json()}
@@ -243,18 +251,12 @@ def _conductivity_notes(simulator: Simulator) -> list[str]:
     return notes + ([] if simulator.tensor_report is None else simulator.tensor_report.lines())
 
 
-def _write_field(request: Request, field: EField, target: Target, coil: Coil, steps: Steps) -> list[str]:
-    from efield.viz.picture import save_picture
-
-    out = request.out
-    with steps("writing field.vtu and field.nii.gz"):
-        field.save(out / "field.vtu")
-        if request.gmsh:
-            field.save(out / "field.msh")
-        field.to_nifti(out / "field.nii.gz")
-    with steps("drawing m1.png"):
-        report = save_picture(out / "m1.png", field, target, coil, field.pose)
-    return [report.advice] if report.advice else []
+def _save(request: Request, field: EField) -> None:
+    """The files that hold the field."""
+    field.save(request.out / "field.vtu")
+    if request.gmsh:
+        field.save(request.out / "field.msh")
+    field.to_nifti(request.out / "field.nii.gz")
 
 
 def _document(

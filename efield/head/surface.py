@@ -141,6 +141,12 @@ def scalp(head: HeadMesh) -> Surface:
 
 
 @once_per_head
+def brain(head: HeadMesh) -> Surface:
+    """The surface of gray and white matter taken together, with the walls of cavities inside it."""
+    return boundary(head, (WHITE_MATTER, GRAY_MATTER))
+
+
+@once_per_head
 def cortex(head: HeadMesh) -> Surface:
     """The gray-matter surface that faces the CSF (pial side), gray and white matter taken together.
 
@@ -151,9 +157,9 @@ def cortex(head: HeadMesh) -> Surface:
     """
     if GRAY_MATTER not in head.tags:
         raise InputError(f"the head must have gray matter (tag {GRAY_MATTER}); instead its tags are {head.tags}")
-    brain = boundary(head, (WHITE_MATTER, GRAY_MATTER))
-    gray = head.tissue[brain.owners] == GRAY_MATTER
-    return _compact(brain.points_mm, brain.triangles[gray], brain.owners[gray], brain.nodes)
+    whole = brain(head)
+    gray = head.tissue[whole.owners] == GRAY_MATTER
+    return _compact(whole.points_mm, whole.triangles[gray], whole.owners[gray], whole.nodes)
 
 
 def nearest(points_mm: NDArray[np.float64], place_mm: NDArray[np.float64]) -> tuple[int, float]:

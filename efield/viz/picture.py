@@ -1,6 +1,7 @@
 """The picture of one simulation as a PNG file, with OpenGL where the machine has it and without where not."""
 
 from dataclasses import dataclass
+from importlib import import_module
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
@@ -37,6 +38,13 @@ class PictureReport:
     path: Path
     kind: Literal["scene", "slices"]
     advice: str | None = None
+
+
+def load_libraries() -> None:
+    """Load what `save_picture` will need, and find out what can be rendered: for a thread beside other work."""
+    drawing = ("pyvista.plotting", "efield.viz.figure") if can_render() else ("efield.viz.slices",)
+    for name in (*drawing, "matplotlib.figure", "matplotlib.backends.backend_agg"):
+        import_module(name)
 
 
 def save_picture(

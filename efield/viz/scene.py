@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from efield.ground.errors import MissingDependencyError
-from efield.head.surface import Surface, boundary, scalp
+from efield.head.surface import Surface, boundary, brain, scalp
 from efield.head.tissue import GRAY_MATTER, WHITE_MATTER
 from efield.viz import actors as parts
 from efield.viz import palette
@@ -117,7 +117,7 @@ def _field_surface(field: "EField", tag: int) -> tuple[Surface, NDArray[np.float
     if tag != GRAY_MATTER or WHITE_MATTER not in head.tags:
         surface = boundary(head, (tag,))
         return surface, field.on_vertices(surface, tag)
-    surface = boundary(head, (WHITE_MATTER, GRAY_MATTER))
+    surface = brain(head)
     e = field.on_vertices(surface, GRAY_MATTER)
     return surface, np.where(np.isnan(e), field.on_vertices(surface, WHITE_MATTER), e)
 

@@ -69,6 +69,16 @@ def test_the_solver_of_a_shipped_head_is_kept_for_the_next_run_unless_told_not_t
     assert files[0] == files[1] == (tmp_path / "b" / "field.vtu").read_bytes()
 
 
+def test_a_field_file_that_fails_beside_the_picture_fails_the_run(monkeypatch, capsys, small_head, tmp_path):
+    def full(*_):
+        raise efield.EfieldError("the disk is full")
+
+    monkeypatch.setattr("efield.app.simulation._save", full)
+    assert simulate(monkeypatch, small_head, tmp_path / "out", "--target=0,0,65") == 2
+    assert "the disk is full" in capsys.readouterr().err
+    assert not (tmp_path / "out" / "summary.json").exists()
+
+
 def test_every_field_of_the_request_is_an_option_with_its_default_and_help():
     options = {option.name: option for option in typer.main.get_command(app).commands["simulate"].params}
     assert list(options) == [field.name for field in fields(Request)] + ["as_json"]

@@ -1,5 +1,7 @@
 """Pictures are whole PNG files of the size asked for, with a field on them; or there is no file at all."""
 
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -157,3 +159,20 @@ def test_a_scene_has_two_panels_or_is_refused_where_vtk_would_crash(case):
 def test_a_scene_without_gl_says_what_to_do(case, no_gl):
     with pytest.raises(MissingDependencyError, match="EFIELD_NO_GL"):
         field_scene(*case)
+
+
+def test_libraries_loaded_beforehand_are_those_a_picture_needs():
+    """What a picture loads beyond them is small: nothing of the large packages' own."""
+    script = """
+import sys
+from efield.viz.picture import load_libraries, save_picture
+load_libraries()
+before = set(sys.modules)
+import efield.viz.figure, efield.viz.slices
+from efield.viz.page import new_page
+new_page((400, 300), "words")
+print(sorted(name for name in set(sys.modules) - before if name.split(".")[0] in ("matplotlib", "pyvista")))
+"""
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -4,7 +4,8 @@ import numpy as np
 from numba import njit
 
 
-@njit(cache=True)
+# Another thread may load or write meanwhile.
+@njit(cache=True, nogil=True)
 def unshared_faces(tets, corners, n_points):
     """Numbers 4 t + f of the faces that belong to one tetrahedron only, ascending (int64).
 

@@ -4,7 +4,8 @@ import numpy as np
 from numba import njit
 
 
-@njit(cache=True)
+# Another thread may load or write meanwhile.
+@njit(cache=True, nogil=True)
 def paint_magnitude(points, tets, values, volume):
     """Write |v| into every grid point of `volume` that lies in one of the tetrahedra; others are left alone.
 
