@@ -104,9 +104,9 @@ def _rendered(pixels: tuple[int, int], fill: Callable[[Any], View]) -> tuple[NDA
 
 def _averaged(image: NDArray[np.uint8], factor: int) -> NDArray[np.uint8]:
     """The image made smaller by a whole factor, each pixel the mean of a square."""
-    rows, columns, channels = image.shape
-    squares = image.reshape(rows // factor, factor, columns // factor, factor, channels)
-    return np.asarray(np.round(squares.mean(axis=(1, 3), dtype=np.float32)).astype(np.uint8))
+    # Shifted copies are added as whole numbers: a mean over the axes of squares takes four times as long.
+    total = sum(image[row::factor, column::factor].astype(np.uint16) for row, column in np.ndindex(factor, factor))
+    return np.asarray(np.round(total / np.float32(factor**2)).astype(np.uint8))
 
 
 @contextmanager

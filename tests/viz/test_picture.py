@@ -11,6 +11,7 @@ from efield.coils.drive import Drive
 from efield.ground.errors import InputError, MissingDependencyError, OutsideHeadError
 from efield.targeting.targets import Target
 from efield.viz.caption import caption
+from efield.viz.figure import _averaged
 from efield.viz.picture import save_picture
 from efield.viz.probe import can_render
 from efield.viz.scene import field_scene, set_stage
@@ -176,3 +177,10 @@ print(sorted(name for name in set(sys.modules) - before if name.split(".")[0] in
     command = [sys.executable, "-c", script]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("factor", [1, 2, 3])
+def test_pixels_are_the_rounded_means_of_their_squares(factor):
+    image = np.random.default_rng(factor).integers(0, 256, (6 * factor, 4 * factor, 3)).astype(np.uint8)
+    squares = image.reshape(6, factor, 4, factor, 3).astype(float)
+    assert np.array_equal(_averaged(image, factor), np.round(squares.mean(axis=(1, 3))))
