@@ -218,7 +218,7 @@ def coil_notes(coil: Coil, summary: Mapping[str, Any]) -> list[str]:
         notes.append(f"the casing of {coil.name} is not known: a flat plate of 170 x 90 mm was kept clear of the head")
     if places := [text for text in coil.assumptions if text.startswith("setting ")]:
         notes.append(f"parts of {coil.name}: {'; '.join(places)}")
-    angle = summary.get("target_angle")
+    angle = summary.get("angle")
     if angle is not None and angle > _BACKWARD_DEG:
         notes.append(
             f"E runs against the preferred direction ({angle:.0f} degrees off): files differ in the sign of the "
