@@ -101,7 +101,7 @@ def parse_study(
     known = _known_measures(engine, targets)
     kept = whole.section("output")
     measures = kept.take("measures", lambda key, value: _measures(key, value, known), known)
-    fields = kept.take("fields", _boolean, False)
+    fields = kept.take("fields", checks.flag, False)
     if fields and engine.kind == "reciprocal":
         problems.add(
             "output.fields", "output.fields must be false with engine.kind = 'reciprocal', which has no fields"
@@ -161,7 +161,7 @@ _EXAMPLES: Final = {
 
 def _head(section: Section, label: str, base: Path) -> HeadEntry:
     source = section.take("path", _text, "")
-    register = section.take("register", _boolean, False)
+    register = section.take("register", checks.flag, False)
     conductivity = _conductivities(section.section("conductivity"))
     section.need("path")
     if source and source not in HEAD_NAMES:
@@ -327,7 +327,7 @@ def _pair(name: str, value: Any) -> tuple[float, ...]:
 _ENGINE: Final[dict[str, tuple[tuple[str, ...], Callable[[str, Any], Any]]]] = {
     "tol": (KINDS, _range(1e-12, 1e-3)),
     "order": (("full", "reduced"), lambda name, value: checks.whole(name, value, 1, 2)),
-    "exact": (("full", "reciprocal"), lambda name, value: _boolean(name, value)),
+    "exact": (("full", "reciprocal"), lambda name, value: checks.flag(name, value)),
     "basis": (("reduced",), lambda name, value: _text(name, value)),
     "basis_tol": (("reduced",), _range(1e-6, 0.5)),
     "max_solves": (("reduced",), lambda name, value: checks.whole(name, value, 64, 1024)),
@@ -388,9 +388,3 @@ def _text(name: str, value: Any) -> str:
     if not isinstance(value, str) or not value.strip():
         raise InputError(f"{name} must be text in quotes; instead received {value!r}")
     return value.strip()
-
-
-def _boolean(name: str, value: Any) -> bool:
-    if not isinstance(value, bool):
-        raise InputError(f"{name} must be true or false; instead received {value!r}")
-    return value

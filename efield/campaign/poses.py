@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from efield.ground.errors import FileFormatError, InputError
 from efield.ground.rigid import rigid
-from efield.io.bounded.cursor import file_bytes, numbers
+from efield.io.bounded.cursor import file_bytes, typed_numbers
 from efield.io.bounded.npy import mapped_array
 
 SUFFIXES: Final = (".npy", ".csv", ".txt")
@@ -52,8 +52,7 @@ def _text(file: Path) -> NDArray[np.float64]:
     data = file_bytes(str(file))
     if len(data) > _LARGEST_BYTES:
         raise FileFormatError(f"{file} must be a list of poses; instead it has {len(data)} bytes")
-    lines = [line.split(b"#")[0] for line in data.splitlines()]
-    found = numbers(b"\n".join(lines).translate(bytes.maketrans(b",;", b"  ")), np.float64)
+    found = typed_numbers(data)
     if found is None:
         raise FileFormatError(f"{file} must hold numbers only; text after # is a comment")
     return np.array(found, np.float64)

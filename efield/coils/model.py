@@ -150,17 +150,13 @@ class SampledField(Carded):
     a_tm: FloatArray
 
     def __post_init__(self) -> None:
-        affine = checks.as_float_array("affine", self.affine)
+        affine = checks.affine("affine", self.affine)
         samples = checks.as_float_array("a_tm", self.a_tm)
         if samples.ndim != 4 or samples.shape[3] != 3 or min(samples.shape[:3]) < 2:
             raise InputError(
                 "a_tm must have shape (nx, ny, nz, 3) with at least 2 samples along each axis; "
                 f"instead received shape {samples.shape}"
             )
-        if affine.shape != (4, 4) or not np.array_equal(affine[3], (0, 0, 0, 1)):
-            raise InputError("affine must be a 4x4 matrix whose last row is 0 0 0 1")
-        if np.linalg.det(affine[:3, :3]) == 0:
-            raise InputError("affine must be invertible; instead its axes are coplanar")
         _freeze(self, affine=affine, a_tm=samples)
 
     def __len__(self) -> int:

@@ -165,6 +165,32 @@ def in_range(name: str, value: Any, low: float, high: float) -> float:
     return result
 
 
+def affine(name: str, value: ArrayLike) -> NDArray[np.float64]:
+    """An invertible (4, 4) map whose last row is 0 0 0 1."""
+    matrix = as_float_array(name, value)
+    fault = ""
+    if matrix.shape != (4, 4):
+        fault = f"it has shape {matrix.shape} and not shape (4, 4)"
+    elif np.abs(matrix[3] - (0.0, 0.0, 0.0, 1.0)).max() > 1e-8:
+        fault = f"the last row is {matrix[3].tolist()}"
+    else:
+        lengths = np.linalg.norm(matrix[:3, :3], axis=0)
+        if lengths.min() < 1e-6 or abs(np.linalg.det(matrix[:3, :3] / lengths)) < 1e-3:
+            fault = f"its axes are singular: {matrix[:3, :3].tolist()}"
+    if fault:
+        raise InputError(
+            f"{name} must be an invertible 4x4 affine whose last row is 0 0 0 1; instead {fault}: export it again"
+        )
+    return matrix
+
+
+def flag(name: str, value: Any) -> bool:
+    """True or false, and nothing that only counts as such."""
+    if not isinstance(value, bool):
+        raise InputError(f"{name} must be true or false; instead received {value!r}")
+    return value
+
+
 def whole(name: str, value: Any, low: int, high: int | None = None) -> int:
     """A whole number of at least `low` and at most `high`; no text, no 2.0, no True."""
     try:

@@ -47,12 +47,7 @@ class AffineMap(Carded):
     description: str = "affine"
 
     def __post_init__(self) -> None:
-        matrix = checks.as_float_array("mni", self.matrix)
-        if matrix.shape != (4, 4) or not np.allclose(matrix[3], (0, 0, 0, 1)):
-            raise InputError(
-                f"mni must be an invertible 4x4 affine whose last row is 0 0 0 1; instead received shape {matrix.shape}"
-                + (f" with last row {matrix[3].tolist()}" if matrix.shape == (4, 4) else "")
-            )
+        matrix = checks.affine("mni", self.matrix)
         _check_volume("mni", float(np.linalg.det(matrix[:3, :3])))
         object.__setattr__(self, "matrix", checks.read_only(matrix.copy()))
 
@@ -99,9 +94,7 @@ class WarpMap(Carded):
     description: str = "nonlinear warp"
 
     def __post_init__(self) -> None:
-        affine = checks.as_float_array("affine", self.affine)
-        if affine.shape != (4, 4) or abs(np.linalg.det(affine)) < 1e-9 or not np.allclose(affine[3], (0, 0, 0, 1)):
-            raise InputError("affine must be an invertible 4x4 matrix whose last row is 0 0 0 1")
+        affine = checks.affine("affine", self.affine)
         object.__setattr__(self, "affine", checks.read_only(affine.copy()))
         object.__setattr__(self, "field", checks.read_only(_with_holes(self.field)))
         _check_volume("the warp", float(np.linalg.det(self._fit[:3, :3])))

@@ -51,9 +51,7 @@ class TensorField(Carded):
     affine: NDArray[np.float64]
 
     def __post_init__(self) -> None:
-        affine = checks.as_float_array("affine", self.affine)
-        if affine.shape != (4, 4) or not np.linalg.det(affine[:3, :3]):
-            raise InputError(f"affine must be an invertible 4x4 matrix; instead received {affine.tolist()}")
+        affine = checks.affine("affine", self.affine)
         values = _six_components(np.asarray(self.values))
         _check_units(_mean_diffusivities(values))
         object.__setattr__(self, "values", checks.read_only(values))

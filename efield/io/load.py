@@ -17,7 +17,7 @@ from efield.ground import checks
 from efield.ground.errors import FileFormatError, InputError, naming
 from efield.ground.pose import Pose
 from efield.head.mesh import HeadMesh
-from efield.io.bounded.cursor import file_bytes, numbers
+from efield.io.bounded.cursor import file_bytes, typed_numbers
 from efield.io.choice import split_choice
 from efield.io.meshes import mesh_files
 from efield.io.meshes.tags import Tags
@@ -112,7 +112,7 @@ def load_pose(path: str | os.PathLike[str]) -> Pose:
     if len(data) > _LARGEST_POSE_BYTES:
         raise FileFormatError(f"{text} must hold 16 numbers; instead it has {len(data)} bytes; is it a pose?")
     try:
-        matrix = {".npy": _npy_numbers, ".json": _json_numbers}.get(suffix, _text_numbers)(data)
+        matrix = {".npy": _npy_numbers, ".json": _json_numbers}.get(suffix, typed_numbers)(data)
     except (ValueError, TypeError, OverflowError, RecursionError, EOFError, SyntaxError) as error:
         raise FileFormatError(f"{text} must hold 16 numbers; instead it cannot be read as {suffix}: {error}") from error
     if matrix is None or matrix.size != 16:
@@ -247,11 +247,6 @@ def _unknown(what: str, text: str, names: tuple[str, ...], suffixes: tuple[str, 
     if what == "head" and text.lower().endswith((".nii", ".nii.gz")):
         hint = "; make a mesh of a label volume with `efield mesh build`"
     return InputError(f"{what} must be one of: {accepted}; instead received {text!r}{hint}")
-
-
-def _text_numbers(data: bytes) -> NDArray[Any] | None:
-    lines = [line.split(b"#")[0] for line in data.splitlines()]
-    return numbers(b"\n".join(lines).translate(bytes.maketrans(b",;", b"  ")), np.float64)
 
 
 def _npy_numbers(data: bytes) -> NDArray[Any]:

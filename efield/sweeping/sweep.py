@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from efield.coils.drive import given_coil
 from efield.coils.model import Coil
 from efield.ground import checks
 from efield.ground.errors import InputError
@@ -162,8 +163,7 @@ def _coils(coil: Any) -> tuple[tuple[str, ...], list[Coil]]:
     coils = dict(coil) if isinstance(coil, Mapping) else None
     listed = list(coils.values()) if coils is not None else [coil] if isinstance(coil, Coil) else list(coil)
     for one in listed:
-        if not isinstance(one, Coil):
-            raise InputError(f"coil must be a Coil, such as load_coil gives; instead received {one!r}")
+        given_coil(one)
     return tuple(map(str, coils)) if coils is not None else tuple(one.name for one in listed), listed
 
 

@@ -49,6 +49,23 @@ def test_in_range_names_the_range():
         checks.in_range("i", 6, 0, 5)
 
 
+@pytest.mark.parametrize(
+    ("value", "says"),
+    [
+        (np.eye(3), "shape"),
+        (np.diag([1.0, 1, 1, 2]), "last row is"),
+        (np.diag([1.0, 1, 0, 1]), "singular"),
+        (np.zeros((4, 4)), "last row is"),
+        (np.eye(4) * np.nan, "finite"),
+    ],
+)
+def test_an_affine_is_invertible_and_says_what_it_is_not(value, says):
+    with pytest.raises(InputError, match=says):
+        checks.affine("affine", value)
+    skewed = np.array([[-1e-3, 2e-4, 0, 5], [0, 2e-3, 0, 6], [0, 0, 3e-3, 7], [0, 0, 0, 1]])
+    assert np.array_equal(checks.affine("affine", skewed), skewed)
+
+
 @pytest.mark.parametrize(("value", "low", "high"), [(0, 1, None), (5, 0, 4), (1.0, 0, 4), ("1", 0, 4), (True, 0, 4)])
 def test_whole_takes_whole_numbers_within_the_limits_only(value, low, high):
     with pytest.raises(InputError, match="n must be a whole number"):

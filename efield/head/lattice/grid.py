@@ -104,13 +104,8 @@ def _as_labels(labels: ArrayLike) -> NDArray[np.integer]:
 
 
 def _as_affine(affine: ArrayLike) -> NDArray[np.float64]:
-    matrix = checks.as_float_array("affine", affine)
-    if matrix.shape != (4, 4):
-        raise InputError(f"affine must have shape (4, 4); instead received shape {matrix.shape}")
-    lengths = np.linalg.norm(matrix[:3, :3], axis=0)
-    if lengths.min() < 1e-6 or abs(np.linalg.det(matrix[:3, :3] / np.maximum(lengths, 1e-30))) < 1e-3:
-        raise InputError("affine must be invertible; instead its axes are singular: export the volume again")
-    axes = matrix[:3, :3] / lengths
+    matrix = checks.affine("affine", affine)
+    axes = matrix[:3, :3] / np.linalg.norm(matrix[:3, :3], axis=0)
     if np.abs(axes.T @ axes - np.eye(3)).max() > _SHEAR_TOLERANCE:
         raise InputError(
             "affine must have perpendicular axes; instead they are sheared: "

@@ -170,12 +170,6 @@ def _whole(name: str, value: Any) -> int:
     return checks.whole(name, value, 1, 1000)
 
 
-def _flag(name: str, value: Any) -> bool:
-    if not isinstance(value, bool):
-        raise InputError(f"{name} must be true or false; instead received {value!r}")
-    return value
-
-
 def _word(name: str, value: Any) -> str:
     if not isinstance(value, str) or not value.strip():
         raise InputError(f"{name} must be a text; instead received {value!r}")
@@ -208,8 +202,8 @@ _READERS: Final[dict[str, Callable[[str, Any], Any]]] = {
     "separation_mm": _length,
     "casing_mm": lambda name, value: checks.in_range(name, value, 0.0, 100.0),
     "opening_deg": lambda name, value: checks.in_range(name, value, 60.0, 180.0),
-    "open_center": _flag,
-    "spiral": _flag,
+    "open_center": checks.flag,
+    "spiral": checks.flag,
     "max_didt": _rate,
     "casing_file": _word,
 }
