@@ -3,7 +3,7 @@
 import pytest
 
 from efield.ground.errors import InputError
-from efield.io.atomic import replacing
+from efield.io.atomic import new_folder, replacing
 
 
 def test_the_file_appears_when_the_block_ends(tmp_path):
@@ -33,3 +33,28 @@ def test_a_missing_folder_or_a_folder_as_target_is_refused(tmp_path):
     for target in (tmp_path, tmp_path / "none" / "a.txt"):
         with pytest.raises(InputError, match="folder"), replacing(target):
             pass
+
+
+@pytest.mark.parametrize("lasting", [False, True])
+def test_a_new_folder_appears_when_it_is_complete(tmp_path, lasting):
+    with new_folder(tmp_path / "a", lasting=lasting) as temporary:
+        (temporary / "in").mkdir()
+        (temporary / "in" / "b.txt").write_text("b")
+        assert not (tmp_path / "a").exists()
+    assert (tmp_path / "a" / "in" / "b.txt").read_text() == "b"
+    assert [p.name for p in tmp_path.iterdir()] == ["a"]
+    with pytest.raises(InputError, match="must not exist"), new_folder(tmp_path / "a"):
+        pass
+
+
+def test_a_new_folder_that_fails_leaves_nothing(tmp_path):
+    def fail() -> None:
+        with new_folder(tmp_path / "a") as temporary:
+            (temporary / "b.txt").write_text("half")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(InputError, match="must exist"), new_folder(tmp_path / "none" / "a"):
+        pass
