@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from html import escape
+from importlib import import_module
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -176,32 +177,29 @@ class _NotebookBar:
         self._handle: Any = None
 
     def start(self) -> None:
-        self._handle = sys.modules["IPython"].display.display(_Html(self._html(0, 0, "")), display_id=True)
+        shown = import_module("IPython.display").display
+        self._handle = shown(_NotebookLine(self._title, 0, 0, ""), display_id=True)
 
     def stop(self) -> None:
         """It stays as it is."""
 
     def draw(self, done: int, total: int, text: str) -> None:
         if self._handle is not None:
-            self._handle.update(_Html(self._html(done, total, text)))
-
-    def _html(self, done: int, total: int, text: str) -> str:
-        share = f' value="{done}" max="{total}"' if total else ""
-        counted = f"{done} of {total}" if total else str(done)
-        return f"<div>{escape(self._title)} <progress{share}></progress> {escape(_joined(counted, text))}</div>"
+            self._handle.update(_NotebookLine(self._title, done, total, text))
 
 
-class _Html:
-    """What a notebook shows of a bar."""
+class _NotebookLine:
+    """What a notebook shows of a bar at one time."""
 
-    def __init__(self, text: str) -> None:
-        self._text = text
+    def __init__(self, title: str, done: int, total: int, text: str) -> None:
+        self._title, self._share = title, f' value="{done}" max="{total}"' if total else ""
+        self._words = _joined(f"{done} of {total}" if total else str(done), text)
 
     def _repr_html_(self) -> str:
-        return self._text
+        return f"<div>{escape(self._title)} <progress{self._share}></progress> {escape(self._words)}</div>"
 
     def __repr__(self) -> str:
-        return "progress"
+        return f"{self._title}: {self._words}"
 
 
 def _in_notebook() -> bool:

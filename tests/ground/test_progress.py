@@ -75,8 +75,8 @@ def test_a_notebook_gets_a_bar_of_the_browsers(monkeypatch):
         shown.append(what)
         return SimpleNamespace(update=shown.append)
 
-    module = SimpleNamespace(get_ipython=ZMQInteractiveShell, display=SimpleNamespace(display=display))
-    monkeypatch.setitem(sys.modules, "IPython", module)
+    monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=ZMQInteractiveShell))
+    monkeypatch.setitem(sys.modules, "IPython.display", SimpleNamespace(display=display))
     with told(True, "a < b", "pieces", 4) as tell:
         tell(3, 4, "<script>")
     html = shown[-1]._repr_html_()
