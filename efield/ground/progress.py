@@ -133,7 +133,7 @@ class Bar:
             self._shown.draw(done, self.total, _joined(rate, left, note))
             return
         last = done == self.total and done != self._said
-        if now - self._written >= _LOG_EVERY or last:
+        if last or (done > 0 and now - self._written >= _LOG_EVERY):
             self._written, self._said = now, done
             counted = f"{done} of {self.total} {self.unit}" if self.total else f"{done} {self.unit}"
             if self._log is not None:
