@@ -143,7 +143,7 @@ def test_a_figure_8_turned_by_half_a_turn_gives_the_opposite_and_no_current_no_f
         (lambda b, p: b.check(0), "n must be a whole number"),
         (lambda b, p: b.check(2, seed=-1), "seed must be a whole number"),
         (lambda b, p: ReducedBasis.build(b.sim.head, b.coil, b.target), "sim must be a Simulator"),
-        (lambda b, p: ReducedBasis.build(b.sim, b.coil, None), "region must be a Target"),
+        (lambda b, p: ReducedBasis.build(b.sim, b.coil, "nowhere"), "region must be one of m1-hand-left"),
         (lambda b, p: ReducedBasis.build(b.sim, None, b.target), 'or "any"; instead received None'),
         (lambda b, p: ReducedBasis.build(b.sim, "magstim-70mm-figure8", b.target), 'a Coil, such as .* or "any"'),
     ],

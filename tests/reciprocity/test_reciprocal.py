@@ -125,7 +125,7 @@ def test_no_placements_give_no_numbers(one, by_axes, coil):
 def test_what_is_not_what_is_wanted_is_named(sim, head, target, one, coil, poses):
     for says, call in {
         "sim must be a Simulator": lambda: reciprocal(head, target),
-        "target must be a Target": lambda: reciprocal(sim, "m1-hand-left"),
+        "target must be a Target": lambda: reciprocal(sim, 5),
         "order 1 for reciprocity": lambda: reciprocal(Simulator(head, order=2), target),
         "coil must be a Coil": lambda: one.along("magstim-70mm-figure8", poses),
         "such as .pose.": lambda: one.along(coil, poses[0]),
