@@ -151,7 +151,7 @@ def run(request: Request, progress: Progress = True) -> tuple[dict[str, Any], Su
     others = [parse_drive(text) for text in request.also or ()]
     given_pose = load_pose(request.pose) if request.pose else None
     steps = Steps(7 if request.register else 6, progress)
-    with Warmup() as warmup, ThreadPoolExecutor(1) as beside:
+    with Warmup() as warmup, ThreadPoolExecutor(2) as beside:
         beside.submit(load_libraries)
         head = _load(request, steps)
         with steps("finding the target, placing the coil"):
@@ -168,17 +168,21 @@ def run(request: Request, progress: Progress = True) -> tuple[dict[str, Any], Su
             simulator = Simulator(head, conductivity, order=request.order, cache=cache)
         with steps("solving"):
             field = simulator.solve_together([Drive(coil, pose, didt), *others])
+        request.out.mkdir(parents=True, exist_ok=True)
+        # Files are compressed beside other work. Kernels that run on all threads stay in this one: not every threading
+        # layer of Numba can be entered from two.
+        written = [beside.submit(_save_meshes, request, field)]
         with steps("measuring the field"):
             warmup.wait()
             summary = field.summary(target)
         notes = [f"driven at the same time: {d.coil.name} at {d.didt / 1e6:g} A/us" for d in others]
         notes += _notes(request, target, didt, summary, coil) + _conductivity_notes(simulator)
-        request.out.mkdir(parents=True, exist_ok=True)
         with steps(f"writing {', '.join(request.files[1:])}"):
-            # The picture is drawn while the files are compressed.
-            files = beside.submit(_save, request, field)
+            _ = field.recovered.field
+            written.append(beside.submit(field.to_nifti, request.out / "field.nii.gz"))
             report = save_picture(request.out / "m1.png", field, target, coil, field.pose)
-            files.result()
+            for file in written:
+                file.result()
         notes += [report.advice] if report.advice else []
     document = _document(request, simulator, field, target, summary, steps, notes)
     if simulator.tensor_report is not None:
@@ -251,12 +255,11 @@ def _conductivity_notes(simulator: Simulator) -> list[str]:
     return notes + ([] if simulator.tensor_report is None else simulator.tensor_report.lines())
 
 
-def _save(request: Request, field: EField) -> None:
-    """The files that hold the field."""
+def _save_meshes(request: Request, field: EField) -> None:
+    """The files that hold the field of the elements."""
     field.save(request.out / "field.vtu")
     if request.gmsh:
         field.save(request.out / "field.msh")
-    field.to_nifti(request.out / "field.nii.gz")
 
 
 def _document(

@@ -20,7 +20,7 @@ from efield.fem.solvers import make_solver
 from efield.ground.units import mm_to_m
 from efield.head.conductivity import Conductivity
 from efield.head.spheres import sphere_head
-from efield.kernels.elements import patches
+from efield.kernels.elements import recovery
 
 _LONGEST_S = 120.0
 
@@ -59,8 +59,8 @@ class Warmup:
 
 
 def _compiled_before() -> bool:
-    folder = Path(patches.recover.stats.cache_path)
-    return any(folder.glob("patches.recover-*.nbi"))
+    folder = Path(recovery.recover.stats.cache_path)
+    return any(folder.glob("recovery.recover-*.nbi"))
 
 
 def _compile() -> None:

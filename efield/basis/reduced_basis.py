@@ -4,7 +4,7 @@ References
 ----------
 Hasan NI et al. Real-time estimation of the electric field by a basis of coil placements. Imaging Neurosci 2025
 (imag_a_00412), for the idea of a basis of placements. The sampling of the primary field, the map to the modes and the
-certificate are described in docs/search.md.
+certificate are described in docs/placements.md.
 """
 
 from collections.abc import Iterable
@@ -17,12 +17,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from efield.basis.any_coil import wire_distance
+from efield.basis.answers import Answers, outside_error
 from efield.basis.build import FEWEST, FRESH, MOST, AnyCoil, Plan, certified, grow
 from efield.basis.certificate import Certificate
 from efield.basis.modes import WIDTH, LinearModel
-from efield.basis.outputs import Outputs, Reader
-from efield.basis.primary import sample
+from efield.basis.outputs import Outputs
 from efield.basis.probe_points import COUNT, COUNT_ANY, sample_points
 from efield.basis.region_field import RegionField, tets_of
 from efield.basis.scalp_patch import ScalpPatch
@@ -30,7 +29,6 @@ from efield.basis.snapshots import UNIT_DIDT, Snapshots
 from efield.basis.storage import Parts, load, save
 from efield.coils.drive import given_coil
 from efield.coils.model import Coil
-from efield.coils.primary import dadt
 from efield.ground import checks
 from efield.ground.card import Card, Carded
 from efield.ground.errors import InputError
@@ -38,7 +36,7 @@ from efield.ground.pose import Pose, given_pose, given_poses
 from efield.ground.progress import Progress, told
 from efield.targeting import given
 from efield.targeting.fingerprint import coil_digest, made_with
-from efield.targeting.measures import Rows, TargetMeasures, region_focality
+from efield.targeting.measures import Rows, TargetMeasures
 from efield.targeting.naming import Place, target_of
 from efield.targeting.simulate import Simulator
 from efield.targeting.targets import Target
@@ -211,7 +209,7 @@ class ReducedBasis(Carded):
         coil : Coil, optional
             Needed with a basis for any coil.
         """
-        return self._sampled(given_pose(pose), UNIT_DIDT, self.serves(coil))[1]
+        return self._answers.sampled(given_pose(pose), UNIT_DIDT, self.serves(coil))[1]
 
     def field(self, pose: Pose, didt: float = 1e6, *, coil: Coil | None = None, outside: str = "raise") -> RegionField:
         """The field of one placement, as `Simulator.solve` gives it up to the certificate's error.
@@ -223,7 +221,7 @@ class ReducedBasis(Carded):
         coil : Coil, optional
             Needed with a basis for any coil; else it must be the basis's own.
         outside : {"raise", "solve"}
-            What to do with a pose outside the certified region: refuse it, or solve it in full.
+            What to do with a pose outside the certified patch: refuse it, or solve it in full.
 
         Raises
         ------
@@ -232,11 +230,11 @@ class ReducedBasis(Carded):
         """
         checks.choice("outside", outside, ("raise", "solve"))
         rate, maker = checks.rate("didt", didt), self.serves(coil)
-        sampled, by = self._sampled(given_pose(pose), rate, maker)
+        sampled, by = self._answers.sampled(given_pose(pose), rate, maker)
         if by and outside == "raise":
-            raise _outside_error(by)
+            raise outside_error(by)
         outputs, count = self.outputs, len(self.outputs.numbers)
-        solved = self._solved(maker, pose, rate) if by else None
+        solved = self._answers.solved(maker, pose, rate) if by else None
         e = self.model(sampled, count).reshape(-1, 3) if solved is None else solved[:count]
 
         def recovered() -> NDArray[np.floating]:
@@ -271,12 +269,12 @@ class ReducedBasis(Carded):
         focality : bool
             Also `region_focality_50`, which touches all the gray matter of the basis.
         outside : {"raise", "solve"}
-            What to do with poses outside the certified region: refuse them all, or solve each of them in full.
+            What to do with poses outside the certified patch: refuse them all, or solve each of them in full.
 
         Raises
         ------
         InputError
-            If a pose is outside the certified region and `outside` is "raise", or part of the target is outside the
+            If a pose is outside the certified patch and `outside` is "raise", or part of the target is outside the
             basis.
         """
         checks.choice("outside", outside, ("raise", "solve"))
@@ -286,16 +284,12 @@ class ReducedBasis(Carded):
         found, focal = np.empty((len(all_poses), len(measures.names))), np.empty(len(all_poses))
         for first in range(0, len(all_poses), WIDTH):
             batch = slice(first, first + WIDTH)
-            sampled, solved = self._batch(all_poses[batch], first, rate, maker, outside)
-            found[batch] = measures.of_rows(self._expanded(sampled, solved, rows.numbers), rows)
+            sampled, solved = self._answers.batch(all_poses[batch], first, rate, maker, outside)
+            found[batch] = measures.of_rows(self._answers.expanded(sampled, solved, rows.numbers), rows)
             if gray is not None:
-                focal[batch] = self._focality(self._expanded(sampled, solved, gray.numbers), gray)
+                focal[batch] = self._answers.focality(self._answers.expanded(sampled, solved, gray.numbers), gray)
         table = dict(zip(measures.names, found.T, strict=True))
         return table | {self.outputs.focality: focal} if focality else table
-
-    def _focality(self, e: NDArray[np.float32], gray: Rows) -> FloatArray:
-        outputs = self.outputs
-        return region_focality(e, gray.corners, outputs.weights[outputs.gray], outputs.focality_unit)
 
     def check(self, n: int = 16, seed: int = 1, *, progress: Progress = None) -> Certificate:
         """Test the basis, also a stored one, against full solves at fresh placements of its region.
@@ -320,29 +314,16 @@ class ReducedBasis(Carded):
         where = (self.target, self.patch, self.outputs, self.points_mm)
         plan = Plan(self.sim, self.coil, *where, clearance, tol, solves, start)
         inside = [
-            (coil, pose) for coil, pose in plan.tests(FRESH, 2 * n) if not self._sampled(pose, UNIT_DIDT, coil)[1]
+            (coil, pose)
+            for coil, pose in plan.tests(FRESH, 2 * n)
+            if not self._answers.sampled(pose, UNIT_DIDT, coil)[1]
         ]
         fresh = [pair for k, pair in enumerate(inside) if sum(pair[0] is other for other, _ in inside[:k]) < n]
         if not fresh:
-            raise InputError(f"some of {2 * n} placements must lie in the region; instead none does: give a larger n")
+            raise InputError(f"some of {2 * n} placements must lie on the patch; instead none does: give a larger n")
         with told(progress, "checking", "solves") as tell:
             shots = Snapshots(self.sim, self.outputs, len(fresh), {}, None, tell)
             return certified(plan, self.model, fresh, shots, solves)[0]
-
-    def _sampled(self, pose: Pose, didt: float, coil: Coil) -> tuple[FloatArray, str]:
-        """Samples (s * 3,) of the primary field, and by how much the placement is outside, in words."""
-        by = self.patch.outside(pose)
-        if by:
-            return np.empty(0), by
-        serves = self.any_coil
-        if serves is not None:
-            gap = wire_distance(self.sim.head, coil, pose, serves.clearance_mm)
-            if gap < serves.clearance_mm:
-                return np.empty(0), f"a wire is {gap:.2g} mm from the scalp, nearer than {serves.clearance_mm:g} mm"
-        sampled = sample(coil, pose, self.points_mm, didt)
-        if serves is not None and (rest := serves.rest(sampled)) > serves.limit:
-            by = f"{rest:.1e} of its primary field is not what the basis was made from, more than {serves.limit:.1e}"
-        return sampled, by
 
     def _at(self, target: Target) -> tuple[TargetMeasures, Rows]:
         """How fields are measured at a target, and the rows it takes; kept for the next call."""
@@ -355,37 +336,9 @@ class ReducedBasis(Carded):
     def _last(self) -> dict[Target, tuple[TargetMeasures, Rows]]:
         return {}
 
-    def _batch(
-        self, poses: list[Pose], first: int, didt: float, coil: Coil, outside: str
-    ) -> tuple[FloatArray, dict[int, FloatArray]]:
-        """Samples (p, s * 3) of some placements, and the full solves (r, 3) of those that are outside."""
-        columns, solved = np.zeros((len(poses), 3 * len(self.points_mm))), {}
-        for number, pose in enumerate(poses):
-            sampled, by = self._sampled(pose, didt, coil)
-            if not by:
-                columns[number] = sampled
-            elif outside == "raise":
-                raise _outside_error(f"pose {first + number}: {by}")
-            else:
-                solved[number] = self._solved(coil, pose, didt)
-        return columns, solved
-
-    def _expanded(
-        self, sampled: FloatArray, solved: dict[int, FloatArray], rows: NDArray[np.intp]
-    ) -> NDArray[np.float32]:
-        """E (p, k', 3) at some of the places, of the model or of a full solve."""
-        e = self.model.expanded(sampled, rows)
-        for number, full in solved.items():
-            e[number] = full[rows]
-        return e
-
-    def _solved(self, coil: Coil, pose: Pose, didt: float) -> FloatArray:
-        primary = dadt(coil, pose, self.sim.problem.nodes_mm, didt)[..., None]
-        return self._reader(self.sim.problem.solve(primary).phi, primary)[:, :, 0]
-
     @cached_property
-    def _reader(self) -> Reader:
-        return Reader(self.sim.problem, self.outputs)
+    def _answers(self) -> Answers:
+        return Answers(self.sim, self.patch, self.outputs, self.points_mm, self.model, self.any_coil)
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write the basis to a new folder; see `efield.basis.storage`."""
@@ -427,10 +380,3 @@ class ReducedBasis(Carded):
             ("largest error", self.certificate.words),
         )
         return Card("ReducedBasis", rows)
-
-
-def _outside_error(by: str) -> InputError:
-    return InputError(
-        f"the pose must lie in the region the basis is certified for; instead it is outside: {by}; "
-        'move the coil, build a wider basis, or give outside="solve"'
-    )

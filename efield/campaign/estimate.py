@@ -22,7 +22,7 @@ _SOLVE: Final = 1e-6
 #: Order 2 has 7 times the unknowns; a solve then takes about 10 times as long (docs/accuracy.md).
 _ORDER_2: Final = 10.0
 
-#: Placements per second on 2 cores, whatever the head (docs/search.md).
+#: Placements per second on 2 cores, whatever the head (docs/placements.md).
 _EXPANDED: Final = 300.0
 _RECIPROCAL: Final = 3000.0
 
@@ -41,7 +41,7 @@ _BLOCK: Final = 4096
 _EMPTY: Final = 160 * _BLOCK
 
 #: Of `max_solves` solves, about a third are kept as modes of 16-bit numbers; the solves themselves (32 bits) are there
-#: until the basis is complete. See docs/search.md.
+#: until the basis is complete. See docs/placements.md.
 _MODES: Final = 1 / 3
 
 

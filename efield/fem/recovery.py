@@ -26,7 +26,8 @@ from efield.ground.errors import InputError
 from efield.ground.units import mm_to_m
 from efield.head.locate import Locator
 from efield.head.mesh import HeadMesh
-from efield.kernels.elements import patches as kernels
+from efield.kernels.elements import patches
+from efield.kernels.elements import recovery as kernels
 
 #: One more than the largest tissue tag.
 _TAGS = 65536
@@ -47,7 +48,7 @@ class Patches:
         self.head = head
         self.elements = elements
         tissue = np.ascontiguousarray(head.tissue)
-        self.row, self.tags = kernels.tissues_of_nodes(tissue, *elements.around)
+        self.row, self.tags = patches.tissues_of_nodes(tissue, *elements.around)
         self.tissue = tissue
 
     @cached_property

@@ -171,7 +171,7 @@ class Reciprocal(Carded):
         didt : float, A/s
         exact : bool
             True sums over the nodes of the head: what a full solve gives, to rounding and the solvers' tolerances.
-            False sums over 600 points of the coil: errors of about 1e-6 of the peak (docs/search.md) and
+            False sums over 600 points of the coil: errors of about 1e-6 of the peak (docs/placements.md) and
             thousands of placements per second; a coil nearer to the scalp than what is stored, tilted by more than 75
             degrees against it, or made of fewer than 100 sources is summed exactly. Where wires are nearer to the head
             than the casing and 2 mm, errors reach some 1e-5.

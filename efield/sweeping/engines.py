@@ -186,7 +186,7 @@ def check_inside(basis: ReducedBasis, poses: Iterable[Pose]) -> None:
     if found:
         number, by = found[0]
         raise InputError(
-            f"all placements must lie in the region the basis is certified for; instead {len(found)} lie outside, the "
+            f"all placements must lie on the patch the basis is certified for; instead {len(found)} lie outside, the "
             f"first is number {number}: {by}; sweep a smaller grid, build a wider basis, or use a Simulator"
         )
 

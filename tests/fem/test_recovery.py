@@ -118,8 +118,8 @@ def test_a_quadratic_term_that_is_rounding_on_its_patch_is_left_out(size):
     """Neighbors along the axes have x y = 0 up to rounding; its coefficient would be noise over nothing."""
     matrix, rhs, out = np.eye(8), np.ones(8), np.zeros(8, bool)
     matrix[4, 4], rhs[4] = size, 1e-17
-    assert patches._factor(matrix, 8, 3, out) == 1
+    assert patches.factor(matrix, 8, 3, out) == 1
     assert np.flatnonzero(out).tolist() == [4]
-    patches._substitute(matrix, out, rhs, 8)
+    patches.substitute(matrix, out, rhs, 8)
     assert rhs[4] == 0
     assert rhs[[0, 1, 2, 3, 5, 6, 7]] == pytest.approx(1)

@@ -1,5 +1,7 @@
 """Measures: what their meanings say, and the same number under the same name whoever gives it."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -14,6 +16,7 @@ from efield.sweeping.sweep import sweep
 from efield.targeting.measures import (
     AT_TARGET,
     MEASURES,
+    MIDSURFACE,
     RENAMED,
     TargetMeasures,
     names_at,
@@ -170,3 +173,20 @@ def test_old_names_are_errors_that_name_the_new(solved, old, new):
 def test_a_measure_that_is_not_given_here_is_told_from_one_that_does_not_exist():
     assert "not one that is given here" in str(unknown("region_focality_50", ["along"]))
     assert "not one that is given here" not in str(unknown("loudness", ["along"]))
+
+
+def page():
+    """The table of docs/measures.md."""
+    rows = ["| name | unit | meaning | field | region | weight |", "|---|---|---|---|---|---|"]
+    for name, one in MEASURES.items():
+        if not name.startswith(MIDSURFACE):
+            cells = (f"`{name}`", one.unit, one.meaning, one.field, one.region, one.weight)
+            rows.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    return "\n".join(rows)
+
+
+def test_the_page_of_measures_is_the_table():
+    text = (Path(__file__).parents[2] / "docs" / "measures.md").read_text()
+    assert page() in text, f"docs/measures.md must hold this table:\n{page()}"
+    for old, new in RENAMED.items():
+        assert f"| `{old}` | `{new}` |" in text
