@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from efield.targeting.simulate import Simulator
 
 app = typer.Typer(
-    help="Reduced bases: the field of any placement over one region of scalp, in about a millisecond.",
+    help="Reduced bases: the field of any placement over one patch of scalp, in about a millisecond.",
     no_args_is_help=True,
 )
 

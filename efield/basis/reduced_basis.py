@@ -1,4 +1,4 @@
-"""`ReducedBasis`: the field of any placement over one region of scalp, in about a millisecond.
+"""`ReducedBasis`: the field of any placement over one patch of scalp, in about a millisecond.
 
 References
 ----------
@@ -46,7 +46,7 @@ FloatArray = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False, repr=False)
 class ReducedBasis(Carded):
-    """Modes of the field in one region of the brain for placements over one region of scalp; made by `build`.
+    """Modes of the field in one region of the brain for placements over one patch of scalp; made by `build`.
 
     Parameters
     ----------

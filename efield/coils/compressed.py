@@ -25,7 +25,7 @@ from efield.kernels.coils import stored
 
 FloatArray = NDArray[np.float64]
 
-#: Half width of the region that is stored, around the coil, in mm: beyond it lies no head.
+#: Half width of the box that is stored, around the coil, in mm: beyond it lies no head.
 _ROOT_MM = 320.0
 
 #: Cells are not divided below this half width in mm; what is nearer to a wire is summed directly.

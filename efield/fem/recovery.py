@@ -259,7 +259,7 @@ class RecoveredField(Carded):
         return out
 
     def on_nodes(self, nodes: NDArray[np.integer], tag: int) -> NDArray[np.float64]:
-        """(k, 3) E in V/m at nodes (k,) that a tissue touches, on its side.
+        """(k, 3) E in V/m at nodes (k,), on the side of a tissue; nan at nodes that it does not touch.
 
         Raises
         ------
@@ -267,9 +267,12 @@ class RecoveredField(Carded):
             If the head has no such tissue.
         """
         self._check_tag(tag)
-        pairs = self.patches.numbers(nodes, tag)
-        self._learn(pairs)
-        return np.asarray(self._field[pairs])
+        pairs = np.minimum(self.patches.numbers(nodes, tag), len(self._known) - 1)
+        touched = (self.patches.nodes[pairs] == nodes) & (self.patches.tags[pairs] == tag)
+        self._learn(pairs[touched])
+        out = np.full((len(nodes), 3), np.nan)
+        out[touched] = self._field[pairs[touched]]
+        return out
 
     def _check_tag(self, tag: int) -> None:
         if tag not in self.patches.head.tags:

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from efield.ground.units import AMPERE_PER_MICROSECOND
 from efield.head.tissue import tissue_name
-from efield.targeting.measures import PEAK_PERCENTILE, weighted_percentile
+from efield.targeting.measures import PEAK_PERCENTILE, TargetMeasures, weighted_percentile
 from efield.viz.drawn_tissue import drawn_tissue
 
 if TYPE_CHECKING:
@@ -44,9 +44,9 @@ def caption(
     if field.others:
         parts.append(f"with {len(field.others)} more coil{'s' * (len(field.others) > 1)}, not drawn")
     if target is not None:
-        region = target.tets(field.head)
-        mean = float(np.average(_magnitude(field, region), weights=field.head.volumes[region]))
-        parts.append(f"{target.name}: mean |E| {mean:.3g} V/m")
+        measures = TargetMeasures.at(field.head, target)
+        found = dict(zip(measures.names, measures.of_field(field, target), strict=True))
+        parts.append(f"{target.name}: mean |E| {found['mean_magnitude']:.3g} V/m")
     tag = drawn_tissue(field.head)
     own = np.flatnonzero(field.head.tissue == tag)
     peak = weighted_percentile(_magnitude(field, own), field.head.volumes[own], PEAK_PERCENTILE)

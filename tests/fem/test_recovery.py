@@ -94,6 +94,10 @@ def test_what_is_recovered_does_not_depend_on_what_else_is(solved):
     assert np.array_equal(part.at(points), whole.at(points), equal_nan=True)
     nodes = np.unique(solved.head.tets[chosen][solved.head.tissue[chosen] == 2])
     assert np.array_equal(part.on_nodes(nodes, 2), whole.at_nodes(2)[nodes])
+    # Also where the tissue does not reach.
+    every = np.arange(len(solved.head.points))
+    assert np.isnan(whole.at_nodes(5)).any()
+    assert np.array_equal(part.on_nodes(every, 5), whole.at_nodes(5), equal_nan=True)
 
 
 def test_fields_recovered_together_have_the_bits_of_each_alone(solved):

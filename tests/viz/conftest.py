@@ -30,6 +30,9 @@ class Recovered:
         out[own] = self.vectors[own]
         return out
 
+    def on_nodes(self, nodes, tag):
+        return self.at_nodes(tag)[nodes]
+
     def in_tets(self, tets):
         return self.vectors[self.head.tets[tets]].mean(axis=1)
 
