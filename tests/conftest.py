@@ -11,6 +11,18 @@ from efield.targeting.simulate import Simulator
 from efield.targeting.targets import Target, m1_hand
 from efield.targeting.validation import validation_coil
 
+#: Tests that share the sphere, the basis and the adjoint solves below: in one process these are made once.
+_SHARING = ("basis", "reciprocity", "sweeping")
+
+
+def pytest_collection_modifyitems(items):
+    """With pytest-xdist a file is one process's, and so are all files that share what is slow to make."""
+    for item in items:
+        folder = item.path.parent.name
+        group = "small sphere" if folder in _SHARING or item.path.name == "test_measures.py" else str(item.path)
+        item.add_marker(pytest.mark.xdist_group(group))
+
+
 #: A small region, so that few solves are enough.
 SMALL = {"radius_mm": 8.0, "tilt_deg": 4.0, "distance_mm": (3.0, 6.0), "region_radius_mm": 20.0, "tol": 0.01}
 

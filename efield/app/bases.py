@@ -127,7 +127,7 @@ def info(folder: FolderArgument, as_json: JsonOption = False) -> None:
     where = "tetrahedra of gray and white matter" if note["at"] == "tets" else "vertices of the middle of the cortex"
     size = f"{note['modes']} modes, {_megabytes(folder):.1f} MB"
     OUT.print(
-        f"the {note['field']} field in {note['places']} {where}, {size}",
+        f"the field in {note['places']} {where}, {size}",
         soft_wrap=True,
     )
     OUT.print(str(Certificate.from_json(note["certificate"])), markup=False)

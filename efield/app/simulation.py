@@ -172,14 +172,14 @@ def run(request: Request, progress: Progress = True) -> tuple[dict[str, Any], Su
         # Files are compressed beside other work. Kernels that run on all threads stay in this one: not every threading
         # layer of Numba can be entered from two.
         written = [beside.submit(_save_meshes, request, field)]
-        with steps("measuring the field"):
+        with steps("recovering and measuring the field"):
             warmup.wait()
+            _ = field.recovered.field
+            written.append(beside.submit(field.to_nifti, request.out / "field.nii.gz"))
             summary = field.summary(target)
         notes = [f"driven at the same time: {d.coil.name} at {d.didt / 1e6:g} A/us" for d in others]
         notes += _notes(request, target, didt, summary, coil) + _conductivity_notes(simulator)
         with steps(f"writing {', '.join(request.files[1:])}"):
-            _ = field.recovered.field
-            written.append(beside.submit(field.to_nifti, request.out / "field.nii.gz"))
             report = save_picture(request.out / "m1.png", field, target, coil, field.pose)
             for file in written:
                 file.result()

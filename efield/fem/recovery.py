@@ -72,7 +72,8 @@ class Patches:
 
     def corners(self, tets: NDArray[np.integer]) -> NDArray[np.intp]:
         """(k, 4) pairs at the corners of tetrahedra (k,), on the side of their own tissue."""
-        return self.numbers(self.head.tets[tets], self.tissue[tets].astype(np.int64)[:, None])
+        chosen = np.ascontiguousarray(tets, dtype=np.int64)
+        return np.asarray(patches.corners(self.elements.tets, self.tissue, self.row, self.tags, chosen))
 
     def recover(
         self,

@@ -13,8 +13,8 @@ class EfieldError(Exception):
     >>> try:
     ...     ef.Pose(np.zeros((4, 4)))
     ... except ef.EfieldError as error:
-    ...     print(str(error)[:33])
-    the last row of a pose matrix mus
+    ...     print(str(error)[:32])
+    the last row of pose matrix must
     """
 
 

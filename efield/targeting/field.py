@@ -104,7 +104,8 @@ class EField(Carded):
     @cached_property
     def magnitude(self) -> NDArray[np.float64]:
         """(m,) |E| per tetrahedron, V/m."""
-        return np.asarray(np.linalg.norm(self.e, axis=1))
+        # Half the time of numpy's norm along an axis.
+        return np.asarray(np.sqrt(np.einsum("ij,ij->i", self.e, self.e)))
 
     def at(self, points_mm: ArrayLike) -> NDArray[np.float64]:
         """The recovered field at points.

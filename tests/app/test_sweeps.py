@@ -85,9 +85,9 @@ def test_show_ranks_and_draws(folder, done, monkeypatch, capsys):
     # The same coil under two labels: each placement comes twice, under the name that the study gave first as well.
     assert {row["coil"] for row in found["best"][:2]} == {"a", "b"}
     assert picture.read_bytes().startswith(b"\x89PNG")
-    assert run(monkeypatch, "show", folder / "out", "--metric", "along") == 0
+    assert run(monkeypatch, "show", folder / "out", "--measure", "along") == 0
     assert "along" in capsys.readouterr().out
-    assert run(monkeypatch, "show", folder / "out", "--metric", "loudness") == 2
+    assert run(monkeypatch, "show", folder / "out", "--measure", "loudness") == 2
 
 
 def test_show_looks_at_the_cells_that_are_named(folder, done, monkeypatch, capsys):
@@ -95,7 +95,7 @@ def test_show_looks_at_the_cells_that_are_named(folder, done, monkeypatch, capsy
     assert {row["coil"] for row in json.loads(capsys.readouterr().out)["best"]} == {"a"}
     assert run(monkeypatch, "show", folder / "out", "--coil", "a", "--top", "2") == 0
     printed = capsys.readouterr().out
-    # What is the same in all rows stands above them, and where the coil is fits beside the metric.
+    # What is the same in all rows stands above them, and where the coil is fits beside the measure.
     for words in ("ball, hand, a", "mean_vector", "angle_deg", "u_mm", "toward medial"):
         assert words in printed
     assert run(monkeypatch, "show", folder / "out", "--coil", "c") == 2

@@ -279,7 +279,7 @@ def test_reciprocity_holds_with_tensors():
     poses = ScalpPatch.around(head, target, 20, 8, (3, 10)).poses(3, (5,), head, coil)
     tets = target.tets(head)
     weight = head.volumes[tets] / head.volumes[tets].sum()
-    solved = np.array([weight @ sim.solve(coil, pose, -3e6).e[tets] for pose in poses])
+    solved = np.array([weight @ sim.solve(coil, pose, -3e6).in_tets(tets) for pose in poses])
     found = reciprocal(sim, target, axes=True).mean(coil, poses, -3e6, exact=True)
     assert np.abs(found - solved).max() < RECIPROCITY * np.abs(solved).max()
     isotropic = plain.mean(coil, poses, -3e6, exact=True)

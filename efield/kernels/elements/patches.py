@@ -44,6 +44,20 @@ def tissues_of_nodes(tissue, start, around):
 
 
 @njit(cache=True)
+def corners(tets, tissue, row, tags, chosen):
+    """(k, 4) pairs at the corners of tetrahedra chosen (k,), on the side of their own tissue; row, tags of the pairs."""
+    out = np.empty((chosen.shape[0], 4), np.int64)
+    for k in range(chosen.shape[0]):
+        t = chosen[k]
+        for c in range(4):
+            p = row[tets[t, c]]
+            while tags[p] != tissue[t]:
+                p += 1
+            out[k, c] = p
+    return out
+
+
+@njit(cache=True)
 def ring_of(tets, tissue, start, around, i, tag, members, size, seen, stamp):
     """Adds to `members` the nodes that share a tetrahedron with node i, of one tissue (or any, for tag -1).
 
