@@ -45,7 +45,7 @@ def tissues_of_nodes(tissue, start, around):
 
 @njit(cache=True)
 def corners(tets, tissue, row, tags, chosen):
-    """(k, 4) pairs at the corners of tetrahedra chosen (k,), on the side of their own tissue; row, tags of the pairs."""
+    """(k, 4) pairs at the corners of tetrahedra chosen (k,), on the side of their own tissue; row, tags as above."""
     out = np.empty((chosen.shape[0], 4), np.int64)
     for k in range(chosen.shape[0]):
         t = chosen[k]
