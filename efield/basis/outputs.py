@@ -247,7 +247,7 @@ class Reader:
 
     def __init__(self, problem: FemProblem, outputs: Outputs) -> None:
         self._problem, self._outputs = problem, outputs
-        self._corners = np.ascontiguousarray(problem.head.tets[outputs.numbers]) if outputs.at == "tets" else None
+        self._corners = checks.plain(problem.head.tets[outputs.numbers]) if outputs.at == "tets" else None
         self._pairs = problem.patches.numbers(outputs.nodes, outputs.tags)
 
     def __call__(self, phi: FloatArray, dadt: FloatArray) -> FloatArray:
@@ -259,5 +259,5 @@ class Reader:
         if problem.order == 2:
             e = problem.element_field(phi, dadt)[outputs.numbers]
         else:
-            e = np.asarray(kernels.element_field(problem.linear.points, self._corners, phi, dadt))
+            e = np.asarray(kernels.element_field(problem.linear.points, self._corners, *map(checks.plain, (phi, dadt))))
         return np.concatenate([e, problem.recovered_at(phi, dadt, self._pairs)])

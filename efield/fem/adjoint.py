@@ -22,7 +22,6 @@ from numpy.typing import ArrayLike, NDArray
 from efield.fem.problem import FemProblem
 from efield.ground import checks
 from efield.ground.errors import InputError
-from efield.ground.units import mm_to_m
 from efield.kernels.elements import adjoint as kernels
 
 
@@ -63,17 +62,17 @@ def adjoint_weights(
             f"weights must have shape ({len(problem.head.tets)}, 3) or ({len(problem.head.tets)}, 3, k), one vector "
             f"per tetrahedron; instead received {given.shape}"
         )
-    block = np.ascontiguousarray(given.reshape(len(given), 3, -1))
+    block = checks.plain(given.reshape(len(given), 3, -1))
     limit = problem.tol if tol is None else checks.in_range("tol", tol, 1e-13, 1e-1)
-    mesh = (mm_to_m(problem.head.points), np.ascontiguousarray(problem.head.tets))
+    mesh = (problem.linear.points, problem.linear.tets)
     around = problem.linear.around
     if recovered:
         on_phi, on_dadt = _recovered(problem, block)
-        load, block = -on_phi, np.zeros_like(block)
+        load, block = -on_phi, checks.plain(np.zeros_like(block))
     else:
         load, on_dadt = kernels.gradient_load(*mesh, *around, block), None
-    potential = np.ascontiguousarray(problem.solve_load(load, limit).phi)
-    result = kernels.nodal_weights(*mesh, problem.sigma, *around, potential, block)
+    potential = checks.plain(problem.solve_load(load, limit).phi)
+    result = kernels.nodal_weights(*mesh, problem.linear.sigma, *around, potential, block)
     if on_dadt is not None:
         result += on_dadt
     return np.asarray(result.reshape(len(mesh[0]), *given.shape[1:]))

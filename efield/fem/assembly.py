@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
+from efield.ground.checks import plain
 from efield.ground.errors import InputError
 from efield.kernels.elements import tets as kernels
 from efield.kernels.geometry import stars
@@ -53,6 +54,10 @@ class LinearElements:
     tets: NDArray[np.int32]
     sigma: NDArray[np.float64]
 
+    def __post_init__(self) -> None:
+        for name in ("points", "tets", "sigma"):
+            object.__setattr__(self, name, plain(getattr(self, name)))
+
     @cached_property
     def around(self) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
         """Row starts (n + 1,) and numbers (4 m,) of the tetrahedra around each node."""
@@ -68,8 +73,8 @@ class LinearElements:
 
     def load(self, dadt: NDArray[np.float64]) -> NDArray[np.float64]:
         """(n, k) right-hand sides for dA/dt (n, 3, k) in V/m at the nodes."""
-        return np.asarray(kernels.induced_load(self.points, self.tets, self.sigma, *self.around, dadt))
+        return np.asarray(kernels.induced_load(self.points, self.tets, self.sigma, *self.around, plain(dadt)))
 
     def field(self, phi: NDArray[np.float64], dadt: NDArray[np.float64]) -> NDArray[np.float64]:
         """(m, 3, k) E in V/m for potentials (n, k) in V and dA/dt (n, 3, k) in V/m."""
-        return np.asarray(kernels.element_field(self.points, self.tets, phi, dadt))
+        return np.asarray(kernels.element_field(self.points, self.tets, plain(phi), plain(dadt)))

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
 from efield.fem.assembly import LinearElements, csr_from_rows
+from efield.ground.checks import plain
 from efield.kernels.elements import quadratic as kernels
 from efield.kernels.geometry import stars
 
@@ -138,7 +139,9 @@ class QuadraticElements:
         """(N, k) right-hand sides for dA/dt (N, 3, k) in V/m at the unknowns."""
         mesh = self.linear
         return np.asarray(
-            kernels.induced_load(mesh.points, mesh.tets, self.dofs, mesh.sigma, *self._around, _load_table(), dadt)
+            kernels.induced_load(
+                mesh.points, mesh.tets, self.dofs, mesh.sigma, *self._around, _load_table(), plain(dadt)
+            )
         )
 
     def field(self, phi: NDArray[np.float64], dadt: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -154,4 +157,6 @@ class QuadraticElements:
         self, weights: NDArray[np.float64], phi: NDArray[np.float64], dadt: NDArray[np.float64]
     ) -> NDArray[np.float64]:
         mesh = self.linear
-        return np.asarray(kernels.field_at(mesh.points, mesh.tets, self.dofs, phi, dadt, *_place(weights)))
+        return np.asarray(
+            kernels.field_at(mesh.points, mesh.tets, self.dofs, plain(phi), plain(dadt), *_place(weights))
+        )

@@ -22,6 +22,7 @@ from numpy.typing import ArrayLike, NDArray
 from efield.fem.assembly import LinearElements
 from efield.ground import checks
 from efield.ground.card import Card, Carded, counted
+from efield.ground.checks import plain
 from efield.ground.errors import InputError
 from efield.ground.units import mm_to_m
 from efield.head.locate import Locator
@@ -92,7 +93,9 @@ class Patches:
         e = self.elements
         wanted = np.empty((0, 3, 3, 1)) if gradient is None else gradient
         mesh = (e.points, e.tets, self.tissue, e.sigma, *e.around)
-        return np.asarray(kernels.recover(*mesh, self.nodes[pairs], self.tags[pairs], phi, dadt_nodes, wanted))
+        return np.asarray(
+            kernels.recover(*mesh, self.nodes[pairs], self.tags[pairs], *map(plain, (phi, dadt_nodes)), wanted)
+        )
 
     def recovered(self, phi: NDArray[np.float64], dadt_nodes: NDArray[np.float64]) -> "RecoveredField":
         """The recovered field of one nodal potential (n,) in V and its primary field (n, 3) in V/m."""
@@ -110,7 +113,7 @@ class Patches:
         """What sums of weights (q, 3, b) . E over pairs (q,) mean for the potential (n, b) and dA/dt (n, 3, b)."""
         e = self.elements
         mesh = (e.points, e.tets, self.tissue, e.sigma, *e.around)
-        on_phi, on_dadt = kernels.functional(*mesh, self.nodes[pairs], self.tags[pairs], weights)
+        on_phi, on_dadt = kernels.functional(*mesh, self.nodes[pairs], self.tags[pairs], plain(weights))
         return on_phi, on_dadt
 
     def average(self, corners: NDArray[np.float64], centers: NDArray[np.float64]) -> "RecoveredField":

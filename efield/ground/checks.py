@@ -220,6 +220,11 @@ def read_only(array: NDArray[Any]) -> NDArray[Any]:
     return view
 
 
+def plain(array: NDArray[Any]) -> NDArray[Any]:
+    """The array without gaps and as a view that refuses writes: one form, so that kernels are compiled once for it."""
+    return read_only(np.ascontiguousarray(array))
+
+
 def kind(value: object) -> str:
     """For messages about something of the wrong type: a text as it is, of everything else its type."""
     return repr(value) if isinstance(value, str) or value is None else f"a {type(value).__name__}"

@@ -25,7 +25,8 @@ def _dipole(sources, k):
 def vector_potential(points, sources):
     """A (n, 3) in T m at points (n, 3) in m; sources (6, k): rows x, y, z in m and moment in A m^2."""
     result = np.empty_like(points)
-    for block in prange((points.shape[0] + LANES - 1) // LANES):
+    for index in prange((points.shape[0] + LANES - 1) // LANES):
+        block = np.int64(index)
         at, a = np.empty((3, LANES)), np.zeros((3, LANES))
         load(points, block * LANES, at)
         for k in range(sources.shape[1]):
@@ -45,7 +46,8 @@ def vector_potential(points, sources):
 def magnetic_field(points, sources):
     """B (n, 3) in T at points (n, 3) in m; sources as in `vector_potential`."""
     result = np.empty_like(points)
-    for block in prange((points.shape[0] + LANES - 1) // LANES):
+    for index in prange((points.shape[0] + LANES - 1) // LANES):
+        block = np.int64(index)
         at, b = np.empty((3, LANES)), np.zeros((3, LANES))
         load(points, block * LANES, at)
         for k in range(sources.shape[1]):

@@ -127,7 +127,8 @@ def _any_sum(x, y, z, sources):
 def vector_potential(points, sources):
     """A (n, 3) in T m at points (n, 3) in m of sources (10, k)."""
     result = np.empty_like(points)
-    for block in prange((points.shape[0] + LANES - 1) // LANES):
+    for index in prange((points.shape[0] + LANES - 1) // LANES):
+        block = np.int64(index)
         at, a, near = np.empty((3, LANES)), np.zeros((3, LANES)), np.zeros(LANES)
         load(points, block * LANES, at)
         _far_sums(at, sources, a, near)
@@ -148,7 +149,8 @@ def vector_potential(points, sources):
 def magnetic_field(points, sources, turns):
     """B (n, 3) in T at points (n, 3) in m; sources (10, k), turns (k,)."""
     result = np.empty_like(points)
-    for block in prange((points.shape[0] + LANES - 1) // LANES):
+    for index in prange((points.shape[0] + LANES - 1) // LANES):
+        block = np.int64(index)
         at, b = np.empty((3, LANES)), np.zeros((3, LANES))
         load(points, block * LANES, at)
         for k in range(sources.shape[1]):

@@ -36,10 +36,14 @@ def nodal_weights(points, tets, sigma, start, around, potential, weights):
     n, width = start.shape[0] - 1, weights.shape[2]
     m = tets.shape[0]
     current = np.empty((m, 3, width))
-    for t in prange(m):
+    for index in prange(m):
+        # The bare index is of another type in the threads, and all that takes it would be compiled for both.
+        t = np.int64(index)
         tet = tets[t]
         face = np.empty(3)
-        current[t] = -0.25 * weights[t]
+        for d in range(3):
+            for c in range(width):
+                current[t, d, c] = -0.25 * weights[t, d, c]
         for k in range(4):
             _face_vector(points, tet, k, face)
             scale = conduct(sigma, t, face) / 24.0

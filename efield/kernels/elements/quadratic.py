@@ -37,14 +37,17 @@ def stiffness(points, tets, dofs, sigma, start, around, indptr, table):
     n = start.shape[0] - 1
     columns = np.empty(indptr[n], dtype=np.int32)
     values = np.zeros(indptr[n])
-    for i in prange(n):
+    for index in prange(n):
+        i = np.int64(index)
         low = indptr[i]
         nodes_around(dofs, start, around, i, columns[low : indptr[i + 1]])
         g, flow, gram = np.empty((4, 3)), np.empty((4, 3)), np.empty((4, 4))
         for s in range(start[i], start[i + 1]):
             t = around[s]
             scale = gradients(points, tets, t, g)
-            flow[:] = g
+            for a in range(4):
+                for d in range(3):
+                    flow[a, d] = g[a, d]
             factor = 1.0
             for a in range(4):
                 factor = conduct(sigma, t, flow[a])
@@ -108,7 +111,8 @@ def field_at(points, tets, dofs, phi, dadt, shape, slope):
     """
     m, width = tets.shape[0], phi.shape[1]
     out = np.zeros((m, 3, width))
-    for t in prange(m):
+    for index in prange(m):
+        t = np.int64(index)
         g = np.empty((4, 3))
         gradients(points, tets, t, g)
         for k in range(10):

@@ -99,7 +99,9 @@ def recover(points, tets, tissue, sigma, start, around, nodes, tags, phi, dadt, 
     mesh = (points, tets, tissue, sigma, start, around)
     field = np.empty((nodes.shape[0], 3, phi.shape[1]))
     parts = max(1, min(_PARTS, nodes.shape[0] // _PART))
-    for part in prange(parts):
+    for index in prange(parts):
+        # The bare index is of another type in the threads, and all that takes it would be compiled for both.
+        part = np.int64(index)
         first, last = part * nodes.shape[0] // parts, (part + 1) * nodes.shape[0] // parts
         _recover_range(mesh, nodes, tags, phi, dadt, first, last, field, gradient)
     return field

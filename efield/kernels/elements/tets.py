@@ -58,7 +58,8 @@ def stiffness(points, tets, sigma, start, around, indptr):
     n = start.shape[0] - 1
     columns = np.empty(indptr[n], dtype=np.int32)
     values = np.zeros(indptr[n])
-    for i in prange(n):
+    for index in prange(n):
+        i = np.int64(index)
         low = indptr[i]
         nodes_around(tets, start, around, i, columns[low : indptr[i + 1]])
         own, other, face0 = np.empty(3), np.empty(3), np.empty(3)

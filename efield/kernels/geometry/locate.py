@@ -79,6 +79,7 @@ def find_tets(points, tets, start, inside, targets, bins, order, tolerance):
         for s in range(start[b], start[b + 1]):
             if _weights(points, tets[inside[s]], x, y, z, trial) >= -tolerance:
                 found[q] = inside[s]
-                weights[q] = trial
+                for k in range(4):
+                    weights[q, k] = trial[k]
                 break
     return found, weights

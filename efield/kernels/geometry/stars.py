@@ -50,7 +50,8 @@ def neighbor_counts(cells, start, star):
     """Number of nodes (n,) int64 that share a cell with each node, itself included."""
     n = start.shape[0] - 1
     count = np.zeros(n, dtype=np.int64)
-    for i in prange(n):
+    for index in prange(n):
+        i = np.int64(index)
         near = np.empty(cells.shape[1] * (start[i + 1] - start[i]), dtype=np.int32)
         count[i] = nodes_around(cells, start, star, i, near)
     return count

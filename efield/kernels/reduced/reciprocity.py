@@ -168,7 +168,8 @@ def add_near(points, sources, currents, origin, reach, starts, result):
 def inverse_distance(points, places, currents):
     """Sums (n, 3) of currents (k, 3) over the distance from places (k, 3) to points (n, 3)."""
     result = np.empty_like(points)
-    for block in prange((points.shape[0] + LANES - 1) // LANES):
+    for index in prange((points.shape[0] + LANES - 1) // LANES):
+        block = np.int64(index)
         at, total = np.empty((3, LANES)), np.zeros((3, LANES))
         load(points, block * LANES, at)
         for k in range(places.shape[0]):
