@@ -1,8 +1,8 @@
 """Reciprocity: one adjoint solve per direction, then any placement of any coil is a sum over its wires.
 
-E at a target is linear in the coil's vector potential at the nodes (`efield.fem.adjoint`). Summed the other way round,
-it is the potential that the adjoint currents make outside the head, taken along the coil: nothing is solved, and the
-head's nodes are not visited again.
+E at a target (recovered, as in all measures) is linear in the coil's vector potential at the nodes
+(`efield.fem.adjoint`). Summed the other way round, it is the potential that the adjoint currents make outside the head,
+taken along the coil: nothing is solved, and the head's nodes are not visited again.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
