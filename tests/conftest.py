@@ -15,8 +15,12 @@ from efield.targeting.validation import validation_coil
 _SHARING = ("basis", "reciprocity", "sweeping")
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """With pytest-xdist a file is one process's, and so are all files that share what is slow to make."""
+    """With pytest-xdist a file is one process's, and so are all files that share what is slow to make.
+
+    First: the plugin looks for the groups when its own turn comes.
+    """
     for item in items:
         folder = item.path.parent.name
         group = "small sphere" if folder in _SHARING or item.path.name == "test_measures.py" else str(item.path)
