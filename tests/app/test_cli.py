@@ -73,7 +73,7 @@ def test_a_field_file_that_fails_beside_the_picture_fails_the_run(monkeypatch, c
     def full(*_):
         raise efield.EfieldError("the disk is full")
 
-    monkeypatch.setattr("efield.app.simulation._save", full)
+    monkeypatch.setattr("efield.app.simulation._save_meshes", full)
     assert simulate(monkeypatch, small_head, tmp_path / "out", "--target=0,0,65") == 2
     assert "the disk is full" in capsys.readouterr().err
     assert not (tmp_path / "out" / "summary.json").exists()
