@@ -1,5 +1,7 @@
 """Shared by all tests: one thread, and the small sphere that bases, reciprocity and sweeps are tried on."""
 
+from pathlib import Path
+
 import numba
 import pytest
 
@@ -15,16 +17,17 @@ from efield.targeting.validation import validation_coil
 _SHARING = ("basis", "reciprocity", "sweeping")
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items):
-    """With pytest-xdist a file is one process's, and so are all files that share what is slow to make.
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """In several processes a file is one's, and so are all files that share what is slow to make."""
+    from xdist.scheduler import LoadScopeScheduling
 
-    First: the plugin looks for the groups when its own turn comes.
-    """
-    for item in items:
-        folder = item.path.parent.name
-        group = "small sphere" if folder in _SHARING or item.path.name == "test_measures.py" else str(item.path)
-        item.add_marker(pytest.mark.xdist_group(group))
+    class ByFixtures(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            path = Path(nodeid.split("::", 1)[0])
+            return "sharing" if path.parent.name in _SHARING or path.name == "test_measures.py" else str(path)
+
+    return ByFixtures(config, log)
 
 
 #: A small region, so that few solves are enough.
