@@ -125,6 +125,16 @@ def substitute(matrix, out, rhs, unknowns):
 
 
 @njit(cache=True)
+def offset(points, i, j, x):
+    """Place x (3,) of node j as seen from node i; returns the squared distance."""
+    square = 0.0
+    for d in range(3):
+        x[d] = points[j, d] - points[i, d]
+        square += x[d] * x[d]
+    return square
+
+
+@njit(cache=True)
 def primary_fit(points, i, members, size, matrix, out):
     """Factor of the fit of d(dA/dt)/dx at node i, by a linear fit over all its neighbors; A is smooth everywhere."""
     matrix[:3, :3] = 0.0
@@ -133,10 +143,7 @@ def primary_fit(points, i, members, size, matrix, out):
         j = members[q]
         if j == i:
             continue
-        square = 0.0
-        for d in range(3):
-            x[d] = points[j, d] - points[i, d]
-            square += x[d] * x[d]
+        square = offset(points, i, j, x)
         for d in range(3):
             for b in range(d + 1):
                 matrix[d, b] += x[d] * x[b] / square
@@ -152,10 +159,7 @@ def primary_gradient(points, dadt, k, i, members, size, matrix, out, primary):
         j = members[q]
         if j == i:
             continue
-        square = 0.0
-        for d in range(3):
-            x[d] = points[j, d] - points[i, d]
-            square += x[d] * x[d]
+        square = offset(points, i, j, x)
         for d in range(3):
             for c in range(3):
                 primary[c, d] += x[d] * (dadt[j, c, k] - dadt[i, c, k]) / square

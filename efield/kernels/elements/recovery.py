@@ -11,6 +11,7 @@ from efield.kernels.elements.patches import (
     MOST,
     UNKNOWNS,
     harmonic_fit,
+    offset,
     prepare,
     primary_fit,
     primary_gradient,
@@ -119,10 +120,7 @@ def _spread(points, i, ring, size, matrix, out, tensor, divergence, primary, k, 
         j = ring[q]
         if j == i:
             continue
-        square = 0.0
-        for d in range(3):
-            x[d] = points[j, d] - points[i, d]
-            square += x[d] * x[d]
+        square = offset(points, i, j, x)
         for c in range(3):
             value = (primary[c, 0] * x[0] + primary[c, 1] * x[1] + primary[c, 2] * x[2]) / square
             on_dadt[j, c, k] += value
