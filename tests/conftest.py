@@ -14,7 +14,7 @@ from efield.targeting.targets import Target, m1_hand
 from efield.targeting.validation import validation_coil
 
 #: Tests that share the sphere, the basis and the adjoint solves below: in one process these are made once.
-_SHARING = ("basis", "reciprocity", "sweeping")
+_SHARING = ("basis", "reciprocity", "sweeping", "test_measures.py", "test_naming.py", "test_faces.py")
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -25,7 +25,7 @@ def pytest_xdist_make_scheduler(config, log):
     class ByFixtures(LoadScopeScheduling):
         def _split_scope(self, nodeid):
             path = Path(nodeid.split("::", 1)[0])
-            return "sharing" if path.parent.name in _SHARING or path.name == "test_measures.py" else str(path)
+            return "sharing" if {path.parent.name, path.name} & set(_SHARING) else str(path)
 
     return ByFixtures(config, log)
 

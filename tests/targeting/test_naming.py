@@ -65,7 +65,7 @@ def test_an_electrode_that_only_the_heads_cap_knows_is_a_target_and_a_place(capp
 
 
 @pytest.mark.parametrize("name", ["C3", "m1-hand-left", "0,0,68", POINT])
-def test_all_calls_take_the_words(head, sim, coil, basis, name):
+def test_all_calls_take_the_words(head, sim, coil, name):
     target = target_of(head, name)
     pose = place_coil(head, name, 45, 4, coil=coil)
     assert np.allclose(pose.matrix, place_coil(head, place_of(head, name), 45, 4, coil=coil).matrix)
