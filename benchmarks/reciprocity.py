@@ -47,7 +47,7 @@ def main():
     tets = target.tets(head)
     weight = head.volumes[tets] / head.volumes[tets].sum()
     few = poses[:3]
-    solved, seconds = timed(lambda: [weight @ sim.solve(coil, p).e[tets] @ target.direction for p in few])
+    solved, seconds = timed(lambda: [weight @ sim.solve(coil, p).in_tets(tets) @ target.direction for p in few])
     print(f"full solves     {len(few) / seconds:10.2f} placements/s, one at a time")
     many = [poses[k % len(poses)] for k in range(options.placements)]
     rate = max(len(many) / timed(lambda: adjoint.along(coil, many))[1] for _ in range(3))
