@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from efield.head.registration import register_to_mni as register_to_mni
     from efield.io.load import load_coil as load_coil
     from efield.io.load import load_head as load_head
+    from efield.planning.uncertainty import uncertainty as uncertainty
     from efield.reciprocity.reciprocal import Reciprocal as Reciprocal
     from efield.reciprocity.reciprocal import reciprocal as reciprocal
     from efield.sweeping.grid import PlacementGrid as PlacementGrid
@@ -69,6 +70,7 @@ _HOMES = {
     "sweep": "efield.sweeping.sweep",
     "reciprocal": "efield.reciprocity.reciprocal",
     "register_to_mni": "efield.head.registration",
+    "uncertainty": "efield.planning.uncertainty",
 }
 
 #: Packages whose public names are found by completion: `efield.head.mid_surface`, `efield.viz.save_picture`.

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.sparse import csr_matrix
 
 from efield.fem.assembly import LinearElements
 from efield.fem.quadratic import QuadraticElements
@@ -118,6 +119,10 @@ class FemProblem:
         if self._quadratic is None:
             return make_solver(kind, stiffness)
         return make_solver(kind, self._quadratic.stiffness(), (stiffness, self._quadratic.from_linear()))
+
+    def solver_of(self, matrix: csr_matrix) -> Solver:
+        """The solver of another stiffness matrix (N, N), with what this problem's solver has prepared."""
+        return self._solver.of_matrix(matrix)
 
     @cached_property
     def nodes_mm(self) -> NDArray[np.float64]:
