@@ -145,13 +145,15 @@ class FemProblem:
         """
         return self._solver.solve(load, self.tol if tol is None else tol)
 
-    def solve(self, dadt_nodes: ArrayLike) -> PotentialSolution:
+    def solve(self, dadt_nodes: ArrayLike, tol: float | None = None) -> PotentialSolution:
         """Potential for one or several primary fields.
 
         Parameters
         ----------
         dadt_nodes : (n, 3) or (n, 3, k) array_like, V/m
             Time derivative of the vector potential at `nodes_mm`.
+        tol : float, optional
+            Relative residual; the problem's unless given.
 
         Returns
         -------
@@ -165,7 +167,7 @@ class FemProblem:
             If the solver does not reach the tolerance.
         """
         dadt = self._as_block(dadt_nodes)
-        solution = self.solve_load(self._elements.load(dadt))
+        solution = self.solve_load(self._elements.load(dadt), tol)
         phi = solution.phi[:, 0] if np.ndim(dadt_nodes) == 2 else solution.phi
         return PotentialSolution(checks.read_only(phi), solution.iterations, solution.residual)
 

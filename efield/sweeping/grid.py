@@ -229,7 +229,7 @@ class PlacementGrid(Carded):
             If a position is more than 60 mm from the scalp.
         """
         surface, tree = scalp(head), scalp_tree(head)
-        plane = _plane(head, over)
+        plane = plane_over(head, over)
         places = plane[:3, 3] + self.offsets_mm @ plane[:3, :2].T
         feet, normals = (
             np.array(rows) for rows in zip(*(scalp_point_over(surface, tree, p) for p in places), strict=True)
@@ -283,7 +283,7 @@ class PlacementGrid(Carded):
         return Card("PlacementGrid", rows)
 
 
-def _plane(head: HeadMesh, over: Target | str | ArrayLike) -> FloatArray:
+def plane_over(head: HeadMesh, over: Target | str | ArrayLike) -> FloatArray:
     """(4, 4) medial, anterior, outward and origin of the plane that touches the scalp over a place."""
     foot, outward = scalp_point_over(scalp(head), scalp_tree(head), place_of(head, over))
     plane = np.eye(4)

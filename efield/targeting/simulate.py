@@ -166,7 +166,7 @@ class Simulator(Carded):
         return next(self._fields(primary[..., None], [tuple(drives)]))
 
     def _solve_block(self, coil: Coil, poses: list[Pose], didt: float, exact: bool | None) -> Iterator[EField]:
-        evaluate = _evaluator(coil, len(poses) < _WORTH_STORING if exact is None else exact)
+        evaluate = evaluator(coil, len(poses) < _WORTH_STORING if exact is None else exact)
         primary = np.stack([evaluate(pose, self.problem.nodes_mm, didt) for pose in poses], axis=-1)
         yield from self._fields(primary, [(Drive(coil, pose, didt),) for pose in poses])
 
@@ -199,7 +199,7 @@ class Simulator(Carded):
         return Card("Simulator", rows)
 
 
-def _evaluator(coil: Coil, exact: bool) -> Callable[[Pose, ArrayLike, float], NDArray[np.float64]]:
+def evaluator(coil: Coil, exact: bool) -> Callable[[Pose, ArrayLike, float], NDArray[np.float64]]:
     """The direct sum, or the stored vector potential (error below 1e-4 of the peak); a sampled field is as it is."""
     sampled = any(isinstance(source, SampledField) for source in coil.sources)
     if exact or sampled:
