@@ -114,7 +114,7 @@ def _divergence(fields: NDArray[np.generic], affine: NDArray[np.float64]) -> flo
     """Mean |div A| of fields (nx, ny, nz, s, 3), in values per mm."""
     if min(fields.shape[:3]) < 2:
         return 0.0
-    along_voxels = fields @ np.linalg.inv(affine[:3, :3]).T
+    along_voxels = fields.astype(np.float64) @ np.linalg.inv(affine[:3, :3]).T
     slopes = [np.gradient(along_voxels[..., axis], axis=axis) for axis in range(3)]
     return float(np.abs(np.sum(slopes, axis=0)).mean())
 
