@@ -14,6 +14,7 @@ from efield.ground import checks
 from efield.ground.errors import InputError
 from efield.ground.pose import Pose
 from efield.ground.progress import Progress, Tell, told
+from efield.head.mesh import HeadMesh
 from efield.sweeping.engines import Engine, Table, at_rate, columns, head_of, measure, provenance
 from efield.sweeping.grid import COORDINATES, PlacementGrid, Placements
 from efield.targeting.naming import Place, target_of
@@ -159,11 +160,11 @@ def _cells(engine: Any, coil: Any, poses: Poses, target: Any, fields: bool | Pla
         place = _target_of(one, name, target)
         region = _region_of(one, place, fields)
         for each in coils:
-            if isinstance(poses, PlacementGrid):
-                laid = poses.on(head_of(one), place, each, current=current)
-            else:
-                laid = poses
-            yield _Cell(one, each, laid, place, region)
+            yield _Cell(one, each, _laid(poses, head_of(one), place, each, current), place, region)
+
+
+def _laid(poses: PlacementGrid | Placements, head: HeadMesh, target: Target, coil: Coil, current: str) -> Placements:
+    return poses if isinstance(poses, Placements) else poses.on(head, target, coil, current=current)
 
 
 def _coils(coil: Any) -> tuple[tuple[str, ...], list[Coil]]:

@@ -41,7 +41,7 @@ def caption(
     Returns
     -------
     str
-        Such as ``d70 (induces +y), dI/dt 1 A/µs  ·  m1-hand-left: mean |E| 0.93 V/m  ·  gray matter: peak |E| 1.42 V/m``.
+        Such as ``d70 (induces +y), dI/dt 1 A/µs  ·  m1-hand-left: mean |E| 0.93 V/m`` and the peak in gray matter.
 
     Raises
     ------
@@ -49,7 +49,7 @@ def caption(
         If the target's region holds no tissue.
     """
     rate = f"dI/dt {field.didt / AMPERE_PER_MICROSECOND:.4g} A/µs" + (f" ({drive})" if drive else "")
-    parts = [rate if coil is None else f"{_named(coil)}, {rate}"]
+    parts = [rate if coil is None else f"{named(coil)}, {rate}"]
     if field.others:
         parts.append(f"with {len(field.others)} more coil{'s' * (len(field.others) > 1)}, not drawn")
     if target is not None:
@@ -63,7 +63,7 @@ def caption(
     return between.join(parts)
 
 
-def _named(coil: "Coil") -> str:
+def named(coil: "Coil") -> str:
     """The coil's name and direction: ``d70 (induces +y)``."""
     words = induced_words(coil).partition(",")[0]
     return f"{coil.name} (induces {words})" if words else coil.name

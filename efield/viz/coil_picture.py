@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from efield.coils.model import Coil
-from efield.coils.polarity import induced_direction, induced_words
+from efield.coils.polarity import induced_direction
 from efield.targeting.depth_spread import CorticalField, cortical_field
 from efield.viz import palette
+from efield.viz.caption import named
 from efield.viz.page import LABEL_PT, TICK_PT, TITLE_PT, add_color_bar, new_page
 
 if TYPE_CHECKING:
@@ -56,9 +57,7 @@ def coil_figure(coil: Coil, *, size: tuple[int, int] = SIZE) -> "Figure":
     matplotlib.figure.Figure
     """
     field = cortical_field(coil)
-    words = induced_words(coil)
-    induces = f" (a rising current induces along {words})" if words else ""
-    title = f"{coil.name}{induces}, dI/dt 1 A/µs: |E| on a sphere of 70 mm, 15 mm below the scalp of a spherical head"
+    title = f"{named(coil)}, dI/dt 1 A/µs: |E| on a sphere of 70 mm, 15 mm below the scalp of a spherical head"
     page = new_page(size, title)
     limit = palette.rounded_up(float(field.magnitude.max()))
     _draw_map(page, field, coil, limit)
@@ -83,7 +82,7 @@ def _draw_map(page: "Figure", field: CorticalField, coil: Coil, limit: float) ->
         axes.annotate("", (x, y), (-x, -y), arrowprops=arrow)
     reach = max(72.0, *(float(np.abs(w[:, :2]).max()) + 4 for w in coil.windings)) if coil.windings else 72.0
     axes.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal")
-    axes.set_title("from above; the handle points down; arrow: induced current", fontsize=LABEL_PT, pad=3)
+    axes.set_title("from above; the handle points down; arrow: induced", fontsize=LABEL_PT, pad=3)
     _label(axes, "mm", "")
 
 
