@@ -140,7 +140,7 @@ class Bench:
         if self.study.poses is not None:
             return Placements(self.study.poses)
         assert self.study.grid is not None  # noqa: S101 - a study has a grid or poses
-        return self.study.grid.on(head, target, coil)
+        return self.study.grid.on(head, target, coil, current=self.study.drive.current)
 
     def _engine(self, cell: Cell, sim: Simulator, target: Target, coil: Coil, placements: Placements) -> Engine:
         kind, name = self.study.engine.kind, self.study.cell_name(cell)
@@ -208,8 +208,8 @@ class Bench:
         tilt = steepest + 3.0 if engine.tilt_deg is None else engine.tilt_deg
         if engine.distance_mm is not None:
             return radius, tilt, (engine.distance_mm[0], engine.distance_mm[1])
-        farthest = float(np.max(placements.coordinates["distance_mm"] + placements.coordinates["lifted_mm"]))
-        return radius, tilt, (max(0.5, min(grid.distances_mm) - 1.0), farthest + 1.0)
+        centers = placements.coordinates["distance_mm"] + placements.coordinates["lifted_mm"]
+        return radius, tilt, (max(0.5, float(np.min(centers)) - 1.0), float(np.max(centers)) + 1.0)
 
     def _made_of(self, cell: Cell, sim: Simulator, coil: Coil, engine: Engine) -> dict[str, str]:
         hashes: dict[str, str] = self._keep(

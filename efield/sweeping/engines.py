@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from efield.basis.reduced_basis import ReducedBasis
 from efield.coils.model import Coil
+from efield.coils.polarity import induced_direction
 from efield.ground import checks
 from efield.ground.errors import InputError
 from efield.ground.pose import Pose
@@ -234,6 +235,8 @@ def provenance(engine: Engine, coil: Coil, target: Target, *, exact: bool = Fals
         **{name: version(name) for name in ("numpy", "numba", "scipy")},
         "engine": engine_name(engine),
         "coil_name": coil.name,
+        "coil_induced_direction": list(induced_direction(coil) or ()),
+        "coil_casing": coil.shape_from,
         "target": target.name,
         "target_center_mm": target.center_mm.tolist(),
         "target_radius_mm": target.radius_mm,

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from efield.coils.compressed import compress
 from efield.coils.drive import Drive, given_coil
 from efield.coils.model import Coil, SampledField
+from efield.coils.polarity import signed
 from efield.coils.primary import dadt
 from efield.fem.problem import FemProblem
 from efield.ground import checks
@@ -84,7 +85,7 @@ class Simulator(Carded):
         else:
             self.problem = prepared_problem(head, sigma, cache, tol=tol, order=order, solver=solver)
 
-    def solve(self, coil: Coil, pose: Pose, didt: float = 1e6) -> EField:
+    def solve(self, coil: Coil, pose: Pose, didt: float = 1e6, *, current: str = "normal") -> EField:
         """The field of one placement.
 
         Parameters
@@ -94,13 +95,16 @@ class Simulator(Carded):
             Coil to head.
         didt : float, A/s
             Rate of change of the coil current; 1e6 is 1 A/us.
+        current : {"normal", "reverse"}
+            Direction of the current; "reverse" turns E around. Which way "normal" induces is the coil's own
+            (`efield.coils.polarity.induced_direction`).
 
         Raises
         ------
         SolverError
             If the solver does not reach its tolerance.
         """
-        return next(self.solve_many(coil, [pose], didt))
+        return next(self.solve_many(coil, [pose], didt, current=current))
 
     def solve_many(
         self,
@@ -108,6 +112,7 @@ class Simulator(Carded):
         poses: Iterable[Pose],
         didt: float = 1e6,
         *,
+        current: str = "normal",
         exact: bool | None = None,
         progress: Progress = None,
     ) -> Iterator[EField]:
@@ -119,6 +124,8 @@ class Simulator(Carded):
         poses : iterable of Pose
             Consumed block by block, so that a long list costs no memory.
         didt : float, A/s
+        current : {"normal", "reverse"}
+            As in `solve`.
         exact : bool, optional
             True sums over the coil's wires for each placement, False takes its stored vector potential (error below
             1e-4 of the peak); by default the sum for a few placements and the store for more, whichever is quicker.
@@ -126,7 +133,7 @@ class Simulator(Carded):
             True shows a bar; a callable is told (done, total, note) after each placement. The total is 0 where `poses`
             does not say how many they are.
         """
-        rate = checks.rate("didt", didt)
+        rate = signed(checks.rate("didt", didt), current)
         remaining, done = iter(poses), 0
         total = len(poses) if isinstance(poses, Sized) else 0
         with told(progress, "solving", "placements", total) as tell:
