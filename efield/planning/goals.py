@@ -30,7 +30,7 @@ class Goal:
 
     - ``magnitude``: mean |E| in the target, V/m.
     - ``along``: component of the mean E along the target's direction, V/m.
-    - ``focality``: mean |E| in the target over mean |E| elsewhere: in the regions to spare, or in all other gray matter.
+    - ``focality``: mean |E| in the target over mean |E| in the regions to spare, or in all other gray matter.
 
     Parameters
     ----------

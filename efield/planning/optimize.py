@@ -1,8 +1,8 @@
 """The best placement of a coil for a target.
 
-Some dozen placements are solved to a loose tolerance, and the field is interpolated between them (`Response`). The best
-of a grid of what is predicted, and the best nearby, are solved in turn and added, until what is predicted of the best is
-what is solved. Winners are solved to the simulator's tolerance; the numbers that are given are theirs.
+Some dozen placements are solved to a loose tolerance, and the field is interpolated between them (`Response`). The
+best of what is predicted is solved and added, until what is predicted of the best is what is solved and does not grow.
+Winners are solved to the simulator's tolerance; the numbers that are given are theirs.
 """
 
 from collections.abc import Sequence
@@ -45,11 +45,12 @@ _ANGLES: Final = 3
 
 #: Rounds of looking for the best and solving it, at most; the share of the goal to which prediction and solve agree.
 _ROUNDS: Final = 6
+_TOPS: Final = 3
 _AGREED: Final = 3e-4
 
 #: The grid of the map, and what is refined from its best: mm and degrees.
-_MAP_MM: Final = 2.0
-_MAP_DEG: Final = 10.0
+_MAP_MM: Final = 4.0
+_MAP_DEG: Final = 15.0
 _FIRST_STEPS: Final = np.array([2.0, 2.0, 5.0, 4.0, 4.0])
 _LAST_SHARE: Final = 0.1
 
@@ -155,7 +156,7 @@ def optimize(
         Mean |E| in the target; mean E along its direction; or mean |E| in the target over that in the rest of gray
         matter (or in the regions to spare).
     distance_mm : float
-        Gap from scalp to casing under the coil's center: hair, a cap. Where the casing would touch, it is lifted.
+        Smallest gap between casing and scalp: hair, a cap.
     radius_mm, tilt_deg : float
         How far the search goes from over the target, and from tangential.
     spare : sequence of Target
@@ -255,14 +256,16 @@ class _Search:
             raise InputError("zones must leave a place for the coil; instead nothing near the target is allowed")
         self._response = Response(*self._solved(design))
         axes, grid = self._grid()
+        off, before = np.inf, max(self._values)
         for _ in range(_ROUNDS):
-            predicted = self._predicted(grid)
-            tops = [self._climbed(top) for top in _distinct(grid, predicted, 4)]
+            tops = [self._climbed(top) for top in _distinct(grid, self._predicted(grid), _TOPS)]
             expected = self._predicted(np.array(tops))
-            reached = self._learn([*tops, *self._around(tops[int(np.argmax(expected))])])[: len(tops)]
-            off = float(np.abs(expected / reached - 1).max())
-            if off < _AGREED:
+            first = int(np.argmax(expected))
+            reached = self._learn([*tops, *self._around(tops[first])])
+            off, best = float(abs(expected[first] / reached[first] - 1)), max(self._values)
+            if off < _AGREED and best < (1 + _AGREED) * before:
                 break
+            before = best
         return self._concluded(axes, grid, off)
 
     def _concluded(self, axes: tuple[FloatArray, FloatArray, FloatArray], grid: FloatArray, off: float) -> _Found:
@@ -272,7 +275,7 @@ class _Search:
         worth = [one for one in places if self._value(one) >= _AS_GOOD * best]
         top = worth[0]
         lost = 1 - self._predicted(grid) / best
-        tolerances = self._tolerance_mm(top, best), self._tolerance_deg(top, best)
+        tolerances = self._tolerance_mm(top), self._tolerance_deg(top)
         return _Found(self._space, worth, tolerances, _as_map(axes, lost), off, len(self._values))
 
     def _value(self, place: FloatArray) -> float:
@@ -285,7 +288,7 @@ class _Search:
         return self._poses[key]
 
     def _solved(self, places: Sequence[FloatArray]) -> tuple[FloatArray, FloatArray]:
-        poses = [pose for one in places if (pose := self._pose(one)) is not None]
+        poses = [pose for one in places if (pose := self._pose(one)) is not None]  # all of them are allowed
         matrices = np.array([pose.matrix for pose in poses])
         fields = self._fields(poses)
         self._seen.extend(places)
@@ -294,10 +297,9 @@ class _Search:
         return matrices, fields
 
     def _learn(self, places: list[FloatArray]) -> FloatArray:
-        """Solve places and add them; their values."""
-        allowed = [one for one in places if self._pose(one) is not None]
-        self._response = self._response.with_samples(*self._solved(allowed))
-        return np.array(self._values[-len(allowed) :])
+        """Solve places that are allowed and add them; their values."""
+        self._response = self._response.with_samples(*self._solved(places))
+        return np.array(self._values[-len(places) :])
 
     def _predicted(self, places: FloatArray) -> FloatArray:
         """(k,) the goal that is predicted, -inf where no coil may be."""
@@ -333,22 +335,23 @@ class _Search:
         return here
 
     def _around(self, top: FloatArray) -> list[FloatArray]:
-        """Places around the best that say most of what is near it: half the first steps to each side, in turn."""
-        turn = np.random.default_rng(len(self._values)).permutation(np.concatenate([np.eye(5), -np.eye(5)]))
-        return [top + move * _FIRST_STEPS for move in turn[:4]]
+        """Places around the best, other ones each time, that say how it falls off there."""
+        moves = np.concatenate([np.eye(5), -np.eye(5)])
+        turn = np.random.default_rng(len(self._values)).permutation(moves)
+        return [one for move in turn if self._pose(one := top + move * _FIRST_STEPS) is not None][: _TOGETHER - _TOPS]
 
-    def _tolerance_mm(self, top: FloatArray, best: float) -> float:
+    def _tolerance_mm(self, top: FloatArray) -> float:
         directions = np.linspace(0, 2 * np.pi, 12, endpoint=False)
         offsets = np.zeros((12, 5))
         offsets[:, 0], offsets[:, 1] = np.cos(directions), np.sin(directions)
-        return self._until_lost(top, offsets, best, np.arange(0.5, 2 * self._space.radius_mm, 0.5))
+        return self._until_lost(top, offsets, np.arange(1.0, 2 * self._space.radius_mm, 1.0))
 
-    def _tolerance_deg(self, top: FloatArray, best: float) -> float:
+    def _tolerance_deg(self, top: FloatArray) -> float:
         offsets = np.zeros((2, 5))
         offsets[:, 2] = (1.0, -1.0)
-        return self._until_lost(top, offsets, best, np.arange(1.0, 181.0, 1.0))
+        return self._until_lost(top, offsets, np.arange(2.0, 181.0, 2.0))
 
-    def _until_lost(self, top: FloatArray, offsets: FloatArray, best: float, reaches: FloatArray) -> float:
+    def _until_lost(self, top: FloatArray, offsets: FloatArray, reaches: FloatArray) -> float:
         """The first of the reaches at which a step in one of the directions loses the share, between two of them."""
         before = 0.0
         at = self._predicted(top[None])[0]
@@ -392,6 +395,11 @@ def _as_map(axes: tuple[FloatArray, FloatArray, FloatArray], lost: FloatArray) -
     return xarray.Dataset({"loss": (names, values, notes)}, coords=coordinates)
 
 
+def _named(at: FloatArray) -> dict[str, float]:
+    values = dict(zip(AXES, at.tolist(), strict=True))
+    return values | {"angle_deg": values["angle_deg"] % 360.0}
+
+
 def _verified(sim: Simulator, coil: Coil, found: _Found, goal: Goal, rate: float) -> Optimum:
     """Full solves of the winners and of the plain placement."""
     space = found.space
@@ -406,7 +414,7 @@ def _verified(sim: Simulator, coil: Coil, found: _Found, goal: Goal, rate: float
         goal=goal.name,
         unit=GOALS[goal.name],
         pose=poses[first],
-        place=dict(zip(AXES, (found.places[first] % (np.inf, np.inf, 360.0, np.inf, np.inf)).tolist(), strict=True)),
+        place=_named(found.places[first]),
         value=float(values[first]),
         gain=float(values[first] / values[-1] - 1),
         plain=plain,

@@ -1,8 +1,8 @@
 """How a field at fixed places follows the placement of a coil: interpolated between placements that were solved.
 
-E at a place is a smooth function of the pose. Between poses it is interpolated by Gaussian process regression (kriging)
-with one kernel for all places: a product of a Gaussian of the coil's center and one of its rotation (chordal distance),
-whose widths are those that predict each solved pose best from the others. Poses are taken as they are, lifted or tilted.
+E at a place is a smooth function of the pose. Between poses it is interpolated by Gaussian process regression
+(kriging) with one kernel for all places: a product of a Gaussian of the coil's center and one of its rotation (chordal
+distance), whose widths are those that predict each solved pose best from the others.
 
 References
 ----------
