@@ -195,9 +195,8 @@ def _check_reciprocal(engine: Reciprocal, target: Target, region: Target | None)
     if region is not None:
         raise InputError("fields must be asked of a Simulator or a ReducedBasis; reciprocity gives means only")
     same = target is engine.target or (
-        np.array_equal(target.center_mm, engine.target.center_mm)
-        and (target.radius_mm, target.tags) == (engine.target.radius_mm, engine.target.tags)
-        and np.array_equal(_or_zero(target.direction), _or_zero(engine.target.direction))
+        np.array_equal(_or_zero(target.direction), _or_zero(engine.target.direction))
+        and np.array_equal(target.tets(engine.head), engine.target.tets(engine.head))
     )
     if not same:
         raise InputError(
@@ -239,6 +238,10 @@ def provenance(engine: Engine, coil: Coil, target: Target, *, exact: bool = Fals
         "target_radius_mm": target.radius_mm,
         "target_tissues": list(target.tags),
         "target_direction": [] if target.direction is None else target.direction.tolist(),
+        "target_region": "" if target.region is None else target.region.words,
+        "target_source": target.source,
+        "target_space": target.space,
+        "target_spread_mm": [] if target.spread_mm is None else target.spread_mm.tolist(),
     }
     if isinstance(engine, Reciprocal):
         route = "exact" if exact else "fast"
