@@ -154,6 +154,6 @@ def source_of(site: Site | ScalpSite, side: Side) -> str:
     """Who says so, and that a right side is a mirrored left one."""
     if isinstance(site, ScalpSite):
         return site.source
-    spread = f"; SD of {site.spread_of}" if site.spread_of else ""
+    spread = f"; the SD is that of {site.spread_of}" if site.spread_of else ""
     mirrored = "; mirrored from the left side (unverified)" if side == "right" else ""
     return site.source + spread + mirrored

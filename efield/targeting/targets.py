@@ -186,7 +186,7 @@ def _motor_target(head: HeadMesh, area: Area, side: Side, variant: str = "") -> 
     wanted = mni.to_head(point[None])[0]
     center = _nearest_gray(head, wanted)
     direction, origin = preferred_direction(head, center, site.angle_deg, use_wall=area == "hand")
-    way = "" if mni.is_identity else f" by {mni.description} (whose error the spread leaves out), then"
+    way = "" if mni.is_identity else f" by {mni.description}, then"
     return Target(
         name,
         center,
