@@ -196,13 +196,20 @@ def _check_reciprocal(engine: Reciprocal, target: Target, region: Target | None)
         raise InputError("fields must be asked of a Simulator or a ReducedBasis; reciprocity gives means only")
     same = target is engine.target or (
         np.array_equal(_or_zero(target.direction), _or_zero(engine.target.direction))
-        and np.array_equal(target.tets(engine.head), engine.target.tets(engine.head))
+        and _same_region(engine.head, target, engine.target)
     )
     if not same:
         raise InputError(
             f"target must be the one of the adjoint problems, {engine.target.name}; instead received {target.name}: "
             "make another with reciprocal(sim, target)"
         )
+
+
+def _same_region(head: HeadMesh, one: Target, other: Target) -> bool:
+    if one.region is None and other.region is None:
+        ball = (one.radius_mm, one.tags) == (other.radius_mm, other.tags)
+        return ball and np.array_equal(one.center_mm, other.center_mm)
+    return np.array_equal(one.tets(head), other.tets(head))
 
 
 def _or_zero(direction: FloatArray | None) -> FloatArray:

@@ -74,7 +74,7 @@ def test_the_hand_is_the_population_hotspot_and_the_old_place_keeps_a_name(in_mn
 
 
 def test_coordinates_of_mayka_2006_are_those_whose_talairach_image_was_published():
-    """x' = .99 x, y' = .9688 y + .0460 z, z' = -.0485 y + .9189 z, as the paper converted, forward and here backward."""
+    """x' = .99 x, y' = .9688 y + .0460 z, z' = -.0485 y + .9189 z, as the paper converted."""
     to_talairach = np.array([[0.99, 0, 0], [0, 0.9688, 0.0460], [0, -0.0485, 0.9189]])
     assert to_talairach @ SITES["face", ""].mni_mm == pytest.approx((-54, -8, 35), abs=0.1)
     x, y, z = to_talairach @ SITES["leg", ""].mni_mm
