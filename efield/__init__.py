@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from efield.head.registration import register_to_mni as register_to_mni
     from efield.io.load import load_coil as load_coil
     from efield.io.load import load_head as load_head
+    from efield.planning.optimize import optimize as optimize
     from efield.planning.uncertainty import uncertainty as uncertainty
     from efield.reciprocity.reciprocal import Reciprocal as Reciprocal
     from efield.reciprocity.reciprocal import reciprocal as reciprocal
@@ -66,6 +67,7 @@ _HOMES = {
     "m1_face": "efield.targeting.targets",
     "m1_hand": "efield.targeting.targets",
     "m1_leg": "efield.targeting.targets",
+    "optimize": "efield.planning.optimize",
     "place_coil": "efield.targeting.placement",
     "sweep": "efield.sweeping.sweep",
     "reciprocal": "efield.reciprocity.reciprocal",

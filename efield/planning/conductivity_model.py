@@ -1,8 +1,8 @@
 """The field of one placement for any conductivities: a dozen solves, then less than a tenth of a millisecond each.
 
 The space is spanned by solves at spread-out conductivities; each is first guessed from those before it, and only what
-the guess lacks is solved for. How good the space is, is measured at other
-conductivities that were solved and not put into it.
+the guess lacks is solved for. How good the space is, is measured at other conductivities,
+which were solved and not put into it.
 """
 
 from collections.abc import Callable, Mapping

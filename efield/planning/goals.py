@@ -21,7 +21,7 @@ FloatArray = NDArray[np.float64]
 GOALS: Final = {"magnitude": "V/m", "along": "V/m", "focality": "1"}
 
 #: So many tetrahedra stand for the rest of gray matter while searching; what is stated of a winner is of all of it.
-_REST: Final = 1500
+_REST: Final = 4000
 
 
 @dataclass(frozen=True, eq=False)

@@ -43,14 +43,16 @@ _TOGETHER: Final = 8
 _POSITIONS: Final = 12
 _ANGLES: Final = 3
 
-#: Rounds of looking for the best and solving it, at most; the share of the goal to which prediction and solve agree.
+#: Rounds of looking for the best and solving it, at most. They end when prediction and solve agree to this share of the
+#: goal, and the best has grown by less than the other.
 _ROUNDS: Final = 6
 _TOPS: Final = 3
 _AGREED: Final = 3e-4
+_GROWN: Final = 1e-3
 
 #: The grid of the map, and what is refined from its best: mm and degrees.
-_MAP_MM: Final = 4.0
-_MAP_DEG: Final = 15.0
+_MAP_MM: Final = 5.0
+_MAP_DEG: Final = 20.0
 _FIRST_STEPS: Final = np.array([2.0, 2.0, 5.0, 4.0, 4.0])
 _LAST_SHARE: Final = 0.1
 
@@ -263,7 +265,7 @@ class _Search:
             first = int(np.argmax(expected))
             reached = self._learn([*tops, *self._around(tops[first])])
             off, best = float(abs(expected[first] / reached[first] - 1)), max(self._values)
-            if off < _AGREED and best < (1 + _AGREED) * before:
+            if off < _AGREED and best < (1 + _GROWN) * before:
                 break
             before = best
         return self._concluded(axes, grid, off)
@@ -405,11 +407,9 @@ def _verified(sim: Simulator, coil: Coil, found: _Found, goal: Goal, rate: float
     space = found.space
     plain = place_coil(sim.head, space.target, _PLAIN_DEG, space.distance_mm, coil=coil)
     poses = [pose for one in found.places if (pose := space.pose(one)) is not None]
-    e = _Solves(sim, coil, goal.tets, None)([*poses, plain])
-    values = goal(e) * (1.0 if goal.name == "focality" else rate / 1e6)
-    order = np.argsort(values[:-1])[::-1]
-    first = int(order[0])
-    others = [(poses[k], float(values[k])) for k in order[1:] if values[k] >= _AS_GOOD * values[first]]
+    values = goal(_Solves(sim, coil, goal.tets, None)([*poses, plain]))
+    values *= 1.0 if goal.name == "focality" else rate / 1e6
+    first, *others = np.argsort(values[:-1])[::-1].tolist()
     return Optimum(
         goal=goal.name,
         unit=GOALS[goal.name],
@@ -418,7 +418,7 @@ def _verified(sim: Simulator, coil: Coil, found: _Found, goal: Goal, rate: float
         value=float(values[first]),
         gain=float(values[first] / values[-1] - 1),
         plain=plain,
-        alternatives=others,
+        alternatives=[(poses[k], float(values[k])) for k in others if values[k] >= _AS_GOOD * values[first]],
         tolerance_mm=found.tolerances[0],
         tolerance_deg=found.tolerances[1],
         loss=found.loss,
