@@ -23,8 +23,10 @@ from efield.ground.card import Card, Carded, counted
 from efield.ground.errors import InputError
 from efield.ground.pose import Pose, given_pose
 from efield.ground.progress import Progress, told
-from efield.head.tissue import tissue_name
+from efield.head.mesh import HeadMesh
+from efield.head.tissue import GRAY_MATTER, WHITE_MATTER, tissue_name
 from efield.planning.belief import Range, ranges_in
+from efield.planning.goals import CenterField
 from efield.targeting.measures import Rows, TargetMeasures
 from efield.targeting.simulate import Simulator
 from efield.targeting.targets import Target
@@ -58,6 +60,10 @@ class ConductivityModel(Carded):
         E at the rows without the potential.
     modes : (r, q * 3) float, V/m
         E of each mode.
+    region : (k,) int
+        Tetrahedra of the brain that maps are drawn of; none unless asked for.
+    region_primary, region_modes : (k, 3), (r, k * 3) float, V/m
+        E at their centers, without the potential and of each mode.
     rows : Rows
         What the rows are to the target.
     measures : TargetMeasures
@@ -74,6 +80,9 @@ class ConductivityModel(Carded):
     model: GalerkinModel
     primary: FloatArray
     modes: FloatArray
+    region: NDArray[np.intp]
+    region_primary: FloatArray
+    region_modes: FloatArray
     rows: Rows
     measures: TargetMeasures
     error: dict[str, float]
@@ -94,6 +103,7 @@ class ConductivityModel(Carded):
         tol: float = 1e-4,
         max_solves: int = 32,
         held_out: int = 6,
+        region_mm: float | None = None,
         progress: Progress = None,
     ) -> "ConductivityModel":
         """Solve at spread-out conductivities and keep what they span.
@@ -114,6 +124,8 @@ class ConductivityModel(Carded):
             The space gets no more; what it misses is in `field_error`.
         held_out : int
             Solves that are not put into the space; it is checked there.
+        region_mm : float, optional
+            Maps can be drawn of gray and white matter within this distance of the target.
         progress : bool or callable, optional
 
         Raises
@@ -133,7 +145,9 @@ class ConductivityModel(Carded):
         checks.in_range("tol", tol, 1e-8, 0.1)
         total = checks.whole("max_solves", max_solves, 2) + checks.whole("held_out", held_out, 1)
         with told(progress, "conductivities", "solves", total) as tell:
-            space = _Space(varied, ranges, nominal, _Measuring(sim, target, drive), lambda done: tell(done, total, ""))
+            space = _Space(
+                varied, ranges, nominal, _Measuring(sim, target, drive, region_mm), lambda done: tell(done, total, "")
+            )
             space.span(max_solves, tol)
             model = space.checked(held_out)
             tell(total, total, "")
@@ -150,6 +164,12 @@ class ConductivityModel(Carded):
         return np.concatenate(
             [self.measures.of_rows(self.fields(values[first : first + _BLOCK]), self.rows) for first in blocks]
         )
+
+    def magnitudes(self, values: FloatArray) -> FloatArray:
+        """(s, k) |E| in V/m at the centers of the region's tetrahedra, for conductivities (s, T) in S/m."""
+        coefficients = self.model(np.asarray(values) / self.nominal)
+        e = self.region_primary + (coefficients @ self.region_modes).reshape(len(values), -1, 3)
+        return np.asarray(np.linalg.norm(e, axis=2))
 
     def sampled(self, quantiles: FloatArray) -> FloatArray:
         """(s, T) conductivities in S/m at quantiles (s, T) of the ranges."""
@@ -168,8 +188,10 @@ class ConductivityModel(Carded):
 class _Measuring:
     """Takes potentials to the rows of E that the measures of a target need."""
 
-    def __init__(self, sim: Simulator, target: Target, drive: FloatArray) -> None:
+    def __init__(self, sim: Simulator, target: Target, drive: FloatArray, region_mm: float | None) -> None:
         head = sim.head
+        self.region = _region(head, target, region_mm)
+        self._at_centers = CenterField(sim.problem, self.region)
         reach = float(np.linalg.norm(head.barycenters[target.tets(head)] - target.center_mm, axis=1).max())
         outputs = Outputs.near(sim.problem, target, max(reach, target.radius_mm) + 1e-6, "tets")
         self.measures, self.rows = outputs.measured(head, target)
@@ -186,6 +208,13 @@ class _Measuring:
     def of_solve(self, phi: FloatArray) -> FloatArray:
         """(q, 3) E in V/m of a potential (n,) and the primary field."""
         return self._rows(phi, self._drive)
+
+    def over_region(self, modes: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """(k, 3) E in V/m of the primary field alone, and (r, k * 3) of each mode (n, r), at the region's centers."""
+        none = np.zeros((len(modes), 1))
+        first = self._at_centers(none, self._drive[..., None])[0]
+        each = [self._at_centers(mode[:, None], np.zeros((len(mode), 3, 1))).ravel() for mode in modes.T]
+        return first, np.array(each)
 
     def _rows(self, phi: FloatArray, drive: FloatArray) -> FloatArray:
         return np.asarray(self._reader(phi[:, None], drive[..., None])[self.rows.numbers, :, 0])
@@ -249,7 +278,8 @@ class _Space:
         measuring = self._measuring
         assert self._model is not None  # noqa: S101 - at least two snapshots were asked for
         modes = np.array([measuring.of_mode(mode) for mode in self._modes.T]).reshape(self._modes.shape[1], -1)
-        parts = (self._ranges, self._nominal, self._model, measuring.of_drive(), modes, measuring.rows)
+        fields = (measuring.of_drive(), modes, measuring.region, *measuring.over_region(self._modes))
+        parts = (self._ranges, self._nominal, self._model, *fields, measuring.rows)
         model = ConductivityModel(*parts, measuring.measures, {}, 0.0, 0, 0)
         values = model.sampled(np.random.default_rng(0).random((held_out, len(self._ranges))))
         full = np.stack([measuring.of_solve(self._solved(one)[0]) for one in values])
@@ -258,6 +288,13 @@ class _Space:
         off = np.abs(measuring.measures.of_rows(full, measuring.rows) - model.measured(values)).max(axis=0)
         error = dict(zip(measuring.measures.names, off.tolist(), strict=True))
         return ConductivityModel(*parts, measuring.measures, error, float(worst), self.solves, self.iterations)
+
+
+def _region(head: HeadMesh, target: Target, region_mm: float | None) -> NDArray[np.intp]:
+    if region_mm is None:
+        return np.empty(0, np.intp)
+    near = np.linalg.norm(head.barycenters - target.center_mm, axis=1) <= checks.positive("region_mm", region_mm)
+    return np.flatnonzero(near & np.isin(head.tissue, (WHITE_MATTER, GRAY_MATTER)))
 
 
 def _at(ranges: Mapping[int, Range], quantiles: FloatArray) -> FloatArray:

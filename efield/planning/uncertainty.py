@@ -30,11 +30,15 @@ from efield.targeting.targets import Target
 
 if TYPE_CHECKING:
     import pandas
+    import xarray
 
 FloatArray = NDArray[np.float64]
 
 #: Percentiles of the interval that is printed.
 INTERVAL: Final = (5.0, 95.0)
+
+#: Samples that maps are of.
+_MAP_SAMPLES: Final = 256
 
 
 class Share(NamedTuple):
@@ -72,6 +76,8 @@ class Uncertainty(Carded):
     placement : Misplacement or None
     model_error : dict of str to float
         What the conductivity model misses at held-out full solves.
+    map : xarray.Dataset or None
+        `mean`, `sd`, `p5` and `p95` of |E| over the conductivities, in each tetrahedron (`tet`) of the region.
     """
 
     nominal: dict[str, float]
@@ -82,6 +88,7 @@ class Uncertainty(Carded):
     ranges: Mapping[int, Range]
     placement: Misplacement | None
     model_error: dict[str, float]
+    map: "xarray.Dataset | None" = None
     _all: dict[str, FloatArray] = field(default_factory=dict)
 
     def together(self, name: str) -> FloatArray:
@@ -190,6 +197,7 @@ def uncertainty(
     samples: int = 1 << 17,
     placements: int = 48,
     mesh_error: Mapping[str, float] | None = None,
+    region_mm: float | None = None,
     progress: Progress = None,
 ) -> Uncertainty:
     """How sure the measures at a target are.
@@ -213,6 +221,8 @@ def uncertainty(
         Placements that are solved for: their number is the precision of what placement does.
     mesh_error : mapping of str to float, optional
         Numerical error of measures by name.
+    region_mm : float, optional
+        Draw a map of gray and white matter within this distance of the target.
     progress : bool or callable, optional
 
     Raises
@@ -231,7 +241,8 @@ def uncertainty(
     """
     place = target_of(simulator(sim).head, target)
     held = None if placement is None else misplacement(placement)
-    model = ConductivityModel.build(sim, coil, pose, place, conductivity, didt=didt, progress=progress)
+    options: dict[str, Any] = {"didt": didt, "region_mm": region_mm, "progress": progress}
+    model = ConductivityModel.build(sim, coil, pose, place, conductivity, **options)
     names = model.measures.names
     values, sobol = _sampled(model, checks.whole("samples", samples, 64))
     nominal = model.measured(model.nominal[None])[0]
@@ -250,6 +261,7 @@ def uncertainty(
         ranges=model.ranges,
         placement=held,
         model_error=model.error,
+        map=_map(model) if len(model.region) else None,
     )
 
 
@@ -286,6 +298,17 @@ def _shares(given: dict[str, FloatArray], n: int, tissues: list[str]) -> list[di
 
 def _named(tissues: list[str], first: FloatArray, total: FloatArray) -> dict[str, Share]:
     return {name: Share(float(a), float(b)) for name, a, b in zip(tissues, first, total, strict=True)}
+
+
+def _map(model: ConductivityModel) -> "xarray.Dataset":
+    import xarray
+
+    quantiles = qmc.Sobol(len(model.ranges), scramble=False).random(2 * _MAP_SAMPLES)[_MAP_SAMPLES:]
+    values = model.magnitudes(model.sampled(quantiles))
+    low, high = np.percentile(values, INTERVAL, axis=0)
+    columns = {"mean": values.mean(axis=0), "sd": values.std(axis=0), "p5": low, "p95": high}
+    notes = {"units": "V/m", "long_name": "|E| over the conductivities"}
+    return xarray.Dataset({name: ("tet", one, notes) for name, one in columns.items()}, coords={"tet": model.region})
 
 
 def _at_placements(

@@ -83,6 +83,21 @@ def test_spread_and_shares_equal_those_of_full_solves(egg_sim, coil, pose, spot,
         assert sure.sobol["mean_magnitude"][name].first == pytest.approx(variances[name] / total, abs=0.06)
 
 
+def test_a_map_is_of_full_solves(egg_sim, coil, pose, spot):
+    """With one conductivity that varies uniformly, the mean over the map's samples is that of a few solves."""
+    sure = ef.uncertainty(egg_sim, coil, pose, spot, {"CSF": Range(0.8, 2.4, "uniform")}, samples=64, region_mm=20)
+    tets = sure.map["tet"].values
+    nodes, weights = np.polynomial.legendre.leggauss(4)
+    found = []
+    for value in 1.6 + 0.8 * nodes:
+        own = ef.Simulator(egg_sim.head, ef.Conductivity().with_values({"CSF": value}), solver="multigrid", tol=1e-9)
+        found.append(np.linalg.norm(own.solve(coil, pose).in_tets(tets), axis=1))
+    mean = np.average(found, axis=0, weights=weights)
+    sd = np.sqrt(np.average((np.array(found) - mean) ** 2, axis=0, weights=weights))
+    assert np.abs(sure.map["mean"].values - mean).max() < 1e-3 * mean.max()
+    assert np.abs(sure.map["sd"].values - sd).max() < 0.03 * sd.max()
+
+
 def test_a_sphere_does_not_hear_of_its_conductivities(sim, coil, target, head):
     pose = ef.place_coil(head, target, 45, coil=coil)
     sure = ef.uncertainty(sim, coil, pose, target, RANGES, samples=256)
