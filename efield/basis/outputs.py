@@ -11,13 +11,11 @@ from efield.fem.problem import FemProblem
 from efield.ground import checks
 from efield.ground.card import Card, Carded
 from efield.ground.errors import InputError
-from efield.head.locate import Locator
 from efield.head.mesh import HeadMesh
-from efield.head.midsurface import mid_surface
-from efield.head.surface import TriangleSurface
 from efield.head.tissue import GRAY_MATTER, WHITE_MATTER, tissue_name
 from efield.kernels.elements import tets as kernels
 from efield.targeting.measures import IN_REGION, MIDSURFACE, Rows, TargetMeasures, faces_near, names_at
+from efield.targeting.middle import middle_near
 from efield.targeting.targets import Target
 
 FloatArray = NDArray[np.float64]
@@ -172,7 +170,7 @@ class Outputs(Carded):
                 f"the target must lie on the surface of the basis; instead {target.name} has no vertex within "
                 f"{target.radius_mm:g} mm: enlarge the target or region_radius_mm"
             )
-        whole = len(_surface_at(head, target.center_mm, target.radius_mm)[1])
+        whole = len(middle_near(head, target.center_mm, target.radius_mm)[1])
         if whole > len(rows):
             raise InputError(
                 f"all of the target must lie on the surface of the basis; instead {whole - len(rows)} of its {whole} "
@@ -214,21 +212,8 @@ def _tets(problem: FemProblem, target: Target, reach: float) -> Outputs:
     return Outputs("tets", tets, *values, patches.nodes[pairs], patches.tags[pairs].astype(np.int64), corners)
 
 
-def _surface_at(
-    head: HeadMesh, center_mm: FloatArray, reach: float
-) -> tuple[TriangleSurface, NDArray[np.intp], FloatArray]:
-    """The middle of the cortex, its vertices within a reach that are in the head, and the share of area of all."""
-    surface = mid_surface(head)
-    thirds = np.repeat(surface.areas / 3.0, 3)
-    share = np.bincount(surface.triangles.ravel(), thirds, len(surface.points_mm)).astype(np.float64)
-    near = np.linalg.norm(surface.points_mm - center_mm, axis=1) <= reach
-    chosen = np.flatnonzero(near & (share > 0))
-    tet, _ = Locator(head).find(surface.points_mm[chosen])
-    return surface, chosen[tet >= 0], share
-
-
 def _vertices(head: HeadMesh, target: Target, reach: float) -> Outputs:
-    surface, chosen, share = _surface_at(head, target.center_mm, reach)
+    surface, chosen, share = middle_near(head, target.center_mm, reach)
     points, normals = surface.points_mm[chosen], surface.normals[chosen]
     own = np.repeat(np.arange(len(chosen))[:, None], 4, axis=1)
     none = np.empty(0, np.int64)

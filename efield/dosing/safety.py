@@ -155,7 +155,7 @@ def safety(trains: Trains | Protocol | str, percent: float | None = None, *, met
     if not isinstance(session, Trains):
         raise InputError(f"trains must be Trains, a Protocol or its name; instead received {checks.kind(trains)}")
     given = _percent(source, percent)
-    emg = given if method == "emg" else given * (1 + packaged("trains.toml")["visual"]["higher_percent"] / 100)
+    emg = given if method == "emg" else given * (1 + visual()["higher_percent"] / 100)
     cell, why = _cell(session.freq_hz, emg), [*_doubts(source), *_visual(given, method)]
     if _active(source):
         cell, why = None, [*why, "the intensity is of an active threshold, the table's is of a resting one"]
@@ -175,6 +175,12 @@ def table() -> tuple[TrainCell, ...]:
         for hz, texts in rows
         for percent, text in zip(data["percent"], texts, strict=True)
     )
+
+
+def visual() -> dict[str, Any]:
+    """How much higher thresholds found by watching are: `higher_percent`, `range_percent` and the `source`."""
+    found: dict[str, Any] = packaged("trains.toml")["visual"]
+    return found
 
 
 def _cell(freq_hz: float, percent: float) -> TrainCell | None:
@@ -199,9 +205,7 @@ def _percent(source: Trains | Protocol, percent: float | None) -> float:
         return checks.positive("percent", percent)
     own = source.number("intensity_percent") if isinstance(source, Protocol) else None
     if own is None:
-        raise InputError(
-            "percent must be given: the intensity in percent of the motor threshold is not known otherwise"
-        )
+        raise InputError("percent must be given: the intensity in percent of the motor threshold was not read")
     return own
 
 
@@ -219,7 +223,7 @@ def _doubts(source: Trains | Protocol) -> Iterator[str]:
 
 def _visual(percent: float, method: str) -> Iterator[str]:
     if method == "visual":
-        data = packaged("trains.toml")["visual"]
+        data = visual()
         low, high = (percent * (1 + more / 100) for more in data["range_percent"])
         yield (
             f"by watching, thresholds are {data['higher_percent']:g} % higher than by EMG: {percent:g} % is about "
@@ -248,7 +252,8 @@ def _intervals(session: Trains, percent: float, cell: TrainCell | None) -> Itera
     if session.trains > 1:
         yield f"between trains: {_gap(session, percent, chen)}"
     if session.freq_hz >= data["cortex"]["below_hz"]:
-        yield f"{session.freq_hz:g} Hz: never on the cortex from {data['cortex']['below_hz']} Hz on [{data['cortex']['source']}]"
+        least = data["cortex"]["below_hz"]
+        yield f"{session.freq_hz:g} Hz: {least} Hz never on the cortex [{data['cortex']['source']}]"
     if session.freq_hz <= japan["freq_hz"] and percent <= japan["percent"]:
         yield (
             f"at most {japan['pulses_a_week']} pulses a week at up to 1 Hz and the resting threshold "
