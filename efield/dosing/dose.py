@@ -17,8 +17,9 @@ import numpy as np
 
 from efield.dosing.marks import DISCLAIMER, packaged
 from efield.dosing.rules import Rule, by_distance, by_threshold, machine_of
-from efield.dosing.safety import METHODS, visual
+from efield.dosing.safety import visual
 from efield.dosing.site import DoseSite
+from efield.dosing.words import METHODS
 from efield.ground import checks
 from efield.ground.card import Card, Carded
 from efield.ground.errors import InputError

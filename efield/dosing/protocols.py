@@ -11,19 +11,11 @@ from typing import Final
 from efield.dosing.evidence import Statement, statements_about
 from efield.dosing.marks import DISCLAIMER, LEGEND, SIGNS, WORDS, verified
 from efield.dosing.trains import Trains
+from efield.dosing.words import EVIDENCE
 from efield.ground import checks
 from efield.ground.card import Card, Carded
 from efield.ground.errors import InputError
 from efield.ground.listing import Listing
-
-#: How a trial came out, as we read its outcome.
-EVIDENCE: Final = {
-    "for": "better than its control",
-    "against": "not better than its control",
-    "mixed": "some outcomes or conditions better than the control, others not",
-    "no-sham": "no sham to compare with",
-    "unstated": "the outcome was not read",
-}
 
 #: Columns of the table and what they are, in the order in which they are shown.
 COLUMNS: Final = {
@@ -240,7 +232,7 @@ def list_protocols(*, pain: str | None = None, body_part: str | None = None, evi
     body_part : str, optional
         The part of M1 that was stimulated, one of `body_parts()`; "pain-region" is the painful part's own area.
     evidence : str, optional
-        How the trial came out: a key of `EVIDENCE`.
+        How the trial came out: for, against, mixed, no-sham or unstated (`efield.dosing.words.EVIDENCE`).
 
     Raises
     ------

@@ -16,12 +16,10 @@ from typing import Any, Final
 from efield.dosing.marks import DISCLAIMER, WORDS, packaged
 from efield.dosing.protocols import Protocol, protocol
 from efield.dosing.trains import Trains
+from efield.dosing.words import METHODS
 from efield.ground import checks
 from efield.ground.card import Card, Carded
 from efield.ground.errors import InputError
-
-#: How a motor threshold was found: from the muscle's electric response, or by watching the twitch.
-METHODS: Final = ("emg", "visual")
 
 NOT_TABULATED: Final = "not tabulated"
 _NO_JUDGEMENT: Final = "what tables say of single trains; screening, monitoring and the decision are a clinician's"

@@ -5,6 +5,7 @@ from typing import Any, Final, Self
 
 from efield.coils import stimulators
 from efield.dosing.machines import coil_name, second_peak, waveforms
+from efield.dosing.words import PHASES, SENSES, WAVEFORMS
 from efield.ground import checks
 from efield.ground.card import Card, Carded
 from efield.ground.errors import InputError
@@ -15,14 +16,6 @@ from efield.targeting.field import EField
 from efield.targeting.middle import middle_magnitude
 from efield.targeting.naming import Place, target_of
 from efield.targeting.summary import Summary
-
-WAVEFORMS: Final = ("monophasic", "biphasic", "half-sine")
-
-#: Which half of a biphasic pulse counts: its first, or its second, in which dI/dt runs the other way.
-PHASES: Final = ("first", "second")
-
-#: Sense of the induced current, from where to where: posterior, anterior, lateral, medial.
-SENSES: Final = ("PA", "AP", "LM", "ML")
 
 #: The measure of a dose, and what stands for it where a head has no white matter or a summary does not hold it.
 MIDDLE: Final = "midsurface_mean_magnitude"

@@ -1,0 +1,148 @@
+"""`efield dose`: from options to two placements on one head, and the dose between them."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from efield.app.console import Steps
+from efield.app.dose_request import DoseRequest
+from efield.coils.model import Coil
+from efield.dosing.dose import Dose, dose
+from efield.dosing.feasibility import feasibility
+from efield.dosing.protocols import Protocol, protocol
+from efield.dosing.safety import safety
+from efield.dosing.site import DoseSite
+from efield.ground import checks
+from efield.ground.errors import InputError
+from efield.ground.pose import Pose
+from efield.ground.progress import Progress
+from efield.ground.version import __version__
+from efield.head.mesh import HeadMesh
+from efield.io.cache_folder import cache_folder
+from efield.io.load import HEAD_NAMES, load_coil, load_head, load_pose
+from efield.targeting.placement import check_clear, place_coil
+from efield.targeting.simulate import Simulator
+from efield.targeting.targets import NAMES, Target, mni_place, named_target, parse_target
+
+#: The angle where a target has none of its own.
+_ANGLE: Final = 45.0
+
+
+@dataclass(frozen=True)
+class _Side:
+    """One of the two placements, as it is asked for."""
+
+    name: str
+    target: str
+    angle: float | None
+    distance: float
+    pose: Path | None
+    coil: str
+    machine: dict[str, Any]
+
+
+def _sides(request: DoseRequest) -> tuple[_Side, _Side]:
+    error = checks.in_range("--error", request.error, 0.0, 100.0) / 100.0
+    common = {"stimulator": request.stimulator, "waveform": request.waveform, "phase": request.phase, "error": error}
+    own = {
+        "stimulator": request.rmt_stimulator or request.stimulator,
+        "waveform": request.waveform if request.rmt_waveform is None else request.rmt_waveform,
+        "phase": request.rmt_phase or request.phase,
+        "current": request.rmt_current,
+        "error": error,
+    }
+    place = (request.rmt_target, request.rmt_angle, request.rmt_distance, request.rmt_pose)
+    there = (request.target, request.angle, request.distance, request.pose)
+    return (
+        _Side("--rmt", *place, request.rmt_coil or request.coil, own),
+        _Side("-", *there, request.coil, common | {"current": request.current}),
+    )
+
+
+def run(request: DoseRequest, rmt: float, progress: Progress = True) -> tuple[Dose, dict[str, Any]]:
+    """The dose, and a document with everything it rests on, ready for `json.dump`.
+
+    Parameters
+    ----------
+    request : DoseRequest
+    rmt : float
+        Motor threshold, percent of the maximum output.
+    progress : bool or callable, optional
+
+    Raises
+    ------
+    InputError
+        That names the option.
+    """
+    sides = _sides(request)
+    given = None if request.protocol is None else protocol(request.protocol)
+    percent = _wanted(request, given)
+    coils = _check(sides, rmt, percent, request)
+    steps = Steps(4, progress)
+    with steps(f"loading head {request.head}"):
+        head = load_head(request.head)
+    with steps("finding the targets, placing the coils"):
+        targets = [named_target(head, side.target) for side in sides]
+        poses = [_pose(head, *placed) for placed in zip(sides, targets, coils, strict=True)]
+    with steps("preparing the solver"):
+        simulator = Simulator(head, cache=cache_folder() if request.head in HEAD_NAMES else None)
+    with steps("solving both placements"):
+        first, second = (
+            DoseSite.of(simulator.solve(coil, pose), target, **side.machine)
+            for side, target, coil, pose in zip(sides, targets, coils, poses, strict=True)
+        )
+    found = dose(rmt, first, second, percent=percent, method=request.rmt_method, rmt_sd=request.rmt_sd)
+    document = {
+        "efield": __version__,
+        "head": request.head,
+        "targets": [{"name": one.name, "center_mm": one.center_mm.tolist(), "note": one.note} for one in targets],
+        "poses": [pose.matrix.tolist() for pose in poses],
+        "dose": found.to_json(),
+    }
+    return found, document | _reports(given, found)
+
+
+def _wanted(request: DoseRequest, given: Protocol | None) -> float:
+    if request.percent is not None:
+        return checks.positive("--percent", request.percent)
+    if given is None:
+        return 100.0
+    own = given.number("intensity_percent")
+    if own is None:
+        text = given.cells["intensity_percent"].text
+        raise InputError(f"--percent must be given with {given.name}, whose intensity is {text or 'not known'}")
+    return own
+
+
+def _check(sides: tuple[_Side, _Side], rmt: float, percent: float, request: DoseRequest) -> list[Coil]:
+    """The coils; what can be refused before any work is."""
+    for side in sides:
+        parse_target(side.target)
+        checks.length_mm(f"{side.name}-distance", side.distance)
+    coils = [load_coil(side.coil) for side in sides]
+    fake = [DoseSite(1.0, coil=coil.name, **side.machine) for coil, side in zip(coils, sides, strict=True)]
+    dose(rmt, *fake, percent=percent, method=request.rmt_method, rmt_sd=request.rmt_sd)
+    return coils
+
+
+def _pose(head: HeadMesh, side: _Side, target: Target, coil: Coil) -> Pose:
+    if side.pose is not None:
+        pose = load_pose(side.pose)
+    else:
+        own = mni_place(side.target)[1] if side.target in NAMES else _ANGLE
+        angle = own if side.angle is None else checks.number(f"{side.name}-angle", side.angle)
+        pose = place_coil(head, target, angle, side.distance, coil=coil)
+    check_clear(head, coil, pose)
+    return pose
+
+
+def _reports(given: Protocol | None, found: Dose) -> dict[str, Any]:
+    """Safety and feasibility of a protocol at this output; why there is none where its trains were not read."""
+    if given is None:
+        return {}
+    try:
+        safe = safety(given, found.percent, method=found.method)
+        machine = feasibility(given, found.output_percent, found.treated.stimulator, found.treated.coil)
+    except InputError as error:
+        return {"protocol": given.name, "no_reports": str(error)}
+    return {"protocol": given.name, "safety": safe.to_json(), "feasibility": machine.to_json()}
