@@ -26,12 +26,18 @@ class DoseRequest:
     rmt_pose: Annotated[Path | None, typer.Option(help="File with the 4x4 pose there; replaces angle and gap.")] = None
     rmt_coil: Annotated[str | None, typer.Option(help="Coil there, if it was not --coil.")] = None
     rmt_stimulator: Annotated[str | None, typer.Option(help="Stimulator there, if it was not --stimulator.")] = None
+    rmt_max_didt: Annotated[float | None, typer.Option(help="dI/dt in A/s at 100 % there, as --max-didt.")] = None
     rmt_waveform: Annotated[str | None, typer.Option(help="Pulse there, if it was not --waveform.")] = None
     rmt_phase: Annotated[str | None, typer.Option(help="Phase there, if it was not --phase.")] = None
     rmt_current: Annotated[str, typer.Option(help="Sense of the induced current there.")] = ""
     head: HeadOption = "mni152"
     coil: CoilOption = "magstim-70mm-figure8"
-    stimulator: Annotated[str, typer.Option(help="Stimulator, see `efield coils list`.")] = "magstim-rapid2"
+    stimulator: Annotated[
+        str | None, typer.Option(help="Stimulator (`efield coils list`), if not the coil's usual one.")
+    ] = None
+    max_didt: Annotated[
+        float | None, typer.Option(help="dI/dt in A/s at 100 % of its output, where it is not known for the coil.")
+    ] = None
     target: TargetOption = "m1-leg-left"
     angle: Annotated[
         float | None,

@@ -9,6 +9,7 @@ from efield.app.dose_request import DoseRequest
 from efield.coils.model import Coil
 from efield.dosing.dose import Dose, dose
 from efield.dosing.feasibility import feasibility
+from efield.dosing.machines import usual_stimulator
 from efield.dosing.protocols import Protocol, protocol
 from efield.dosing.safety import safety
 from efield.dosing.site import DoseSite
@@ -42,21 +43,32 @@ class _Side:
 
 
 def _sides(request: DoseRequest) -> tuple[_Side, _Side]:
+    """Threshold and treatment; what is not said of the first is as of the second."""
     error = checks.in_range("--error", request.error, 0.0, 100.0) / 100.0
-    common = {"stimulator": request.stimulator, "waveform": request.waveform, "phase": request.phase, "error": error}
-    own = {
-        "stimulator": request.rmt_stimulator or request.stimulator,
+    coil, rmt_coil = request.coil, request.rmt_coil or request.coil
+    stimulator = request.stimulator or usual_stimulator(coil)
+    there = request.stimulator if rmt_coil == coil else usual_stimulator(rmt_coil)
+    same = rmt_coil == coil and request.rmt_stimulator in (None, request.stimulator)
+    own_didt = request.max_didt if same and request.rmt_max_didt is None else request.rmt_max_didt
+    threshold = {
+        "stimulator": request.rmt_stimulator or there or stimulator,
+        "max_didt": own_didt,
         "waveform": request.waveform if request.rmt_waveform is None else request.rmt_waveform,
         "phase": request.rmt_phase or request.phase,
         "current": request.rmt_current,
         "error": error,
     }
-    place = (request.rmt_target, request.rmt_angle, request.rmt_distance, request.rmt_pose)
-    there = (request.target, request.angle, request.distance, request.pose)
-    return (
-        _Side("--rmt", *place, request.rmt_coil or request.coil, own),
-        _Side("-", *there, request.coil, common | {"current": request.current}),
-    )
+    treatment = {
+        "stimulator": stimulator,
+        "max_didt": request.max_didt,
+        "waveform": request.waveform,
+        "phase": request.phase,
+        "current": request.current,
+        "error": error,
+    }
+    at_rmt = (request.rmt_target, request.rmt_angle, request.rmt_distance, request.rmt_pose)
+    here = (request.target, request.angle, request.distance, request.pose)
+    return _Side("--rmt", *at_rmt, rmt_coil, threshold), _Side("-", *here, coil, treatment)
 
 
 def run(request: DoseRequest, rmt: float, progress: Progress = True) -> tuple[Dose, dict[str, Any]]:

@@ -12,6 +12,7 @@ from efield.app.options import JsonOption
 from efield.dosing.protocols import Protocol, body_parts, chosen, list_protocols, pain_types, protocol
 from efield.dosing.trains import Trains
 from efield.dosing.words import EVIDENCE, METHODS
+from efield.ground import checks
 from efield.ground.errors import InputError
 from efield.ground.listing import Listing
 
@@ -91,7 +92,10 @@ def check(
 
       efield protocol check --hz 10 --train 5 --trains 20 --gap 55 --percent 110 --output 60 --stimulator magstim-rapid2
     """
-    session = Trains(freq_hz=hz, train_s=train, trains=trains, iti_s=gap)
+    for option, value in {"--hz": hz, "--train": train, "--percent": percent, "--gap": gap}.items():
+        if value is not None:
+            checks.positive(option, value)
+    session = Trains(freq_hz=hz, train_s=train, trains=checks.whole("--trains", trains, 1), iti_s=gap)
     reports = _reports(session, session, percent, method, output, stimulator, coil)
     texts = [f"{name}:\n{report}" for name, report in reports.items()]
     _print(texts, {name: report.to_json() for name, report in reports.items()}, as_json)

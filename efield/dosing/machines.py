@@ -11,7 +11,7 @@ from math import ceil
 from typing import Any, Final
 
 from efield.coils import catalog
-from efield.coils.stimulators import Stimulator
+from efield.coils.stimulators import Stimulator, load_stimulator, names
 from efield.dosing.marks import WORDS, packaged
 from efield.dosing.trains import Trains
 from efield.ground.errors import InputError
@@ -51,6 +51,13 @@ def coil_name(coil: str) -> str:
         return catalog.canonical_name(coil) if coil else ""
     except InputError:
         return coil.strip().lower()
+
+
+def usual_stimulator(coil: str) -> str:
+    """The stimulator whose dI/dt with a coil is known; empty if there is none or more than one."""
+    name = coil_name(coil)
+    found = [one for one in names() if name in load_stimulator(one).max_didt]
+    return found[0] if len(found) == 1 else ""
 
 
 def second_peak(stimulator: str, coil: str) -> float | None:

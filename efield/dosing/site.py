@@ -101,14 +101,19 @@ class DoseSite(Carded):
         target : Target, str or (3,) array_like, optional
             Needed with an `EField`.
         machine
-            The other parameters of `DoseSite`; coil and depth are the field's unless given.
+            The other parameters of `DoseSite`. Coil and depth are the field's unless given, and so is dI/dt at full
+            output where no stimulator is named.
 
         Raises
         ------
         InputError
             If several coils were driven, there is no drive, or a field comes without a target.
         """
-        found = _of_summary(field) if isinstance(field, Summary) else _of_field(field, target)
+        found = (
+            _of_summary(field)
+            if isinstance(field, Summary)
+            else _of_field(field, target, named=bool(machine.get("stimulator")))
+        )
         return cls(**found | machine)
 
     @property
@@ -185,7 +190,7 @@ def _of_summary(summary: Summary) -> dict[str, Any]:
     return {"field": per_drive, "depth_mm": summary["target_depth"], "measure": measure}
 
 
-def _of_field(field: EField, target: "Place | None") -> dict[str, Any]:
+def _of_field(field: EField, target: "Place | None", named: bool) -> dict[str, Any]:
     if not isinstance(field, EField):
         raise InputError(f"field must be an EField or a Summary; instead received {checks.kind(field)}")
     if target is None:
@@ -198,6 +203,7 @@ def _of_field(field: EField, target: "Place | None") -> dict[str, Any]:
     return {
         "field": mean * AMPERE_PER_MICROSECOND / abs(field.didt),
         "coil": field.coil.name,
+        "max_didt": None if named else field.coil.max_didt,
         "depth_mm": nearest(scalp(field.head).points_mm, place.center_mm)[1],
         "measure": MIDDLE if middle else IN_GRAY,
     }
