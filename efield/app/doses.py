@@ -21,6 +21,7 @@ from efield.ground.version import __version__
 from efield.head.mesh import HeadMesh
 from efield.io.cache_folder import cache_folder
 from efield.io.load import HEAD_NAMES, load_coil, load_head, load_pose
+from efield.targeting.field import EField
 from efield.targeting.placement import check_clear, place_coil
 from efield.targeting.simulate import Simulator
 from efield.targeting.targets import NAMES, Target, mni_place, named_target, parse_target
@@ -90,7 +91,7 @@ def run(request: DoseRequest, rmt: float, progress: Progress = True) -> tuple[Do
     given = None if request.protocol is None else protocol(request.protocol)
     percent = _wanted(request, given)
     coils = _check(sides, rmt, percent, request)
-    steps = Steps(4, progress)
+    steps = Steps(5, progress)
     with steps(f"loading head {request.head}"):
         head = load_head(request.head)
     with steps("finding the targets, placing the coils"):
@@ -99,9 +100,11 @@ def run(request: DoseRequest, rmt: float, progress: Progress = True) -> tuple[Do
     with steps("preparing the solver"):
         simulator = Simulator(head, cache=cache_folder() if request.head in HEAD_NAMES else None)
     with steps("solving both placements"):
+        fields = _solve(simulator, coils, poses)
+    with steps("measuring the fields"):
         first, second = (
-            DoseSite.of(simulator.solve(coil, pose), target, **side.machine)
-            for side, target, coil, pose in zip(sides, targets, coils, poses, strict=True)
+            DoseSite.of(field, target, **side.machine)
+            for field, target, side in zip(fields, targets, sides, strict=True)
         )
     found = dose(rmt, first, second, percent=percent, method=request.rmt_method, rmt_sd=request.rmt_sd)
     document = {
@@ -148,12 +151,21 @@ def _pose(head: HeadMesh, side: _Side, target: Target, coil: Coil) -> Pose:
     return pose
 
 
+def _solve(simulator: Simulator, coils: list[Coil], poses: list[Pose]) -> list[EField]:
+    """Both fields at 1 A/us; of one coil they are solved together."""
+    first, second = coils
+    if first is second:
+        return list(simulator.solve_many(first, poses))
+    return [simulator.solve(coil, pose) for coil, pose in zip(coils, poses, strict=True)]
+
+
 def _reports(given: Protocol | None, found: Dose) -> dict[str, Any]:
     """Safety and feasibility of a protocol at this output; why there is none where its trains were not read."""
     if given is None:
         return {}
     try:
-        safe = safety(given, found.percent, method=found.method)
+        # An output by equal field is a percentage of the threshold on the scale of EMG, whatever it was found by.
+        safe = safety(given, found.percent)
         machine = feasibility(given, found.output_percent, found.treated.stimulator, found.treated.coil)
     except InputError as error:
         return {"protocol": given.name, "no_reports": str(error)}

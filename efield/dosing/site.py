@@ -109,11 +109,11 @@ class DoseSite(Carded):
         InputError
             If several coils were driven, there is no drive, or a field comes without a target.
         """
-        found = (
-            _of_summary(field)
-            if isinstance(field, Summary)
-            else _of_field(field, target, named=bool(machine.get("stimulator")))
-        )
+        if isinstance(field, Summary):
+            return cls(**_of_summary(field) | machine)
+        found = _of_field(field, target)
+        if not machine.get("stimulator"):
+            found["max_didt"] = field.coil.max_didt
         return cls(**found | machine)
 
     @property
@@ -190,7 +190,7 @@ def _of_summary(summary: Summary) -> dict[str, Any]:
     return {"field": per_drive, "depth_mm": summary["target_depth"], "measure": measure}
 
 
-def _of_field(field: EField, target: "Place | None", named: bool) -> dict[str, Any]:
+def _of_field(field: EField, target: "Place | None") -> dict[str, Any]:
     if not isinstance(field, EField):
         raise InputError(f"field must be an EField or a Summary; instead received {checks.kind(field)}")
     if target is None:
@@ -203,7 +203,6 @@ def _of_field(field: EField, target: "Place | None", named: bool) -> dict[str, A
     return {
         "field": mean * AMPERE_PER_MICROSECOND / abs(field.didt),
         "coil": field.coil.name,
-        "max_didt": None if named else field.coil.max_didt,
         "depth_mm": nearest(scalp(field.head).points_mm, place.center_mm)[1],
         "measure": MIDDLE if middle else IN_GRAY,
     }
