@@ -135,8 +135,11 @@ def _check(sides: tuple[_Side, _Side], rmt: float, percent: float, request: Dose
         parse_target(side.target)
         checks.length_mm(f"{side.name}-distance", side.distance)
     coils = [load_coil(side.coil) for side in sides]
-    fake = [DoseSite(1.0, coil=coil.name, **side.machine) for coil, side in zip(coils, sides, strict=True)]
-    dose(rmt, *fake, percent=percent, method=request.rmt_method, rmt_sd=request.rmt_sd)
+    sites = [DoseSite(1.0, coil=coil.name, **side.machine) for coil, side in zip(coils, sides, strict=True)]
+    try:
+        dose(rmt, *sites, percent=percent, method=request.rmt_method, rmt_sd=request.rmt_sd)
+    except InputError as error:
+        raise InputError(str(error).replace("give max_didt", "give --max-didt or --rmt-max-didt")) from error
     return coils
 
 

@@ -14,6 +14,7 @@ from efield.app.warmup import Warmup
 from efield.coils import stimulators
 from efield.coils.drive import Drive
 from efield.coils.model import Coil
+from efield.dosing.marks import DISCLAIMER
 from efield.ground import checks
 from efield.ground.errors import InputError
 from efield.ground.progress import Progress
@@ -44,8 +45,6 @@ _SMALL_DIDT: Final = 1e4
 
 #: Beyond this angle to the preferred direction a field points the other way (degrees).
 _BACKWARD_DEG: Final = 135.0
-
-_DISCLAIMER: Final = "research software, not a medical device: an intensity for a person needs a clinician"
 
 
 def parse_conductivity(texts: Iterable[str], table: Path | None = None) -> Conductivity:
@@ -236,7 +235,7 @@ def _notes(request: Request, target: Target, didt: float, summary: Summary, coil
     if abs(didt) < _SMALL_DIDT:
         notes.append(f"dI/dt is only {didt:g} A/s; --didt is in A/s, so 80 A/us is written 80e6")
     if request.intensity is not None:
-        notes.append(_DISCLAIMER)
+        notes.append(DISCLAIMER)
     notes += coil_notes(coil, summary)
     clearance = summary["coil_clearance"]
     if clearance is not None and clearance < 0:

@@ -6,8 +6,8 @@ import pytest
 from efield.basis.outputs import Outputs, Reader
 from efield.basis.reduced_basis import ReducedBasis
 from efield.coils.primary import dadt
-from efield.fem.problem import FemProblem
 from efield.dosing.site import DoseSite
+from efield.fem.problem import FemProblem
 from efield.ground.errors import InputError, OutsideHeadError
 from efield.head.midsurface import mid_surface
 from efield.head.spheres import sphere_head

@@ -1,0 +1,132 @@
+"""`efield dose` and `efield protocol` as people use them."""
+
+import json
+import sys
+from dataclasses import fields
+
+import pytest
+
+from efield.app.cli import main
+from efield.app.dose_request import DoseRequest
+from efield.app.doses import run as find_dose
+from efield.head.spheres import sphere_head
+from efield.io.meshes.gmsh import write_head
+
+
+def run(monkeypatch, *arguments):
+    monkeypatch.setattr(sys, "argv", ["efield", *map(str, arguments)])
+    with pytest.raises(SystemExit) as leaving:
+        main()
+    return leaving.value.code or 0
+
+
+@pytest.fixture(scope="module")
+def small_head(tmp_path_factory):
+    path = tmp_path_factory.mktemp("head") / "sphere.msh"
+    write_head(path, sphere_head((68.0, 73.0, 79.0, 85.0), (2, 3, 4, 5), edge_mm=12.0))
+    return path
+
+
+@pytest.fixture
+def dose(monkeypatch, small_head):
+    places = ("--head", small_head, "--rmt-target", "C3", "--target", "Cz")
+    return lambda *more: run(monkeypatch, "dose", *places, *more)
+
+
+def test_a_dose_has_reports_of_its_protocol_and_a_disclaimer(dose, capsys):
+    assert dose("--rmt", 50, "--rmt-sd", 2, "--error", 3, "--protocol", "P15", "--phase", "second", "--json") == 0
+    document = json.loads(capsys.readouterr().out)
+    found = document["dose"]
+    assert found["percent"] == 110
+    # On a sphere all places are alike, up to the mesh and to what a center of a few tetrahedra is.
+    assert found["output_percent"] == pytest.approx(55, rel=0.25)
+    assert found["treated"]["stimulator"] == "magstim-rapid2"
+    assert found["treated"]["phase"] == found["measured"]["phase"] == "second"
+    assert found["interval_percent"][0] < found["output_percent"] < found["interval_percent"][1]
+    assert document["safety"]["verdict"] == "within what was tested"
+    assert document["feasibility"]["verdict"] in ("possible", "unknown")
+    assert any("needs a clinician" in note for note in found["notes"])
+    assert [target["name"] for target in document["targets"]] == ["C3 (cortex below)", "Cz (cortex below)"]
+
+
+def test_a_threshold_at_the_treated_place_is_the_output(dose, small_head, capsys):
+    assert dose("--rmt", 50, "--rmt-target", "Cz", "--protocol", "P30", "--percent", "80") == 0
+    text = capsys.readouterr().out
+    assert "40.0 %" in text
+    assert "P30 must say one rate" in text.replace("\n", " ") or "lacks train" in text
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--rmt", 150), "rmt_percent must be between 0 and 100"),
+        (("--rmt", 50, "--protocol", "P13"), "--percent must be given with P13"),
+        (("--rmt", 50, "--protocol", "P99"), "protocol must be one of"),
+        (("--rmt", 50, "--rmt-method", "eye"), "method must be one of"),
+        (("--rmt", 50, "--rmt-distance", 0.004), "--rmt-distance must be in millimeters"),
+        (("--rmt", 50, "--distance", 0.004), "--distance must be in millimeters"),
+        (("--rmt", 50, "--error", -1), "--error must be between"),
+        (("--rmt", 50, "--stimulator", "nope"), "stimulator must be one of"),
+        (("--rmt", 50, "--rmt-coil", "magstim-70mm-circular"), "--rmt-max-didt"),
+    ],
+)
+def test_bad_options_are_refused_before_any_work(dose, capsys, options, message):
+    assert dose(*options) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert "loading head" not in error
+
+
+def test_what_is_not_said_of_the_threshold_is_as_of_the_treatment():
+    assert {field.name.removeprefix("rmt_") for field in fields(DoseRequest) if field.name.startswith("rmt_")} - {
+        field.name for field in fields(DoseRequest)
+    } == {"method", "sd"}
+
+
+def test_another_coil_at_the_threshold_has_its_own_stimulator(small_head):
+    request = DoseRequest(
+        head=str(small_head), rmt_target="Cz", target="Cz", rmt_coil="magstim-70mm-figure8", coil="magventure-mc-b70"
+    )
+    found, _ = find_dose(request, 50, progress=None)
+    assert (found.measured.stimulator, found.treated.stimulator) == ("magstim-rapid2", "magpro-x100")
+    assert found.by_threshold.percent is None
+    per_drive = found.measured.field / found.treated.field
+    assert found.output_percent == pytest.approx(50 * per_drive * 114.73 / 155.33)
+
+
+def test_protocols_are_listed_shown_and_checked(monkeypatch, capsys):
+    assert run(monkeypatch, "protocol", "list", "--pain", "postherpetic", "--json") == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert [row["name"] for row in rows] == ["P18", "P22a", "P22b"]
+    assert rows[0]["unverified"] == ["intensity_percent"]
+    assert rows[0]["evidence_beside"]
+    assert run(monkeypatch, "protocol", "list", "--evidence", "against") == 0
+    assert "third line" in capsys.readouterr().out
+    assert run(monkeypatch, "protocol", "show", "p30") == 0
+    shown = capsys.readouterr().out
+    assert "UNVERIFIED" in shown
+    assert "lacks train" in shown
+    asked = ("--output", 60, "--stimulator", "rapid2", "--coil", "d70", "--json")
+    assert run(monkeypatch, "protocol", "show", "P08", *asked) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["safety"]["verdict"] == "not tabulated"
+    assert document["feasibility"]["checks"]
+    assert run(monkeypatch, "protocol", "check", "--hz", 10, "--train", 5, "--percent", 120) == 0
+    assert "longer than the cell" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("list", "--pain", "foot"), "pain must be one of"),
+        (("show", "P08", "--output", 60), "--stimulator must be given together"),
+        (("show", "P30", "--output", 60, "--stimulator", "rapid2"), "lacks train"),
+        (("check", "--hz", 0, "--train", 5, "--percent", 100), "--hz must be > 0"),
+        (("check", "--hz", 5, "--train", 5, "--percent", 100, "--trains", 0), "--trains must be a whole number"),
+    ],
+)
+def test_wrong_questions_are_answered_with_one_line(monkeypatch, capsys, arguments, message):
+    assert run(monkeypatch, "protocol", *arguments) == 2
+    error = capsys.readouterr().err
+    assert message in error.replace("\n", " ")
+    assert len(error.strip().splitlines()) == 1
