@@ -97,8 +97,8 @@ def feasibility(
     Examples
     --------
     >>> session = ef.Trains(freq_hz=10, train_s=5, trains=20, iti_s=25)
-    >>> ef.feasibility(session, 60, "magstim-rapid2").verdict
-    'possible'
+    >>> [(check.about, check.verdict) for check in ef.feasibility(session, 60, "magstim-rapid2").checks][2:4]
+    [('rate', 'possible'), ('wait', 'possible')]
     >>> ef.feasibility(session, 120, "magstim-rapid2").verdict
     'not possible'
     """
