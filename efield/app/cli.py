@@ -83,11 +83,7 @@ def _report(document: dict[str, Any], summary: "Summary", out: Path, as_json: bo
 
 @app.command()
 @asking_for(DoseRequest)
-def dose(
-    request: DoseRequest,
-    rmt: Annotated[float, typer.Option(help="Resting motor threshold, percent of the maximum output.")],
-    as_json: JsonOption = False,
-) -> None:
+def dose(request: DoseRequest, as_json: JsonOption = False) -> None:
     """Output at one place that gives the field of the motor threshold measured at another.
 
     The field at threshold is mean |E| on the middle of the cortex within the target's radius. Beside it: a fixed
@@ -102,7 +98,7 @@ def dose(
     from efield.app.doses import run
     from efield.app.tables import dose_table
 
-    found, document = run(request, rmt)
+    found, document = run(request)
     if as_json:
         json.dump(document, sys.stdout, indent=2)
         sys.stdout.write("\n")

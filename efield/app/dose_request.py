@@ -18,6 +18,7 @@ _CURRENT: Final = f"Sense of the induced current in that half: {', '.join(SENSES
 class DoseRequest:
     """The options of `efield dose`; those that begin with rmt are of the place where the threshold was measured."""
 
+    rmt: Annotated[float, typer.Option(help="Resting motor threshold, percent of the maximum output.")]
     rmt_method: Annotated[str, typer.Option(help=f"How the threshold was found: {', '.join(METHODS)}.")] = "emg"
     rmt_sd: Annotated[float | None, typer.Option(help="Its standard deviation, percent of the maximum output.")] = None
     rmt_target: Annotated[str, typer.Option(help="Where it was measured, as --target.")] = "m1-hand-left"

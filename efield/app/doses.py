@@ -72,14 +72,12 @@ def _sides(request: DoseRequest) -> tuple[_Side, _Side]:
     return _Side("--rmt", *at_rmt, rmt_coil, threshold), _Side("-", *here, coil, treatment)
 
 
-def run(request: DoseRequest, rmt: float, progress: Progress = True) -> tuple[Dose, dict[str, Any]]:
+def run(request: DoseRequest, progress: Progress = True) -> tuple[Dose, dict[str, Any]]:
     """The dose, and a document with everything it rests on, ready for `json.dump`.
 
     Parameters
     ----------
     request : DoseRequest
-    rmt : float
-        Motor threshold, percent of the maximum output.
     progress : bool or callable, optional
 
     Raises
@@ -90,7 +88,7 @@ def run(request: DoseRequest, rmt: float, progress: Progress = True) -> tuple[Do
     sides = _sides(request)
     given = None if request.protocol is None else protocol(request.protocol)
     percent = _wanted(request, given)
-    coils = _check(sides, rmt, percent, request)
+    coils = _check(sides, percent, request)
     steps = Steps(5, progress)
     with steps(f"loading head {request.head}"):
         head = load_head(request.head)
@@ -106,7 +104,7 @@ def run(request: DoseRequest, rmt: float, progress: Progress = True) -> tuple[Do
             DoseSite.of(field, target, **side.machine)
             for field, target, side in zip(fields, targets, sides, strict=True)
         )
-    found = dose(rmt, first, second, percent=percent, method=request.rmt_method, rmt_sd=request.rmt_sd)
+    found = dose(request.rmt, first, second, percent=percent, method=request.rmt_method, rmt_sd=request.rmt_sd)
     document = {
         "efield": __version__,
         "head": request.head,
@@ -129,7 +127,7 @@ def _wanted(request: DoseRequest, given: Protocol | None) -> float:
     return own
 
 
-def _check(sides: tuple[_Side, _Side], rmt: float, percent: float, request: DoseRequest) -> list[Coil]:
+def _check(sides: tuple[_Side, _Side], percent: float, request: DoseRequest) -> list[Coil]:
     """The coils; what can be refused before any work is."""
     for side in sides:
         parse_target(side.target)
@@ -137,7 +135,7 @@ def _check(sides: tuple[_Side, _Side], rmt: float, percent: float, request: Dose
     coils = [load_coil(side.coil) for side in sides]
     sites = [DoseSite(1.0, coil=coil.name, **side.machine) for coil, side in zip(coils, sides, strict=True)]
     try:
-        dose(rmt, *sites, percent=percent, method=request.rmt_method, rmt_sd=request.rmt_sd)
+        dose(request.rmt, *sites, percent=percent, method=request.rmt_method, rmt_sd=request.rmt_sd)
     except InputError as error:
         raise InputError(str(error).replace("give max_didt", "give --max-didt or --rmt-max-didt")) from error
     return coils

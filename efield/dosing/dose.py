@@ -104,7 +104,7 @@ class Dose(Carded):
         if self.threshold is None:
             return "unknown: dI/dt of the stimulator with this coil is not known"
         low, high = TYPICAL_V_PER_M
-        return f"{self.threshold:.1f} V/m (typically {low:g} to {high:g} V/m)"
+        return f"{self.threshold:.1f} V/m (typically {low:g} to {high:g} V/m, as pyNIBS says)"
 
     def _output_words(self) -> str:
         between = (

@@ -17,11 +17,10 @@ from typing import Any
 from efield.coils.stimulators import Stimulator, load_stimulator
 from efield.dosing.machines import IMPOSSIBLE, POSSIBLE, UNKNOWN, Check, coil_name, machine_checks, sourced
 from efield.dosing.marks import DISCLAIMER, packaged
-from efield.dosing.protocols import Protocol, protocol
+from efield.dosing.protocols import Protocol, session_of
 from efield.dosing.trains import Trains
 from efield.ground import checks
 from efield.ground.card import Card, Carded
-from efield.ground.errors import InputError
 
 
 @dataclass(frozen=True, repr=False)
@@ -102,10 +101,7 @@ def feasibility(
     >>> ef.feasibility(session, 120, "magstim-rapid2").verdict
     'not possible'
     """
-    source = protocol(trains) if isinstance(trains, str) else trains
-    session = source.trains if isinstance(source, Protocol) else source
-    if not isinstance(session, Trains):
-        raise InputError(f"trains must be Trains, a Protocol or its name; instead received {checks.kind(trains)}")
+    _, session = session_of(trains)
     output = checks.positive("output_percent", output_percent)
     machine = load_stimulator(stimulator) if isinstance(stimulator, str) else stimulator
     name = coil_name(coil)

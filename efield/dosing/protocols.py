@@ -222,6 +222,21 @@ def protocol(name: str) -> Protocol:
     return _table()[checks.choice("protocol", words.get(wanted.lower(), wanted), _table())]
 
 
+def session_of(trains: Trains | Protocol | str) -> tuple[Trains | Protocol, Trains]:
+    """What was given, a name as its protocol, and its trains.
+
+    Raises
+    ------
+    InputError
+        If it is none of these, or the protocol's trains were not read.
+    """
+    source = protocol(trains) if isinstance(trains, str) else trains
+    session = source.trains if isinstance(source, Protocol) else source
+    if not isinstance(session, Trains):
+        raise InputError(f"trains must be Trains, a Protocol or its name; instead received {checks.kind(trains)}")
+    return source, session
+
+
 def list_protocols(*, pain: str | None = None, body_part: str | None = None, evidence: str | None = None) -> Listing:
     """Published protocols, as a sequence of names that shows a table; what speaks against them stands below it.
 

@@ -62,4 +62,6 @@ def by_distance(rmt: float, wanted: float, first: DoseSite, second: DoseSite) ->
 
 def machine_of(site: DoseSite) -> str:
     """Stimulator and coil, in words."""
+    if not site.stimulator and not site.coil:
+        return "a machine that is not named"
     return f"{site.stimulator or 'a stimulator'} with {site.coil or 'a coil'}"

@@ -14,7 +14,7 @@ from math import isclose
 from typing import Any, Final
 
 from efield.dosing.marks import DISCLAIMER, WORDS, packaged
-from efield.dosing.protocols import Protocol, protocol
+from efield.dosing.protocols import Protocol, session_of
 from efield.dosing.trains import Trains
 from efield.dosing.words import METHODS
 from efield.ground import checks
@@ -148,10 +148,7 @@ def safety(trains: Trains | Protocol | str, percent: float | None = None, *, met
     ('within the cell', 'not tabulated')
     """
     checks.choice("method", method, METHODS)
-    source = protocol(trains) if isinstance(trains, str) else trains
-    session = source.trains if isinstance(source, Protocol) else source
-    if not isinstance(session, Trains):
-        raise InputError(f"trains must be Trains, a Protocol or its name; instead received {checks.kind(trains)}")
+    source, session = session_of(trains)
     given = _percent(source, percent)
     emg = given if method == "emg" else given * (1 + visual()["higher_percent"] / 100)
     cell, why = _cell(session.freq_hz, emg), [*_doubts(source), *_visual(given, method)]

@@ -84,10 +84,9 @@ def test_what_is_not_said_of_the_threshold_is_as_of_the_treatment():
 
 
 def test_another_coil_at_the_threshold_has_its_own_stimulator(small_head):
-    request = DoseRequest(
-        head=str(small_head), rmt_target="Cz", target="Cz", rmt_coil="magstim-70mm-figure8", coil="magventure-mc-b70"
-    )
-    found, _ = find_dose(request, 50, progress=None)
+    coils = {"rmt_coil": "magstim-70mm-figure8", "coil": "magventure-mc-b70"}
+    request = DoseRequest(rmt=50, head=str(small_head), rmt_target="Cz", target="Cz", **coils)
+    found, _ = find_dose(request, progress=None)
     assert (found.measured.stimulator, found.treated.stimulator) == ("magstim-rapid2", "magpro-x100")
     assert found.by_threshold.percent is None
     per_drive = found.measured.field / found.treated.field
