@@ -273,6 +273,8 @@ def _notes(
             "pulse or current sense differ: thresholds differ with both, by how much was not read; equal field cannot "
             "know it"
         )
+    if any(site.waveform not in ("", "biphasic") and site.max_didt is not None for site in (first, second)):
+        yield "dI/dt at full output was measured with biphasic pulses and may be another with others, unless given"
     if "second" in (first.phase, second.phase):
         yield f"size of the second phase: {packaged('machines.toml')['second_peak']['source']}"
     # A mean over a region lies below the peaks that typical values are of.

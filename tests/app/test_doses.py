@@ -4,11 +4,13 @@ import json
 import sys
 from dataclasses import fields
 
+import numpy as np
 import pytest
 
 from efield.app.cli import main
 from efield.app.dose_request import DoseRequest
 from efield.app.doses import run as find_dose
+from efield.ground.pose import Pose
 from efield.head.spheres import sphere_head
 from efield.io.meshes.gmsh import write_head
 
@@ -49,11 +51,24 @@ def test_a_dose_has_reports_of_its_protocol_and_a_disclaimer(dose, capsys):
     assert [target["name"] for target in document["targets"]] == ["C3 (cortex below)", "Cz (cortex below)"]
 
 
-def test_a_threshold_at_the_treated_place_is_the_output(dose, small_head, capsys):
-    assert dose("--rmt", 50, "--rmt-target", "Cz", "--protocol", "P30", "--percent", "80") == 0
+def test_a_threshold_at_the_treated_place_is_the_output(dose, tmp_path, capsys):
+    np.savetxt(tmp_path / "pose.txt", Pose.from_axes((0, 0, 92), (0, 1, 0), (0, 0, -1)).matrix)
+    place = ("--rmt-target", "Cz", "--rmt-pose", tmp_path / "pose.txt", "--pose", tmp_path / "pose.txt")
+    assert dose("--rmt", 50, *place, "--protocol", "P30", "--percent", "80", "--json") == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["poses"][0] == document["poses"][1]
+    assert document["dose"]["output_percent"] == pytest.approx(40)
+    assert "lacks train" in document["no_reports"]
+
+
+def test_a_dose_is_shown_as_a_table(dose, monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "300")
+    assert dose("--rmt", 90, "--percent", 150, "--coil", "mc-b70", "--protocol", "P08") == 0
     text = capsys.readouterr().out
-    assert "40.0 %" in text
-    assert "P30 must say one rate" in text.replace("\n", " ") or "lacks train" in text
+    assert "BEYOND THE STIMULATOR'S MAXIMUM" in text
+    assert "output: not possible" in text
+    assert "needs a clinician" in text
+    assert "longer than the cell (0.8 s at 10 Hz, 150 %" in text
 
 
 @pytest.mark.parametrize(

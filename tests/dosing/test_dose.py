@@ -155,6 +155,8 @@ def test_pulse_and_sense_are_said_and_a_difference_is_pointed_out():
     assert any("was not read" in note for note in dose(50, a, b).notes)
     assert not any("differ" in note for note in dose(50, a, a).notes)
     assert "monophasic, PA" in str(dose(50, a, b))
+    assert any("measured with biphasic pulses" in note for note in dose(50, a, b).notes)
+    assert not any("measured with biphasic pulses" in note for note in dose(50, b, b).notes)
     assert "biphasic, first phase, AP" in str(dose(50, a, b))
 
 
