@@ -42,17 +42,22 @@ class _Side:
     coil: str
     machine: dict[str, Any]
 
+    def machine_with(self, coil: Coil) -> dict[str, Any]:
+        """What `DoseSite` is told; a coil's own dI/dt at full output counts where no stimulator is known."""
+        own = None if self.machine["stimulator"] else coil.max_didt
+        return self.machine | {"max_didt": self.machine["max_didt"] or own}
+
 
 def _sides(request: DoseRequest) -> tuple[_Side, _Side]:
     """Threshold and treatment; what is not said of the first is as of the second."""
     error = checks.in_range("--error", request.error, 0.0, 100.0) / 100.0
     coil, rmt_coil = request.coil, request.rmt_coil or request.coil
     stimulator = request.stimulator or usual_stimulator(coil)
-    there = request.stimulator if rmt_coil == coil else usual_stimulator(rmt_coil)
+    there = stimulator if rmt_coil == coil else usual_stimulator(rmt_coil) or request.stimulator
     same = rmt_coil == coil and request.rmt_stimulator in (None, request.stimulator)
     own_didt = request.max_didt if same and request.rmt_max_didt is None else request.rmt_max_didt
     threshold = {
-        "stimulator": request.rmt_stimulator or there or stimulator,
+        "stimulator": request.rmt_stimulator or there or "",
         "max_didt": own_didt,
         "waveform": request.waveform if request.rmt_waveform is None else request.rmt_waveform,
         "phase": request.rmt_phase or request.phase,
@@ -101,7 +106,7 @@ def run(request: DoseRequest, progress: Progress = True) -> tuple[Dose, dict[str
         fields = _solve(simulator, coils, poses)
     with steps("measuring the fields"):
         first, second = (
-            DoseSite.of(field, target, **side.machine)
+            DoseSite.of(field, target, **side.machine_with(field.coil))
             for field, target, side in zip(fields, targets, sides, strict=True)
         )
     found = dose(request.rmt, first, second, percent=percent, method=request.rmt_method, rmt_sd=request.rmt_sd)
@@ -132,8 +137,9 @@ def _check(sides: tuple[_Side, _Side], percent: float, request: DoseRequest) -> 
     for side in sides:
         parse_target(side.target)
         checks.length_mm(f"{side.name}-distance", side.distance)
-    coils = [load_coil(side.coil) for side in sides]
-    sites = [DoseSite(1.0, coil=coil.name, **side.machine) for coil, side in zip(coils, sides, strict=True)]
+    by_name = {name: load_coil(name) for name in {side.coil for side in sides}}
+    coils = [by_name[side.coil] for side in sides]
+    sites = [DoseSite(1.0, coil=coil.name, **side.machine_with(coil)) for coil, side in zip(coils, sides, strict=True)]
     try:
         dose(request.rmt, *sites, percent=percent, method=request.rmt_method, rmt_sd=request.rmt_sd)
     except InputError as error:

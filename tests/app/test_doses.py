@@ -108,6 +108,20 @@ def test_another_coil_at_the_threshold_has_its_own_stimulator(small_head):
     assert found.output_percent == pytest.approx(50 * per_drive * 114.73 / 155.33)
 
 
+def test_a_coil_from_a_file_has_the_rate_its_file_says(small_head, tmp_path):
+    (tmp_path / "ring.toml").write_text(
+        'type = "circular"\nturns = 3\ninner_diameter_mm = 40\nouter_diameter_mm = 60\n'
+        "wire_width_mm = 2\nwire_height_mm = 6\ncasing_mm = 4\nmax_didt = 90e6\n"
+    )
+    places = {"head": str(small_head), "rmt_target": "C3", "target": "C3"}
+    request = DoseRequest(rmt=20, rmt_coil="d70", coil=str(tmp_path / "ring.toml"), **places)
+    found, _ = find_dose(request, progress=None)
+    assert (found.measured.stimulator, found.treated.stimulator) == ("magstim-rapid2", "")
+    assert found.treated.max_didt == 90e6
+    ratio = 114.73 / 90 * found.measured.field / found.treated.field
+    assert found.output_percent == pytest.approx(20 * ratio)
+
+
 def test_protocols_are_listed_shown_and_checked(monkeypatch, capsys):
     assert run(monkeypatch, "protocol", "list", "--pain", "postherpetic", "--json") == 0
     rows = json.loads(capsys.readouterr().out)
