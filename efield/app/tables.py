@@ -28,10 +28,9 @@ def dose_table(document: dict[str, Any], found: Dose) -> Table:
     table = Table(title=f"From the threshold at {there} to {here}, {document['head']}", show_header=False)
     for name, text in found.rows():
         table.add_row(name, Text(text))
-    for line in document.get("safety", {}).get("report", ()):
-        table.add_row("safety", Text(line))
-    for check in document.get("feasibility", {}).get("checks", ()):
-        table.add_row("feasibility", Text("{about}: {verdict}: {text}".format(**check)))
+    for about in ("safety", "feasibility"):
+        for line in document.get(about, {}).get("report", ()):
+            table.add_row(about, Text(line))
     if "no_reports" in document:
         table.add_row("safety", Text(document["no_reports"]))
     return table

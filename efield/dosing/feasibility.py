@@ -57,7 +57,8 @@ class Feasibility(Carded):
 
     def to_json(self) -> dict[str, Any]:
         """Ready for `json.dump`."""
-        return {"verdict": self.verdict, "checks": [vars(check) for check in self.checks]}
+        found = [vars(check) for check in self.checks]
+        return {"verdict": self.verdict, "checks": found, "report": self.lines()}
 
     def __str__(self) -> str:
         return "\n".join(self.lines())

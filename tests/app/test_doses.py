@@ -67,6 +67,7 @@ def test_a_dose_is_shown_as_a_table(dose, monkeypatch, capsys):
     text = capsys.readouterr().out
     assert "BEYOND THE STIMULATOR'S MAXIMUM" in text
     assert "output: not possible" in text
+    assert "Drakaki" in text
     assert "needs a clinician" in text
     assert "longer than the cell (0.8 s at 10 Hz, 150 %" in text
 
