@@ -86,7 +86,7 @@ def _report(document: dict[str, Any], summary: "Summary", out: Path, as_json: bo
 def dose(request: DoseRequest, as_json: JsonOption = False) -> None:
     """Output at one place that gives the field of the motor threshold measured at another.
 
-    The field at threshold is mean |E| on the middle of the cortex within the target's radius. Beside it: a fixed
+    The field at threshold is mean |E| on the middle of the cortex in the target's region. Beside it: a fixed
     percentage of the threshold, and the slope by depth where it was measured. Nothing is cut to what is possible.
 
     Examples:
@@ -104,6 +104,25 @@ def dose(request: DoseRequest, as_json: JsonOption = False) -> None:
         sys.stdout.write("\n")
         return
     OUT.print(dose_table(document, found))
+
+
+@app.command()
+def targets(as_json: JsonOption = False) -> None:
+    """The places that are known by name: coordinates, their space and spread between people, and who says so.
+
+    --target also takes an electrode (C3), a label of a volume (mask.nii.gz:3) or of a surface
+    (lh.aparc.annot:precentral), and x,y,z in mm.
+    """
+    from efield.app.tables import listing_table
+    from efield.targeting.naming import list_targets, target_facts
+
+    known = list_targets()
+    if as_json:
+        json.dump({"targets": [target_facts(name) for name in known]}, sys.stdout, indent=2)
+        sys.stdout.write("\n")
+        return
+    OUT.print(listing_table(known))
+    OUT.print(known.note, markup=False, soft_wrap=True)
 
 
 @app.command()

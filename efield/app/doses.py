@@ -22,9 +22,10 @@ from efield.head.mesh import HeadMesh
 from efield.io.cache_folder import cache_folder
 from efield.io.load import HEAD_NAMES, load_coil, load_head, load_pose
 from efield.targeting.field import EField
+from efield.targeting.naming import target_facts
 from efield.targeting.placement import check_clear, place_coil
 from efield.targeting.simulate import Simulator
-from efield.targeting.targets import NAMES, Target, mni_place, named_target, parse_target
+from efield.targeting.targets import NAMES, Target, named_target, parse_target
 
 #: The angle where a target has none of its own.
 _ANGLE: Final = 45.0
@@ -151,7 +152,7 @@ def _pose(head: HeadMesh, side: _Side, target: Target, coil: Coil) -> Pose:
     if side.pose is not None:
         pose = load_pose(side.pose)
     else:
-        own = mni_place(side.target)[1] if side.target in NAMES else _ANGLE
+        own = target_facts(side.target)["angle_deg"] if side.target in NAMES else _ANGLE
         angle = own if side.angle is None else checks.number(f"{side.name}-angle", side.angle)
         pose = place_coil(head, target, angle, side.distance, coil=coil)
     check_clear(head, coil, pose)

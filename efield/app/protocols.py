@@ -5,7 +5,6 @@ import sys
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
 
 from efield.app.console import OUT
 from efield.app.options import JsonOption
@@ -14,7 +13,6 @@ from efield.dosing.trains import Trains
 from efield.dosing.words import EVIDENCE, METHODS
 from efield.ground import checks
 from efield.ground.errors import InputError
-from efield.ground.listing import Listing
 
 app = typer.Typer(
     help="Published protocols of M1 stimulation for neuropathic pain, with what speaks against them.",
@@ -43,7 +41,9 @@ def list_them(
         _dump([_document(one) for one in chosen(pain, body_part, evidence)])
         return
     found = list_protocols(pain=pain, body_part=body_part, evidence=evidence)
-    OUT.print(_table(found))
+    from efield.app.tables import listing_table
+
+    OUT.print(listing_table(found))
     OUT.print(found.note, markup=False, soft_wrap=True)
 
 
@@ -127,15 +127,6 @@ def _document(one: Protocol) -> dict[str, Any]:
     beside = [vars(statement) for statement in one.evidence]
     words = {"pain_types": one.pain_types, "body_parts": one.body_parts, "source": one.source, "status": one.status}
     return {"name": one.name, **words, "cells": cells, "unverified": one.unverified, "evidence_beside": beside}
-
-
-def _table(found: Listing) -> Table:
-    table = Table(title=found.title)
-    for column in found.columns:
-        table.add_column(column)
-    for row in found.rows:
-        table.add_row(*row)
-    return table
 
 
 def _print(texts: list[str], document: dict[str, Any], as_json: bool) -> None:

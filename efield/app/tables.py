@@ -7,6 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from efield.dosing.dose import Dose
+from efield.ground.listing import Listing
 from efield.targeting.measures import MEASURES
 from efield.targeting.summary import Summary
 from efield.targeting.validation import SphereCheck
@@ -33,6 +34,16 @@ def dose_table(document: dict[str, Any], found: Dose) -> Table:
             table.add_row(about, Text(line))
     if "no_reports" in document:
         table.add_row("safety", Text(document["no_reports"]))
+    return table
+
+
+def listing_table(known: Listing) -> Table:
+    """What is known by name."""
+    table = Table(title=known.title)
+    for column in known.columns:
+        table.add_column(column, justify="right" if "dI/dt" in column else "left")
+    for cells in known.rows:
+        table.add_row(*cells)
     return table
 
 

@@ -14,8 +14,15 @@ from efield.ground.errors import InputError
 from efield.head.mesh import HeadMesh
 from efield.head.tissue import GRAY_MATTER, WHITE_MATTER, tissue_name
 from efield.kernels.elements import tets as kernels
-from efield.targeting.measures import IN_REGION, MIDSURFACE, Rows, TargetMeasures, faces_near, names_at
-from efield.targeting.middle import middle_near
+from efield.targeting.measures import (
+    IN_REGION,
+    MIDSURFACE,
+    Rows,
+    TargetMeasures,
+    faces_near,
+    faces_of,
+    midsurface_in,
+)
 from efield.targeting.targets import Target
 
 FloatArray = NDArray[np.float64]
@@ -121,10 +128,7 @@ class Outputs(Carded):
             own = self._tets_of(head, target)
             return TargetMeasures.at(head, target), _needed(self.corners[own], self._faces_of(head, target))
         own = self._vertices_of(head, target)
-        names = tuple(MIDSURFACE + name for name in names_at(target))
-        direction = np.zeros(3) if target.direction is None else np.array(target.direction)
-        weights = self.weights[own]
-        measures = TargetMeasures(names, weights, self.normals[own], weights, direction)
+        measures = TargetMeasures.on_vertices(target, self.weights[own], self.normals[own])
         return measures, _needed(self.corners[own], self.corners[own, :3])
 
     def _tets_of(self, head: HeadMesh, target: Target) -> NDArray[np.intp]:
@@ -146,15 +150,14 @@ class Outputs(Carded):
 
     def _faces_of(self, head: HeadMesh, target: Target) -> NDArray[np.intp]:
         """(f, 3) the rows of the pairs at the corners of the target's faces, on the gray side."""
-        surface, near = faces_near(head, target.center_mm, target.radius_mm)
+        surface, near = faces_of(head, target)
         if surface is None:
             return np.empty((0, 3), np.intp)
         wanted = surface.nodes[surface.triangles[near]].astype(np.int64) * _TAGS + GRAY_MATTER
         keys = self.nodes * _TAGS + self.tags
         if not np.isin(wanted, keys).all():
             raise InputError(
-                "the cortex within the target's radius must lie in the basis; instead part of it does not: enlarge "
-                "region_radius_mm"
+                "the cortex of the target must lie in the basis; instead part of it does not: enlarge region_radius_mm"
             )
         return len(self.numbers) + np.searchsorted(keys, wanted)
 
@@ -164,13 +167,13 @@ class Outputs(Carded):
                 "the target's tags must include gray matter for a basis on the cortex; instead they are "
                 f'{", ".join(map(tissue_name, target.tags))}: change them, or build with at="tets"'
             )
-        rows = np.flatnonzero(np.linalg.norm(self.points_mm - target.center_mm, axis=1) <= target.radius_mm)
+        rows = target.among(head, self.points_mm)
         if not len(rows):
             raise InputError(
-                f"the target must lie on the surface of the basis; instead {target.name} has no vertex within "
-                f"{target.radius_mm:g} mm: enlarge the target or region_radius_mm"
+                f"the target must lie on the surface of the basis; instead {target.name} has no vertex "
+                f"{target.extent}: enlarge the target or region_radius_mm"
             )
-        whole = len(middle_near(head, target.center_mm, target.radius_mm)[1])
+        whole = len(midsurface_in(head, lambda points: target.among(head, points))[1])
         if whole > len(rows):
             raise InputError(
                 f"all of the target must lie on the surface of the basis; instead {whole - len(rows)} of its {whole} "
@@ -213,7 +216,8 @@ def _tets(problem: FemProblem, target: Target, reach: float) -> Outputs:
 
 
 def _vertices(head: HeadMesh, target: Target, reach: float) -> Outputs:
-    surface, chosen, share = middle_near(head, target.center_mm, reach)
+    near = lambda points: np.flatnonzero(np.linalg.norm(points - target.center_mm, axis=1) <= reach)  # noqa: E731
+    surface, chosen, share = midsurface_in(head, near)
     points, normals = surface.points_mm[chosen], surface.normals[chosen]
     own = np.repeat(np.arange(len(chosen))[:, None], 4, axis=1)
     none = np.empty(0, np.int64)

@@ -13,7 +13,7 @@ from efield.ground.units import AMPERE_PER_MICROSECOND
 from efield.head.surface import nearest, scalp
 from efield.head.tissue import GRAY_MATTER, WHITE_MATTER
 from efield.targeting.field import EField
-from efield.targeting.middle import middle_magnitude
+from efield.targeting.measures import on_midsurface
 from efield.targeting.naming import Place, target_of
 from efield.targeting.summary import Summary
 
@@ -199,7 +199,7 @@ def _of_field(field: EField, target: "Place | None") -> dict[str, Any]:
         raise InputError("field must be of one coil that is driven; instead it is of several, or dI/dt is 0")
     place = target_of(field.head, target)
     middle = {WHITE_MATTER, GRAY_MATTER} <= set(field.head.tags)
-    mean = middle_magnitude(field, place) if middle else field.summary(place)[IN_GRAY]
+    mean = on_midsurface(field, place)[MIDDLE] if middle else field.summary(place)[IN_GRAY]
     return {
         "field": mean * AMPERE_PER_MICROSECOND / abs(field.didt),
         "coil": field.coil.name,

@@ -11,8 +11,7 @@ from efield.fem.problem import FemProblem
 from efield.ground.errors import InputError, OutsideHeadError
 from efield.head.midsurface import mid_surface
 from efield.head.spheres import sphere_head
-from efield.targeting.measures import MEASURES
-from efield.targeting.middle import middle_magnitude
+from efield.targeting.measures import MEASURES, on_midsurface
 from efield.targeting.placement import place_coil
 from efield.targeting.simulate import Simulator
 from efield.targeting.targets import Target, m1_hand
@@ -95,17 +94,17 @@ def test_the_mean_of_a_full_solve_on_the_middle_of_the_cortex_is_that_of_the_bas
     pose, field = solved
     fast = on_cortex.measures([pose], -3e6)["midsurface_mean_magnitude"][0]
     allowed = UNSEEN * on_cortex.certificate.pointwise.max
-    assert middle_magnitude(field, hand) == pytest.approx(fast, rel=allowed)
+    assert on_midsurface(field, hand)["midsurface_mean_magnitude"] == pytest.approx(fast, rel=allowed)
     site = DoseSite.of(field, hand)
     assert site.measure == "midsurface_mean_magnitude"
-    assert site.field == pytest.approx(middle_magnitude(field, hand) / 3)
+    assert site.field == pytest.approx(on_midsurface(field, hand)["midsurface_mean_magnitude"] / 3)
     # The target's center lies on the gray matter of a sphere: its depth is that of the surface below the scalp.
     assert site.depth_mm == pytest.approx(field.summary(hand)["target_depth"])
 
 
 def test_a_target_that_misses_the_middle_of_the_cortex_is_refused(solved):
     with pytest.raises(OutsideHeadError, match="middle of the cortex"):
-        middle_magnitude(solved[1], Target.sphere(center_mm=(0, 0, 20)))
+        on_midsurface(solved[1], Target.sphere(center_mm=(0, 0, 20)))
 
 
 @pytest.mark.parametrize("at", ["surface", "tets"])
