@@ -22,6 +22,7 @@ _SHARING = (
     "test_naming.py",
     "test_regions.py",
     "test_faces.py",
+    "test_dose.py",
 )
 
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from efield.app import bases, coils, meshes, sweeps
+from efield.app import bases, coils, meshes, protocols, sweeps
 from efield.app.console import ERR, OUT
+from efield.app.dose_request import DoseRequest
 from efield.app.options import JsonOption, asking_for
 from efield.app.request import Request
 from efield.ground.errors import EfieldError
@@ -30,6 +31,7 @@ app.add_typer(coils.app, name="coils")
 app.add_typer(meshes.app, name="mesh")
 app.add_typer(bases.app, name="basis")
 app.add_typer(sweeps.app, name="sweep")
+app.add_typer(protocols.app, name="protocol")
 
 
 def _version(wanted: bool) -> None:
@@ -77,6 +79,31 @@ def _report(document: dict[str, Any], summary: "Summary", out: Path, as_json: bo
     for note in document["notes"]:
         ERR.print(f"note: {note}", markup=False, soft_wrap=True)
     OUT.print(f"written: {', '.join(str(out / name) for name in document['files'])}", markup=False, soft_wrap=True)
+
+
+@app.command()
+@asking_for(DoseRequest)
+def dose(request: DoseRequest, as_json: JsonOption = False) -> None:
+    """Output at one place that gives the field of the motor threshold measured at another.
+
+    The field at threshold is mean |E| on the middle of the cortex in the target's region. Beside it: a fixed
+    percentage of the threshold, and the slope by depth where it was measured. Nothing is cut to what is possible.
+
+    Examples:
+
+      efield dose --rmt 54 --target m1-leg-left
+
+      efield dose --rmt 54 --rmt-sd 2 --protocol P15 --target m1-leg-left --phase second
+    """
+    from efield.app.doses import run
+    from efield.app.tables import dose_table
+
+    found, document = run(request)
+    if as_json:
+        json.dump(document, sys.stdout, indent=2)
+        sys.stdout.write("\n")
+        return
+    OUT.print(dose_table(document, found))
 
 
 @app.command()

@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import MISSING, Field, fields
 from pathlib import Path
 from typing import Annotated, Any, Final, get_type_hints
 
@@ -35,6 +35,11 @@ ConductivityTableOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="Print as JSON on standard output.")]
 
 
+def _default(field: Field[Any]) -> Any:
+    """Of an option; a field without a default is an option that must be given."""
+    return inspect.Parameter.empty if field.default is MISSING else field.default
+
+
 def asking_for(request: type[Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """A decorator of commands: the first argument becomes a dataclass whose fields are the command's options.
 
@@ -53,7 +58,7 @@ def asking_for(request: type[Any]) -> Callable[[Callable[..., None]], Callable[.
         hints = get_type_hints(request, include_extras=True)
         kind = inspect.Parameter.KEYWORD_ONLY
         options = [
-            inspect.Parameter(f.name, kind, default=f.default, annotation=hints[f.name]) for f in fields(request)
+            inspect.Parameter(f.name, kind, default=_default(f), annotation=hints[f.name]) for f in fields(request)
         ]
         options += [option.replace(kind=kind) for option in others.values()]
         options_to_request.__name__, options_to_request.__doc__ = command.__name__, command.__doc__

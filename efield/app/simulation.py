@@ -18,6 +18,7 @@ from efield.coils import stimulators
 from efield.coils.drive import Drive
 from efield.coils.model import Coil
 from efield.coils.polarity import CURRENTS, induced_direction, induced_words, signed
+from efield.dosing.marks import DISCLAIMER
 from efield.ground import checks
 from efield.ground.card import place
 from efield.ground.errors import InputError
@@ -60,8 +61,6 @@ _ALSO: Final = 0.35
 
 #: A coil that is this much farther from the scalp under its center than its smallest gap is said to be (mm).
 _LIFTED_MM: Final = 1.0
-
-_DISCLAIMER: Final = "research software, not a medical device: an intensity for a person needs a clinician"
 
 
 def parse_conductivity(texts: Iterable[str], table: Path | None = None) -> Conductivity:
@@ -302,7 +301,7 @@ def _notes(request: Request, target: Target, didt: float, summary: Summary, fiel
     if abs(didt) < _SMALL_DIDT:
         notes.append(f"dI/dt is only {didt:g} A/s; --didt is in A/s, so 80 A/us is written 80e6")
     if request.intensity is not None:
-        notes.append(_DISCLAIMER)
+        notes.append(DISCLAIMER)
     notes += coil_notes(coil, summary)
     clearance = summary["coil_clearance"]
     if clearance is not None and clearance < 0:
