@@ -7,7 +7,7 @@ Winners are solved to the simulator's tolerance; the numbers that are given are 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -109,6 +109,23 @@ class Optimum(Carded):
     loss: "xarray.Dataset"
     predicted_error: float
     solves: int
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything but the map, ready for `json.dump`; what is infinite is None."""
+        others = [{"pose": pose.matrix.tolist(), "value": value} for pose, value in self.alternatives]
+        limits = {"tolerance_mm": self.tolerance_mm, "tolerance_deg": self.tolerance_deg}
+        return {
+            "goal": self.goal,
+            "unit": self.unit,
+            "pose": self.pose.matrix.tolist(),
+            "place": self.place,
+            "value": self.value,
+            "gain": self.gain,
+            "alternatives": others,
+            **{name: limit if np.isfinite(limit) else None for name, limit in limits.items()},
+            "predicted_error": self.predicted_error,
+            "solves": self.solves,
+        }
 
     def _card(self) -> Card:
         rows = (
