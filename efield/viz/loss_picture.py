@@ -83,7 +83,7 @@ def _draw_places(page: "Figure", axes: Any, best: Optimum, lost: NDArray[np.floa
 
 
 def _draw_angles(axes: Any, best: Optimum, angles: NDArray[np.float64], lost: NDArray[np.float64]) -> None:
-    axes.plot(angles, lost, color=palette.INK, lw=1.2)
+    axes.plot([*angles, angles[0] + 360], [*lost, lost[0]], color=palette.INK, lw=1.2)
     axes.axvline(best.place["angle_deg"], color=palette.COIL_COLOR, lw=1.0, label="best")
     axes.set(xlim=(0, 360), ylim=(0, max(10.0, float(np.nanmax(lost)))), xticks=range(0, 361, 45))
     _label(axes, "angle, 0 = anterior, 90 = medial (deg)", "% lost")
