@@ -39,18 +39,8 @@ def row(name, head, target, adjoint, count):
     fast = adjoint.mean(coil, poses, exact=False)
     each = 1e3 * (time.process_time() - started) / count
     error = "exact" if slow else f"{np.abs(fast - exact).max() / np.abs(exact).max():.1e}"
-    label = name if name in names() else Path(name).name
-    print(
-        ROW.format(
-            label,
-            induced_words(coil) or "no one way",
-            coil.shape_from,
-            f"{gap:.2f}",
-            f"{below:.1f}",
-            error,
-            f"{each:.1f}",
-        )
-    )
+    words = name if name in names() else Path(name).name, induced_words(coil) or "no one way", coil.shape_from
+    print(ROW.format(*words, f"{gap:.2f}", f"{below:.1f}", error, f"{each:.1f}"))
     if slow:
         print(f"{'':<30} {why}")
 
@@ -65,9 +55,7 @@ def main():
     head = sphere_head(edge_mm=options.edge_mm) if options.edge_mm else load_head(options.head)
     target = m1_hand(head)
     adjoint = reciprocal(Simulator(head), target, axes=True)
-    print(
-        f"{len(head.points)} nodes; gaps (mm) of place_coil(angle 45, distance 4); error over the peak; CPU ms a placement"
-    )
+    print(f"{len(head.points)} nodes; gaps (mm) of place_coil(angle 45, distance 4); CPU ms a placement")
     print(ROW.format("coil", "induces", "casing", "gap", "center", "error", "ms"))
     for name in [*names(), *options.files]:
         try:

@@ -41,9 +41,8 @@ def main():
     poses = ScalpPatch.around(head, target, 40.0, 8.0, (2.0, 10.0)).poses(16, (0,), head, coil)
     fast, seconds = timed(lambda: adjoint.along(coil, poses, exact=False))
     bones = skeleton(coil)
-    print(
-        f"first fast call, which stores what is needed: {seconds:.1f} s, {len(bones.points)} points and {len(bones.dipoles)} dipoles in the coil"
-    )
+    print(f"first fast call, which stores what is needed: {seconds:.1f} s")
+    print(f"{len(bones.points)} points and {len(bones.dipoles)} dipoles stand for the coil")
     exact, seconds = timed(lambda: adjoint.along(coil, poses, exact=True))
     print(f"exact route     {len(poses) / seconds:10.1f} placements/s")
     tets = target.tets(head)
