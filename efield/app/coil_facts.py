@@ -32,12 +32,7 @@ def coil_facts(coil: Coil) -> dict[str, Any]:
         "sources": coil.counts,
         "induced_direction": induced_direction(coil),
         "induced_words": induced_words(coil) or None,
-        "casing": {
-            "known": coil.shape_from in ("casing", "points"),
-            "from": coil.shape_from,
-            "triangles": None if coil.casing is None else len(coil.casing),
-            "winding_to_face_mm": coil.casing_mm,
-        },
+        "casing": _casing(coil),
         "max_didt": coil.max_didt,
         "net_moment_am2": None if moment is None else [round(float(m), 12) + 0.0 for m in moment],
         "inductance_henry": None if henry is None else henry.henry,
@@ -66,7 +61,7 @@ def facts_table(facts: dict[str, Any]) -> Table:
         "field sources": ", ".join(f"{count} {kind}" for kind, count in facts["sources"].items()),
         "a rising current induces": facts["induced_words"] or "around the center, or in no one direction",
         "winding to casing": f"{facts['casing']['winding_to_face_mm']:g} mm",
-        "casing": _casing_words(facts["casing"]),
+        "casing": facts["casing"]["words"],
         "max dI/dt at 100 %": "unknown" if didt is None else f"{didt / 1e6:.2f} A/us",
         "net magnetic moment": "unknown" if moment is None else "({:.4g}, {:.4g}, {:.4g}) A m2 per A".format(*moment),
         "inductance": "unknown: not made of closed wires" if henry is None else f"{henry * 1e6:.2f} uH{wire}",
@@ -81,13 +76,24 @@ def facts_table(facts: dict[str, Any]) -> Table:
     return table
 
 
-def _casing_words(casing: dict[str, Any]) -> str:
+def _casing(coil: Coil) -> dict[str, Any]:
     return {
-        "casing": f"{casing['triangles']} triangles",
-        "points": "points on its face toward the head",
+        "known": coil.shape_from in ("casing", "points"),
+        "from": coil.shape_from,
+        "words": casing_words(coil),
+        "triangles": None if coil.casing is None else len(coil.casing),
+        "winding_to_face_mm": coil.casing_mm,
+    }
+
+
+def casing_words(coil: Coil) -> str:
+    """What is kept away from the head, for people."""
+    return {
+        "casing": f"of {0 if coil.casing is None else len(coil.casing)} triangles",
+        "points": "known by points on its face toward the head",
         "sources": "unknown: the wires or dipoles themselves are kept clear of the head",
         "nothing": "unknown: a flat plate of 170 x 90 mm is kept clear of the head",
-    }[casing["from"]]
+    }[coil.shape_from]
 
 
 def convert_file(source: str, out: Path, spacing_mm: float) -> list[str]:

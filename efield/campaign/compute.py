@@ -23,8 +23,8 @@ from efield.ground.progress import Progress
 from efield.ground.version import __version__
 from efield.head.mesh import HeadMesh
 from efield.io.sealed import digest_of
-from efield.reciprocity.reciprocal import reciprocal
-from efield.sweeping.engines import Engine, at_rate, measure
+from efield.reciprocity.reciprocal import Reciprocal, reciprocal
+from efield.sweeping.engines import Engine, at_rate, measure, sums_exactly
 from efield.sweeping.grid import Placements
 from efield.targeting.fingerprint import coil_digest, digest, head_digest
 from efield.targeting.simulate import Simulator
@@ -98,7 +98,7 @@ class Bench:
             part,
             target,
             region=region,
-            exact=study.engine.exact,
+            exact=self._exact(cell, engine, coil),
             progress=progress,
         )
         arrays = self._arrays(table, part, coil, target)
@@ -108,6 +108,16 @@ class Bench:
             arrays["tets"] = region.tets(sim.head)
         made_of = self._made_of(cell, sim, coil, engine) | {"target": TargetFacts.of(target, sim.head).digest}
         return Result(arrays, made_of)
+
+    def _exact(self, cell: Cell, engine: Engine, coil: Coil) -> bool | None:
+        """Whether the coil is summed over its sources: chosen for the whole cell, so that its chunks are alike."""
+        asked = True if self.study.engine.exact else None
+        if isinstance(engine, ReducedBasis):
+            return asked
+        key = f"exact {cell}"
+        # Coils share what is stored for a target.
+        shared = self.study.count * (len(self.study.coils) if isinstance(engine, Reciprocal) else 1)
+        return bool(self._keep(key, cell, lambda: sums_exactly(engine, coil, shared, asked)[0]))
 
     def _arrays(self, table: dict[str, NDArray[np.floating]], part: Placements, coil: Coil, target: Target) -> Arrays:
         study = self.study

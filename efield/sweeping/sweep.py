@@ -39,7 +39,7 @@ def sweep(
     didt: float | Sequence[float] = 1e6,
     current: str = "normal",
     fields: bool | Place = False,
-    exact: bool = False,
+    exact: bool | None = None,
     progress: Progress = None,
 ) -> "xarray.Dataset":
     """What each of many placements does at a target.
@@ -63,8 +63,9 @@ def sweep(
         and the field stays; of poses that are given "reverse" turns the field.
     fields : bool, Target, str or (3,) array_like
         True: also E on the target's tetrahedra, as `e` over (placement, tet, axis). A target: on that one's.
-    exact : bool
-        Sum over the coil's wires for each placement; see `efield.sweeping.engines.measure`.
+    exact : bool, optional
+        Sum over the coil's wires for each placement; by default whichever is quicker, see
+        `efield.sweeping.engines.measure`. The attribute `route` says what was done.
     progress : bool or callable, optional
         True shows a bar; a callable is told (done, total, note) of placements.
 
@@ -92,16 +93,17 @@ def sweep(
     rates = np.array([signed(rate, current) for rate in _rates(didt)])
     cells = list(_cells(engine, coil, poses, target, fields, current))
     total = sum(len(cell.placements) for cell in cells)
-    tables, done = [], 0
+    notes, tables, done = [], [], 0
     with told(progress, "sweep", "placements", total) as tell:
         for cell in cells:
             asked = (cell.coil, cell.placements, cell.target)
+            count = len(cell.placements)
+            notes.append(provenance(cell.engine, cell.coil, cell.target, placements=count, exact=exact))
             step = _shifted(tell, done, total)
             tables.append(measure(cell.engine, *asked, region=cell.region, exact=exact, progress=step))
-            done += len(cell.placements)
-    notes = [provenance(cell.engine, cell.coil, cell.target, exact=exact) | {"current": current} for cell in cells]
+            done += count
     shape = _Shape.of(engine, coil, didt)
-    return _dataset(shape, cells, tables, notes, rates)
+    return _dataset(shape, cells, tables, [note | {"current": current} for note in notes], rates)
 
 
 @dataclass(frozen=True)

@@ -28,8 +28,13 @@ from efield.targeting.prepared import prepared_problem
 #: Right-hand sides that are solved together by `Simulator.solve_many`: one pass over the matrix serves them all.
 _BLOCK = 8
 
-#: From this many placements on, storing the coil's vector potential costs less than summing over its wires each time.
-_WORTH_STORING = 4
+#: To store a coil's vector potential it is summed over the wires at so many points.
+_POINTS_TO_STORE = 8e5
+
+
+def worth_storing(nodes: int, placements: int) -> bool:
+    """Whether storing a coil's vector potential takes less time than to sum over its wires for so many placements."""
+    return nodes * placements > _POINTS_TO_STORE
 
 
 class Simulator(Carded):
@@ -128,7 +133,7 @@ class Simulator(Carded):
             As in `solve`.
         exact : bool, optional
             True sums over the coil's wires for each placement, False takes its stored vector potential (error below
-            1e-4 of the peak); by default the sum for a few placements and the store for more, whichever is quicker.
+            1e-4 of the peak); by default whichever is quicker for so many placements (`worth_storing`).
         progress : bool or callable, optional
             True shows a bar; a callable is told (done, total, note) after each placement. The total is 0 where `poses`
             does not say how many they are.
@@ -136,6 +141,8 @@ class Simulator(Carded):
         rate = signed(checks.rate("didt", didt), current)
         remaining, done = iter(poses), 0
         total = len(poses) if isinstance(poses, Sized) else 0
+        if exact is None and total:
+            exact = not worth_storing(len(self.problem.nodes_mm), total)
         with told(progress, "solving", "placements", total) as tell:
             while block := list(islice(remaining, _BLOCK)):
                 for pose in block:
@@ -173,7 +180,7 @@ class Simulator(Carded):
         return next(self._fields(primary[..., None], [tuple(drives)]))
 
     def _solve_block(self, coil: Coil, poses: list[Pose], didt: float, exact: bool | None) -> Iterator[EField]:
-        evaluate = evaluator(coil, len(poses) < _WORTH_STORING if exact is None else exact)
+        evaluate = evaluator(coil, bool(exact))
         primary = np.stack([evaluate(pose, self.problem.nodes_mm, didt) for pose in poses], axis=-1)
         yield from self._fields(primary, [(Drive(coil, pose, didt),) for pose in poses])
 
