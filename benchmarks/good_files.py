@@ -209,8 +209,9 @@ def conductivities(folder: Path) -> dict[str, tuple[Path, Reader]]:
 
 
 def studies(folder: Path) -> dict[str, tuple[Path, Reader]]:
-    from efield.campaign.plan import read_study
     from efield.campaign.poses import read_poses
+
+    from efield.campaign.plan import read_study
     from efield.ground.pose import Pose
 
     matrix = Pose.from_axes((-40.5, 10.25, 80.125), (1, 2, 0.5), (0.3, -0.2, -1)).matrix

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from efield.head.registration import register_to_mni as register_to_mni
     from efield.io.load import load_coil as load_coil
     from efield.io.load import load_head as load_head
+    from efield.io.poses.pose_table import PoseTable as PoseTable
+    from efield.io.poses.reading import read_poses as read_poses
     from efield.reciprocity.reciprocal import Reciprocal as Reciprocal
     from efield.reciprocity.reciprocal import reciprocal as reciprocal
     from efield.sweeping.grid import PlacementGrid as PlacementGrid
@@ -52,6 +54,7 @@ _HOMES = {
     "HeadMesh": "efield.head.mesh",
     "PlacementGrid": "efield.sweeping.grid",
     "Pose": "efield.ground.pose",
+    "PoseTable": "efield.io.poses.pose_table",
     "Reciprocal": "efield.reciprocity.reciprocal",
     "ReducedBasis": "efield.basis.reduced_basis",
     "Simulator": "efield.targeting.simulate",
@@ -66,6 +69,7 @@ _HOMES = {
     "m1_hand": "efield.targeting.targets",
     "m1_leg": "efield.targeting.targets",
     "place_coil": "efield.targeting.placement",
+    "read_poses": "efield.io.poses.reading",
     "sweep": "efield.sweeping.sweep",
     "reciprocal": "efield.reciprocity.reciprocal",
     "register_to_mni": "efield.head.registration",

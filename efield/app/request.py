@@ -37,7 +37,11 @@ class Request:
     ] = 45.0
     distance: Annotated[float, typer.Option(help="Gap from scalp to coil casing in mm (hair).")] = 4.0
     pose: Annotated[
-        Path | None, typer.Option(help="File with a 4x4 coil-to-head matrix; replaces --angle and --distance.")
+        str | None,
+        typer.Option(
+            help="File of a pose, of a navigator or a 4x4 coil-to-head matrix; one of several is chosen behind it, "
+            "FILE:NAME (see `efield poses`). Replaces --angle and --distance."
+        ),
     ] = None
     didt: Annotated[float | None, typer.Option(help="Coil current's rate of change in A/s; 1e6 = 1 A/us.")] = None
     stimulator: Annotated[

@@ -28,7 +28,8 @@ from efield.io.atomic import replacing
 from efield.io.cache_folder import cache_folder
 from efield.io.conductivity_table import ConductivityTable, read_conductivity_table
 from efield.io.eeg_positions import CapFile
-from efield.io.load import HEAD_NAMES, load_coil, load_head, load_pose
+from efield.io.load import HEAD_NAMES, load_coil, load_head
+from efield.io.poses.reading import load_pose
 from efield.io.volumes.tensor import check_order, read_tensors
 from efield.targeting.field import EField
 from efield.targeting.placement import check_clear, place_coil

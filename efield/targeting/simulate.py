@@ -21,6 +21,7 @@ from efield.ground.progress import Progress, told
 from efield.head.conductivity import Conductivity
 from efield.head.mesh import HeadMesh
 from efield.head.tissue import tissue_name
+from efield.io.poses.reading import opened_one, read_poses
 from efield.targeting.field import EField
 from efield.targeting.prepared import prepared_problem
 
@@ -84,14 +85,14 @@ class Simulator(Carded):
         else:
             self.problem = prepared_problem(head, sigma, cache, tol=tol, order=order, solver=solver)
 
-    def solve(self, coil: Coil, pose: Pose, didt: float = 1e6) -> EField:
+    def solve(self, coil: Coil, pose: Pose | str | PathLike[str], didt: float = 1e6) -> EField:
         """The field of one placement.
 
         Parameters
         ----------
         coil : Coil
-        pose : Pose
-            Coil to head.
+        pose : Pose, or a file of one
+            Coil to head; of a file with several ``FILE:NAME``.
         didt : float, A/s
             Rate of change of the coil current; 1e6 is 1 A/us.
 
@@ -100,12 +101,12 @@ class Simulator(Carded):
         SolverError
             If the solver does not reach its tolerance.
         """
-        return next(self.solve_many(coil, [pose], didt))
+        return next(self.solve_many(coil, [opened_one(pose)], didt))
 
     def solve_many(
         self,
         coil: Coil,
-        poses: Iterable[Pose],
+        poses: Iterable[Pose] | str | PathLike[str],
         didt: float = 1e6,
         *,
         exact: bool | None = None,
@@ -116,8 +117,8 @@ class Simulator(Carded):
         Parameters
         ----------
         coil : Coil
-        poses : iterable of Pose
-            Consumed block by block, so that a long list costs no memory.
+        poses : iterable of Pose, or a file of them
+            Consumed block by block, so that a long list costs no memory. A file as `read_poses` takes it.
         didt : float, A/s
         exact : bool, optional
             True sums over the coil's wires for each placement, False takes its stored vector potential (error below
@@ -127,6 +128,8 @@ class Simulator(Carded):
             does not say how many they are.
         """
         rate = checks.rate("didt", didt)
+        if isinstance(poses, str | PathLike):
+            poses = read_poses(poses)
         remaining, done = iter(poses), 0
         total = len(poses) if isinstance(poses, Sized) else 0
         with told(progress, "solving", "placements", total) as tell:

@@ -2,6 +2,8 @@
 
 import os
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from efield.ground.errors import FileFormatError
+from efield.ground.errors import FileFormatError, InputError
 
 #: The longest line of text in the formats read here; a longer one is binary data taken for text.
 _LONGEST_LINE = 4096
@@ -89,6 +91,16 @@ class Cursor:
     def error(self, message: str) -> FileFormatError:
         """The error to raise, with the file named."""
         return FileFormatError(f"{self.path}: {message}")
+
+    @contextmanager
+    def naming(self, what: str) -> Iterator[None]:
+        """What this block finds wrong with `what` becomes an error with the file named."""
+        try:
+            yield
+        except FileFormatError:
+            raise
+        except (InputError, ValueError, TypeError, OverflowError) as error:
+            raise self.error(f"{what}: {error}") from error
 
     def truncated(self, what: str) -> FileFormatError:
         """The error for a file that ends, or has a wrong count, inside `what`."""

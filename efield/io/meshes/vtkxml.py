@@ -9,9 +9,9 @@ from xml.parsers import expat
 import numpy as np
 from numpy.typing import NDArray
 
-from efield.ground.errors import FileFormatError
 from efield.io.bounded.cursor import Cursor, numbers
 from efield.io.bounded.inflate import allowed, inflated, unpacked
+from efield.io.bounded.markup import refuse_declarations
 
 _TYPES: Final = {
     **{f"{sign}Int{8 * size}": f"{sign[:1].lower() or 'i'}{size}" for sign in ("", "U") for size in (1, 2, 4, 8)},
@@ -228,10 +228,7 @@ def _listen(parser: expat.XMLParserType, file: VtkFile) -> None:
         if current and open_elements[-1] == "DataArray":
             current[-1].text.append(text)
 
-    def declared(*_: Any) -> None:
-        raise FileFormatError(f"{file.cursor.path}: XML must not declare a document type or entities; remove them")
-
     parser.buffer_text = True
     parser.StartElementHandler, parser.EndElementHandler = start, end
     parser.CharacterDataHandler = characters
-    parser.StartDoctypeDeclHandler = declared
+    refuse_declarations(parser, file.cursor.path)
