@@ -74,7 +74,7 @@ class PoseTable(Carded):
     began: str = ""
     dropped: tuple[Dropped, ...] = ()
     notes: tuple[str, ...] = ()
-    turned_deg: FloatArray | None = None
+    turned_deg: FloatArray = field(default_factory=lambda: np.zeros(0))
 
     def __post_init__(self) -> None:
         given = checks.as_float_array("matrices", self.matrices)
@@ -85,17 +85,16 @@ class PoseTable(Carded):
         for key in self.columns:
             checks.choice("a column", key, COLUMNS)
         numbers = {key: np.array(values, np.float64) for key, values in self.columns.items()}
-        if self.turned_deg is not None:
+        if len(self.turned_deg):
             turned = np.array(self.turned_deg, np.float64)
         named = tuple(str(name) or f"pose {k}" for k, name in enumerate(self.names, 1)) or tuple(
             f"pose {k}" for k in range(1, count + 1)
         )
         groups = tuple(map(str, self.groups)) or ("",) * count
-        for what, values in {"names": named, "groups": groups, "turned_deg": turned, **numbers}.items():
-            if len(values) != count or np.ndim(values) != 1:
-                raise InputError(
-                    f"{what} must have one entry for each of {count} poses; instead has {np.shape(values)}"
-                )
+        shapes = {"names": (len(named),), "groups": (len(groups),), "turned_deg": turned.shape}
+        for what, shape in (shapes | {key: values.shape for key, values in numbers.items()}).items():
+            if shape != (count,):
+                raise InputError(f"{what} must have one entry for each of {count} poses; instead has shape {shape}")
         object.__setattr__(self, "matrices", checks.read_only(matrices))
         object.__setattr__(self, "names", named)
         object.__setattr__(self, "groups", groups)
@@ -125,7 +124,7 @@ class PoseTable(Carded):
             names=tuple(self.names[k] for k in rows),
             groups=tuple(self.groups[k] for k in rows),
             columns={key: values[rows] for key, values in self.columns.items()},
-            turned_deg=None if self.turned_deg is None else self.turned_deg[rows],
+            turned_deg=self.turned_deg[rows],
         )
 
     def chosen(self, choice: str) -> Self:
@@ -168,7 +167,10 @@ class PoseTable(Carded):
     @property
     def is_pulse(self) -> NDArray[np.bool_]:
         """(n,) whether anything is known of a pulse at each."""
-        return np.any([~np.isnan(values) for values in self.columns.values()] or [np.zeros(len(self), bool)], axis=0)
+        known = np.zeros(len(self), bool)
+        for values in self.columns.values():
+            known |= ~np.isnan(values)
+        return known
 
     @property
     def handles(self) -> FloatArray:
@@ -234,7 +236,7 @@ class PoseTable(Carded):
         ]
 
     def _card(self) -> Card:
-        turned = 0.0 if self.turned_deg is None else float(self.turned_deg.max(initial=0.0))
+        turned = float(self.turned_deg.max(initial=0.0))
         rows = (
             ("size", counted(len(self), "pose") + (f", {len(self.dropped)} dropped" if self.dropped else "")),
             ("names", listed(self.names, 4)),
