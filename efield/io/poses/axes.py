@@ -45,7 +45,7 @@ FRAMES: Final = MappingProxyType(
 )
 
 
-def from_theirs(matrices: FloatArray, axes: str, frame: str) -> FloatArray:
+def from_theirs(matrices: FloatArray, axes: str, frame: str = "RAS") -> FloatArray:
     """(n, 4, 4) poses in our convention, of those of a program whose coil has `axes` and whose head `frame`."""
     return np.asarray(_four(FRAMES[frame]) @ matrices @ _four(AXES[axes]))
 

@@ -45,7 +45,7 @@ def read_localite(cursor: Cursor, told: Told) -> Raw:
         if np.array_equal(matrix, np.eye(4)):
             raw.drop(name, "the coil was not tracked (its matrix is the identity)")
         else:
-            raw.add(name, matrix, LISTS[root.tag], _pulse(marker))
+            raw.add(name, matrix, LISTS[root.tag].removesuffix("Marker").lower(), _pulse(marker))
     return raw
 
 

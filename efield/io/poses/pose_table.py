@@ -16,6 +16,7 @@ from efield.ground.errors import InputError
 from efield.ground.pose import INDUCED, Pose
 from efield.ground.rigid import put_right
 from efield.io.atomic import replacing
+from efield.io.poses.axes import AXES, FRAMES
 from efield.io.poses.formats import written_format
 from efield.io.poses.raw import COLUMNS, Dropped, FloatArray
 
@@ -40,6 +41,8 @@ class PoseTable(Carded):
         The kind of marker, such as ``"target"`` or ``"sample"`` of Brainsight.
     frame : {"RAS", "LPS"}
         The axes of the coordinates in the file that the poses come from. The matrices are always RAS.
+    axes : str
+        The axes of the coil in that file, a key of `efield.io.poses.axes.AXES`. Those of the matrices are always ours.
     said : str
         What the file calls its coordinates.
     began : str
@@ -70,6 +73,7 @@ class PoseTable(Carded):
     columns: Mapping[str, FloatArray] = field(default_factory=dict)
     groups: tuple[str, ...] = ()
     frame: str = "RAS"
+    axes: str = "simnibs"
     said: str = ""
     began: str = ""
     dropped: tuple[Dropped, ...] = ()
@@ -95,6 +99,7 @@ class PoseTable(Carded):
         for what, shape in (shapes | {key: values.shape for key, values in numbers.items()}).items():
             if shape != (count,):
                 raise InputError(f"{what} must have one entry for each of {count} poses; instead has shape {shape}")
+        checks.choice("frame", self.frame, FRAMES), checks.choice("axes", self.axes, AXES)
         object.__setattr__(self, "matrices", checks.read_only(matrices))
         object.__setattr__(self, "names", named)
         object.__setattr__(self, "groups", groups)

@@ -100,12 +100,13 @@ def table_of(raw: Raw, cursor: Cursor) -> PoseTable:
         tuple(raw.names),
         raw.columns,
         tuple(raw.groups),
-        raw.frame,
-        raw.said,
-        raw.began,
-        tuple(raw.dropped),
-        tuple(raw.notes),
-        turned,
+        frame=raw.frame,
+        axes=raw.axes,
+        said=raw.said,
+        began=raw.began,
+        dropped=tuple(raw.dropped),
+        notes=tuple(raw.notes),
+        turned_deg=turned,
     )
 
 
