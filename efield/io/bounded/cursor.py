@@ -51,15 +51,6 @@ def numbers(text: bytes, dtype: DTypeLike) -> NDArray[Any] | None:
             return None
 
 
-def typed_numbers(text: bytes) -> NDArray[Any] | None:
-    """All float64 numbers that people or programs typed, separated by blanks, commas or semicolons, # for comments.
-
-    None if something else stands there.
-    """
-    lines = [line.split(b"#")[0] for line in text.splitlines()]
-    return numbers(b"\n".join(lines).translate(bytes.maketrans(b",;", b"  ")), np.float64)
-
-
 @dataclass
 class Cursor:
     """Bytes of a file and how far they have been read.
