@@ -165,7 +165,7 @@ def _affine(head: str, image: Path | None) -> Any:
 
 
 def _pose_rows(file: str, table: "PoseTable", induced: tuple[float, float, float]) -> Table:
-    shown = Table(title=f"{file}: {len(table)} poses, RAS mm; current for dI/dt > 0")
+    shown = Table(title=f"{Path(file).name}: {len(table)} poses, RAS mm; current for dI/dt > 0")
     groups = any(table.groups)
     for column in ("", "name", *(["group"] if groups else []), "center (mm)", "handle toward", "current toward"):
         shown.add_column(column)
@@ -219,7 +219,7 @@ def _facts(table: "PoseTable", induced: tuple[float, float, float]) -> dict[str,
 
 
 def _check_rows(file: str, head: str, table: "PoseTable", found: "PoseCheck") -> Table:
-    shown = Table(title=f"{file} on {head}")
+    shown = Table(title=f"{Path(file).name} on {Path(head).name}")
     for column in ("", "name", "on the scalp", "distance (mm)", "tilt (deg)", "side"):
         shown.add_column(column, justify="right" if "(" in column else "left")
     for k in range(min(len(table), _SHOWN)):
