@@ -190,7 +190,9 @@ def poses(folder: Path) -> dict[str, tuple[Path, Reader]]:
     for name in WRITTEN:
         path = folder / f"{name}{(FORMATS[name].suffixes or ('.txt',))[0]}"
         table.write(path, name)
-        found[f"pose {path.name}"] = (path, partial(read_poses, format=name))
+        # Damaged copies stand alone: what NIBS-BIDS says of its frame in another file must be said here.
+        said = {"frame": "RAS"} if name == "nibs-bids" else {}
+        found[f"pose {path.name}"] = (path, partial(read_poses, format=name, **said))
     softaxic = "".join(f'<fmp id="p{k}"><fp {_cells(matrix)}/></fmp>' for k, matrix in enumerate(matrices))
     (folder / "points.stmpx").write_text(f"<points>{softaxic}</points>")
     return found | {"pose points.stmpx": (folder / "points.stmpx", read_poses)}

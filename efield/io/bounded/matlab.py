@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import cycle
 from math import prod
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,7 +53,7 @@ def numeric_arrays(cursor: Cursor) -> list[Named]:
 @dataclass
 class _Reader:
     cursor: Cursor
-    order: str
+    order: Literal["<", ">"]
     left: int
 
     def variables(self, data: memoryview) -> Iterator[Named]:
