@@ -23,7 +23,9 @@ from efield.head.mni import AffineMap
 from efield.head.surface import TriangleSurface, cortex, scalp
 from efield.head.tensor_field import TensorField
 from efield.io.eeg_positions import CapFile
+from efield.io.poses.pose_table import PoseTable
 from efield.sweeping.grid import PlacementGrid
+from efield.targeting.pose_check import PoseCheck, Reading
 from efield.targeting.targets import Target
 from efield.viz.maps import BestOfPositions
 
@@ -56,6 +58,8 @@ def alone():
     yield from (Conductivity().with_tensors(TENSORS).anisotropy, AffineMap(np.eye(4), LONG))
     yield Fiducials((0, 90, 0), (0, -90, 0), (-80, 0, 0), (80, 0, 0))
     yield from (PlacementGrid(), PlacementGrid(angles_deg=tuple(np.linspace(0, 179, 1000))))
+    yield PoseTable([POSE] * 3, [LONG] * 3, {"didt": [1e6] * 3}, said=LONG, notes=[LONG])
+    yield PoseCheck(np.ones(1), np.ones(1), ("left",), np.ones(1, bool), (Reading(LONG, LONG, 1.0, 0.0),), (LONG,))
     yield from (TriangleSurface(np.eye(3), np.array([[0, 1, 2]])), CapFile(Path("a" * 900) / "cap.csv"))
 
 

@@ -139,13 +139,17 @@ def convert(
 
       efield poses convert navigator.txt:samples back.txt --to brainsight
     """
+    from efield.io.poses.formats import written_format
+
     table = _read(file, format, frame, axes)
     lost = table.write(out, to)
     OUT.print(_pose_rows(file, table, _induced(polarity)))
     _tell(table)
     if lost:
         ERR.print(f"note: {out.name} has no place for: {', '.join(lost)}", markup=False, soft_wrap=True)
-    OUT.print(f"written: {out}", markup=False, soft_wrap=True)
+    kind = written_format(out, to)
+    files = [out, *(kind.beside(table, out) if kind.beside else ())]
+    OUT.print(f"written: {', '.join(map(str, files))}", markup=False, soft_wrap=True)
 
 
 def _induced(polarity: int) -> tuple[float, float, float]:

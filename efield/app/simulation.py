@@ -30,6 +30,7 @@ from efield.io.conductivity_table import ConductivityTable, read_conductivity_ta
 from efield.io.eeg_positions import CapFile
 from efield.io.load import HEAD_NAMES, load_coil, load_head
 from efield.io.poses.reading import load_pose
+from efield.io.poses.words import pose_words
 from efield.io.volumes.tensor import check_order, read_tensors
 from efield.targeting.field import EField
 from efield.targeting.placement import check_clear, place_coil
@@ -279,6 +280,7 @@ def _document(
         "conductivity": {tag: simulator.conductivity.values[tag] for tag in field.head.tags},
         "coil": field.coil.name,
         "pose": field.pose.matrix.tolist(),
+        "pose_says": pose_words(field.pose),
         "target": {
             "name": target.name,
             "center_mm": target.center_mm.tolist(),

@@ -1,6 +1,5 @@
 """XML from outside: a small tree of elements, of files that declare nothing and are not nested without end."""
 
-import os
 from typing import Any, Final
 from xml.etree.ElementTree import Element, TreeBuilder
 from xml.parsers import expat
@@ -12,13 +11,26 @@ _DEEPEST: Final = 64
 _MOST_ELEMENTS: Final = 4_000_000
 
 
-def refuse_declarations(parser: expat.XMLParserType, path: str | os.PathLike[str]) -> None:
-    """No document type, and so no entity: those can stand for gigabytes, and for other files."""
+def parse(parser: expat.XMLParserType, cursor: Cursor, data: bytes) -> None:
+    """Go through the XML of a file that declares no document type, and so no entity: those can stand for gigabytes.
+
+    Raises
+    ------
+    FileFormatError
+        If it does, or is not XML.
+    """
 
     def declared(*_: Any) -> None:
-        raise FileFormatError(f"{path}: XML must not declare a document type or entities; remove them")
+        raise cursor.error("XML must not declare a document type or entities; remove them")
 
     parser.StartDoctypeDeclHandler = declared
+    try:
+        parser.Parse(data, True)
+    except FileFormatError:
+        raise
+    # An encoding that Python does not know is a LookupError; one that it cannot use a ValueError.
+    except (expat.ExpatError, LookupError, ValueError) as error:
+        raise cursor.error(f"the file must be valid XML; instead: {error}; copy or save it again") from error
 
 
 def markup(cursor: Cursor) -> Element:
@@ -45,12 +57,5 @@ def markup(cursor: Cursor) -> Element:
 
     parser.buffer_text = True
     parser.StartElementHandler, parser.EndElementHandler, parser.CharacterDataHandler = start, end, builder.data
-    refuse_declarations(parser, cursor.path)
-    try:
-        parser.Parse(cursor.data, True)
-    # An encoding that Python does not know is a LookupError; one that it cannot use a ValueError.
-    except (expat.ExpatError, LookupError, ValueError) as error:
-        if isinstance(error, FileFormatError):
-            raise
-        raise cursor.error(f"the file must be valid XML; instead: {error}; copy or save it again") from error
+    parse(parser, cursor, cursor.data)
     return builder.close()

@@ -36,8 +36,8 @@ def read_brainsight(cursor: Cursor, told: Told) -> Raw:
     Raises
     ------
     FileFormatError
-        If the coordinate system is none of a NIfTI image and the caller did not say what its axes are, or a row is
-        incomplete.
+        If the coordinate system is none of a NIfTI image and the caller did not say what its axes are, or something
+        stands where a number should.
     """
     lines = decoded(cursor).splitlines()
     raw = Raw(axes=told.axes or "brainsight")

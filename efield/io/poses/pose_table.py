@@ -61,7 +61,7 @@ class PoseTable(Carded):
 
     Examples
     --------
-    >>> table = ef.io.PoseTable([np.eye(4)], ["hotspot"], {"didt": [80e6]})
+    >>> table = ef.PoseTable([np.eye(4)], ["hotspot"], {"didt": [80e6]})
     >>> table["hotspot"].center_mm
     array([0., 0., 0.])
     >>> table.to_dataframe()["didt"].tolist()

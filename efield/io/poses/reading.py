@@ -55,7 +55,12 @@ def read_poses(
 
     Examples
     --------
-    >>> ef.read_poses("navigator.txt:hotspot")  # doctest: +SKIP
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     lost = ef.PoseTable([np.eye(4)], ["hotspot"]).write(f"{folder}/navigator.txt", "brainsight")
+    ...     table = ef.read_poses(f"{folder}/navigator.txt:hotspot")
+    >>> table.names, table.axes
+    (('hotspot',), 'brainsight')
     """
     text, choice = split_choice(os.fspath(path), SUFFIXES)
     told = Told(None if axes is None else checked_axes(axes), None if frame is None else checked_frame(frame))

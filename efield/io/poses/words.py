@@ -33,6 +33,6 @@ def decoded(cursor: Cursor) -> str:
 def pose_words(pose: Pose) -> str:
     """Where the handle and the induced current of a pose point."""
     return (
-        f"handle toward {in_words(pose.handle)}; dI/dt > 0 in a coil of efield's sign (positive: +y) induces current "
-        f"toward {in_words(pose.current())}"
+        f"handle toward {in_words(pose.handle)}; current induced toward {in_words(pose.current())} by dI/dt > 0 in "
+        "efield's coils, the other way in a coil of the other polarity"
     )

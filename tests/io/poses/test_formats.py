@@ -72,7 +72,7 @@ def test_what_is_written_says_where_handle_and_current_point(tmp_path, name):
         assert "y away from the handle" in said
     else:
         assert "handle toward posterior" in said
-        assert "current toward anterior" in said
+        assert "current induced toward anterior" in said
 
 
 def test_writing_says_what_cannot_be(tmp_path, table):
