@@ -12,6 +12,7 @@ from rich.table import Table
 from efield.app.console import ERR, OUT
 from efield.app.options import HeadOption, JsonOption
 from efield.ground import checks
+from efield.ground.card import counted
 from efield.ground.directions import in_words
 
 if TYPE_CHECKING:
@@ -169,7 +170,7 @@ def _affine(head: str, image: Path | None) -> Any:
 
 
 def _pose_rows(file: str, table: "PoseTable", induced: tuple[float, float, float]) -> Table:
-    shown = Table(title=f"{Path(file).name}: {len(table)} poses, RAS mm; current for dI/dt > 0")
+    shown = Table(title=f"{Path(file).name}: {counted(len(table), 'pose')}, RAS mm; current for dI/dt > 0")
     groups = any(table.groups)
     for column in ("", "name", *(["group"] if groups else []), "center (mm)", "handle toward", "current toward"):
         shown.add_column(column)

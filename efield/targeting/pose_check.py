@@ -1,25 +1,22 @@
 """Do poses lie on this head's scalp? If not: which mistake about frames, axes or units would put them there?"""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from os import PathLike
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from efield.ground import checks
 from efield.ground.card import Card, Carded
 from efield.ground.errors import InputError
 from efield.ground.pose import pose_matrices
 from efield.head.closest import signed_distance
 from efield.head.mesh import HeadMesh
 from efield.head.surface import scalp
-from efield.io.poses.axes import FRAMES, from_theirs, to_theirs
 from efield.io.poses.pose_table import PoseTable
 from efield.io.poses.reading import opened, read_poses
 from efield.targeting.placement import scalp_tree, smoothed_normal
+from efield.targeting.pose_mistakes import Trial, trials
 from efield.targeting.tangent import tangent_direction
 
 FloatArray = NDArray[np.float64]
@@ -140,7 +137,7 @@ def check_poses(poses: Any, head: HeadMesh, image_affine: ArrayLike | None = Non
     place = _places(head, matrices)
     some = np.unique(np.linspace(0, len(matrices) - 1, min(_TRIED, len(matrices))).astype(int))
     given = place[some]
-    readings = [_tried(head, matrices[some], one) for one in _readings(axes, frame, image_affine)]
+    readings = [_tried(head, matrices[some], one) for one in trials(axes, frame, image_affine)]
     readings += _shifted(head, matrices[some])
     across_mm = scalp(head).points_mm[:, 0]
     middle = 0.5 * float(across_mm.min() + across_mm.max())
@@ -185,79 +182,9 @@ def _places(head: HeadMesh, matrices: FloatArray) -> _Places:
     return _Places(feet, distance(centers), np.degrees(np.arccos(cosine)), forward)
 
 
-#: Programs whose coil has its z axis elsewhere: only those can be told from each other by where a scalp is.
-_WHOSE: Final = {
-    "simnibs": "SimNIBS'",
-    "brainsight": "Brainsight's",
-    "localite": "Localite's",
-    "invesalius": "InVesalius'",
-}
-_TURNED: Final = {"simnibs": "read with --axes handle", "handle": "read with --axes simnibs"}
-
-
-class _Trial(NamedTuple):
-    """A mistake that can be tried: how many things went wrong in it, and what undoes it."""
-
-    mistake: str
-    remedy: str
-    wrong: float
-    undo: Callable[[FloatArray], FloatArray]
-
-
-def _tried(head: HeadMesh, matrices: FloatArray, trial: _Trial) -> Reading:
+def _tried(head: HeadMesh, matrices: FloatArray, trial: Trial) -> Reading:
     place = _places(head, trial.undo(matrices))
     return Reading(trial.mistake, trial.remedy, float(place.on_scalp.mean()), place.misfit + _EACH * trial.wrong)
-
-
-def _readings(axes: str, frame: str, image_affine: ArrayLike | None) -> list[_Trial]:
-    """What may have been taken for what, the remedy, and what undoes it; the simplest first."""
-    found: list[_Trial] = []
-    for other_axes in (axes, *(name for name in _WHOSE if name != axes)):
-        for other_frame in (frame, *(name for name in FRAMES if name != frame)):
-            if (other_axes, other_frame) != (axes, frame):
-                given, other = (axes, frame), (other_axes, other_frame)
-                wrong = (other_axes != axes) + (other_frame != frame)
-                found.append(_Trial(*_wrong(given, other), wrong, partial(_read_as, given=given, other=other)))
-    turned = _TURNED.get(axes, "look how the coil was calibrated in the navigator")
-    along = "y runs along the handle: the coil is turned by 180 degrees"
-    found.append(_Trial(along, turned, 0, partial(from_theirs, axes="handle")))
-    for unit, factor in (("meters", 1000.0), ("centimeters", 10.0)):
-        taken = f"{unit} were taken for millimeters"
-        found.append(_Trial(taken, f"multiply the centers by {factor:g}", 1, partial(_scaled, factor=factor)))
-    if image_affine is not None:
-        affine = checks.affine("image_affine", image_affine)
-        voxels = "voxels of the image were taken for mm"
-        remedy = "multiply the centers by the image's affine"
-        found.append(_Trial(voxels, remedy, 1, partial(_from_voxels, affine=affine)))
-    return found
-
-
-def _wrong(given: tuple[str, str], other: tuple[str, str]) -> tuple[str, str]:
-    """Mistake and remedy, if poses were read with one pair of axes and frame and are of another."""
-    wrong, options = [], []
-    if other[1] != given[1]:
-        wrong.append(f"coordinates in {other[1]} were taken for {given[1]}")
-        options.append(f"--frame {other[1]}")
-    if other[0] != given[0]:
-        wrong.append(f"the coil's axes are {_WHOSE[other[0]]} and were taken for {_WHOSE.get(given[0], given[0])}")
-        options.append(f"--axes {other[0]}")
-    return " and ".join(wrong), f"read with {' '.join(options)}"
-
-
-def _read_as(matrices: FloatArray, given: tuple[str, str], other: tuple[str, str]) -> FloatArray:
-    return from_theirs(to_theirs(matrices, *given), *other)
-
-
-def _scaled(matrices: FloatArray, factor: float) -> FloatArray:
-    found = matrices.copy()
-    found[:, :3, 3] *= factor
-    return found
-
-
-def _from_voxels(matrices: FloatArray, affine: FloatArray) -> FloatArray:
-    found = matrices.copy()
-    found[:, :3, 3] = matrices[:, :3, 3] @ affine[:3, :3].T + affine[:3, 3]
-    return found
 
 
 def _shifted(head: HeadMesh, matrices: FloatArray) -> list[Reading]:
@@ -271,7 +198,7 @@ def _shifted(head: HeadMesh, matrices: FloatArray) -> list[Reading]:
         moved[:, :3, 3] += np.mean(place.feet - 5.0 * moved[:, :3, 2] - moved[:, :3, 3], axis=0)
     shift = ", ".join(f"{value:.0f}" for value in moved[0, :3, 3] - centers[0])
     mistake = f"the coordinates have another origin, such as that of another image, ({shift}) mm away"
-    return [_tried(head, moved, _Trial(mistake, "export them in the coordinates of this head's image", 2, np.copy))]
+    return [_tried(head, moved, Trial(mistake, "export them in the coordinates of this head's image", 2, np.copy))]
 
 
 def _likely(given: _Places, readings: list[Reading]) -> tuple[Reading, ...]:

@@ -30,7 +30,7 @@ class PoseTable(Carded):
 
     Parameters
     ----------
-    matrices : (n, 4, 4) array_like
+    matrices : (n, 4, 4) array_like, or a list of Pose
         Coil to head, mm, RAS: columns x, y, z, center; z into the head, y away from the handle.
     names : sequence of str, optional
         One for each; ``pose 1`` and so on where it is empty or not given.
@@ -145,8 +145,8 @@ class PoseTable(Carded):
             rows = [k for k, label in enumerate(labels) if label.lower() == wanted]
             if rows:
                 return self[rows]
-        if wanted.isascii() and wanted.isdigit() and 0 < int(wanted[:9]) <= len(self):
-            return self[[int(wanted[:9]) - 1]]
+        if wanted.isascii() and wanted.isdigit() and len(wanted) < 9 and 0 < int(wanted) <= len(self):
+            return self[[int(wanted) - 1]]
         near = get_close_matches(choice, self.names, n=3, cutoff=0.4) or self.names
         raise InputError(
             f"a pose must be chosen by its name, its group or its number from 1 to {len(self)}; instead received "

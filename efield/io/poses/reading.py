@@ -6,7 +6,7 @@ from typing import Any, Final
 import numpy as np
 
 from efield.ground import checks
-from efield.ground.errors import FileFormatError, InputError
+from efield.ground.errors import FileFormatError, InputError, naming
 from efield.ground.pose import Pose
 from efield.ground.rigid import put_right
 from efield.io.bounded.cursor import Cursor
@@ -71,7 +71,7 @@ def read_poses(
     found = table_of(FORMATS[name].read(cursor, told), cursor)
     if choice is None:
         return found
-    with cursor.naming("the choice"):
+    with naming(text):
         return found.chosen(choice)
 
 
