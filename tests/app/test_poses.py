@@ -107,6 +107,7 @@ def test_simulate_takes_a_marker_of_a_navigator(monkeypatch, capsys, files, tmp_
     monkeypatch.chdir(files)
     assert run(monkeypatch, "simulate", "--pose", "recorded.txt", "--out", tmp_path) == 2
     assert "one pose is needed" in capsys.readouterr().err
-    # The marker is found; what is wrong comes after it.
-    assert run(monkeypatch, "simulate", "--pose", "recorded.txt:aim", "--head", "mni125", "--out", tmp_path) == 2
-    assert "did you mean 'mni152'" in capsys.readouterr().err
+    also = ("--also", "d70,recorded.txt:nowhere,1e6")
+    assert run(monkeypatch, "simulate", "--pose", "recorded.txt:aim", *also, "--out", tmp_path) == 2
+    assert "instead received 'nowhere'" in capsys.readouterr().err
+    assert not (tmp_path / "summary.json").exists()
