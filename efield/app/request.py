@@ -11,6 +11,7 @@ from efield.app.options import (
     ConductivityOption,
     ConductivityTableOption,
     HeadOption,
+    PoseOption,
     TargetOption,
 )
 
@@ -36,13 +37,7 @@ class Request:
         float, typer.Option(help="Degrees from anterior toward the midline; 45 = handle back and to the side.")
     ] = 45.0
     distance: Annotated[float, typer.Option(help="Gap from scalp to coil casing in mm (hair).")] = 4.0
-    pose: Annotated[
-        str | None,
-        typer.Option(
-            help="File of a pose, of a navigator or a 4x4 coil-to-head matrix; one of several is chosen behind it, "
-            "FILE:NAME (see `efield poses`). Replaces --angle and --distance."
-        ),
-    ] = None
+    pose: PoseOption = None
     didt: Annotated[float | None, typer.Option(help="Coil current's rate of change in A/s; 1e6 = 1 A/us.")] = None
     stimulator: Annotated[
         str | None,
