@@ -91,10 +91,12 @@ def _put_right(name: str, value: ArrayLike) -> tuple[FloatArray, FloatArray, Flo
     if bad.any():
         first = int(np.argmax(bad))
         raise InputError(_fault(name if given.ndim == 2 else f"pose {first} of {name}", matrices[first]))
-    rounded = defect > _EXACT
-    matrices[rounded, :3, :3] = _nearest_rotations(axes[rounded])
+    rounded, turned = defect > _EXACT, np.zeros(len(matrices))
+    if rounded.any():
+        matrices[rounded, :3, :3] = _nearest_rotations(axes[rounded])
+        turned[rounded] = _turned_deg(axes[rounded], matrices[rounded, :3, :3])
     matrices[:, 3] = (0.0, 0.0, 0.0, 1.0)
-    return matrices.reshape(given.shape), _turned_deg(axes, matrices[:, :3, :3]), defect
+    return matrices.reshape(given.shape), turned, defect
 
 
 def _turned_deg(before: FloatArray, after: FloatArray) -> FloatArray:
