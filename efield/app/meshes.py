@@ -230,6 +230,7 @@ def _write(out: Path, head: "HeadMesh") -> None:
 def _report(name: str, mesh: "HeadMesh", as_json: bool, label_cm3: dict[int, float] | None = None) -> None:
     from efield.head.conductivity import Conductivity
     from efield.head.quality import mesh_quality
+    from efield.head.remarks import remarks
     from efield.head.soundness import defects
     from efield.head.tissue import tissue_name
 
@@ -257,6 +258,7 @@ def _report(name: str, mesh: "HeadMesh", as_json: bool, label_cm3: dict[int, flo
         "conforming": quality.conforming,
         "closed_manifold": quality.boundary_closed and quality.boundary_manifold,
         "defects": [vars(defect) for defect in defects(mesh)],
+        "remarks": list(remarks(mesh)),
         "has_mni_map": mesh.mni is not None,
         "tissues": tissues,
     }

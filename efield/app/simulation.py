@@ -23,6 +23,7 @@ from efield.head.conductivity import Conductivity
 from efield.head.landmarks import fiducials_in
 from efield.head.mesh import HeadMesh
 from efield.head.registration import register_to_mni
+from efield.head.remarks import remarks
 from efield.head.soundness import check_sound, defects
 from efield.head.tissue import tissue_name
 from efield.io.atomic import replacing
@@ -286,7 +287,7 @@ def _document(
     direction = None if target.direction is None else target.direction.tolist()
     return {
         "efield": __version__,
-        "head": {"name": request.head, **_sizes(field.head)},
+        "head": {"name": request.head, **_sizes(field.head), "remarks": list(remarks(field.head))},
         "conductivity": {tag: simulator.conductivity.values[tag] for tag in field.head.tags},
         "coil": field.coil.name,
         "pose": field.pose.matrix.tolist(),

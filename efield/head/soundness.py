@@ -103,7 +103,7 @@ def _crowded(head: HeadMesh, tets: NDArray[np.int64]) -> Iterator[Defect]:
 
 def _cuts(head: HeadMesh, surface: Surface) -> Iterator[Defect]:
     wall = faces_before_matter(head, surface)
-    area = float(surface.areas[wall].sum())
+    area = float(surface.areas[wall].sum()) / 2  # both sides of the cut are faces
     if not wall.any():
         return
     nodes = np.unique(surface.triangles[wall])
