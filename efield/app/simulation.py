@@ -159,7 +159,7 @@ def run(request: Request, progress: Progress = True) -> tuple[dict[str, Any], Su
         beside.submit(load_libraries)
         head = _load(request, steps)
         with steps("finding the target, placing the coil"):
-            target = _target(head, request)
+            target = target_of(head, request)
             target.tets(head)
             pose = given_pose or place_coil(head, target, request.angle, request.distance, coil=coil)
             if not request.allow_collision:
@@ -213,7 +213,8 @@ def _load(request: Request, steps: Steps) -> HeadMesh:
         return register_to_mni(head)
 
 
-def _target(head: HeadMesh, request: Request) -> Target:
+def target_of(head: HeadMesh, request: Request) -> Target:
+    """The target of the request, with the radius that it gives."""
     target = named_target(head, request.target)
     return target if request.radius is None else replace(target, radius_mm=request.radius)
 

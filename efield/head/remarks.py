@@ -5,6 +5,7 @@ from typing import Final
 import numpy as np
 
 from efield.head.mesh import HeadMesh, once_per_head
+from efield.head.soundness import defects
 from efield.head.surface import scalp
 from efield.head.tissue import BONE, CSF, GRAY_MATTER, SCALP, TISSUES, WHITE_MATTER, tissue_name
 
@@ -29,7 +30,9 @@ def remarks(head: HeadMesh) -> tuple[str, ...]:
     ----------
     head : HeadMesh
     """
-    return tuple(text for text in (_size(head), _outside(head), _skull(head)) if text)
+    # Where a mesh is cut its surface runs through the inside: that is told as a defect, not as a strange head.
+    torn = any(defect.harmful for defect in defects(head))
+    return tuple(text for text in (_size(head), "" if torn else _outside(head), _skull(head)) if text)
 
 
 def _size(head: HeadMesh) -> str:
