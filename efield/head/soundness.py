@@ -127,7 +127,7 @@ def faces_before_matter(head: HeadMesh, surface: Surface) -> NDArray[np.bool_]:
     step = np.maximum(_BEFORE_MM, _BEFORE_SHARE * np.sqrt(surface.areas))
     places = surface.centers_mm + step[:, None] * surface.triangle_normals
     found, _ = Locator(_only(head, near)).find(places)
-    return (found >= 0) & (near[found] != surface.owners)
+    return np.asarray((found >= 0) & (near[found] != surface.owners))
 
 
 def coinciding(points_mm: NDArray[np.float64]) -> tuple[int, float]:

@@ -14,6 +14,7 @@ from efield.head.mesh import HeadMesh
 from efield.head.spheres import sphere_head
 from efield.io.load import load_head
 from efield.io.meshes.gmsh import write_head
+from efield.io.volumes.nifti import write_scalar_nifti
 
 
 def run(monkeypatch, *arguments):
@@ -75,3 +76,13 @@ def test_the_radius_of_a_target_reaches_gray_matter_around_a_lesion():
     assert len(target_of(head, Request(target="0,0,10", radius=45.0)).tets(head))
     with pytest.raises(InputError, match="--radius"):
         check(Request(radius=0.02))
+
+
+def test_a_region_keeps_its_own_extent(tmp_path):
+    head = sphere_head((66.0, 78.0, 85.0), (2, 4, 5), edge_mm=16.0)
+    affine = np.diag((10.0, 10, 10, 1))
+    affine[:3, 3] = -20, -20, 30
+    write_scalar_nifti(tmp_path / "mask.nii.gz", np.ones((5, 5, 4)), affine)
+    request = Request(target=f"{tmp_path / 'mask.nii.gz'}:1", radius=20.0)
+    with pytest.raises(InputError, match="which has its own extent"):
+        target_of(head, request)
