@@ -112,7 +112,7 @@ def _cuts(head: HeadMesh, surface: Surface) -> Iterator[Defect]:
     if 2 * count >= len(nodes):
         text += f"{count} nodes lie where others do, within {tolerance:g} mm"
         asked = "" if tolerance == TOLERANCES_MM[0] else f" --tolerance {tolerance:g}"
-        remedy = f"merge the nodes with `efield mesh repair`{asked}"
+        remedy = f"merge the nodes with `efield mesh repair{asked}`"
     else:
         text += "elements face each other there and do not share their nodes"
         remedy = "mesh the head again, with all tissues in one mesh"
