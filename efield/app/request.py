@@ -33,6 +33,10 @@ class Request:
     ] = None
     coil: CoilOption = "magstim-70mm-figure8"
     target: TargetOption = "m1-hand-left"
+    radius: Annotated[
+        float | None,
+        typer.Option(help="Measures are of the tissue within this distance of the target, mm; 10 unless given."),
+    ] = None
     angle: Annotated[
         float, typer.Option(help="Degrees from anterior toward the midline; 45 = handle back and to the side.")
     ] = 45.0
@@ -50,6 +54,12 @@ class Request:
     ] = None
     allow_collision: Annotated[
         bool, typer.Option("--allow-collision", help="Compute also if the coil cuts into the head.")
+    ] = False
+    allow_defects: Annotated[
+        bool,
+        typer.Option(
+            "--allow-defects", help="Compute also on a mesh that is cut, overlaps itself or falls into insulated parts."
+        ),
     ] = False
     conductivity: ConductivityOption = None
     conductivity_table: ConductivityTableOption = None

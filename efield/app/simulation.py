@@ -25,6 +25,8 @@ from efield.head.conductivity import Conductivity
 from efield.head.landmarks import fiducials_in
 from efield.head.mesh import HeadMesh
 from efield.head.registration import register_to_mni
+from efield.head.remarks import remarks
+from efield.head.soundness import check_sound, defects
 from efield.head.tissue import tissue_name
 from efield.io.atomic import replacing
 from efield.io.cache_folder import cache_folder
@@ -87,6 +89,8 @@ def check(request: Request) -> None:
     """
     checks.length_mm("--distance", request.distance)
     checks.number("--angle", request.angle)
+    if request.radius is not None:
+        checks.length_mm("--radius", request.radius)
     parse_target(request.target)
     if request.tensors is not None:
         check_order(request.tensor_order)
@@ -157,7 +161,7 @@ def run(request: Request, progress: Progress = True) -> tuple[dict[str, Any], Su
         beside.submit(load_libraries)
         head = _load(request, steps)
         with steps("finding the target, placing the coil"):
-            target = named_target(head, request.target)
+            target = target_of(head, request)
             target.tets(head)
             pose = given_pose or place_coil(head, target, request.angle, request.distance, coil=coil)
             if not request.allow_collision:
@@ -167,7 +171,8 @@ def run(request: Request, progress: Progress = True) -> tuple[dict[str, Any], Su
         with steps("preparing the solver"):
             # A shipped head's is asked for again and again; those of other heads would fill the folder.
             cache = cache_folder() if request.head in HEAD_NAMES and not request.no_cache else None
-            simulator = Simulator(head, conductivity, order=request.order, cache=cache)
+            checked = not request.allow_defects
+            simulator = Simulator(head, conductivity, order=request.order, cache=cache, check_mesh=checked)
         with steps("solving"):
             field = simulator.solve_together([Drive(coil, pose, didt), *others])
         request.out.mkdir(parents=True, exist_ok=True)
@@ -180,7 +185,7 @@ def run(request: Request, progress: Progress = True) -> tuple[dict[str, Any], Su
             written.append(beside.submit(field.to_nifti, request.out / "field.nii.gz"))
             summary = field.summary(target)
         notes = [f"driven at the same time: {d.coil.name} at {d.didt / 1e6:g} A/us" for d in others]
-        notes += _notes(request, target, didt, summary, coil) + _conductivity_notes(simulator)
+        notes += _notes(request, target, didt, summary, coil) + _head_notes(simulator)
         with steps(f"writing {', '.join(request.files[1:])}"):
             report = save_picture(request.out / "m1.png", field, target, coil, field.pose)
             for file in written:
@@ -198,6 +203,8 @@ def run(request: Request, progress: Progress = True) -> tuple[dict[str, Any], Su
 def _load(request: Request, steps: Steps) -> HeadMesh:
     with steps(f"loading head {request.head}"):
         head = load_head(request.head)
+        if not request.allow_defects:
+            check_sound(head)
         if request.fiducials is not None:
             # An electrode needs no map, and a scalp that no map fits has electrodes all the same.
             needs_map = not request.register and needs_mni(request.target)
@@ -206,6 +213,18 @@ def _load(request: Request, steps: Steps) -> HeadMesh:
         return head
     with steps("registering the brain to MNI152"):
         return register_to_mni(head)
+
+
+def target_of(head: HeadMesh, request: Request) -> Target:
+    """The target of the request, with the radius that it gives."""
+    target = named_target(head, request.target)
+    if request.radius is None:
+        return target
+    if target.region is not None:
+        raise InputError(
+            f"--radius must come with a place; instead {target.name} is a region, which has its own extent"
+        )
+    return replace(target, radius_mm=request.radius)
 
 
 def _with_fiducials(head: HeadMesh, file: Path, *, needs_map: bool) -> HeadMesh:
@@ -254,14 +273,15 @@ def _origin(target: Target) -> str:
     return f"{target.space}; {target.source}; SD along x, y, z: {spread}"
 
 
-def _conductivity_notes(simulator: Simulator) -> list[str]:
-    """What became of tensors, and values given for tissues that the head does not have."""
+def _head_notes(simulator: Simulator) -> list[str]:
+    """What became of tensors, values given for tissues that the head does not have, and what is not whole in it."""
     defaults = Conductivity().values
     given = {tag for tag, value in simulator.conductivity.values.items() if defaults.get(tag) != value}
     idle = sorted(given - set(simulator.head.tags))
     notes = (
         [f"conductivity given for {', '.join(map(tissue_name, idle))}, which this head does not have"] if idle else []
     )
+    notes += [defect.text for defect in defects(simulator.head)]
     return notes + ([] if simulator.tensor_report is None else simulator.tensor_report.lines())
 
 
@@ -283,7 +303,7 @@ def _document(
 ) -> dict[str, Any]:
     return {
         "efield": __version__,
-        "head": {"name": request.head, **_sizes(field.head)},
+        "head": {"name": request.head, **_sizes(field.head), "remarks": list(remarks(field.head))},
         "conductivity": {tag: simulator.conductivity.values[tag] for tag in field.head.tags},
         "coil": field.coil.name,
         "pose": field.pose.matrix.tolist(),

@@ -1,6 +1,7 @@
 """A head or coil from what a person types: a name, or a file. Poses: `efield.io.poses.reading`."""
 
 import os
+import warnings
 from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
@@ -8,8 +9,9 @@ from typing import Final
 
 from efield.coils.model import Coil
 from efield.ground import checks
-from efield.ground.errors import InputError
+from efield.ground.errors import EfieldWarning, InputError
 from efield.head.mesh import HeadMesh
+from efield.head.remarks import remarks
 from efield.io.choice import split_choice
 from efield.io.meshes import mesh_files
 from efield.io.meshes.tags import Tags
@@ -49,6 +51,11 @@ def load_head(name_or_path: str | os.PathLike[str], *, tags: Tags | None = None)
     MissingDependencyError
         If a mesh needs the extra, and it is not installed.
 
+    Warns
+    -----
+    EfieldWarning
+        If the mesh is a piece of a head or more than one, or has no skull or scalp.
+
     Examples
     --------
     >>> ef.load_head("sphere").tags
@@ -68,11 +75,18 @@ def load_head(name_or_path: str | os.PathLike[str], *, tags: Tags | None = None)
     if Path(text).is_dir():
         from efield.io.subject import load_subject
 
-        return load_subject(text)
+        return _remarked(load_subject(text))
     suffix = _suffix(text, HEAD_SUFFIXES)
     if suffix is None:
         raise _unknown("head", text, HEAD_NAMES, HEAD_SUFFIXES)
-    return mesh_files.read_head(text, tags)
+    return _remarked(mesh_files.read_head(text, tags))
+
+
+def _remarked(head: HeadMesh) -> HeadMesh:
+    """The head, with a warning for each thing about it that is not as usual."""
+    for text in remarks(head):
+        warnings.warn(text, EfieldWarning, stacklevel=3)
+    return head
 
 
 def load_coil(

@@ -232,7 +232,9 @@ class EField(Carded):
         Parameters
         ----------
         path : path_like
-            ``.gii``, with the surface in it; ``.func.gii`` or ``.shape.gii`` for the values alone.
+            ``.gii``, with the surface in it; ``.func.gii`` or ``.shape.gii`` for the values alone, as Connectome
+            Workbench overlays them. Without a surface of your own that of the head is written beside it, as
+            ``.surf.gii``.
         surface : TriangleSurface, optional
             In head coordinates; by default the middle of the head's cortex (`mid_surface`).
 
@@ -246,13 +248,22 @@ class EField(Carded):
         OutsideHeadError
             If more than half of the vertices lie outside the head.
         InputError
-            If the name ends otherwise, or the head has no white matter and no surface is given.
+            If the name ends otherwise, the surface is inflated or spherical, or the head has no white matter and no
+            surface is given.
         """
         from efield.head.midsurface import mid_surface
-        from efield.io.surfaces.gifti import write_values
+        from efield.io.surfaces.gifti import SURFACE_SUFFIX, VALUE_SUFFIXES, write_surface, write_values
 
+        if str(path).endswith(SURFACE_SUFFIX):
+            raise InputError(
+                f"{Path(path).name} must end in .func.gii or plain .gii; instead it ends in {SURFACE_SUFFIX}, and such "
+                "a file holds no field: give lh.func.gii"
+            )
         found = self.on_surface(mid_surface(self.head) if surface is None else surface)
         write_values(path, found.values(), found.surface)
+        ending = next((ending for ending in VALUE_SUFFIXES if str(path).endswith(ending)), None)
+        if surface is None and ending is not None:
+            write_surface(str(path).removesuffix(ending) + SURFACE_SUFFIX, found.surface)
         return found
 
     def magnitude_on_grid(self, shape: tuple[int, int, int], affine: NDArray[np.float64]) -> NDArray[np.float32]:

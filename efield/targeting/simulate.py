@@ -20,6 +20,7 @@ from efield.ground.pose import Pose, given_pose
 from efield.ground.progress import Progress, told
 from efield.head.conductivity import Conductivity
 from efield.head.mesh import HeadMesh
+from efield.head.soundness import check_sound
 from efield.head.tissue import tissue_name
 from efield.io.poses.reading import opened_one, read_poses
 from efield.targeting.field import EField
@@ -51,11 +52,14 @@ class Simulator(Carded):
         A folder in which the prepared solver is kept for the next simulator of this head and conductivity, sealed: a
         file that was damaged or made by other versions is made again, and results are the same bits. Unless given,
         nothing is read or written.
+    check_mesh : bool
+        False solves on a mesh that is cut, overlaps itself or falls into parts as if all of that were meant.
 
     Raises
     ------
     InputError
-        If a tissue tag has no conductivity, or tensors are given and none of them is in the head.
+        If the mesh is not whole (`efield.head.soundness`), a tissue tag has no conductivity, or tensors are given and
+        none of them is in the head.
 
     Examples
     --------
@@ -76,7 +80,10 @@ class Simulator(Carded):
         order: int = 1,
         solver: str = "auto",
         cache: str | PathLike[str] | None = None,
+        check_mesh: bool = True,
     ) -> None:
+        if checks.flag("check_mesh", check_mesh):
+            check_sound(head)
         self.head = head
         self.conductivity = conductivity or Conductivity()
         sigma, self.tensor_report = self.conductivity.per_tet_with_report(head)
