@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from efield.coils.drive import Drive
 from efield.coils.model import Coil
+from efield.fem.enrichment import SecondOpinion
 from efield.fem.recovery import RecoveredField
 from efield.ground import checks
 from efield.ground.card import Card, Carded, counted, listed, place, rate
@@ -46,6 +47,8 @@ class EField(Carded):
         Iterations the linear solver took.
     recover : callable
         Makes the recovered (smooth within each tissue) field; called at the first use of it.
+    consult : callable, optional
+        Makes the second opinion on the field that errors are estimated with; called at the first use of it.
     others : tuple of Drive
         Further coils that were driven at the same time; `e` holds the sum.
 
@@ -67,6 +70,7 @@ class EField(Carded):
     pose: Pose
     iterations: int
     recover: Callable[[], RecoveredField]
+    consult: Callable[[], SecondOpinion] | None = None
     others: tuple[Drive, ...] = ()
 
     @property
@@ -83,8 +87,10 @@ class EField(Carded):
             return NotImplemented
         times = checks.number("factor", factor)
         others = tuple(replace(drive, didt=drive.didt * times) for drive in self.others)
-        e = checks.read_only(self.e * times)
-        return replace(self, e=e, didt=self.didt * times, recover=lambda: self.recovered.scaled(times), others=others)
+        changed: dict[str, Any] = {"e": checks.read_only(self.e * times), "didt": self.didt * times, "others": others}
+        changed["recover"] = lambda: self.recovered.scaled(times)
+        changed["consult"] = None if self.consult is None else lambda: self.opinion.scaled(times)
+        return replace(self, **changed)
 
     __rmul__ = __mul__
 
@@ -100,6 +106,11 @@ class EField(Carded):
     def recovered(self) -> RecoveredField:
         """The field recovered within each tissue: nodal values, more accurate than `e`."""
         return self.recover()
+
+    @cached_property
+    def opinion(self) -> SecondOpinion | None:
+        """Another field of the same solution, from which errors are estimated (`FemProblem.second_opinion`)."""
+        return None if self.consult is None else self.consult()
 
     @cached_property
     def magnitude(self) -> NDArray[np.float64]:

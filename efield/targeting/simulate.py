@@ -183,6 +183,7 @@ class Simulator(Carded):
                 pose=first.pose,
                 iterations=solution.iterations,
                 recover=partial(self.problem.recovered_field, phi, primary_k),
+                consult=partial(self.problem.second_opinion, phi, primary_k),
                 others=tuple(others),
             )
 

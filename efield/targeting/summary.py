@@ -114,20 +114,6 @@ def summarize(field: "EField", target: Target) -> Summary:
     return Summary(values | _in_head(field) | _distances(field, target), f"at {target.name}")
 
 
-def _in_head(field: "EField") -> dict[str, Value]:
-    """The measures of all gray matter."""
-    gray = np.flatnonzero(field.head.tissue == GRAY_MATTER)
-    size = np.linalg.norm(field.in_tets(gray), axis=1)
-    volume = field.head.volumes[gray]
-    peak = weighted_percentile(size, volume, PEAK_PERCENTILE)
-    top = size >= peak
-    place = np.average(field.head.barycenters[gray[top]], axis=0, weights=volume[top])
-    values: dict[str, Value] = {"peak": peak, "peak_place": tuple(float(x) for x in place)}
-    for share in (50, 75):
-        values[f"focality_{share}"] = float(volume[size >= share / 100 * peak].sum()) / 1000.0
-    return values
-
-
 def _distances(field: "EField", target: Target) -> dict[str, Value]:
     outer, gray = scalp(field.head).points_mm, cortex(field.head).points_mm
     below_coil = outer[nearest(outer, field.pose.center_mm)[0]]

@@ -1,0 +1,172 @@
+"""Quadratic bubbles on the edges of linear tetrahedra: what linear potentials lack. SI units.
+
+The bubble of edge (a, b) is 4 l_a l_b, zero at all nodes. Sums over tetrahedra run in one thread and in a fixed order; the
+conductivity is given as in `tets`.
+"""
+
+import numpy as np
+from numba import njit, prange
+
+from efield.kernels.elements.quadratic import gradients
+from efield.kernels.elements.tets import conduct
+from efield.kernels.geometry.stars import nodes_around
+
+# Corners of the six edges of a tetrahedron, in the order of `quadratic`.
+_FIRST = np.array([0, 0, 0, 1, 1, 2], dtype=np.int64)
+_SECOND = np.array([1, 2, 3, 2, 3, 3], dtype=np.int64)
+
+
+@njit(cache=True, parallel=True)
+def higher_neighbors(tets, start, star, row, columns):
+    """For each node the nodes of higher number that share an edge with it, ascending, to columns[row[i] : row[i + 1]].
+
+    With empty columns they are counted into row[i + 1] instead; then the caller sums.
+    """
+    for index in prange(start.shape[0] - 1):
+        i = np.int64(index)
+        near = np.empty(4 * (start[i + 1] - start[i]), dtype=np.int32)
+        size = nodes_around(tets, start, star, i, near)
+        higher = 0
+        for q in range(size):
+            if near[q] > i:
+                if columns.shape[0]:
+                    columns[row[i] + higher] = near[q]
+                higher += 1
+        if not columns.shape[0]:
+            row[i + 1] = higher
+
+
+@njit(cache=True, parallel=True)
+def edges_of_tets(tets, row, columns):
+    """(m, 6) numbers of the edges of each tetrahedron: places of `columns`, as `higher_neighbors` fills them."""
+    found = np.empty((tets.shape[0], 6), dtype=np.int32)
+    for t in prange(tets.shape[0]):
+        for k in range(6):
+            a, b = tets[t, _FIRST[k]], tets[t, _SECOND[k]]
+            low, high = min(a, b), max(a, b)
+            q = row[low]
+            while columns[q] != high:
+                q += 1
+            found[t, k] = q
+    return found
+
+
+@njit(cache=True)
+def _add_moments(g, scale, flow, edges, t, out):
+    """Adds to out[edges] the integrals of flow . grad(bubble) over a tetrahedron, for a flow (4, 3) at its corners.
+
+    scale is its volume, times sigma unless the flow has it; the flow is linear, so that the integral of l_a times it is
+    volume (sum + own) / 20.
+    """
+    for k in range(6):
+        a, b = _FIRST[k], _SECOND[k]
+        value = 0.0
+        for d in range(3):
+            total = flow[0, d] + flow[1, d] + flow[2, d] + flow[3, d]
+            value += g[b, d] * (total + flow[a, d]) + g[a, d] * (total + flow[b, d])
+        out[edges[t, k]] += 0.2 * scale * value
+
+
+@njit(cache=True)
+def _conducted(sigma, t, flow):
+    """Turns the rows of a flow into sigma times them, up to the factor that is returned."""
+    factor = 1.0
+    for k in range(4):
+        factor = conduct(sigma, t, flow[k])
+    return factor
+
+
+@njit(cache=True)
+def residual(points, tets, sigma, edges, n_edges, phi, dadt):
+    """(e,) integrals of sigma E . grad(bubble) for E = -dA/dt - grad phi of phi (n,) and dadt (n, 3)."""
+    out = np.zeros(n_edges)
+    g, flow = np.empty((4, 3)), np.empty((4, 3))
+    for t in range(tets.shape[0]):
+        volume = gradients(points, tets, t, g)
+        for d in range(3):
+            slope = 0.0
+            for k in range(4):
+                slope += phi[tets[t, k]] * g[k, d]
+            for k in range(4):
+                flow[k, d] = -dadt[tets[t, k], d] - slope
+        factor = _conducted(sigma, t, flow)
+        _add_moments(g, factor * volume, flow, edges, t, out)
+    return out
+
+
+@njit(cache=True)
+def _slope_at_corners(g, x, edges, t, flow):
+    """Gradient flow (4, 3) of the bubbles times x (e,) at the corners of tetrahedron t."""
+    flow[:, :] = 0.0
+    for k in range(6):
+        a, b, height = _FIRST[k], _SECOND[k], 4.0 * x[edges[t, k]]
+        for d in range(3):
+            flow[a, d] += height * g[b, d]
+            flow[b, d] += height * g[a, d]
+
+
+@njit(cache=True)
+def apply(points, tets, sigma, edges, x):
+    """(e,) the stiffness matrix of the bubbles times x (e,)."""
+    out = np.zeros_like(x)
+    g, flow = np.empty((4, 3)), np.empty((4, 3))
+    for t in range(tets.shape[0]):
+        volume = gradients(points, tets, t, g)
+        _slope_at_corners(g, x, edges, t, flow)
+        factor = _conducted(sigma, t, flow)
+        _add_moments(g, factor * volume, flow, edges, t, out)
+    return out
+
+
+@njit(cache=True)
+def diagonal(points, tets, sigma, edges, n_edges):
+    """(e,) of the stiffness matrix of the bubbles."""
+    out = np.zeros(n_edges)
+    g, flow = np.empty((4, 3)), np.empty((4, 3))
+    for t in range(tets.shape[0]):
+        volume = gradients(points, tets, t, g)
+        for k in range(4):
+            for d in range(3):
+                flow[k, d] = g[k, d]
+        scale = 1.6 * volume * _conducted(sigma, t, flow)
+        for k in range(6):
+            a, b = _FIRST[k], _SECOND[k]
+            value = 0.0
+            for d in range(3):
+                value += g[a, d] * flow[a, d] + g[b, d] * flow[b, d] + 0.5 * (g[a, d] * flow[b, d] + g[b, d] * flow[a, d])
+            out[edges[t, k]] += scale * value
+    return out
+
+
+@njit(cache=True, parallel=True)
+def mean_flow(points, tets, sigma, edges, x):
+    """(m, 3, 1) integral of sigma grad u over each tetrahedron, for the bubbles u times x (e,)."""
+    out = np.empty((tets.shape[0], 3, 1))
+    for index in prange(tets.shape[0]):
+        t = np.int64(index)
+        g, flow = np.empty((4, 3)), np.empty((4, 3))
+        volume = gradients(points, tets, t, g)
+        _slope_at_corners(g, x, edges, t, flow)
+        scale = 0.25 * volume * _conducted(sigma, t, flow)
+        for d in range(3):
+            out[t, d, 0] = scale * (flow[0, d] + flow[1, d] + flow[2, d] + flow[3, d])
+    return out
+
+
+@njit(cache=True, parallel=True)
+def field_at(points, tets, edges, phi, dadt, x, chosen, weights):
+    """E (q, 3) at barycentric coordinates weights (q, 4) of tetrahedra chosen (q,), for phi plus the bubbles times x."""
+    out = np.empty((chosen.shape[0], 3))
+    for index in prange(chosen.shape[0]):
+        q = np.int64(index)
+        t = chosen[q]
+        g, flow = np.empty((4, 3)), np.empty((4, 3))
+        gradients(points, tets, t, g)
+        _slope_at_corners(g, x, edges, t, flow)
+        for d in range(3):
+            value = 0.0
+            for k in range(4):
+                i = tets[t, k]
+                value -= phi[i] * g[k, d] + weights[q, k] * (dadt[i, d] + flow[k, d])
+            out[q, d] = value
+    return out
