@@ -6,18 +6,20 @@ the error, nor are conductivities and the coil's place.
 """
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from efield.ground.units import AMPERE_PER_MICROSECOND
+from efield.head.mesh import HeadMesh
+from efield.head.surface import Surface
 from efield.head.tissue import GRAY_MATTER
-from efield.targeting.measures import IN_HEAD, Rows, TargetMeasures, faces_near, in_gray_matter
+from efield.targeting.measures import Rows, TargetMeasures, faces_near, in_gray_matter
 from efield.targeting.targets import Target
 
 if TYPE_CHECKING:
     from efield.fem.enrichment import SecondOpinion
-    from efield.head.surface import Surface
     from efield.targeting.field import EField
 
 FloatArray = NDArray[np.float64]
@@ -44,27 +46,27 @@ def estimated_errors(field: "EField", target: Target, values: Mapping[str, Value
     dict of str to float
         Those that depend on the field; empty if the field has no second opinion.
     """
-    opinion = field.opinion
-    if opinion is None:
+    if field.opinion is None:
         return {}
-    other = _at_target(field, target, opinion) | _in_head(field, opinion)
-    return {name: _difference(values[name], other[name]) for name in other if values.get(name) is not None}
+    other = measures_of(field.opinion, field.head, target)
+    if drive := abs(field.didt) / AMPERE_PER_MICROSECOND:
+        other["mean_magnitude_per_drive"] = other["mean_magnitude"] / drive
+    return {
+        name: float(np.linalg.norm(np.subtract(other[name], value)))
+        for name, value in values.items()
+        if name in other and value is not None
+    }
 
 
-def _difference(one: Value, two: Value) -> float:
-    return float(np.linalg.norm(np.subtract(one, two)))
-
-
-def _at_target(field: "EField", target: Target, opinion: "SecondOpinion") -> dict[str, Value]:
-    tets = target.tets(field.head)
+def measures_of(opinion: "SecondOpinion", head: HeadMesh, target: Target) -> dict[str, Any]:
+    """The measures at a target and in all gray matter of a field that is known inside the elements."""
+    tets = target.tets(head)
     e = opinion.at(np.repeat(tets, len(_IN_TET)), np.tile(_IN_TET, (len(tets), 1)))
-    given = TargetMeasures.at(field.head, target)
-    surface, near = faces_near(field.head, target.center_mm, target.radius_mm)
-    rows = [e] if surface is None else [e, _on_faces(field, surface, near, opinion)]
-    numbers = np.arange(sum(map(len, rows)))
-    each = Rows(
-        numbers, np.repeat(numbers[: len(e), None], 4, axis=1), np.repeat(numbers[len(e) :, None], 3, axis=1)
-    )
+    given = TargetMeasures.at(head, target)
+    surface, near = faces_near(head, target.center_mm, target.radius_mm)
+    parts = [e] if surface is None else [e, _on_faces(opinion, head, surface, near)]
+    numbers = np.arange(sum(map(len, parts)))
+    corners, faces = np.repeat(numbers[: len(e), None], 4, axis=1), np.repeat(numbers[len(e) :, None], 3, axis=1)
     finer = TargetMeasures(
         given.names,
         np.repeat(given.weights / len(_IN_TET), len(_IN_TET)),
@@ -72,17 +74,15 @@ def _at_target(field: "EField", target: Target, opinion: "SecondOpinion") -> dic
         np.repeat(given.areas / len(_IN_TRIANGLE), len(_IN_TRIANGLE)),
         given.direction,
     )
-    return dict(zip(finer.names, map(float, finer.of_rows(np.concatenate(rows)[None], each)[0]), strict=True))
+    table = finer.of_rows(np.concatenate(parts)[None], Rows(numbers, corners, faces))[0]
+    gray = np.flatnonzero(head.tissue == GRAY_MATTER)
+    centers = opinion.at(gray, np.full((len(gray), 4), 0.25))
+    return dict(zip(finer.names, map(float, table), strict=True)) | in_gray_matter(head, centers)
 
 
-def _on_faces(field: "EField", surface: "Surface", near: NDArray[np.intp], opinion: "SecondOpinion") -> FloatArray:
+def _on_faces(opinion: "SecondOpinion", head: HeadMesh, surface: Surface, near: NDArray[np.intp]) -> FloatArray:
     """(3 f, 3) E at three places of each of the triangles (f,), on the inner side."""
     owners = surface.owners[near]
-    corner_of = surface.nodes[surface.triangles[near]][:, :, None] == field.head.tets[owners][:, None, :]
+    corner_of = surface.nodes[surface.triangles[near]][:, :, None] == head.tets[owners][:, None, :]
     weights = np.einsum("pc,fck->fpk", _IN_TRIANGLE, corner_of.astype(np.float64))
     return opinion.at(np.repeat(owners, len(_IN_TRIANGLE)), weights.reshape(-1, 4))
-
-
-def _in_head(field: "EField", opinion: "SecondOpinion") -> dict[str, Value]:
-    gray = np.flatnonzero(field.head.tissue == GRAY_MATTER)
-    return in_gray_matter(field.head, opinion.at(gray, np.full((len(gray), 4), 0.25)))

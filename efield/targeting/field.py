@@ -88,9 +88,8 @@ class EField(Carded):
         times = checks.number("factor", factor)
         others = tuple(replace(drive, didt=drive.didt * times) for drive in self.others)
         changed: dict[str, Any] = {"e": checks.read_only(self.e * times), "didt": self.didt * times, "others": others}
-        changed["recover"] = lambda: self.recovered.scaled(times)
-        changed["consult"] = None if self.consult is None else lambda: self.opinion.scaled(times)
-        return replace(self, **changed)
+        consult = None if self.consult is None else lambda: self._opinion.scaled(times)
+        return replace(self, **changed, recover=lambda: self.recovered.scaled(times), consult=consult)
 
     __rmul__ = __mul__
 
@@ -107,10 +106,15 @@ class EField(Carded):
         """The field recovered within each tissue: nodal values, more accurate than `e`."""
         return self.recover()
 
-    @cached_property
+    @property
     def opinion(self) -> SecondOpinion | None:
         """Another field of the same solution, from which errors are estimated (`FemProblem.second_opinion`)."""
-        return None if self.consult is None else self.consult()
+        return None if self.consult is None else self._opinion
+
+    @cached_property
+    def _opinion(self) -> SecondOpinion:
+        assert self.consult is not None  # noqa: S101 - asked by those who have looked
+        return self.consult()
 
     @cached_property
     def magnitude(self) -> NDArray[np.float64]:

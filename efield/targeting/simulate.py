@@ -20,8 +20,10 @@ from efield.ground.pose import Pose, given_pose
 from efield.ground.progress import Progress, told
 from efield.head.conductivity import Conductivity
 from efield.head.mesh import HeadMesh
+from efield.head.refinement import refined_head
 from efield.head.tissue import tissue_name
 from efield.targeting.field import EField
+from efield.targeting.naming import Place, target_of
 from efield.targeting.prepared import prepared_problem
 
 #: Right-hand sides that are solved together by `Simulator.solve_many`: one pass over the matrix serves them all.
@@ -50,6 +52,9 @@ class Simulator(Carded):
         A folder in which the prepared solver is kept for the next simulator of this head and conductivity, sealed: a
         file that was damaged or made by other versions is made again, and results are the same bits. Unless given,
         nothing is read or written.
+    refine : Target, str or (3,) array_like, optional
+        A place around which edges are quartered before solving (`efield.head.refinement`): `head` is then the finer head,
+        on which fields are, and `parents` (m,) the tetrahedron of the given head that each of its tetrahedra is part of.
 
     Raises
     ------
@@ -75,7 +80,12 @@ class Simulator(Carded):
         order: int = 1,
         solver: str = "auto",
         cache: str | PathLike[str] | None = None,
+        refine: Place | None = None,
     ) -> None:
+        self.parents: NDArray[np.int32] | None = None
+        if refine is not None:
+            finer = refined_head(head, target_of(head, refine).center_mm)
+            head, self.parents = finer.head, finer.parents
         self.head = head
         self.conductivity = conductivity or Conductivity()
         sigma, self.tensor_report = self.conductivity.per_tet_with_report(head)
