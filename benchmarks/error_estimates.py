@@ -2,11 +2,11 @@
 
     python benchmarks/error_estimates.py [--labels labels.nii.gz] [--only sphere folded delaunay foreign]
 
-Every measure of a summary is compared with the truth on the same surfaces, and so is its error's estimate. The truth is the
-closed form on spheres; elsewhere second order with all edges around the target halved once (folded parts) or twice. The heads:
-spheres of our own lattice, Delaunay meshes of random points (as other programs make them), what lies within 26 mm of the
-hand, leg and face area of the default head, Delaunay meshes of the same places by a label volume (`meshes/make_labels.py`),
-and, where EFIELD_FOREIGN_DATA is a folder that has it, `sphere3.msh`.
+Every measure of a summary is compared with the truth on the same surfaces, and so is its error's estimate. The truth is
+the closed form on spheres; elsewhere second order with all edges around the target halved once (folded parts) or twice.
+The heads: spheres of our own lattice, Delaunay meshes of random points (as other programs make them), what lies within
+26 mm of the hand, leg and face area of the default head, Delaunay meshes of the same places by a label volume
+(`meshes/make_labels.py`), and, where EFIELD_FOREIGN_DATA is a folder that has it, `sphere3.msh`.
 """
 
 import argparse
@@ -17,7 +17,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from accuracy import fill
 from scipy.spatial import Delaunay
 
 import efield as ef
@@ -110,7 +109,9 @@ def compare(case: Case) -> Iterator[tuple[str, float, float, float]]:
     print(f"{case.group}: {len(case.head.points):,} and {len(finer.head.points):,} nodes", flush=True)
     for field, truth in zip(simulator.solve_many(case.coil, case.poses, 1e6), truths, strict=True):
         true, summary = measures_of(truth, finer.head, target), field.summary(case.target)
-        off = np.linalg.norm(field.in_tets(case.target.tets(case.head)) - truth_at_parents(truth, target, finer, case), axis=1)
+        off = np.linalg.norm(
+            field.in_tets(case.target.tets(case.head)) - truth_at_parents(truth, target, finer, case), axis=1
+        )
         size = np.linalg.norm(field.in_tets(case.target.tets(case.head)), axis=1)
         print(f"   at centers of the target {np.sqrt((off**2).sum() / (size**2).sum()):.2%}", flush=True)
         for name, one in summary.measures.items():
@@ -149,7 +150,9 @@ def delaunay(points: np.ndarray, tag_at: Callable[[np.ndarray], np.ndarray]) -> 
     """Tetrahedra between random points, each of the tissue at its center, 0 is air; the flattest are left out."""
     tets = Delaunay(points).simplices
     six = np.linalg.det(points[tets[:, 1:]] - points[tets[:, :1]])
-    longest = np.linalg.norm(points[tets[:, [0, 0, 0, 1, 1, 2]]] - points[tets[:, [1, 2, 3, 2, 3, 3]]], axis=2).max(axis=1)
+    longest = np.linalg.norm(points[tets[:, [0, 0, 0, 1, 1, 2]]] - points[tets[:, [1, 2, 3, 2, 3, 3]]], axis=2).max(
+        axis=1
+    )
     tag = tag_at(points[tets].mean(axis=1))
     keep = (np.abs(six) > 1e-3 * longest**3) & (tag > 0)
     tets = np.where((six > 0)[:, None], tets, tets[:, [0, 1, 3, 2]])[keep]
@@ -252,7 +255,9 @@ def main() -> None:
             print(f"{case.group}: {error}")
     if options.out:
         np.save(options.out, np.array(everything, dtype=object), allow_pickle=True)
-    head = ["| heads | measures | values | median error % | truth within twice the estimate % | estimate within a factor 3 % |"]
+    head = [
+        "| heads | measures | values | median error % | truth within twice the estimate % | estimate within a factor 3 % |"
+    ]
     table = [*head, "|---|---|---|---|---|---|", *rows(found)]
     print("\n".join(table))
 

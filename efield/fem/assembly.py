@@ -75,6 +75,11 @@ class LinearElements:
         bubbles.higher_neighbors(self.tets, *self.around, row, nodes)
         return row, nodes
 
+    @property
+    def n_edges(self) -> int:
+        """Number of edges."""
+        return len(self._higher[1])
+
     @cached_property
     def edges(self) -> NDArray[np.int32]:
         """(e, 2) node numbers of the edges, ascending."""

@@ -1,10 +1,10 @@
 """A second opinion on a field of first order: what quadratic potentials on the same tetrahedra would change.
 
-To the linear potential a quadratic bubble is added on every edge, from a few steps of conjugate gradients with the bubbles
-alone (their matrix is as well conditioned on fine meshes as on coarse ones), and then the linear potential that answers to
-them: one sweep over the two parts of second order. On a sphere that comes as near to the truth as second order itself, for
-less than the price of one more solve. Its difference from a measured field estimates that field's error wherever it comes
-from: the elements at the target, interfaces, or coarse elements far away.
+To the linear potential a quadratic bubble is added on every edge, from a few steps of conjugate gradients with the
+bubbles alone (their matrix is as well conditioned on fine meshes as on coarse ones), and then the linear potential that
+answers to them: one sweep over the two parts of second order. On a sphere that comes as near to the truth as second
+order itself, for less than the price of one more solve. Its difference from a measured field estimates that field's
+error wherever it comes from: the elements at the target, interfaces, or coarse elements far away.
 
 References
 ----------
@@ -78,9 +78,7 @@ class EnrichedField:
         """As `SecondOpinion.at`."""
         mesh, given = self.linear, (self.phi, self.dadt, self.bubbles)
         chosen = np.ascontiguousarray(tets, dtype=np.int64)
-        return np.asarray(
-            kernels.field_at(mesh.points, mesh.tets, mesh.edges_of_tets, *given, chosen, plain(weights))
-        )
+        return np.asarray(kernels.field_at(mesh.points, mesh.tets, mesh.edges_of_tets, *given, chosen, plain(weights)))
 
     def scaled(self, factor: float) -> "EnrichedField":
         """A multiple of it."""
@@ -89,13 +87,12 @@ class EnrichedField:
 
 
 def bubbles_of(linear: LinearElements, phi: NDArray[np.float64], dadt: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(e,) heights in V of the bubbles that nearly balance what a linear potential leaves; arguments as `EnrichedField`."""
+    """(e,) heights in V of the bubbles that nearly balance what a linear potential leaves (see `EnrichedField`)."""
     mesh = (linear.points, linear.tets, linear.sigma, linear.edges_of_tets)
-    remainder = kernels.residual(*mesh, len(linear.edges), phi, dadt)
-    inverse = 1.0 / kernels.diagonal(*mesh, len(linear.edges))
+    remainder, diagonal = kernels.residual_and_diagonal(*mesh, linear.n_edges, phi, dadt)
     heights, direction, before = np.zeros_like(remainder), np.zeros_like(remainder), np.inf
     for _ in range(_STEPS):
-        preconditioned = inverse * remainder
+        preconditioned = remainder / diagonal
         now = float(np.sum(remainder * preconditioned))
         if now == 0:
             break
@@ -105,4 +102,4 @@ def bubbles_of(linear: LinearElements, phi: NDArray[np.float64], dadt: NDArray[n
         heights += step * direction
         remainder -= step * image
         before = now
-    return heights
+    return np.asarray(heights)

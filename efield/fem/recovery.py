@@ -215,7 +215,7 @@ class RecoveredField(Carded):
         return e
 
     def averaged(self, tets: NDArray[np.integer], weights: NDArray[np.float64]) -> NDArray[np.float64]:
-        """(q, 3) E from its expansions at the corners alone, in V/m, at barycentric coordinates (q, 4) in tetrahedra (q,)."""
+        """(q, 3) E in V/m from its expansions at the corners alone, at barycentric coordinates (q, 4) in tets (q,)."""
         e = self.patches.elements
         places = np.einsum("qk,qkd->qd", weights, e.points[e.tets[tets]])
         return self._blended(tets, np.ascontiguousarray(weights), places)

@@ -1,13 +1,14 @@
 """A head made finer around a place: edges are halved there, and the mesh still conforms.
 
-Every edge of the tetrahedra around the place gets a middle; then each tetrahedron is cut at the longest of its edges that
-have one, until none is left. The order of cuts within a face depends on the face alone, so that its two tetrahedra agree,
-whatever program made the mesh. With all six edges cut, eight are left; those beside them are cut as far as they share edges.
+Every edge of the tetrahedra around the place gets a middle; then each tetrahedron is cut at the longest of its edges
+that have one, until none is left. The order of cuts within a face depends on the face alone, so that its two tetrahedra
+agree, whatever program made the mesh. With all six edges cut, eight are left; those beside them are cut as far as they
+share edges.
 
 References
 ----------
-Plaza A, Carey GF. Local refinement of simplicial grids based on the skeleton. Appl Numer Math 2000;32:195-218 (the partition
-of a tetrahedron into eight by its longest edges).
+Plaza A, Carey GF. Local refinement of simplicial grids based on the skeleton. Appl Numer Math 2000;32:195-218 (the
+partition of a tetrahedron into eight by its longest edges).
 """
 
 from collections.abc import Sequence
@@ -20,10 +21,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from efield.ground import checks
 from efield.ground.errors import OutsideHeadError
+from efield.head.locate import Locator
 from efield.head.mesh import HeadMesh
 
-#: Edges are halved within the first distance of a place, and once more within the second (mm): around the hand area of the
-#: default head that takes a quarter more nodes (docs/accuracy.md).
+#: Edges are halved within the first distance of a place, and once more within the second (mm): around the hand area of
+#: the default head that takes a quarter more nodes (docs/accuracy.md).
 RADII_MM: Final = (10.0, 7.0)
 
 #: Edges shorter than this (mm) are left as they are: gray matter is ten times as thick.
@@ -39,7 +41,8 @@ class RefinedHead:
     Parameters
     ----------
     head : HeadMesh
-        Nodes and uncut tetrahedra of the given head come first, in their order.
+        The nodes of the given head come first. Tetrahedra that are not cut keep their number; one part of a cut one has
+        its number, the others follow at the end.
     parents : (m,) int
         Tetrahedron of the given head that each tetrahedron is, or is a part of: values per tetrahedron of the given
         head, ``v``, are ``v[parents]`` here.
@@ -60,61 +63,79 @@ def refined_head(
         Any conforming tetrahedral mesh.
     center_mm : (3,) array_like, mm
     radii_mm : sequence of float, mm
-        Edges are halved of tetrahedra whose centers lie within the first distance, then within the second, and so on.
+        Edges are halved of tetrahedra whose centers lie within the first distance, then within the second, and so on;
+        of the nearest one where none does.
     shortest_mm : float, mm
         Edges below this are not cut further.
 
     Raises
     ------
     OutsideHeadError
-        If no tetrahedron is that near to the place.
+        If no tetrahedron is that near to the place and none holds it.
     """
     center = checks.point_mm("center_mm", center_mm)
-    points, tets, parents = np.asarray(head.points), np.asarray(head.tets), np.arange(len(head.tets), dtype=np.int32)
-    for radius in radii_mm:
-        checks.length_mm("radii_mm", radius)
-        near = np.linalg.norm(_centers(points, tets) - center, axis=1) < radius
-        if not near.any():
+    radii = [checks.length_mm("radii_mm", radius) for radius in radii_mm]
+    near = _near(head, center, max(radii))
+    local = _around(head, near, len(radii))
+    points, tets, origin = np.asarray(head.points), head.tets[local], np.arange(len(local))
+    for radius in radii:
+        distance = np.linalg.norm(points[tets].mean(axis=1) - center, axis=1)
+        chosen = distance < max(radius, np.nextafter(distance.min(), np.inf))
+        points, tets, cut_from = _halved(points, tets, chosen, shortest_mm)
+        origin = origin[cut_from]
+    _, first = np.unique(origin, return_index=True)
+    further = np.delete(np.arange(len(tets)), first)
+    whole = np.concatenate([head.tets, tets[further]])
+    whole[local] = tets[first]
+    parents = np.concatenate([np.arange(len(head.tets)), local[origin[further]]]).astype(np.int32)
+    return RefinedHead(replace(head, points=points, tets=whole, tissue=head.tissue[parents]), checks.read_only(parents))
+
+
+def _near(head: HeadMesh, center: NDArray[np.float64], radius: float) -> NDArray[np.bool_]:
+    """(m,) which tetrahedra have their center within a radius of a place, else the one that holds it."""
+    near = np.linalg.norm(head.barycenters - center, axis=1) < radius
+    if not near.any():
+        tet, _ = Locator(head).find(center[None])
+        if tet[0] < 0:
             raise OutsideHeadError(
-                f"a head is made finer around places in it; instead no tetrahedron's center lies within {radius:g} mm of "
+                f"a head is made finer around places in it; instead no tetrahedron lies within {radius:g} mm of "
                 "({:.0f}, {:.0f}, {:.0f})".format(*center)
             )
-        points, tets, origin = _halved(points, tets, near, shortest_mm)
-        parents = parents[origin]
-    finer = replace(head, points=points, tets=tets, tissue=head.tissue[parents])
-    return RefinedHead(finer, checks.read_only(parents))
+        near[tet] = True
+    return near
 
 
-def _centers(points: NDArray[np.float64], tets: NDArray[np.int32]) -> NDArray[np.float64]:
-    return np.asarray(points[tets].mean(axis=1))
+def _around(head: HeadMesh, near: NDArray[np.bool_], rings: int) -> NDArray[np.intp]:
+    """Numbers of the tetrahedra that halving may reach: each time those that share an edge with the chosen."""
+    for _ in range(rings):
+        touched = np.zeros(len(head.points), dtype=bool)
+        touched[head.tets[near]] = True
+        near = np.add.reduce(touched[head.tets], axis=1, dtype=np.int8) >= 2
+    return np.flatnonzero(near)
 
 
 def _halved(
     points: NDArray[np.float64], tets: NDArray[np.int32], near: NDArray[np.bool_], shortest: float
-) -> tuple[NDArray[np.float64], NDArray[np.int32], NDArray[np.int32]]:
+) -> tuple[NDArray[np.float64], NDArray[np.int32], NDArray[np.intp]]:
     """Points, tetrahedra, and the number of the given one that each is or was, with the edges of those near halved."""
     edges = np.unique(_keys(tets[near]))
-    ends = points[edges >> 32], points[edges & 0xFFFFFFFF]
-    length = np.linalg.norm(ends[0] - ends[1], axis=1)
+    length = np.linalg.norm(points[edges >> 32] - points[edges & 0xFFFFFFFF], axis=1)
     edges, length = edges[length > shortest], length[length > shortest]
-    middles = 0.5 * (points[edges >> 32] + points[edges & 0xFFFFFFFF])
+    if not len(edges):
+        return points, tets, np.arange(len(tets))
     # Ties are broken by the edge's number, so that both sides of a face do the same.
     rank = np.empty(len(edges), dtype=np.int64)
     rank[np.lexsort((edges, length))] = np.arange(len(edges))
-    touched = np.zeros(len(points), dtype=bool)
-    touched[edges >> 32] = touched[edges & 0xFFFFFFFF] = True
-    open_ones = touched[tets].sum(axis=1) >= 2
-    origin = np.arange(len(tets), dtype=np.int32)
-    done, open_tets, open_origin = [(tets[~open_ones], origin[~open_ones])], tets[open_ones], origin[open_ones]
+    done, open_tets, origin = [], tets, np.arange(len(tets))
     while len(open_tets):
         longest, slot = _longest(open_tets, edges, rank)
         cut = slot >= 0
-        done.append((open_tets[~cut], open_origin[~cut]))
+        done.append((open_tets[~cut], origin[~cut]))
         halves = _two(open_tets[cut], longest[cut], len(points) + slot[cut])
-        open_tets, open_origin = np.concatenate(halves), np.tile(open_origin[cut], 2)
+        open_tets, origin = np.concatenate(halves), np.tile(origin[cut], 2)
     found, origins = (np.concatenate(parts) for parts in zip(*done, strict=True))
-    order = np.argsort(origins, kind="stable")
-    return np.concatenate([points, middles]), found[order], origins[order]
+    middles = 0.5 * (points[edges >> 32] + points[edges & 0xFFFFFFFF])
+    return np.concatenate([points, middles]), found, origins
 
 
 def _keys(tets: NDArray[np.int32]) -> NDArray[np.int64]:

@@ -1,8 +1,8 @@
 """The numerical error of each measure: how far a second opinion on the field is from what is reported.
 
-The opinion is the field of quadratic potentials on the same mesh (`FemProblem.second_opinion`), and each measure is taken of
-it by the same formula, with the field's course inside the elements. What the mesh's surfaces miss of the anatomy is not in
-the error, nor are conductivities and the coil's place.
+The opinion is the field of quadratic potentials on the same mesh (`FemProblem.second_opinion`), and each measure is
+taken of it by the same formula, with the field's course inside the elements. What the mesh's surfaces miss of the
+anatomy is not in the error, nor are conductivities and the coil's place.
 """
 
 from collections.abc import Mapping

@@ -53,8 +53,9 @@ class Simulator(Carded):
         file that was damaged or made by other versions is made again, and results are the same bits. Unless given,
         nothing is read or written.
     refine : Target, str or (3,) array_like, optional
-        A place around which edges are quartered before solving (`efield.head.refinement`): `head` is then the finer head,
-        on which fields are, and `parents` (m,) the tetrahedron of the given head that each of its tetrahedra is part of.
+        A place around which edges are quartered before solving (`efield.head.refinement`): `head` is then the finer
+        head, on which fields are, and `parents` (m,) the tetrahedron of the given head that each of its tetrahedra is
+        part of.
 
     Raises
     ------

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -29,6 +29,10 @@ if TYPE_CHECKING:
 
 Value = float | tuple[float, ...] | None
 
+#: A mesh whose estimated errors exceed these shares at the target is called too coarse. The default head is at 0.5 and
+#: 2 %.
+_TOLERATED: Final = {"mean_magnitude": 0.05, "p99_magnitude": 0.1}
+
 
 @dataclass(frozen=True)
 class Measured:
@@ -40,8 +44,8 @@ class Measured:
         None where there is none.
     unit, meaning : str
     error : float or None
-        Estimate of the value's distance from what an ever finer mesh of the same surfaces would give, in the same unit; None
-        for what does not depend on the field. docs/accuracy.md says how good it is.
+        Estimate of the value's distance from what an ever finer mesh of the same surfaces would give, in the same unit;
+        None for what does not depend on the field. docs/accuracy.md says how good it is.
     """
 
     value: Value
@@ -67,7 +71,7 @@ def _joined(texts: list[str]) -> str:
 
 
 def _decimals(error: float, value: float) -> int:
-    """Digits behind the point that an error leaves of a value; an error far below the value does not add more than four."""
+    """Digits behind the point that an error leaves of a value, which has four digits at most."""
     if error <= 0:
         return 2
     first = int(np.floor(np.log10(error)))
@@ -79,8 +83,8 @@ def _decimals(error: float, value: float) -> int:
 class Summary(Carded, Mapping[str, Any]):
     """Measures by name: ``summary["mean_magnitude"]`` is a plain number, None where there is none.
 
-    ``summary.measures["mean_magnitude"]`` has its unit, its meaning and its error too, and ``print(summary)`` shows all of
-    them. The errors take about half a solve, at the first use of them.
+    ``summary.measures["mean_magnitude"]`` has its unit, its meaning and its error too, and ``print(summary)`` shows all
+    of them. The errors take about half a solve, at the first use of them.
 
     Parameters
     ----------
@@ -125,12 +129,26 @@ class Summary(Carded, Mapping[str, Any]):
         return len(self._values)
 
     def __str__(self) -> str:
-        return "\n".join(f"{one.meaning:<64} {one!s:>30}" for one in self.measures.values())
+        lines = [f"{one.meaning:<64} {one!s:>30}" for one in self.measures.values()]
+        return "\n".join(lines + [f"note: {self.advice}"] * bool(self.advice))
 
     def text(self, name: str) -> str:
         """A measure for people, such as ``0.79 ± 0.03 V/m (mesh)``."""
         _ = self[name]
         return str(self.measures[name])
+
+    @property
+    def advice(self) -> str:
+        """What to do about a mesh that is too coarse at the target for its question; empty where it is not."""
+        for name, most in _TOLERATED.items():
+            one = self.measures.get(name)
+            if one is not None and one.error is not None and isinstance(one.value, float) and one.value > 0:
+                if one.error > most * one.value:
+                    return (
+                        f"the mesh is too coarse at the target: its {one.meaning} is {one}, uncertain by "
+                        f"{one.error / one.value:.0%}; make edges there shorter or use elements of second order"
+                    )
+        return ""
 
     def to_dict(self) -> dict[str, Value]:
         """``{name: value}``."""

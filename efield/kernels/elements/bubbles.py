@@ -1,14 +1,13 @@
 """Quadratic bubbles on the edges of linear tetrahedra: what linear potentials lack. SI units.
 
-The bubble of edge (a, b) is 4 l_a l_b, zero at all nodes. Sums over tetrahedra run in one thread and in a fixed order; the
-conductivity is given as in `tets`.
+The bubble of edge (a, b) is 4 l_a l_b, zero at all nodes. Sums over tetrahedra run in one thread and in a fixed order;
+the conductivity is given as in `tets`.
 """
 
 import numpy as np
 from numba import njit, prange
 
-from efield.kernels.elements.quadratic import gradients
-from efield.kernels.elements.tets import conduct
+from efield.kernels.elements.tets import _face_vector, _six_volumes, conduct
 from efield.kernels.geometry.stars import nodes_around
 
 # Corners of the six edges of a tetrahedron, in the order of `quadratic`.
@@ -52,18 +51,31 @@ def edges_of_tets(tets, row, columns):
 
 
 @njit(cache=True)
+def _slopes(points, tet, g):
+    """Gradients g (4, 3) of the barycentric coordinates of a tetrahedron; returns its volume."""
+    for k in range(4):
+        _face_vector(points, tet, k, g[k])
+    six = _six_volumes(points, tet, g[0])
+    for k in range(4):
+        for d in range(3):
+            g[k, d] /= six
+    return six / 6.0
+
+
+@njit(cache=True)
 def _add_moments(g, scale, flow, edges, t, out):
     """Adds to out[edges] the integrals of flow . grad(bubble) over a tetrahedron, for a flow (4, 3) at its corners.
 
     scale is its volume, times sigma unless the flow has it; the flow is linear, so that the integral of l_a times it is
     volume (sum + own) / 20.
     """
+    x, y, z = 0.0, 0.0, 0.0
+    for k in range(4):
+        x, y, z = x + flow[k, 0], y + flow[k, 1], z + flow[k, 2]
     for k in range(6):
         a, b = _FIRST[k], _SECOND[k]
-        value = 0.0
-        for d in range(3):
-            total = flow[0, d] + flow[1, d] + flow[2, d] + flow[3, d]
-            value += g[b, d] * (total + flow[a, d]) + g[a, d] * (total + flow[b, d])
+        value = g[b, 0] * (x + flow[a, 0]) + g[b, 1] * (y + flow[a, 1]) + g[b, 2] * (z + flow[a, 2])
+        value += g[a, 0] * (x + flow[b, 0]) + g[a, 1] * (y + flow[b, 1]) + g[a, 2] * (z + flow[b, 2])
         out[edges[t, k]] += 0.2 * scale * value
 
 
@@ -77,21 +89,41 @@ def _conducted(sigma, t, flow):
 
 
 @njit(cache=True)
-def residual(points, tets, sigma, edges, n_edges, phi, dadt):
-    """(e,) integrals of sigma E . grad(bubble) for E = -dA/dt - grad phi of phi (n,) and dadt (n, 3)."""
-    out = np.zeros(n_edges)
+def _add_diagonal(g, scale, conducted, edges, t, out):
+    """Adds to out[edges] the integrals of sigma |grad(bubble)|^2; conducted are the rows of g with sigma applied."""
+    for k in range(6):
+        a, b = _FIRST[k], _SECOND[k]
+        value = 0.0
+        for d in range(3):
+            value += g[a, d] * conducted[a, d] + g[b, d] * conducted[b, d]
+            value += 0.5 * (g[a, d] * conducted[b, d] + g[b, d] * conducted[a, d])
+        out[edges[t, k]] += 1.6 * scale * value
+
+
+@njit(cache=True)
+def residual_and_diagonal(points, tets, sigma, edges, n_edges, phi, dadt):
+    """What E = -dA/dt - grad phi leaves to the bubbles, and the diagonal of their stiffness matrix, both (e,).
+
+    The first are integrals of sigma E . grad(bubble), for phi (n,) and dadt (n, 3).
+    """
+    residual, diagonal = np.zeros(n_edges), np.zeros(n_edges)
     g, flow = np.empty((4, 3)), np.empty((4, 3))
     for t in range(tets.shape[0]):
-        volume = gradients(points, tets, t, g)
+        volume = _slopes(points, tets[t], g)
         for d in range(3):
             slope = 0.0
             for k in range(4):
                 slope += phi[tets[t, k]] * g[k, d]
             for k in range(4):
                 flow[k, d] = -dadt[tets[t, k], d] - slope
-        factor = _conducted(sigma, t, flow)
-        _add_moments(g, factor * volume, flow, edges, t, out)
-    return out
+        scale = volume * _conducted(sigma, t, flow)
+        _add_moments(g, scale, flow, edges, t, residual)
+        for k in range(4):
+            for d in range(3):
+                flow[k, d] = g[k, d]
+        scale = volume * _conducted(sigma, t, flow)
+        _add_diagonal(g, scale, flow, edges, t, diagonal)
+    return residual, diagonal
 
 
 @njit(cache=True)
@@ -111,30 +143,10 @@ def apply(points, tets, sigma, edges, x):
     out = np.zeros_like(x)
     g, flow = np.empty((4, 3)), np.empty((4, 3))
     for t in range(tets.shape[0]):
-        volume = gradients(points, tets, t, g)
+        volume = _slopes(points, tets[t], g)
         _slope_at_corners(g, x, edges, t, flow)
         factor = _conducted(sigma, t, flow)
         _add_moments(g, factor * volume, flow, edges, t, out)
-    return out
-
-
-@njit(cache=True)
-def diagonal(points, tets, sigma, edges, n_edges):
-    """(e,) of the stiffness matrix of the bubbles."""
-    out = np.zeros(n_edges)
-    g, flow = np.empty((4, 3)), np.empty((4, 3))
-    for t in range(tets.shape[0]):
-        volume = gradients(points, tets, t, g)
-        for k in range(4):
-            for d in range(3):
-                flow[k, d] = g[k, d]
-        scale = 1.6 * volume * _conducted(sigma, t, flow)
-        for k in range(6):
-            a, b = _FIRST[k], _SECOND[k]
-            value = 0.0
-            for d in range(3):
-                value += g[a, d] * flow[a, d] + g[b, d] * flow[b, d] + 0.5 * (g[a, d] * flow[b, d] + g[b, d] * flow[a, d])
-            out[edges[t, k]] += scale * value
     return out
 
 
@@ -145,7 +157,7 @@ def mean_flow(points, tets, sigma, edges, x):
     for index in prange(tets.shape[0]):
         t = np.int64(index)
         g, flow = np.empty((4, 3)), np.empty((4, 3))
-        volume = gradients(points, tets, t, g)
+        volume = _slopes(points, tets[t], g)
         _slope_at_corners(g, x, edges, t, flow)
         scale = 0.25 * volume * _conducted(sigma, t, flow)
         for d in range(3):
@@ -161,7 +173,7 @@ def field_at(points, tets, edges, phi, dadt, x, chosen, weights):
         q = np.int64(index)
         t = chosen[q]
         g, flow = np.empty((4, 3)), np.empty((4, 3))
-        gradients(points, tets, t, g)
+        _slopes(points, tets[t], g)
         _slope_at_corners(g, x, edges, t, flow)
         for d in range(3):
             value = 0.0
