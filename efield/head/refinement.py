@@ -1,9 +1,10 @@
 """A head made finer around a place: edges are halved there, and the mesh still conforms.
 
-Every edge of the tetrahedra around the place gets a middle; then each tetrahedron is cut at the longest of its edges
-that have one, until none is left. The order of cuts within a face depends on the face alone, so that its two tetrahedra
-agree, whatever program made the mesh. With all six edges cut, eight are left; those beside them are cut as far as they
-share edges.
+Every edge of the tetrahedra around the place gets a middle; then each tetrahedron is cut at the longest of its edges that
+have one, until none is left. The order of cuts within a face depends on the face alone, so that its two tetrahedra agree,
+whatever program made the mesh. With all six edges cut, eight are left. Those beside them are cut as far as they share
+edges, and their shapes suffer with each halving: two of them took the smallest angle of the default head from 7.4 to 5.7
+degrees, while the 5th percentile rose.
 
 References
 ----------
@@ -93,7 +94,7 @@ def refined_head(
 
 def _near(head: HeadMesh, center: NDArray[np.float64], radius: float) -> NDArray[np.bool_]:
     """(m,) which tetrahedra have their center within a radius of a place, else the one that holds it."""
-    near = np.linalg.norm(head.barycenters - center, axis=1) < radius
+    near = np.asarray(np.linalg.norm(head.barycenters - center, axis=1) < radius)
     if not near.any():
         tet, _ = Locator(head).find(center[None])
         if tet[0] < 0:

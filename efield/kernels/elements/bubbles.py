@@ -167,7 +167,7 @@ def mean_flow(points, tets, sigma, edges, x):
 
 @njit(cache=True, parallel=True)
 def field_at(points, tets, edges, phi, dadt, x, chosen, weights):
-    """E (q, 3) at barycentric coordinates weights (q, 4) of tetrahedra chosen (q,), for phi plus the bubbles times x."""
+    """E (q, 3) at barycentric coordinates weights (q, 4) of tetrahedra chosen (q,), with the bubbles times x."""
     out = np.empty((chosen.shape[0], 3))
     for index in prange(chosen.shape[0]):
         q = np.int64(index)
