@@ -140,14 +140,14 @@ class Summary(Carded, Mapping[str, Any]):
     @property
     def advice(self) -> str:
         """What to do about a mesh that is too coarse at the target for its question; empty where it is not."""
-        for name, most in _TOLERATED.items():
-            one = self.measures.get(name)
-            if one is not None and one.error is not None and isinstance(one.value, float) and one.value > 0:
-                if one.error > most * one.value:
-                    return (
-                        f"the mesh is too coarse at the target: its {one.meaning} is {one}, uncertain by "
-                        f"{one.error / one.value:.0%}; make edges there shorter or use elements of second order"
-                    )
+        for one, most in ((self.measures.get(name), most) for name, most in _TOLERATED.items()):
+            if one is None or one.error is None or not isinstance(one.value, float) or one.error <= most * one.value:
+                continue
+            share = f"{one.error / one.value:.0%}" if one.value > 0 else "all of it"
+            return (
+                f"the mesh is too coarse at the target: its {one.meaning} is {one}, uncertain by {share}; make edges there "
+                "shorter or use elements of second order"
+            )
         return ""
 
     def to_dict(self) -> dict[str, Value]:
