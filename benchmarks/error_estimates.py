@@ -2,12 +2,12 @@
 
     python benchmarks/error_estimates.py [--labels labels.nii.gz] [--only sphere folded delaunay foreign]
 
-Every measure of a summary is compared with the truth on the same surfaces, and so is its error's estimate. The truth is
-the closed form on spheres; elsewhere second order, with all edges around the target halved twice on coarse meshes, once in
-folded parts, and not again where those are refined. The heads: spheres of our own lattice, Delaunay meshes of random points
-(as other programs make them), what lies within 23 mm of the hand, leg and face area of the default head, with and without
-refinement, Delaunay meshes of the same places by a label volume (`meshes/make_labels.py`), and, where EFIELD_FOREIGN_DATA
-is a folder that has it, `sphere3.msh`.
+Every measure of a summary is compared with the truth on the same surfaces, and so is its error's estimate. The truth
+is the closed form on spheres; elsewhere second order, with all edges around the target halved twice on coarse meshes,
+once in folded parts, and not again where those are refined. The heads: spheres of our own lattice, Delaunay meshes of
+random points (as other programs make them), what lies within 23 mm of the hand, leg and face area of the default
+head, with and without refinement, Delaunay meshes of the same places by a label volume (`meshes/make_labels.py`),
+and, where EFIELD_FOREIGN_DATA is a folder that has it, `sphere3.msh`.
 """
 
 import argparse
@@ -258,11 +258,8 @@ def main() -> None:
             print(f"{case.group}: {error}")
     if options.out:
         np.save(options.out, np.array(everything, dtype=object), allow_pickle=True)
-    head = [
-        "| heads | measures | values | median error % | truth within twice the estimate % | estimate within a factor 3 % |"
-    ]
-    table = [*head, "|---|---|---|---|---|---|", *rows(found)]
-    print("\n".join(table))
+    columns = ("heads", "measures", "values", "median error %", "within twice the estimate %", "factor below 3 %")
+    print("\n".join([f"| {' | '.join(columns)} |", "|---" * len(columns) + "|", *rows(found)]))
 
 
 if __name__ == "__main__":

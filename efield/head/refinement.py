@@ -1,10 +1,10 @@
 """A head made finer around a place: edges are halved there, and the mesh still conforms.
 
-Every edge of the tetrahedra around the place gets a middle; then each tetrahedron is cut at the longest of its edges that
-have one, until none is left. The order of cuts within a face depends on the face alone, so that its two tetrahedra agree,
-whatever program made the mesh. With all six edges cut, eight are left. Those beside them are cut as far as they share
-edges, and their shapes suffer with each halving: two of them took the smallest angle of the default head from 7.4 to 5.7
-degrees, while the 5th percentile rose.
+Every edge of the tetrahedra around the place gets a middle; then each tetrahedron is cut at the longest of its edges
+that have one, until none is left. The order of cuts within a face depends on the face alone, so that its two
+tetrahedra agree, whatever program made the mesh. With all six edges cut, eight are left. Those beside them are cut as
+far as they share edges, and their shapes suffer with each halving: two of them took the smallest angle of the default
+head from 7.4 to 5.7 degrees, while the 5th percentile rose.
 
 References
 ----------

@@ -145,8 +145,8 @@ class Summary(Carded, Mapping[str, Any]):
                 continue
             share = f"{one.error / one.value:.0%}" if one.value > 0 else "all of it"
             return (
-                f"the mesh is too coarse at the target: its {one.meaning} is {one}, uncertain by {share}; make edges there "
-                "shorter or use elements of second order"
+                f"the mesh is too coarse at the target: its {one.meaning} is {one}, uncertain by {share}; make edges "
+                "there shorter or use elements of second order"
             )
         return ""
 
