@@ -11,6 +11,7 @@ and, where EFIELD_FOREIGN_DATA is a folder that has it, `sphere3.msh`.
 """
 
 import argparse
+import json
 import os
 from collections import defaultdict
 from collections.abc import Callable, Iterator
@@ -240,7 +241,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--labels", type=Path)
     parser.add_argument("--only", nargs="+", default=["sphere", "delaunay", "foreign", "folded"])
-    parser.add_argument("--out", type=Path, help="keep all values, .npy")
+    parser.add_argument("--out", type=Path, help="keep all values: (heads, measure, value, error, estimate), .json")
     options = parser.parse_args()
     sources = {"sphere": [spheres()], "delaunay": [delaunay_spheres()], "foreign": [foreign()], "folded": [folded()]}
     if options.labels:
@@ -251,13 +252,13 @@ def main() -> None:
         try:
             for name, *triple in compare(case):
                 kind = next((kind for kind, names in KINDS.items() if name in names), None)
-                everything.append((case.group, name, *triple))
+                everything.append((case.group, name, *map(float, triple)))
                 if kind:
                     found[case.group, kind].append(tuple(triple))
         except EfieldError as error:
             print(f"{case.group}: {error}")
     if options.out:
-        np.save(options.out, np.array(everything, dtype=object), allow_pickle=True)
+        options.out.write_text(json.dumps(everything))
     columns = ("heads", "measures", "values", "median error %", "within twice the estimate %", "factor below 3 %")
     print("\n".join([f"| {' | '.join(columns)} |", "|---" * len(columns) + "|", *rows(found)]))
 
