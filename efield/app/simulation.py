@@ -179,6 +179,7 @@ def run(request: Request, progress: Progress = True) -> tuple[dict[str, Any], Su
             _ = field.recovered.field
             written.append(beside.submit(field.to_nifti, request.out / "field.nii.gz"))
             summary = field.summary(target)
+            _ = summary.measures  # with their errors
         notes = [f"driven at the same time: {d.coil.name} at {d.didt / 1e6:g} A/us" for d in others]
         notes += _notes(request, target, didt, summary, coil) + _conductivity_notes(simulator)
         with steps(f"writing {', '.join(request.files[1:])}"):

@@ -47,10 +47,10 @@ class EField(Carded):
         Iterations the linear solver took.
     recover : callable
         Makes the recovered (smooth within each tissue) field; called at the first use of it.
-    consult : callable, optional
-        Makes the second opinion on the field that errors are estimated with; called at the first use of it.
     others : tuple of Drive
         Further coils that were driven at the same time; `e` holds the sum.
+    consult : callable, optional
+        Makes the second opinion on the field that errors are estimated with; called at the first use of it.
 
     Examples
     --------
@@ -70,8 +70,8 @@ class EField(Carded):
     pose: Pose
     iterations: int
     recover: Callable[[], RecoveredField]
-    consult: Callable[[], SecondOpinion] | None = None
     others: tuple[Drive, ...] = ()
+    consult: Callable[[], SecondOpinion] | None = None
 
     @property
     def drives(self) -> tuple[Drive, ...]:
