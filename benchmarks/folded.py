@@ -186,7 +186,7 @@ def main() -> None:
     parser.add_argument("--labels", type=Path)
     options = parser.parse_args()
     shipped = ef.load_head("mni152")
-    coil, target = ef.load_coil("magstim-70mm-figure8"), ef.m1_hand(shipped)
+    coil, target = ef.load_coil("magstim-70mm-figure8"), ef.m1_hand(shipped, variant="mayka")
     pose = ef.place_coil(shipped, over=target, coil=coil)
     stored = compress(coil)
     small = sphere_head(edge_mm=14.0)

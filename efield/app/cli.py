@@ -80,6 +80,25 @@ def _report(document: dict[str, Any], summary: "Summary", out: Path, as_json: bo
 
 
 @app.command()
+def targets(as_json: JsonOption = False) -> None:
+    """The places that are known by name: coordinates, their space and spread between people, and who says so.
+
+    --target also takes an electrode (C3), a label of a volume (mask.nii.gz:3) or of a surface
+    (lh.aparc.annot:precentral), and x,y,z in mm.
+    """
+    from efield.app.tables import listing_table
+    from efield.targeting.naming import list_targets, target_facts
+
+    known = list_targets()
+    if as_json:
+        json.dump({"targets": [target_facts(name) for name in known]}, sys.stdout, indent=2)
+        sys.stdout.write("\n")
+        return
+    OUT.print(listing_table(known))
+    OUT.print(known.note, markup=False, soft_wrap=True)
+
+
+@app.command()
 def validate(
     as_json: Annotated[bool, typer.Option("--json", help="Print the table as JSON.")] = False,
 ) -> None:

@@ -17,7 +17,12 @@ COIL_HELP: Final = (
 )
 CoilOption = Annotated[str, typer.Option(help=COIL_HELP)]
 TargetOption = Annotated[
-    str, typer.Option(help="m1-hand-left, m1-leg-right, ..., C3, cap.csv:C3, or x,y,z in mm (--target=-37,-21,58).")
+    str,
+    typer.Option(
+        help="m1-hand-left, m1-leg-right, ..., an electrode (C3, cap.csv:C3), a label of a volume (mask.nii.gz:3; of "
+        "an atlas in MNI152 space atlas.nii.gz:3,mni) or of a FreeSurfer surface (lh.aparc.annot:precentral), or "
+        "x,y,z in mm (--target=-39,-15,62). `efield targets` lists the names, where they come from and their spread."
+    ),
 ]
 ConductivityOption = Annotated[
     list[str] | None,

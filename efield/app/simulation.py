@@ -15,6 +15,7 @@ from efield.coils import stimulators
 from efield.coils.drive import Drive
 from efield.coils.model import Coil
 from efield.ground import checks
+from efield.ground.card import place
 from efield.ground.errors import InputError
 from efield.ground.progress import Progress
 from efield.ground.version import __version__
@@ -35,7 +36,7 @@ from efield.targeting.field import EField
 from efield.targeting.placement import check_clear, place_coil
 from efield.targeting.simulate import Simulator
 from efield.targeting.summary import Summary
-from efield.targeting.targets import NAMES, Target, named_target, parse_target
+from efield.targeting.targets import Target, named_target, needs_mni, parse_target
 from efield.viz.picture import load_libraries, save_picture
 
 _DEFAULT_DIDT: Final = 1e6
@@ -201,7 +202,7 @@ def _load(request: Request, steps: Steps) -> HeadMesh:
         head = load_head(request.head)
         if request.fiducials is not None:
             # An electrode needs no map, and a scalp that no map fits has electrodes all the same.
-            needs_map = not request.register and request.target.lower() in NAMES
+            needs_map = not request.register and needs_mni(request.target)
             head = _with_fiducials(head, request.fiducials, needs_map=needs_map)
     if not request.register:
         return head
@@ -235,7 +236,7 @@ def coil_notes(coil: Coil, summary: Mapping[str, Any]) -> list[str]:
 
 
 def _notes(request: Request, target: Target, didt: float, summary: Summary, coil: Coil) -> list[str]:
-    notes = [f"target: {target.note}"] if target.note else []
+    notes = [f"target: {text}" for text in (_origin(target), target.note) if text]
     if abs(didt) < _SMALL_DIDT:
         notes.append(f"dI/dt is only {didt:g} A/s; --didt is in A/s, so 80 A/us is written 80e6")
     if request.intensity is not None:
@@ -248,6 +249,14 @@ def _notes(request: Request, target: Target, didt: float, summary: Summary, coil
     if clearance is not None and clearance < 0:
         notes.append(f"the coil overlaps the head by {-clearance:.2g} mm (--allow-collision)")
     return notes
+
+
+def _origin(target: Target) -> str:
+    """What is published of the target's place."""
+    if not target.source:
+        return ""
+    spread = "not known" if target.spread_mm is None else place(target.spread_mm)
+    return f"{target.space}; {target.source}; SD along x, y, z: {spread}"
 
 
 def _conductivity_notes(simulator: Simulator) -> list[str]:
@@ -277,19 +286,13 @@ def _document(
     steps: Steps,
     notes: list[str],
 ) -> dict[str, Any]:
-    direction = None if target.direction is None else target.direction.tolist()
     return {
         "efield": __version__,
         "head": {"name": request.head, **_sizes(field.head), "refined_within_mm": _refined(request)},
         "conductivity": {tag: simulator.conductivity.values[tag] for tag in field.head.tags},
         "coil": field.coil.name,
         "pose": field.pose.matrix.tolist(),
-        "target": {
-            "name": target.name,
-            "center_mm": target.center_mm.tolist(),
-            "direction": direction,
-            "note": target.note,
-        },
+        "target": target.to_json(),
         "didt": field.didt,
         "also": [{"coil": d.coil.name, "pose": d.pose.matrix.tolist(), "didt": d.didt} for d in field.others],
         "stimulator": request.stimulator,

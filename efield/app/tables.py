@@ -5,6 +5,7 @@ from typing import Any
 
 from rich.table import Table
 
+from efield.ground.listing import Listing
 from efield.targeting.measures import MEASURES
 from efield.targeting.summary import Summary
 from efield.targeting.validation import SphereCheck
@@ -17,6 +18,16 @@ def summary_table(document: dict[str, Any], summary: Summary) -> Table:
     table.add_column("value", justify="right")
     for name in summary:
         table.add_row(MEASURES[name].meaning, summary.text(name))
+    return table
+
+
+def listing_table(known: Listing) -> Table:
+    """What is known by name."""
+    table = Table(title=known.title)
+    for column in known.columns:
+        table.add_column(column, justify="right" if "dI/dt" in column else "left")
+    for cells in known.rows:
+        table.add_row(*cells)
     return table
 
 

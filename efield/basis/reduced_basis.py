@@ -34,8 +34,9 @@ from efield.ground.card import Card, Carded
 from efield.ground.errors import InputError
 from efield.ground.pose import Pose, given_pose, given_poses
 from efield.ground.progress import Progress, told
+from efield.head.mesh import HeadMesh
 from efield.targeting import given
-from efield.targeting.fingerprint import coil_digest, made_with
+from efield.targeting.fingerprint import coil_digest, digest, made_with
 from efield.targeting.measures import Rows, TargetMeasures
 from efield.targeting.naming import Place, target_of
 from efield.targeting.simulate import Simulator
@@ -161,7 +162,7 @@ class ReducedBasis(Carded):
         outputs = Outputs.near(sim.problem, region, region_radius_mm, at)
         points = sample_points(sim.head, patch, region, COUNT if single else COUNT_ANY)
         settings = made_with(sim, single) | {
-            "target": repr((region.center_mm.tolist(), region.radius_mm, region.tags)),
+            "target": repr(_named(region, sim.head)),
             "placements": repr((float(radius_mm), float(tilt_deg), patch.distance_mm, start)),
             "outputs": repr((at, len(outputs.numbers), len(outputs.nodes), region_radius_mm)),
             "limits": repr((float(clearance_mm) if single is None else None, limit)),
@@ -343,6 +344,7 @@ class ReducedBasis(Carded):
     def save(self, path: str | PathLike[str]) -> None:
         """Write the basis to a new folder; see `efield.basis.storage`."""
         parts = {field.name: getattr(self, field.name) for field in fields(Parts)}
+        parts["target"] = self.target.kept(self.sim.head)
         save(Parts(**parts), "any" if self.coil is None else self.coil.name, path)
 
     @classmethod
@@ -380,3 +382,9 @@ class ReducedBasis(Carded):
             ("largest error", self.certificate.words),
         )
         return Card("ReducedBasis", rows)
+
+
+def _named(target: Target, head: HeadMesh) -> tuple[object, ...]:
+    """What a checkpoint knows a target by; a region that is no ball by its tetrahedra."""
+    ball = (target.center_mm.tolist(), target.radius_mm, target.tags)
+    return ball if target.region is None else (*ball, digest(target.tets(head)))

@@ -195,15 +195,21 @@ def _check_reciprocal(engine: Reciprocal, target: Target, region: Target | None)
     if region is not None:
         raise InputError("fields must be asked of a Simulator or a ReducedBasis; reciprocity gives means only")
     same = target is engine.target or (
-        np.array_equal(target.center_mm, engine.target.center_mm)
-        and (target.radius_mm, target.tags) == (engine.target.radius_mm, engine.target.tags)
-        and np.array_equal(_or_zero(target.direction), _or_zero(engine.target.direction))
+        np.array_equal(_or_zero(target.direction), _or_zero(engine.target.direction))
+        and _same_region(engine.head, target, engine.target)
     )
     if not same:
         raise InputError(
             f"target must be the one of the adjoint problems, {engine.target.name}; instead received {target.name}: "
             "make another with reciprocal(sim, target)"
         )
+
+
+def _same_region(head: HeadMesh, one: Target, other: Target) -> bool:
+    if one.region is None and other.region is None:
+        ball = (one.radius_mm, one.tags) == (other.radius_mm, other.tags)
+        return ball and np.array_equal(one.center_mm, other.center_mm)
+    return np.array_equal(one.tets(head), other.tets(head))
 
 
 def _or_zero(direction: FloatArray | None) -> FloatArray:
@@ -239,6 +245,10 @@ def provenance(engine: Engine, coil: Coil, target: Target, *, exact: bool = Fals
         "target_radius_mm": target.radius_mm,
         "target_tissues": list(target.tags),
         "target_direction": [] if target.direction is None else target.direction.tolist(),
+        "target_region": "" if target.region is None else target.region.words,
+        "target_source": target.source,
+        "target_space": target.space,
+        "target_spread_mm": [] if target.spread_mm is None else target.spread_mm.tolist(),
     }
     if isinstance(engine, Reciprocal):
         route = "exact" if exact else "fast"

@@ -15,7 +15,7 @@ from efield.ground.units import AMPERE_PER_MICROSECOND
 from efield.head.mesh import HeadMesh
 from efield.head.surface import Surface
 from efield.head.tissue import GRAY_MATTER
-from efield.targeting.measures import Rows, TargetMeasures, faces_near, in_gray_matter
+from efield.targeting.measures import Rows, TargetMeasures, faces_of, in_gray_matter
 from efield.targeting.targets import Target
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def measures_of(opinion: "SecondOpinion", head: HeadMesh, target: Target) -> dic
     tets = target.tets(head)
     e = opinion.at(np.repeat(tets, len(_IN_TET)), np.tile(_IN_TET, (len(tets), 1)))
     given = TargetMeasures.at(head, target)
-    surface, near = faces_near(head, target.center_mm, target.radius_mm)
+    surface, near = faces_of(head, target)
     parts = [e] if surface is None else [e, _on_faces(opinion, head, surface, near)]
     numbers = np.arange(sum(map(len, parts)))
     corners, faces = np.repeat(numbers[: len(e), None], 4, axis=1), np.repeat(numbers[len(e) :, None], 3, axis=1)

@@ -18,8 +18,10 @@ from efield.targeting.measures import (
     MEASURES,
     TargetMeasures,
     in_gray_matter,
+    on_midsurface,
     unknown,
 )
+from efield.targeting.regions import Disc
 from efield.targeting.targets import Target
 
 if TYPE_CHECKING:
@@ -192,6 +194,8 @@ def summarize(field: "EField", target: Target) -> Summary:
     alone = bool(drive) and not field.others
     values["mean_magnitude_per_drive"] = found["mean_magnitude"] / abs(drive) if alone else None
     values["target_volume"] = float(measures.weights.sum())
+    if isinstance(target.region, Disc):
+        values |= {name: None if np.isnan(value) else value for name, value in on_midsurface(field, target).items()}
     gray = np.flatnonzero(field.head.tissue == GRAY_MATTER)
     values |= in_gray_matter(field.head, field.in_tets(gray)) | _distances(field, target)
     return Summary(values, f"at {target.name}", partial(estimated_errors, field, target))
@@ -203,6 +207,7 @@ def _distances(field: "EField", target: Target) -> dict[str, Value]:
     return {
         "scalp_cortex": nearest(gray, below_coil)[1],
         "target_depth": nearest(outer, target.center_mm)[1],
+        "target_spread": None if target.spread_mm is None else tuple(target.spread_mm.tolist()),
         "coil_target": float(np.linalg.norm(field.pose.center_mm - target.center_mm)),
         "coil_clearance": _clearance(field),
     }
