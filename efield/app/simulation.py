@@ -24,6 +24,7 @@ from efield.head.anisotropy import MAPPINGS
 from efield.head.conductivity import Conductivity
 from efield.head.landmarks import fiducials_in
 from efield.head.mesh import HeadMesh
+from efield.head.refinement import RADII_MM
 from efield.head.registration import register_to_mni
 from efield.head.remarks import remarks
 from efield.head.soundness import check_sound, defects
@@ -168,11 +169,13 @@ def run(request: Request, progress: Progress = True) -> tuple[dict[str, Any], Su
                 check_clear(head, coil, pose)
                 for other in others:
                     check_clear(head, other.coil, other.pose)
-        with steps("preparing the solver"):
+        with steps("refining the mesh, preparing the solver" if request.refine else "preparing the solver"):
             # A shipped head's is asked for again and again; those of other heads would fill the folder.
             cache = cache_folder() if request.head in HEAD_NAMES and not request.no_cache else None
-            checked = not request.allow_defects
-            simulator = Simulator(head, conductivity, order=request.order, cache=cache, check_mesh=checked)
+            place, checked = target if request.refine else None, not request.allow_defects
+            simulator = Simulator(
+                head, conductivity, order=request.order, cache=cache, refine=place, check_mesh=checked
+            )
         with steps("solving"):
             field = simulator.solve_together([Drive(coil, pose, didt), *others])
         request.out.mkdir(parents=True, exist_ok=True)
@@ -184,6 +187,7 @@ def run(request: Request, progress: Progress = True) -> tuple[dict[str, Any], Su
             _ = field.recovered.field
             written.append(beside.submit(field.to_nifti, request.out / "field.nii.gz"))
             summary = field.summary(target)
+            _ = summary.measures  # with their errors
         notes = [f"driven at the same time: {d.coil.name} at {d.didt / 1e6:g} A/us" for d in others]
         notes += _notes(request, target, didt, summary, coil) + _head_notes(simulator)
         with steps(f"writing {', '.join(request.files[1:])}"):
@@ -259,6 +263,9 @@ def _notes(request: Request, target: Target, didt: float, summary: Summary, coil
     if request.intensity is not None:
         notes.append(DISCLAIMER)
     notes += coil_notes(coil, summary)
+    if advice := summary.advice:
+        others = ["--refine"] * (not request.refine) + ["--order 2"] * (request.order == 1)
+        notes.append(f"{advice}{' (' + ' or '.join(others) + ')' if others else ''}")
     clearance = summary["coil_clearance"]
     if clearance is not None and clearance < 0:
         notes.append(f"the coil overlaps the head by {-clearance:.2g} mm (--allow-collision)")
@@ -303,7 +310,12 @@ def _document(
 ) -> dict[str, Any]:
     return {
         "efield": __version__,
-        "head": {"name": request.head, **_sizes(field.head), "remarks": list(remarks(field.head))},
+        "head": {
+            "name": request.head,
+            **_sizes(field.head),
+            "refined_within_mm": _refined(request),
+            "remarks": list(remarks(field.head)),
+        },
         "conductivity": {tag: simulator.conductivity.values[tag] for tag in field.head.tags},
         "coil": field.coil.name,
         "pose": field.pose.matrix.tolist(),
@@ -320,6 +332,11 @@ def _document(
         "notes": notes,
         "files": request.files,
     }
+
+
+def _refined(request: Request) -> list[float]:
+    """Distances of the target within which edges are halved, once for each."""
+    return list(RADII_MM) if request.refine else []
 
 
 def _sizes(head: HeadMesh) -> dict[str, int]:

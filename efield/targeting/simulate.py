@@ -20,10 +20,12 @@ from efield.ground.pose import Pose, given_pose
 from efield.ground.progress import Progress, told
 from efield.head.conductivity import Conductivity
 from efield.head.mesh import HeadMesh
+from efield.head.refinement import refined_head
 from efield.head.soundness import check_sound
 from efield.head.tissue import tissue_name
 from efield.io.poses.reading import opened_one, read_poses
 from efield.targeting.field import EField
+from efield.targeting.naming import Place, target_of
 from efield.targeting.prepared import prepared_problem
 
 #: Right-hand sides that are solved together by `Simulator.solve_many`: one pass over the matrix serves them all.
@@ -52,6 +54,10 @@ class Simulator(Carded):
         A folder in which the prepared solver is kept for the next simulator of this head and conductivity, sealed: a
         file that was damaged or made by other versions is made again, and results are the same bits. Unless given,
         nothing is read or written.
+    refine : Target, str or (3,) array_like, optional
+        A place around which edges are quartered before solving (`efield.head.refinement`): `head` is then the finer
+        head, on which fields are, and `parents` (m,) the tetrahedron of the given head that each of its tetrahedra is
+        part of.
     check_mesh : bool
         False solves on a mesh that is cut, overlaps itself or falls into parts as if all of that were meant.
 
@@ -80,10 +86,15 @@ class Simulator(Carded):
         order: int = 1,
         solver: str = "auto",
         cache: str | PathLike[str] | None = None,
+        refine: Place | None = None,
         check_mesh: bool = True,
     ) -> None:
         if checks.flag("check_mesh", check_mesh):
             check_sound(head)
+        self.parents: NDArray[np.int32] | None = None
+        if refine is not None:
+            finer = refined_head(head, target_of(head, refine).center_mm)
+            head, self.parents = finer.head, finer.parents
         self.head = head
         self.conductivity = conductivity or Conductivity()
         sigma, self.tensor_report = self.conductivity.per_tet_with_report(head)
@@ -193,6 +204,7 @@ class Simulator(Carded):
                 pose=first.pose,
                 iterations=solution.iterations,
                 recover=partial(self.problem.recovered_field, phi, primary_k),
+                consult=partial(self.problem.second_opinion, phi, primary_k),
                 others=tuple(others),
             )
 
