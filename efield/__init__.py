@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from efield.head.registration import register_to_mni as register_to_mni
     from efield.io.load import load_coil as load_coil
     from efield.io.load import load_head as load_head
+    from efield.io.poses.pose_table import PoseTable as PoseTable
+    from efield.io.poses.reading import read_poses as read_poses
     from efield.planning.optimize import optimize as optimize
     from efield.planning.uncertainty import uncertainty as uncertainty
     from efield.reciprocity.reciprocal import Reciprocal as Reciprocal
@@ -62,6 +64,7 @@ _HOMES = {
     "HeadMesh": "efield.head.mesh",
     "PlacementGrid": "efield.sweeping.grid",
     "Pose": "efield.ground.pose",
+    "PoseTable": "efield.io.poses.pose_table",
     "Reciprocal": "efield.reciprocity.reciprocal",
     "ReducedBasis": "efield.basis.reduced_basis",
     "Simulator": "efield.targeting.simulate",
@@ -81,6 +84,7 @@ _HOMES = {
     "m1_leg": "efield.targeting.targets",
     "optimize": "efield.planning.optimize",
     "place_coil": "efield.targeting.placement",
+    "read_poses": "efield.io.poses.reading",
     "protocol": "efield.dosing.protocols",
     "sweep": "efield.sweeping.sweep",
     "reciprocal": "efield.reciprocity.reciprocal",

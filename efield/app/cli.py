@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from efield.app import bases, coils, meshes, protocols, sweeps
+from efield.app import bases, coils, meshes, poses, protocols, sweeps
 from efield.app.console import ERR, OUT
 from efield.app.dose_request import DoseRequest
 from efield.app.options import JsonOption, asking_for
@@ -31,6 +31,7 @@ app = typer.Typer(
 app.add_typer(coils.app, name="coils")
 app.add_typer(meshes.app, name="mesh")
 app.add_typer(bases.app, name="basis")
+app.add_typer(poses.app, name="poses")
 app.add_typer(sweeps.app, name="sweep")
 app.add_typer(protocols.app, name="protocol")
 

@@ -1,12 +1,11 @@
 """What `efield dose` can be asked for: each option's name, default and help, said once."""
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, Final
 
 import typer
 
-from efield.app.options import CoilOption, HeadOption, TargetOption
+from efield.app.options import CoilOption, HeadOption, PoseOption, TargetOption
 from efield.dosing.words import METHODS, PHASES, SENSES, WAVEFORMS
 
 _WAVEFORM: Final = f"Pulse: {', '.join(WAVEFORMS)}; that of the stimulator where it has only one."
@@ -24,7 +23,9 @@ class DoseRequest:
     rmt_target: Annotated[str, typer.Option(help="Where it was measured, as --target.")] = "m1-hand-left"
     rmt_angle: Annotated[float | None, typer.Option(help="Coil angle there; the target's own unless given.")] = None
     rmt_distance: Annotated[float, typer.Option(help="Gap from scalp to casing there in mm.")] = 4.0
-    rmt_pose: Annotated[Path | None, typer.Option(help="File with the 4x4 pose there; replaces angle and gap.")] = None
+    rmt_pose: Annotated[
+        str | None, typer.Option(help="File of the pose there, or FILE:NAME; replaces angle and gap.")
+    ] = None
     rmt_coil: Annotated[str | None, typer.Option(help="Coil there, if it was not --coil.")] = None
     rmt_stimulator: Annotated[str | None, typer.Option(help="Stimulator there, if it was not --stimulator.")] = None
     rmt_max_didt: Annotated[float | None, typer.Option(help="dI/dt in A/s at 100 % there, as --max-didt.")] = None
@@ -45,7 +46,7 @@ class DoseRequest:
         typer.Option(help="Degrees from anterior toward the midline; the target's own (`ef.list_targets()`) or 45."),
     ] = None
     distance: Annotated[float, typer.Option(help="Gap from scalp to coil casing in mm (hair).")] = 4.0
-    pose: Annotated[Path | None, typer.Option(help="File with a 4x4 coil-to-head matrix.")] = None
+    pose: PoseOption = None
     waveform: Annotated[str, typer.Option(help=_WAVEFORM)] = ""
     phase: Annotated[str, typer.Option(help=_PHASE)] = "first"
     current: Annotated[str, typer.Option(help=_CURRENT)] = ""

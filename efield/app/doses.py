@@ -1,7 +1,6 @@
 """`efield dose`: from options to two placements on one head, and the dose between them."""
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
 from efield.app.console import Steps
@@ -20,7 +19,8 @@ from efield.ground.progress import Progress
 from efield.ground.version import __version__
 from efield.head.mesh import HeadMesh
 from efield.io.cache_folder import cache_folder
-from efield.io.load import HEAD_NAMES, load_coil, load_head, load_pose
+from efield.io.load import HEAD_NAMES, load_coil, load_head
+from efield.io.poses.reading import load_pose
 from efield.targeting.field import EField
 from efield.targeting.naming import target_facts
 from efield.targeting.placement import check_clear, place_coil
@@ -39,7 +39,7 @@ class _Side:
     target: str
     angle: float | None
     distance: float
-    pose: Path | None
+    pose: str | None
     coil: str
     machine: dict[str, Any]
 

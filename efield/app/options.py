@@ -32,6 +32,11 @@ ConductivityTableOption = Annotated[
     Path | None,
     typer.Option(help="Conductivities of many tissues, a .csv (tag,value or tag,name,value) or .toml file."),
 ]
+POSE_HELP: Final = (
+    "File of a pose, of a navigator or a 4x4 coil-to-head matrix; one of several is chosen behind it, FILE:NAME (see "
+    "`efield poses`). Replaces --angle and --distance."
+)
+PoseOption = Annotated[str | None, typer.Option(help=POSE_HELP)]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print as JSON on standard output.")]
 
 

@@ -16,7 +16,8 @@ from efield.ground.version import __version__
 from efield.head.mesh import HeadMesh
 from efield.io.atomic import replacing
 from efield.io.cache_folder import cache_folder
-from efield.io.load import HEAD_NAMES, load_coil, load_head, load_pose
+from efield.io.load import HEAD_NAMES, load_coil, load_head
+from efield.io.poses.reading import load_pose
 from efield.planning.belief import Range
 from efield.planning.misplacement import misplacement
 from efield.planning.optimize import Optimum, optimize

@@ -35,6 +35,7 @@ from efield.ground.errors import InputError
 from efield.ground.pose import Pose, given_pose, given_poses
 from efield.ground.progress import Progress, told
 from efield.head.mesh import HeadMesh
+from efield.io.poses.reading import opened, opened_one
 from efield.targeting import given
 from efield.targeting.fingerprint import coil_digest, digest, made_with
 from efield.targeting.measures import Rows, TargetMeasures
@@ -210,7 +211,7 @@ class ReducedBasis(Carded):
         coil : Coil, optional
             Needed with a basis for any coil.
         """
-        return self._answers.sampled(given_pose(pose), UNIT_DIDT, self.serves(coil))[1]
+        return self._answers.sampled(given_pose(opened_one(pose)), UNIT_DIDT, self.serves(coil))[1]
 
     def field(self, pose: Pose, didt: float = 1e6, *, coil: Coil | None = None, outside: str = "raise") -> RegionField:
         """The field of one placement, as `Simulator.solve` gives it up to the certificate's error.
@@ -230,8 +231,9 @@ class ReducedBasis(Carded):
             If the pose is outside and `outside` is "raise"; the message says by how much.
         """
         checks.choice("outside", outside, ("raise", "solve"))
+        pose = given_pose(opened_one(pose))
         rate, maker = checks.rate("didt", didt), self.serves(coil)
-        sampled, by = self._answers.sampled(given_pose(pose), rate, maker)
+        sampled, by = self._answers.sampled(pose, rate, maker)
         if by and outside == "raise":
             raise outside_error(by)
         outputs, count = self.outputs, len(self.outputs.numbers)
@@ -245,7 +247,7 @@ class ReducedBasis(Carded):
 
     def measures(
         self,
-        poses: Iterable[Pose],
+        poses: Iterable[Pose] | str | PathLike[str],
         didt: float = 1e6,
         target: Place | None = None,
         *,
@@ -261,7 +263,7 @@ class ReducedBasis(Carded):
 
         Parameters
         ----------
-        poses : iterable of Pose
+        poses : iterable of Pose, or a file of them
         didt : float, A/s
         target : Target, str or (3,) array_like, optional
             The one the basis was built for unless given; all of its tissue must lie in the basis.
@@ -279,7 +281,7 @@ class ReducedBasis(Carded):
             basis.
         """
         checks.choice("outside", outside, ("raise", "solve"))
-        all_poses, rate, maker = given_poses(poses), checks.rate("didt", didt), self.serves(coil)
+        all_poses, rate, maker = given_poses(opened(poses)), checks.rate("didt", didt), self.serves(coil)
         measures, rows = self._at(self.target if target is None else target_of(self.sim.head, target))
         gray = self.outputs.gray_rows if focality else None
         found, focal = np.empty((len(all_poses), len(measures.names))), np.empty(len(all_poses))

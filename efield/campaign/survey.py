@@ -13,6 +13,7 @@ from efield.ground.errors import InputError
 from efield.ground.pose import Pose
 from efield.ground.progress import Progress, told
 from efield.head.mesh import HeadMesh
+from efield.head.soundness import check_sound
 from efield.targeting.collision import is_clear
 from efield.targeting.fingerprint import coil_digest, digest, head_digest
 from efield.targeting.placement import check_covers, place_coil
@@ -126,6 +127,7 @@ def survey(study: Study, progress: Progress = None) -> Survey:
 def _head_facts(study: Study, entry: HeadEntry, coils: list[Coil], problems: list[Problem]) -> HeadFacts | None:
     try:
         head = entry.load(study.base)
+        check_sound(head)
         sigma = entry.conductivities().per_tet(head)
     except InputError as error:
         problems.append(Problem(f"heads.{entry.label}", f"heads.{entry.label}: {error}"))

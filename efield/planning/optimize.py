@@ -25,7 +25,7 @@ from efield.planning.search_space import AXES, SearchSpace
 from efield.targeting.given import simulator
 from efield.targeting.naming import target_of
 from efield.targeting.placement import place_coil
-from efield.targeting.simulate import Simulator, evaluator
+from efield.targeting.simulate import Simulator, evaluator, worth_storing
 from efield.targeting.targets import Target
 
 if TYPE_CHECKING:
@@ -35,6 +35,9 @@ FloatArray = NDArray[np.float64]
 
 #: The search's own solves stop at this relative residual.
 _SEARCH_TOL: Final = 1e-5
+
+#: So many placements are solved in a search, about.
+_EXPECTED: Final = 64
 
 #: Placements solved together.
 _TOGETHER: Final = 8
@@ -217,7 +220,7 @@ class _Solves:
 
     def __init__(self, sim: Simulator, coil: Coil, tets: NDArray[np.intp], tol: float | None) -> None:
         self._problem, self._tol = sim.problem, tol
-        self._primary = evaluator(coil, exact=False)
+        self._primary = evaluator(coil, not worth_storing(len(sim.problem.nodes_mm), _EXPECTED))
         self._at = CenterField(sim.problem, tets)
 
     def __call__(self, poses: Sequence[Pose]) -> FloatArray:

@@ -5,6 +5,7 @@
 
 from collections.abc import Iterable, Mapping
 from importlib.metadata import version
+from os import PathLike
 from typing import Any, Final
 
 import numpy as np
@@ -78,7 +79,7 @@ def columns(engine: Engine | str, target: Target) -> dict[str, Measure]:
 def measure(
     engine: Engine,
     coil: Coil,
-    poses: Iterable[Pose] | FloatArray | Placements,
+    poses: Iterable[Pose] | FloatArray | Placements | str | PathLike[str],
     target: Target,
     *,
     region: Target | None = None,
@@ -92,7 +93,7 @@ def measure(
     engine : Simulator, ReducedBasis or Reciprocal
     coil : Coil
         That of the basis, if one is given.
-    poses : iterable of Pose, (p, 4, 4) array, or Placements
+    poses : iterable of Pose, (p, 4, 4) array, Placements, or a file of poses
     target : Target
         That of the adjoint problems, if they are given.
     region : Target, optional

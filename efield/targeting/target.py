@@ -283,7 +283,7 @@ class Target(Carded):
                 "" if self.region.mni else "; if it is in MNI152 coordinates, say so (mask.nii.gz:3,mni or mni_of=head)"
             )
             return f"the label lies within {_triple(low)} to {_triple(high)} mm{how}"
-        return "move the target or enlarge its radius"
+        return "move the target or enlarge its radius (--radius)"
 
     def to_json(self) -> dict[str, Any]:
         """All that is known of the target, ready for `json.dump`; of a region that is no ball its words."""

@@ -150,7 +150,7 @@ def test_poses_come_from_a_file_and_must_be_rigid_and_clear(study_file, files):
     inside[1, :3, 3] *= 0.5
     with pytest.raises(StudyError, match=r"1 of 2 poses do not, the first is number 1"):
         survey(read_study(poses_study(study_file, files, inside)))
-    for damage, words in ((poses[:, :3], "shape"), (poses * 2, "pose 0"), (poses + np.nan, "finite")):
+    for damage, words in ((poses[:, :2], "shape"), (poses * 2, "pose 1"), (poses + np.nan, "finite")):
         (problem,) = _all(poses_study(study_file, files, damage))
         assert words in problem.message
     np.savetxt(files / "poses.csv", poses.reshape(2, 16), delimiter=",")
