@@ -20,7 +20,8 @@ from efield.kernels.meshing import trilinear
 #: Edge lengths wanted inside each tissue (mm) at scale 1; other tags get the last value.
 DEFAULT_EDGE_MM: Final[dict[int, float]] = {1: 4.0, 2: 2.5, 3: 4.0, 4: 5.0, 5: 7.0}
 _OTHER_EDGE_MM: Final = 3.0
-#: Edges of enclosed tissues are at most their hydraulic diameter, four volumes by the surface, but not below this.
+#: Edges of enclosed tissues, and of what encloses them, are at most the hydraulic diameter, four volumes by the surface
+#: (of a vessel its width, of a sheet twice its thickness), but not below this.
 _THINNEST_EDGE_MM: Final = 1.5
 
 #: Edges at an interface, relative to the finer of its two tissues: a field jumps or bends there.
@@ -193,25 +194,23 @@ def _check_count(grid: LabelGrid, sizes: NDArray[np.float32]) -> None:
 
 def _edge_table(grid: LabelGrid, edge_mm: Mapping[int, float] | None, scale: float) -> NDArray[np.float32]:
     scale = checks.positive("scale", scale)
-    wanted = {**DEFAULT_EDGE_MM, **(edge_mm or {})}
-    if unknown := sorted(set(edge_mm or ()) - set(grid.tags)):
+    given = dict(edge_mm or {})
+    if unknown := sorted(set(given) - set(grid.tags)):
         raise InputError(f"edge_mm must name labels of the volume, {list(grid.tags)}; instead received {unknown}")
-    thin = _hydraulic_diameters(grid)
-    edges = [
-        checks.positive(f"edge_mm of tag {t}", wanted.get(t, min(_OTHER_EDGE_MM, thin.get(t, np.inf)))) * scale
-        for t in grid.tags
-    ]
+    widths = _widths(grid)
+    usual = {t: min(DEFAULT_EDGE_MM.get(t, _OTHER_EDGE_MM), widths.get(t, np.inf)) for t in grid.tags}
+    edges = [checks.positive(f"edge_mm of tag {t}", given.get(t, usual[t])) * scale for t in grid.tags]
     # Outside the head edges grow freely: nothing of it is kept.
     return np.array([4.0 * max(edges), *edges], dtype=np.float32)
 
 
-def _hydraulic_diameters(grid: LabelGrid) -> dict[int, float]:
-    """Four times volume by surface of each enclosed tissue, mm: the width of a vessel, twice that of a sheet."""
+def _widths(grid: LabelGrid) -> dict[int, float]:
+    """Hydraulic diameters (mm) of enclosed tissues and of what they are cut out of: either may be thin."""
     if not grid.hosts:
         return {}
     faces, counts = contacts(grid.ranks).sum(axis=1), np.bincount(grid.ranks.ravel())
     voxel = float(np.cbrt(grid.spacing.prod()))
-    ranks = range(grid.layers + 1, len(grid.tags) + 1)
+    ranks = {*range(grid.layers + 1, len(grid.tags) + 1), *grid.hosts}
     return {grid.tags[k - 1]: max(_THINNEST_EDGE_MM, 4 * voxel * float(counts[k] / faces[k])) for k in ranks}
 
 

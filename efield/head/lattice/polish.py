@@ -23,6 +23,8 @@ _LAST_SLACK = 0.25
 _TRIALS = 32
 _SWEEPS = 8
 _VOLUME_STEPS = 8
+#: To keep a volume, nodes move as far as no tetrahedron gets worse than this.
+_VOLUME_QUALITY = 0.2
 #: Interface nodes return to their level set only as far as no tetrahedron gets worse than this.
 _PROJECTION_QUALITY = 0.3
 
@@ -141,4 +143,4 @@ def _keep_volumes(
             if abs(error) <= WANTED_ERROR * wanted:
                 break
             fields[rank - 1] -= np.float32(error / surface)
-            smoothing.project(*mesh, fields, grid.inverse_spacing, _PROJECTION_QUALITY, 1)
+            smoothing.project(*mesh, fields, grid.inverse_spacing, _VOLUME_QUALITY, 1)
