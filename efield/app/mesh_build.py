@@ -56,8 +56,8 @@ def build(
 ) -> None:
     """Tetrahedra from a label volume, in any orientation and voxel size.
 
-    Beside head.msh comes head.mni.json, by which simulate finds targets such as m1-hand-left. With --mni auto it says that
-    the coordinates are MNI152 where the labels' file says so, else it is a registration by the shape of the brain.
+    Beside head.msh comes head.mni.json, by which simulate finds targets such as m1-hand-left. With --mni auto it says
+    that coordinates are MNI152 where the labels' file says so, else it is a registration by the shape of the brain.
 
     Examples:
 
@@ -104,8 +104,8 @@ def _in_tags(image: "LabelImage", label_map: Path | None) -> "LabelImage":
 
 def _rejected(lost: "list[KeptVolume]", place: Path) -> str:
     return (
-        f"{'; '.join(volume.in_words() for volume in lost)}; the mesh is kept as {place} to look at, and taken as it is "
-        "with a larger --volume-tolerance"
+        f"{'; '.join(volume.in_words() for volume in lost)}; the mesh is kept as {place} to look at, and taken as it "
+        "is with a larger --volume-tolerance"
     )
 
 

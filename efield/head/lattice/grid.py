@@ -17,6 +17,10 @@ _SHEAR_TOLERANCE = 1e-3
 _SMALLEST_MM = 20.0
 _LARGEST_MM = 2000.0
 
+#: In centimeters a head is about 25 wide, and its voxels are 0.1: in millimeters none is so small.
+_LARGEST_CM = 40.0
+_LARGEST_VOXEL_CM = 0.3
+
 #: Faces of voxels add up to more than the smooth surface they stand for: half more for a ball.
 _STAIRCASE = 1.5
 
@@ -186,17 +190,18 @@ def _cropped(
     for axis in range(3):
         used = np.flatnonzero(volume.any(axis=tuple({0, 1, 2} - {axis})))
         low[axis], high[axis] = used[0], used[-1] + 1
-    _check_size(float(((high - low) * spacing).max()))
+    _check_size(float(((high - low) * spacing).max()), float(spacing.max()))
     core = volume[tuple(slice(a, b) for a, b in zip(low, high, strict=True))]
     moved = matrix.copy()
     moved[:3, 3] += matrix[:3, :3] @ (low - margin)
     return np.pad(core, [(int(m), int(m)) for m in margin]), moved
 
 
-def _check_size(extent_mm: float) -> None:
+def _check_size(extent_mm: float, voxel_mm: float) -> None:
     """Refuse other units before a lattice of millimeters is laid over them."""
-    if not _SMALLEST_MM <= extent_mm <= _LARGEST_MM:
-        units = "meters" if extent_mm < _SMALLEST_MM else "micrometers"
+    in_centimeters = extent_mm < _LARGEST_CM and voxel_mm < _LARGEST_VOXEL_CM
+    if in_centimeters or not _SMALLEST_MM <= extent_mm <= _LARGEST_MM:
+        units = "micrometers" if extent_mm > _LARGEST_MM else "meters" if extent_mm < 1 else "centimeters"
         raise InputError(
             f"the affine of labels must be in millimeters; instead the labels are {extent_mm:.3g} wide, which looks "
             f"like {units}: correct the affine in the program that wrote it"

@@ -119,7 +119,7 @@ def _kind_of_image(labels: NDArray[np.uint16]) -> str | None:
     values = int(np.count_nonzero(counts))
     if values <= _MANY_VALUES:
         return None
-    if len(counts) in _FULL and values > 0.9 * len(counts) and int(np.argmax(counts)) == len(counts) - 1:
+    if len(counts) in _FULL and values > 0.25 * len(counts) and int(np.argmax(counts)) == len(counts) - 1:
         return f"a probability map in whole numbers from 0 to {len(counts)}"
     one, other = labels[:-1], labels[1:]
     both = (one > 0) & (other > 0)
