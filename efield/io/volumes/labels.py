@@ -108,8 +108,9 @@ def _labels(cursor: Cursor, volume: NDArray[Any]) -> NDArray[np.uint16]:
     if not volume.max():
         raise cursor.error("labels must not all be 0; instead the volume is empty")
     labels = volume.astype(np.uint16)
-    if kind := _kind_of_image(labels):
-        raise cursor.error(f"labels must stand for tissues; instead this looks like {kind}: give the tissue labels")
+    image = _kind_of_image(labels)
+    if image is not None:
+        raise cursor.error(f"labels must stand for tissues; instead this looks like {image}: give the tissue labels")
     return labels
 
 
