@@ -8,7 +8,7 @@ import numpy as np
 import typer
 
 from efield.app.console import ERR, Bar
-from efield.app.meshes import OutArgument, check_out, report
+from efield.app.meshes import OutArgument, check_out, put_map, report
 from efield.ground import checks
 from efield.ground.errors import InputError
 
@@ -22,7 +22,9 @@ _MNI: Final = ("auto", "register", "same", "none")
 
 
 def build(
-    labels: Annotated[Path, typer.Argument(help="Label volume (NIfTI): 1 white, 2 gray, 3 CSF, 4 bone, 5 scalp, ...")],
+    labels: Annotated[
+        Path, typer.Argument(help="Label volume (.nii, .nii.gz, .mgz): 1 white, 2 gray, 3 CSF, 4 bone, 5 scalp, ...")
+    ],
     out: OutArgument,
     scale: Annotated[float, typer.Option(help="Multiplies every edge length; 1 gives about 3 million tets.")] = 1.6,
     edge: Annotated[
@@ -56,8 +58,8 @@ def build(
 ) -> None:
     """Tetrahedra from a label volume, in any orientation and voxel size.
 
-    Beside head.msh comes head.mni.json, by which simulate finds targets such as m1-hand-left. With --mni auto it says
-    that coordinates are MNI152 where the labels' file says so, else it is a registration by the shape of the brain.
+    Beside head.msh comes head.msh.mni.json, by which simulate finds targets such as m1-hand-left. With --mni auto it
+    says that coordinates are MNI152 where the labels' file says so, else it registers the brain by its shape.
 
     Examples:
 
@@ -158,11 +160,6 @@ def _refinement(text: str) -> "Refinement":
 
 
 def _write(out: Path, head: "HeadMesh") -> None:
-    from efield.head.mni import AffineMap
-    from efield.io.mni_sidecar import sidecar_of, write_sidecar
-
-    # First what may lie there from before: it would be taken for the map of this mesh.
-    sidecar_of(out).unlink(missing_ok=True)
     if out.suffix.lower() == ".vtu":
         from efield.io.meshes.vtu import write_vtu
 
@@ -171,5 +168,4 @@ def _write(out: Path, head: "HeadMesh") -> None:
         from efield.io.meshes.gmsh import write_head
 
         write_head(out, head)
-    if isinstance(head.mni, AffineMap):
-        write_sidecar(out, head.mni)
+    put_map(out, head.mni)

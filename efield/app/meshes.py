@@ -17,7 +17,7 @@ from efield.io.atomic import check_place
 if TYPE_CHECKING:
     from efield.head.lattice import KeptVolume
     from efield.head.mesh import HeadMesh
-    from efield.head.mni import AffineMap
+    from efield.head.mni import MniMap
     from efield.io.meshes.meshdata import MeshData
     from efield.io.meshes.tags import Tags
 
@@ -63,23 +63,26 @@ def convert(
 
       efield mesh convert efield-out/field.vtu field.msh
     """
+    from efield.io.mni_sidecar import read_sidecar
+
     check_out(out)
     content, head = _content(mesh, _tags(tags))
+    head = replace(head, mni=head.mni or read_sidecar(mesh))
     for note in _write_content(out, content):
         ERR.print(f"note: {note}", markup=False, soft_wrap=True)
-    report(str(out), replace(head, mni=_carry_map(mesh, out)), as_json)
+    put_map(out, head.mni)
+    report(str(out), head, as_json)
 
 
-def _carry_map(mesh: Path, out: Path) -> "AffineMap | None":
-    """Put the map that lies beside a mesh beside its copy; there must not be another one there."""
-    from efield.io.mni_sidecar import read_sidecar, sidecar_of, write_sidecar
+def put_map(out: Path, mni: "MniMap | None") -> None:
+    """Put the map of a mesh beside it; what lay there from before would be taken for it."""
+    from efield.head.mni import AffineMap
+    from efield.io.mni_sidecar import sidecar_of, write_sidecar
 
-    mni = read_sidecar(mesh) if mesh.is_file() else None
-    if mni is not None:
+    if isinstance(mni, AffineMap):
         write_sidecar(out, mni)
     else:
         sidecar_of(out).unlink(missing_ok=True)
-    return mni
 
 
 def _content(path: Path, tags: "Tags | None") -> "tuple[MeshData, HeadMesh]":

@@ -42,8 +42,8 @@ def load_head(name_or_path: str | os.PathLike[str], *, tags: Tags | None = None)
     name_or_path : str or path_like
         ``mni152`` (the default head), ``sphere`` (nested spheres), a subject folder ``m2m_<id>`` of SimNIBS, or a
         mesh file in mm: ``.msh``, ``.vtu``, or one of `efield.io.meshes.other_meshes.FORMATS`, which need the extra
-        ``efield[formats]``. The map from MNI coordinates that `efield mesh build` puts beside a mesh, ``head.mni.json``
-        for ``head.msh``, is read, too.
+        ``efield[formats]``. The map from MNI coordinates that `efield mesh build` puts beside a mesh,
+        ``head.msh.mni.json`` for ``head.msh``, is read, too.
     tags : str or mapping, optional
         For mesh files: the name of the array that holds the tissue tags, where the file leaves doubt; or the tissue
         (tag or name) of each number or group in it, such as ``{1: "scalp", 2: "bone"}``.

@@ -1,4 +1,4 @@
-"""The map from MNI152 beside a mesh: ``head.mni.json`` belongs to ``head.msh``.
+"""The map from MNI152 beside a mesh: ``head.msh.mni.json`` belongs to ``head.msh``.
 
 Mesh formats have no place for it. The file is JSON that people can read and write:
 
@@ -26,7 +26,7 @@ _LARGEST_BYTES: Final = 1 << 16
 
 def sidecar_of(mesh: str | os.PathLike[str]) -> Path:
     """Where the map of a mesh file is."""
-    return Path(mesh).with_suffix(".mni.json")
+    return Path(f"{os.fspath(mesh)}.mni.json")
 
 
 def write_sidecar(mesh: str | os.PathLike[str], mni: AffineMap) -> Path:

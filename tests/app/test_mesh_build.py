@@ -93,6 +93,11 @@ def test_a_head_keeps_its_map_from_mni_beside_it(monkeypatch, capsys, tags, tmp_
     assert run(monkeypatch, "mesh", "convert", out, copy) == 0
     assert "map from MNI coordinates: the coordinates of the label volume" in capsys.readouterr().out
     assert load_head(copy).mni.is_identity
+    # Beside a mesh of the same name, and over itself.
+    assert run(monkeypatch, "mesh", "convert", out, tmp_path / "head.vtu") == 0
+    assert run(monkeypatch, "mesh", "convert", out, out) == 0
+    assert load_head(out).mni.is_identity
+    assert load_head(tmp_path / "head.vtu").mni.is_identity
     # Balls are no brain: the file says MNI152, but its brain is not there, and no registration fits.
     assert run(monkeypatch, "mesh", "build", tags, out, "--scale", "2") == 0
     assert "no map from MNI coordinates: the brain must" in capsys.readouterr().err

@@ -25,11 +25,11 @@ def mesh(tmp_path):
 def test_a_map_comes_back_with_its_mesh(mesh):
     assert load_head(mesh).mni is None
     place = write_sidecar(mesh, AffineMap(MATRIX, "by hand"))
-    assert place.name == "head.mni.json"
+    assert place.name == "head.msh.mni.json"
     found = load_head(mesh).mni
     assert_allclose(found.matrix, MATRIX)
     assert found.description == "by hand"
-    for name in ("moved.msh", "moved.mni.json"):
+    for name in ("moved.msh", "moved.msh.mni.json"):
         (mesh.parent / name).write_bytes((mesh.parent / name.replace("moved", "head")).read_bytes())
     assert_allclose(load_head(mesh.parent / "moved.msh").mni.matrix, MATRIX)
 
@@ -42,12 +42,12 @@ def test_a_map_of_another_mesh_is_refused(mesh):
 
 
 def test_a_map_written_by_hand_needs_a_matrix_only(mesh):
-    place = mesh.with_suffix(".mni.json")
+    place = mesh.with_name("head.msh.mni.json")
     place.write_text(json.dumps({"matrix": MATRIX.tolist()}))
     assert_allclose(read_sidecar(mesh).matrix, MATRIX)
     for text in ("", "{", "[]", "{}", '{"matrix": 1}', '{"matrix": [[1]]}', '{"matrix": "x"}'):
         place.write_text(text)
-        with pytest.raises(FileFormatError, match=r"head\.mni\.json"):
+        with pytest.raises(FileFormatError, match=r"head\.msh\.mni\.json"):
             load_head(mesh)
     place.write_text(json.dumps({"matrix": np.diag([-1.0, 1, 1, 1]).tolist()}))
     with pytest.raises(FileFormatError, match="left and right"):
