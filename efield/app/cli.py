@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from efield.app import bases, coils, meshes, sweeps
+from efield.app import bases, coils, meshes, poses, protocols, sweeps
 from efield.app.console import ERR, OUT
+from efield.app.dose_request import DoseRequest
 from efield.app.options import JsonOption, asking_for
 from efield.app.request import Request
 from efield.ground.errors import EfieldError
@@ -29,7 +30,9 @@ app = typer.Typer(
 app.add_typer(coils.app, name="coils")
 app.add_typer(meshes.app, name="mesh")
 app.add_typer(bases.app, name="basis")
+app.add_typer(poses.app, name="poses")
 app.add_typer(sweeps.app, name="sweep")
+app.add_typer(protocols.app, name="protocol")
 
 
 def _version(wanted: bool) -> None:
@@ -77,6 +80,50 @@ def _report(document: dict[str, Any], summary: "Summary", out: Path, as_json: bo
     for note in document["notes"]:
         ERR.print(f"note: {note}", markup=False, soft_wrap=True)
     OUT.print(f"written: {', '.join(str(out / name) for name in document['files'])}", markup=False, soft_wrap=True)
+
+
+@app.command()
+@asking_for(DoseRequest)
+def dose(request: DoseRequest, as_json: JsonOption = False) -> None:
+    """Output at one place that gives the field of the motor threshold measured at another.
+
+    The field at threshold is mean |E| on the middle of the cortex in the target's region. Beside it: a fixed
+    percentage of the threshold, and the slope by depth where it was measured. Nothing is cut to what is possible.
+
+    Examples:
+
+      efield dose --rmt 54 --target m1-leg-left
+
+      efield dose --rmt 54 --rmt-sd 2 --protocol P15 --target m1-leg-left --phase second
+    """
+    from efield.app.doses import run
+    from efield.app.tables import dose_table
+
+    found, document = run(request)
+    if as_json:
+        json.dump(document, sys.stdout, indent=2)
+        sys.stdout.write("\n")
+        return
+    OUT.print(dose_table(document, found))
+
+
+@app.command()
+def targets(as_json: JsonOption = False) -> None:
+    """The places that are known by name: coordinates, their space and spread between people, and who says so.
+
+    --target also takes an electrode (C3), a label of a volume (mask.nii.gz:3) or of a surface
+    (lh.aparc.annot:precentral), and x,y,z in mm.
+    """
+    from efield.app.tables import listing_table
+    from efield.targeting.naming import list_targets, target_facts
+
+    known = list_targets()
+    if as_json:
+        json.dump({"targets": [target_facts(name) for name in known]}, sys.stdout, indent=2)
+        sys.stdout.write("\n")
+        return
+    OUT.print(listing_table(known))
+    OUT.print(known.note, markup=False, soft_wrap=True)
 
 
 @app.command()

@@ -69,6 +69,35 @@ def convert(
     _report(str(out), head, as_json)
 
 
+@app.command()
+def repair(
+    mesh: Annotated[Path, typer.Argument(help="Mesh of a head that `efield mesh info` calls not whole.")],
+    out: OutArgument,
+    tolerance: Annotated[float, typer.Option(help="Nodes nearer to each other than this are one, mm.")] = 1e-3,
+    tags: TagsOption = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+) -> None:
+    """Merge nodes that are there twice, and remove tetrahedra that are; nothing is written if that does not mend it.
+
+    Example:
+
+      efield mesh repair cut.msh whole.msh
+    """
+    from efield.ground.errors import naming
+    from efield.head.soundness import check_sound
+    from efield.io.meshes.repair import merge_nodes
+
+    _check_out(out)
+    content = _content(mesh, _tags(tags))[0]
+    with naming(mesh):
+        mended = merge_nodes(content, tolerance)
+        head = mended.mesh.head()
+        check_sound(head)
+    for note in (str(mended), *_write_content(out, mended.mesh)):
+        ERR.print(f"note: {note}", markup=False, soft_wrap=True)
+    _report(str(out), head, as_json)
+
+
 def _content(path: Path, tags: "Tags | None") -> "tuple[MeshData, HeadMesh]":
     """All that a mesh file holds, and the head it makes; of a folder or a name the head only."""
     from efield.ground.errors import naming
@@ -201,6 +230,8 @@ def _write(out: Path, head: "HeadMesh") -> None:
 def _report(name: str, mesh: "HeadMesh", as_json: bool, label_cm3: dict[int, float] | None = None) -> None:
     from efield.head.conductivity import Conductivity
     from efield.head.quality import mesh_quality
+    from efield.head.remarks import remarks
+    from efield.head.soundness import defects
     from efield.head.tissue import tissue_name
 
     quality = mesh_quality(mesh)
@@ -226,6 +257,8 @@ def _report(name: str, mesh: "HeadMesh", as_json: bool, label_cm3: dict[int, flo
         "p5_radius_ratio": quality.p5_radius_ratio,
         "conforming": quality.conforming,
         "closed_manifold": quality.boundary_closed and quality.boundary_manifold,
+        "defects": [vars(defect) for defect in defects(mesh)],
+        "remarks": list(remarks(mesh)),
         "has_mni_map": mesh.mni is not None,
         "tissues": tissues,
     }
@@ -248,6 +281,9 @@ def _print(name: str, facts: dict[str, Any]) -> None:
     )
     if not facts["conforming"]:
         OUT.print("NOT conforming: a face belongs to more than two tetrahedra", soft_wrap=True)
+    for defect in facts["defects"]:
+        text = f"NOT whole: {defect['text']}: {defect['remedy']}" if defect["harmful"] else f"note: {defect['text']}"
+        OUT.print(text, style="red" if defect["harmful"] else None, soft_wrap=True, markup=False)
     if facts["min_dihedral_deg"] < LEAST_DIHEDRAL_DEG or facts["p5_radius_ratio"] < LEAST_RADIUS_RATIO:
         OUT.print(
             f"below the default head's bars, {LEAST_DIHEDRAL_DEG:g} degrees and {LEAST_RADIUS_RATIO:g}: "

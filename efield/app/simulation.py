@@ -8,9 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
-from numpy.typing import NDArray
-
 from efield.app.console import Steps
 from efield.app.request import Request
 from efield.app.warmup import Warmup
@@ -18,7 +15,10 @@ from efield.coils import stimulators
 from efield.coils.drive import Drive
 from efield.coils.model import Coil
 from efield.coils.polarity import CURRENTS, induced_direction, induced_words, signed
+from efield.dosing.marks import DISCLAIMER
 from efield.ground import checks
+from efield.ground.card import place
+from efield.ground.directions import in_words
 from efield.ground.errors import InputError
 from efield.ground.pose import Pose
 from efield.ground.progress import Progress
@@ -27,19 +27,24 @@ from efield.head.anisotropy import MAPPINGS
 from efield.head.conductivity import Conductivity
 from efield.head.landmarks import fiducials_in
 from efield.head.mesh import HeadMesh
+from efield.head.refinement import RADII_MM
 from efield.head.registration import register_to_mni
+from efield.head.remarks import remarks
+from efield.head.soundness import check_sound, defects
 from efield.head.tissue import tissue_name
 from efield.io.atomic import replacing
 from efield.io.cache_folder import cache_folder
 from efield.io.conductivity_table import ConductivityTable, read_conductivity_table
 from efield.io.eeg_positions import CapFile
-from efield.io.load import HEAD_NAMES, load_coil, load_head, load_pose
+from efield.io.load import HEAD_NAMES, load_coil, load_head
+from efield.io.poses.reading import load_pose
+from efield.io.poses.words import pose_words
 from efield.io.volumes.tensor import check_order, read_tensors
 from efield.targeting.field import EField
 from efield.targeting.placement import check_clear, check_covers, gap_below_center, place_coil
 from efield.targeting.simulate import Simulator
 from efield.targeting.summary import Summary
-from efield.targeting.targets import NAMES, Target, named_target, parse_target
+from efield.targeting.targets import Target, named_target, needs_mni, parse_target
 from efield.viz.caption import caption
 from efield.viz.picture import load_libraries, save_picture
 
@@ -54,13 +59,8 @@ _BACKWARD_DEG: Final = 135.0
 #: What readers of coil files note, and a reader of the numbers must know.
 _OF_THE_FILE: Final = ("all dipoles point one way", "casing read from", "beyond the grid", "dIdtmax =")
 
-#: A direction is also named by an axis along which it goes this share of its way.
-_ALSO: Final = 0.35
-
 #: A coil that is this much farther from the scalp under its center than its smallest gap is said to be (mm).
 _LIFTED_MM: Final = 1.0
-
-_DISCLAIMER: Final = "research software, not a medical device: an intensity for a person needs a clinician"
 
 
 def parse_conductivity(texts: Iterable[str], table: Path | None = None) -> Conductivity:
@@ -101,6 +101,8 @@ def check(request: Request) -> None:
     checks.length_mm("--distance", request.distance)
     checks.number("--angle", request.angle)
     checks.choice("--current", request.current, CURRENTS)
+    if request.radius is not None:
+        checks.length_mm("--radius", request.radius)
     parse_target(request.target)
     if request.tensors is not None:
         check_order(request.tensor_order)
@@ -185,7 +187,7 @@ def run(request: Request, progress: Progress = True) -> tuple[dict[str, Any], Su
         beside.submit(load_libraries)
         head = _load(request, steps)
         with steps("finding the target, placing the coil"):
-            target = named_target(head, request.target)
+            target = target_of(head, request)
             target.tets(head)
             pose = given_pose or place_coil(
                 head, target, request.angle, request.distance, coil=coil, current=request.current
@@ -196,10 +198,13 @@ def run(request: Request, progress: Progress = True) -> tuple[dict[str, Any], Su
                 check_clear(head, coil, pose)
                 for other in others:
                     check_clear(head, other.coil, other.pose)
-        with steps("preparing the solver"):
+        with steps("refining the mesh, preparing the solver" if request.refine else "preparing the solver"):
             # A shipped head's is asked for again and again; those of other heads would fill the folder.
             cache = cache_folder() if request.head in HEAD_NAMES and not request.no_cache else None
-            simulator = Simulator(head, conductivity, order=request.order, cache=cache)
+            place, checked = target if request.refine else None, not request.allow_defects
+            simulator = Simulator(
+                head, conductivity, order=request.order, cache=cache, refine=place, check_mesh=checked
+            )
         with steps("solving"):
             field = simulator.solve_together([Drive(coil, pose, didt), *others])
         request.out.mkdir(parents=True, exist_ok=True)
@@ -211,8 +216,9 @@ def run(request: Request, progress: Progress = True) -> tuple[dict[str, Any], Su
             _ = field.recovered.field
             written.append(beside.submit(field.to_nifti, request.out / "field.nii.gz"))
             summary = field.summary(target)
+            _ = summary.measures  # with their errors
         notes = [f"driven at the same time: {d.coil.name} at {d.didt / 1e6:g} A/us" for d in others]
-        notes += _notes(request, target, didt, summary, field) + _conductivity_notes(simulator)
+        notes += _notes(request, target, didt, summary, field) + _head_notes(simulator)
         with steps(f"writing {', '.join(request.files[1:])}"):
             title = caption(field, target, coil, drive=drive_words(request, coil))
             report = save_picture(request.out / "m1.png", field, target, coil, field.pose, title=title)
@@ -232,14 +238,28 @@ def run(request: Request, progress: Progress = True) -> tuple[dict[str, Any], Su
 def _load(request: Request, steps: Steps) -> HeadMesh:
     with steps(f"loading head {request.head}"):
         head = load_head(request.head)
+        if not request.allow_defects:
+            check_sound(head)
         if request.fiducials is not None:
             # An electrode needs no map, and a scalp that no map fits has electrodes all the same.
-            needs_map = not request.register and request.target.lower() in NAMES
+            needs_map = not request.register and needs_mni(request.target)
             head = _with_fiducials(head, request.fiducials, needs_map=needs_map)
     if not request.register:
         return head
     with steps("registering the brain to MNI152"):
         return register_to_mni(head)
+
+
+def target_of(head: HeadMesh, request: Request) -> Target:
+    """The target of the request, with the radius that it gives."""
+    target = named_target(head, request.target)
+    if request.radius is None:
+        return target
+    if target.region is not None:
+        raise InputError(
+            f"--radius must come with a place; instead {target.name} is a region, which has its own extent"
+        )
+    return replace(target, radius_mm=request.radius)
 
 
 def _with_fiducials(head: HeadMesh, file: Path, *, needs_map: bool) -> HeadMesh:
@@ -273,14 +293,7 @@ def direction_note(coil: Coil, pose: Pose) -> str:
     words = induced_words(coil)
     if not words:
         return f"{coil.name} does not induce in one direction under its center: --angle is that of its y axis"
-    return f"a rising current in {coil.name} induces along {words}; its handle points {_side(-pose.y)}"
-
-
-def _side(direction: NDArray[np.float64]) -> str:
-    """Where a direction in the head points, in words: back and left."""
-    words = (("right", "left"), ("forward", "back"), ("up", "down"))
-    found = [(abs(x), pair[0 if x > 0 else 1]) for x, pair in zip(direction, words, strict=True) if abs(x) > _ALSO]
-    return " and ".join(word for _, word in sorted(found, reverse=True))
+    return f"a rising current in {coil.name} induces along {words}; its handle points {in_words(-pose.y)}"
 
 
 def _lift_note(request: Request, field: EField) -> list[str]:
@@ -296,27 +309,39 @@ def _lift_note(request: Request, field: EField) -> list[str]:
 
 def _notes(request: Request, target: Target, didt: float, summary: Summary, field: EField) -> list[str]:
     coil = field.coil
-    notes = [f"target: {target.note}"] if target.note else []
+    notes = [f"target: {text}" for text in (_origin(target), target.note) if text]
     notes += [direction_note(coil, field.pose), *_lift_note(request, field)]
     if abs(didt) < _SMALL_DIDT:
         notes.append(f"dI/dt is only {didt:g} A/s; --didt is in A/s, so 80 A/us is written 80e6")
     if request.intensity is not None:
-        notes.append(_DISCLAIMER)
+        notes.append(DISCLAIMER)
     notes += coil_notes(coil, summary)
+    if advice := summary.advice:
+        others = ["--refine"] * (not request.refine) + ["--order 2"] * (request.order == 1)
+        notes.append(f"{advice}{' (' + ' or '.join(others) + ')' if others else ''}")
     clearance = summary["coil_clearance"]
     if clearance is not None and clearance < 0:
         notes.append(f"the coil overlaps the head by {-clearance:.2g} mm (--allow-collision)")
     return notes
 
 
-def _conductivity_notes(simulator: Simulator) -> list[str]:
-    """What became of tensors, and values given for tissues that the head does not have."""
+def _origin(target: Target) -> str:
+    """What is published of the target's place."""
+    if not target.source:
+        return ""
+    spread = "not known" if target.spread_mm is None else place(target.spread_mm)
+    return f"{target.space}; {target.source}; SD along x, y, z: {spread}"
+
+
+def _head_notes(simulator: Simulator) -> list[str]:
+    """What became of tensors, values given for tissues that the head does not have, and what is not whole in it."""
     defaults = Conductivity().values
     given = {tag for tag, value in simulator.conductivity.values.items() if defaults.get(tag) != value}
     idle = sorted(given - set(simulator.head.tags))
     notes = (
         [f"conductivity given for {', '.join(map(tissue_name, idle))}, which this head does not have"] if idle else []
     )
+    notes += [defect.text for defect in defects(simulator.head)]
     return notes + ([] if simulator.tensor_report is None else simulator.tensor_report.lines())
 
 
@@ -336,21 +361,21 @@ def _document(
     steps: Steps,
     notes: list[str],
 ) -> dict[str, Any]:
-    direction = None if target.direction is None else target.direction.tolist()
     return {
         "efield": __version__,
-        "head": {"name": request.head, **_sizes(field.head)},
+        "head": {
+            "name": request.head,
+            **_sizes(field.head),
+            "refined_within_mm": _refined(request),
+            "remarks": list(remarks(field.head)),
+        },
         "conductivity": {tag: simulator.conductivity.values[tag] for tag in field.head.tags},
         "coil": field.coil.name,
         "current": request.current,
         "induced_direction": induced_direction(field.coil),
         "pose": field.pose.matrix.tolist(),
-        "target": {
-            "name": target.name,
-            "center_mm": target.center_mm.tolist(),
-            "direction": direction,
-            "note": target.note,
-        },
+        "pose_says": pose_words(field.pose),
+        "target": target.to_json(),
         "didt": field.didt,
         "also": [{"coil": d.coil.name, "pose": d.pose.matrix.tolist(), "didt": d.didt} for d in field.others],
         "stimulator": request.stimulator,
@@ -362,6 +387,11 @@ def _document(
         "notes": notes,
         "files": request.files,
     }
+
+
+def _refined(request: Request) -> list[float]:
+    """Distances of the target within which edges are halved, once for each."""
+    return list(RADII_MM) if request.refine else []
 
 
 def _sizes(head: HeadMesh) -> dict[str, int]:

@@ -4,7 +4,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from rich.table import Table
+from rich.text import Text
 
+from efield.dosing.dose import Dose
+from efield.ground.listing import Listing
 from efield.targeting.measures import MEASURES
 from efield.targeting.summary import Summary
 from efield.targeting.validation import SphereCheck
@@ -19,6 +22,30 @@ def summary_table(document: dict[str, Any], summary: Summary) -> Table:
         table.add_row("drive", document["drive"])
     for name in summary:
         table.add_row(MEASURES[name].meaning, summary.text(name))
+    return table
+
+
+def dose_table(document: dict[str, Any], found: Dose) -> Table:
+    """The answer of `efield dose`, with what tables say of a protocol."""
+    there, here = (target["name"] for target in document["targets"])
+    table = Table(title=f"From the threshold at {there} to {here}, {document['head']}", show_header=False)
+    for name, text in found.rows():
+        table.add_row(name, Text(text))
+    for about in ("safety", "feasibility"):
+        for line in document.get(about, {}).get("report", ()):
+            table.add_row(about, Text(line))
+    if "no_reports" in document:
+        table.add_row("safety", Text(document["no_reports"]))
+    return table
+
+
+def listing_table(known: Listing) -> Table:
+    """What is known by name."""
+    table = Table(title=known.title)
+    for column in known.columns:
+        table.add_column(column, justify="right" if "dI/dt" in column else "left")
+    for cells in known.rows:
+        table.add_row(*cells)
     return table
 
 

@@ -7,7 +7,9 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from efield.campaign.poses import read_poses
+import numpy as np
+from numpy.typing import NDArray
+
 from efield.campaign.problems import Problems, Section, StudyError
 from efield.campaign.study import (
     CHUNK_OF,
@@ -30,6 +32,7 @@ from efield.ground import checks
 from efield.ground.errors import FileFormatError, InputError
 from efield.head.tissue import tissue_tag
 from efield.io.load import HEAD_NAMES, HEAD_SUFFIXES
+from efield.io.poses.reading import read_poses
 from efield.sweeping.engines import columns
 from efield.sweeping.grid import PlacementGrid
 from efield.targeting.measures import unknown
@@ -238,7 +241,14 @@ def _placements(whole: Section, base: Path, heads: int) -> tuple[PlacementGrid |
         problems.add(
             "grid.poses", f"grid.poses are places on one head; instead the study has {heads} heads: use a grid"
         )
-    return None, problems.attempt("grid.poses", lambda: read_poses(base / file), None)
+    return None, problems.attempt("grid.poses", lambda: _poses(base, file), None)
+
+
+def _poses(base: Path, file: str) -> NDArray[np.float64]:
+    found = read_poses(base / file).matrices
+    if not len(found):
+        raise InputError(f"{file} must hold a pose that can be used; instead it has none")
+    return found
 
 
 def _grid(options: dict[str, Any], problems: Problems) -> PlacementGrid | None:

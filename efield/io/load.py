@@ -1,24 +1,20 @@
-"""A head, coil or pose from what a person types: a name, or a file."""
+"""A head or coil from what a person types: a name, or a file. Poses: `efield.io.poses.reading`."""
 
-import json
 import os
+import warnings
 from collections.abc import Mapping
 from dataclasses import replace
 from difflib import get_close_matches
-from math import prod
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
-from numpy.lib import format as npy
-from numpy.typing import NDArray
 
 from efield.coils.model import Coil, Segments
 from efield.ground import checks
-from efield.ground.errors import FileFormatError, InputError, naming
-from efield.ground.pose import Pose
+from efield.ground.errors import EfieldWarning, InputError
 from efield.head.mesh import HeadMesh
-from efield.io.bounded.cursor import file_bytes, typed_numbers
+from efield.head.remarks import remarks
 from efield.io.choice import split_choice
 from efield.io.meshes import mesh_files
 from efield.io.meshes.tags import Tags
@@ -26,8 +22,6 @@ from efield.io.meshes.tags import Tags
 HEAD_NAMES: Final = ("mni152", "sphere")
 HEAD_SUFFIXES: Final = mesh_files.SUFFIXES
 COIL_SUFFIXES: Final = (".ccd", ".tcd", ".nii", ".nii.gz", ".toml", ".csv")
-POSE_SUFFIXES: Final = (".txt", ".csv", ".npy", ".json")
-_LARGEST_POSE_BYTES: Final = 1 << 16
 
 #: Coil files that choices may stand behind; those of one coil that does not move say so.
 COIL_CHOICES: Final = COIL_SUFFIXES
@@ -63,6 +57,11 @@ def load_head(name_or_path: str | os.PathLike[str], *, tags: Tags | None = None)
     MissingDependencyError
         If a mesh needs the extra, and it is not installed.
 
+    Warns
+    -----
+    EfieldWarning
+        If the mesh is a piece of a head or more than one, or has no skull or scalp.
+
     Examples
     --------
     >>> ef.load_head("sphere").tags
@@ -82,48 +81,18 @@ def load_head(name_or_path: str | os.PathLike[str], *, tags: Tags | None = None)
     if Path(text).is_dir():
         from efield.io.subject import load_subject
 
-        return load_subject(text)
+        return _remarked(load_subject(text))
     suffix = _suffix(text, HEAD_SUFFIXES)
     if suffix is None:
         raise _unknown("head", text, HEAD_NAMES, HEAD_SUFFIXES)
-    return mesh_files.read_head(text, tags)
+    return _remarked(mesh_files.read_head(text, tags))
 
 
-def load_pose(path: str | os.PathLike[str]) -> Pose:
-    """A pose from a file that holds the 16 numbers of its matrix, row by row.
-
-    Parameters
-    ----------
-    path : path_like
-        ``.txt`` or ``.csv`` (separated by blanks, commas, semicolons or tabs), ``.npy``, or ``.json`` (nested
-        list, or an object with the key ``matrix`` or ``matsimnibs``).
-
-    Returns
-    -------
-    Pose
-        Coil to head, mm.
-
-    Raises
-    ------
-    FileFormatError
-        If the file does not hold exactly 16 numbers that make a rigid pose.
-    """
-    text = os.fspath(path)
-    suffix = _suffix(text, POSE_SUFFIXES)
-    if suffix is None:
-        raise _unknown("pose", text, (), POSE_SUFFIXES)
-    data = file_bytes(text)
-    if len(data) > _LARGEST_POSE_BYTES:
-        raise FileFormatError(f"{text} must hold 16 numbers; instead it has {len(data)} bytes; is it a pose?")
-    try:
-        matrix = {".npy": _npy_numbers, ".json": _json_numbers}.get(suffix, typed_numbers)(data)
-    except (ValueError, TypeError, OverflowError, RecursionError, EOFError, SyntaxError) as error:
-        raise FileFormatError(f"{text} must hold 16 numbers; instead it cannot be read as {suffix}: {error}") from error
-    if matrix is None or matrix.size != 16:
-        found = "text" if matrix is None else f"{matrix.size}"
-        raise FileFormatError(f"{text} must hold 16 numbers, a 4x4 matrix row by row; instead it holds {found}")
-    with naming(text):
-        return Pose(matrix.reshape(4, 4))
+def _remarked(head: HeadMesh) -> HeadMesh:
+    """The head, with a warning for each thing about it that is not as usual."""
+    for text in remarks(head):
+        warnings.warn(text, EfieldWarning, stacklevel=3)
+    return head
 
 
 def load_coil(
@@ -287,27 +256,3 @@ def _unknown(what: str, text: str, names: tuple[str, ...], suffixes: tuple[str, 
     if what == "head" and text.lower().endswith((".nii", ".nii.gz")):
         hint = "; make a mesh of a label volume with `efield mesh build`"
     return InputError(f"{what} must be one of: {accepted}; instead received {text!r}{hint}")
-
-
-def _npy_numbers(data: bytes) -> NDArray[Any]:
-    from io import BytesIO
-    from tokenize import TokenError
-
-    stream = BytesIO(data)
-    try:
-        read_header = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}[npy.read_magic(stream)]
-        shape, fortran, dtype = read_header(stream)
-    except (TokenError, KeyError) as error:
-        raise ValueError("its header is damaged") from error
-    # Checked before anything is read: the header may state any size, and objects would be pickles.
-    if prod(shape) != 16 or dtype.kind not in "fiu":
-        raise ValueError(f"it holds an array of {dtype} of shape {shape}")
-    flat = np.frombuffer(data, dtype, 16, stream.tell())
-    return flat.reshape(4, 4, order="F" if fortran else "C").astype(np.float64)
-
-
-def _json_numbers(data: bytes) -> NDArray[Any]:
-    value = json.loads(data)
-    if isinstance(value, dict):
-        value = next((value[key] for key in ("matrix", "matsimnibs") if key in value), None)
-    return np.asarray(value, dtype=np.float64)

@@ -8,6 +8,7 @@ taken along the coil: nothing is solved, and the head's nodes are not visited ag
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from os import PathLike
 from typing import Final
 
 import numpy as np
@@ -26,6 +27,7 @@ from efield.ground.progress import Progress, told
 from efield.ground.units import mm_to_m
 from efield.head.mesh import HeadMesh
 from efield.head.surface import scalp
+from efield.io.poses.reading import opened
 from efield.kernels.reduced.reciprocity import dipole_placements, placements
 from efield.reciprocity.equivalent_points import skeleton
 from efield.reciprocity.outside_potential import ExteriorField
@@ -36,7 +38,7 @@ from efield.targeting.simulate import Simulator
 from efield.targeting.targets import Target
 
 FloatArray = NDArray[np.float64]
-Poses = Iterable[Pose] | FloatArray
+Poses = Iterable[Pose] | FloatArray | str | PathLike[str]
 
 #: The adjoint solver stops at this relative residual, or at the simulator's if that is smaller.
 _TOL: Final = 1e-9
@@ -173,7 +175,7 @@ class Reciprocal(Carded):
         Parameters
         ----------
         coil : Coil
-        poses : iterable of Pose, or (p, 4, 4) ndarray
+        poses : iterable of Pose, (p, 4, 4) ndarray, or a file of poses
             A stack of matrices from coil to head (mm) is taken as it is; a list of poses is unpacked first, which
             takes longer than to evaluate them.
         didt : float, A/s
@@ -241,6 +243,7 @@ class Reciprocal(Carded):
     def _means(self, coil: Coil, poses: Poses, didt: float, exact: bool | None) -> FloatArray:
         rate = checks.rate("didt", didt)
         given_coil(coil)
+        poses = opened(poses)
         one = isinstance(poses, np.ndarray) and poses.shape == (4, 4)
         matrices = pose_matrices(np.array([poses]) if one else poses)
         exact, _ = self.route(coil, len(matrices), exact, stored="_exterior" in vars(self))

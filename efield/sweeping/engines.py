@@ -5,6 +5,7 @@
 
 from collections.abc import Iterable, Mapping
 from importlib.metadata import version
+from os import PathLike
 from typing import Any, Final
 
 import numpy as np
@@ -78,7 +79,7 @@ def columns(engine: Engine | str, target: Target) -> dict[str, Measure]:
 def measure(
     engine: Engine,
     coil: Coil,
-    poses: Iterable[Pose] | FloatArray | Placements,
+    poses: Iterable[Pose] | FloatArray | Placements | str | PathLike[str],
     target: Target,
     *,
     region: Target | None = None,
@@ -92,7 +93,7 @@ def measure(
     engine : Simulator, ReducedBasis or Reciprocal
     coil : Coil
         That of the basis, if one is given.
-    poses : iterable of Pose, (p, 4, 4) array, or Placements
+    poses : iterable of Pose, (p, 4, 4) array, Placements, or a file of poses
     target : Target
         That of the adjoint problems, if they are given.
     region : Target, optional
@@ -212,15 +213,21 @@ def _check_reciprocal(engine: Reciprocal, target: Target, region: Target | None)
     if region is not None:
         raise InputError("fields must be asked of a Simulator or a ReducedBasis; reciprocity gives means only")
     same = target is engine.target or (
-        np.array_equal(target.center_mm, engine.target.center_mm)
-        and (target.radius_mm, target.tags) == (engine.target.radius_mm, engine.target.tags)
-        and np.array_equal(_or_zero(target.direction), _or_zero(engine.target.direction))
+        np.array_equal(_or_zero(target.direction), _or_zero(engine.target.direction))
+        and _same_region(engine.head, target, engine.target)
     )
     if not same:
         raise InputError(
             f"target must be the one of the adjoint problems, {engine.target.name}; instead received {target.name}: "
             "make another with reciprocal(sim, target)"
         )
+
+
+def _same_region(head: HeadMesh, one: Target, other: Target) -> bool:
+    if one.region is None and other.region is None:
+        ball = (one.radius_mm, one.tags) == (other.radius_mm, other.tags)
+        return ball and np.array_equal(one.center_mm, other.center_mm)
+    return np.array_equal(one.tets(head), other.tets(head))
 
 
 def _or_zero(direction: FloatArray | None) -> FloatArray:
@@ -260,6 +267,10 @@ def provenance(
         "target_radius_mm": target.radius_mm,
         "target_tissues": list(target.tags),
         "target_direction": [] if target.direction is None else target.direction.tolist(),
+        "target_region": "" if target.region is None else target.region.words,
+        "target_source": target.source,
+        "target_space": target.space,
+        "target_spread_mm": [] if target.spread_mm is None else target.spread_mm.tolist(),
     }
     note["route"] = sums_exactly(engine, coil, placements, exact)[1]
     if isinstance(engine, Reciprocal):

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from os import PathLike
 from typing import Final
 
 import numpy as np
@@ -18,6 +19,7 @@ from efield.ground.pose import Pose, pose_matrices
 from efield.ground.rigid import rigid
 from efield.head.mesh import HeadMesh
 from efield.head.surface import scalp
+from efield.io.poses.reading import opened
 from efield.targeting.collision import settle
 from efield.targeting.naming import place_of
 from efield.targeting.placement import scalp_point_over, scalp_tree
@@ -81,8 +83,8 @@ class Placements(Carded):
         object.__setattr__(self, "coordinates", frozen)
 
     @classmethod
-    def of(cls, poses: "Placements | Iterable[Pose] | FloatArray") -> "Placements":
-        """From poses or a (p, 4, 4) stack of their matrices; placements are returned as they are.
+    def of(cls, poses: "Placements | Iterable[Pose] | FloatArray | str | PathLike[str]") -> "Placements":
+        """From poses, a (p, 4, 4) stack of their matrices, or a file of them; placements are returned as they are.
 
         Raises
         ------
@@ -91,7 +93,7 @@ class Placements(Carded):
         """
         if isinstance(poses, Placements):
             return poses
-        return cls(pose_matrices(poses))
+        return cls(pose_matrices(opened(poses)))
 
     def __len__(self) -> int:
         return len(self.matrices)

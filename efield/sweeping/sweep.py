@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from os import PathLike
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -23,7 +24,7 @@ from efield.targeting.targets import Target
 if TYPE_CHECKING:
     import xarray
 
-Poses = Iterable[Pose] | NDArray[np.float64] | Placements | PlacementGrid
+Poses = Iterable[Pose] | NDArray[np.float64] | Placements | PlacementGrid | str | PathLike[str]
 
 _FIELD_NOTE: Final = {"units": "V/m", "long_name": "electric field E per tetrahedron (not recovered), in head axes"}
 _MATRIX: Final = ("mm", "pose, coil to head: columns x, y, z, center")
@@ -52,8 +53,8 @@ def sweep(
     coil : Coil, sequence of Coil, or mapping of labels to Coil
         That of the basis, if one is given. A sequence or a mapping gives the dimension `coil`; coils with the same
         name, as from some files, need the labels of a mapping.
-    poses : iterable of Pose, (p, 4, 4) array, Placements or PlacementGrid
-        A grid is laid on each head, for each coil.
+    poses : iterable of Pose, (p, 4, 4) array, Placements, PlacementGrid, or a file of poses
+        A file as `read_poses` takes it. A grid is laid on each head, for each coil.
     target : Target, str or (3,) array_like, or mapping of head names to them
         A name such as ``"m1-hand-left"`` or ``"C3"``, or a point in mm.
     didt : float or sequence of float, A/s

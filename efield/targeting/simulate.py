@@ -21,8 +21,12 @@ from efield.ground.pose import Pose, given_pose
 from efield.ground.progress import Progress, told
 from efield.head.conductivity import Conductivity
 from efield.head.mesh import HeadMesh
+from efield.head.refinement import refined_head
+from efield.head.soundness import check_sound
 from efield.head.tissue import tissue_name
+from efield.io.poses.reading import opened_one, read_poses
 from efield.targeting.field import EField
+from efield.targeting.naming import Place, target_of
 from efield.targeting.prepared import prepared_problem
 
 #: Right-hand sides that are solved together by `Simulator.solve_many`: one pass over the matrix serves them all.
@@ -56,11 +60,18 @@ class Simulator(Carded):
         A folder in which the prepared solver is kept for the next simulator of this head and conductivity, sealed: a
         file that was damaged or made by other versions is made again, and results are the same bits. Unless given,
         nothing is read or written.
+    refine : Target, str or (3,) array_like, optional
+        A place around which edges are quartered before solving (`efield.head.refinement`): `head` is then the finer
+        head, on which fields are, and `parents` (m,) the tetrahedron of the given head that each of its tetrahedra is
+        part of.
+    check_mesh : bool
+        False solves on a mesh that is cut, overlaps itself or falls into parts as if all of that were meant.
 
     Raises
     ------
     InputError
-        If a tissue tag has no conductivity, or tensors are given and none of them is in the head.
+        If the mesh is not whole (`efield.head.soundness`), a tissue tag has no conductivity, or tensors are given and
+        none of them is in the head.
 
     Examples
     --------
@@ -81,7 +92,15 @@ class Simulator(Carded):
         order: int = 1,
         solver: str = "auto",
         cache: str | PathLike[str] | None = None,
+        refine: Place | None = None,
+        check_mesh: bool = True,
     ) -> None:
+        if checks.flag("check_mesh", check_mesh):
+            check_sound(head)
+        self.parents: NDArray[np.int32] | None = None
+        if refine is not None:
+            finer = refined_head(head, target_of(head, refine).center_mm)
+            head, self.parents = finer.head, finer.parents
         self.head = head
         self.conductivity = conductivity or Conductivity()
         sigma, self.tensor_report = self.conductivity.per_tet_with_report(head)
@@ -90,14 +109,16 @@ class Simulator(Carded):
         else:
             self.problem = prepared_problem(head, sigma, cache, tol=tol, order=order, solver=solver)
 
-    def solve(self, coil: Coil, pose: Pose, didt: float = 1e6, *, current: str = "normal") -> EField:
+    def solve(
+        self, coil: Coil, pose: Pose | str | PathLike[str], didt: float = 1e6, *, current: str = "normal"
+    ) -> EField:
         """The field of one placement.
 
         Parameters
         ----------
         coil : Coil
-        pose : Pose
-            Coil to head.
+        pose : Pose, or a file of one
+            Coil to head; of a file with several ``FILE:NAME``.
         didt : float, A/s
             Rate of change of the coil current; 1e6 is 1 A/us.
         current : {"normal", "reverse"}
@@ -109,12 +130,12 @@ class Simulator(Carded):
         SolverError
             If the solver does not reach its tolerance.
         """
-        return next(self.solve_many(coil, [pose], didt, current=current))
+        return next(self.solve_many(coil, [opened_one(pose)], didt, current=current))
 
     def solve_many(
         self,
         coil: Coil,
-        poses: Iterable[Pose],
+        poses: Iterable[Pose] | str | PathLike[str],
         didt: float = 1e6,
         *,
         current: str = "normal",
@@ -126,8 +147,8 @@ class Simulator(Carded):
         Parameters
         ----------
         coil : Coil
-        poses : iterable of Pose
-            Consumed block by block, so that a long list costs no memory.
+        poses : iterable of Pose, or a file of them
+            Consumed block by block, so that a long list costs no memory. A file as `read_poses` takes it.
         didt : float, A/s
         current : {"normal", "reverse"}
             As in `solve`.
@@ -139,6 +160,8 @@ class Simulator(Carded):
             does not say how many they are.
         """
         rate = signed(checks.rate("didt", didt), current)
+        if isinstance(poses, str | PathLike):
+            poses = read_poses(poses)
         remaining, done = iter(poses), 0
         total = len(poses) if isinstance(poses, Sized) else 0
         if exact is None and total:
@@ -197,6 +220,7 @@ class Simulator(Carded):
                 pose=first.pose,
                 iterations=solution.iterations,
                 recover=partial(self.problem.recovered_field, phi, primary_k),
+                consult=partial(self.problem.second_opinion, phi, primary_k),
                 others=tuple(others),
             )
 

@@ -2,6 +2,8 @@
 
 import os
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from efield.ground.errors import FileFormatError
+from efield.ground.errors import FileFormatError, InputError
 
 #: The longest line of text in the formats read here; a longer one is binary data taken for text.
 _LONGEST_LINE = 4096
@@ -49,15 +51,6 @@ def numbers(text: bytes, dtype: DTypeLike) -> NDArray[Any] | None:
             return None
 
 
-def typed_numbers(text: bytes) -> NDArray[Any] | None:
-    """All float64 numbers that people or programs typed, separated by blanks, commas or semicolons, # for comments.
-
-    None if something else stands there.
-    """
-    lines = [line.split(b"#")[0] for line in text.splitlines()]
-    return numbers(b"\n".join(lines).translate(bytes.maketrans(b",;", b"  ")), np.float64)
-
-
 @dataclass
 class Cursor:
     """Bytes of a file and how far they have been read.
@@ -89,6 +82,16 @@ class Cursor:
     def error(self, message: str) -> FileFormatError:
         """The error to raise, with the file named."""
         return FileFormatError(f"{self.path}: {message}")
+
+    @contextmanager
+    def naming(self, what: str) -> Iterator[None]:
+        """What this block finds wrong with `what` becomes an error with the file named."""
+        try:
+            yield
+        except FileFormatError:
+            raise
+        except (InputError, ValueError, TypeError, OverflowError) as error:
+            raise self.error(f"{what}: {error}") from error
 
     def truncated(self, what: str) -> FileFormatError:
         """The error for a file that ends, or has a wrong count, inside `what`."""
