@@ -12,7 +12,7 @@ import numpy as np
 
 from efield.coils.model import Coil, Segments
 from efield.ground import checks
-from efield.ground.errors import FileFormatError, InputError
+from efield.ground.errors import EfieldWarning, FileFormatError, InputError
 from efield.head.mesh import HeadMesh
 from efield.head.remarks import remarks
 from efield.io.choice import split_choice
