@@ -132,7 +132,8 @@ def _ranges(texts: Sequence[str] | None) -> dict[str, Range] | None:
         name, _, values = text.partition("=")
         low, _, high = values.partition("..")
         try:
-            found[name] = Range(float(low), float(high), source="--vary")
+            ends = float(low), float(high)
         except ValueError as error:
             raise InputError(f"--vary must be NAME=LOW..HIGH in S/m; instead received {text!r}") from error
+        found[name] = Range(*ends, source="--vary")
     return found

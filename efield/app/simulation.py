@@ -8,9 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
-from numpy.typing import NDArray
-
 from efield.app.console import Steps
 from efield.app.request import Request
 from efield.app.warmup import Warmup
@@ -21,6 +18,7 @@ from efield.coils.polarity import CURRENTS, induced_direction, induced_words, si
 from efield.dosing.marks import DISCLAIMER
 from efield.ground import checks
 from efield.ground.card import place
+from efield.ground.directions import in_words
 from efield.ground.errors import InputError
 from efield.ground.pose import Pose
 from efield.ground.progress import Progress
@@ -60,9 +58,6 @@ _BACKWARD_DEG: Final = 135.0
 
 #: What readers of coil files note, and a reader of the numbers must know.
 _OF_THE_FILE: Final = ("all dipoles point one way", "casing read from", "beyond the grid", "dIdtmax =")
-
-#: A direction is also named by an axis along which it goes this share of its way.
-_ALSO: Final = 0.35
 
 #: A coil that is this much farther from the scalp under its center than its smallest gap is said to be (mm).
 _LIFTED_MM: Final = 1.0
@@ -298,14 +293,7 @@ def direction_note(coil: Coil, pose: Pose) -> str:
     words = induced_words(coil)
     if not words:
         return f"{coil.name} does not induce in one direction under its center: --angle is that of its y axis"
-    return f"a rising current in {coil.name} induces along {words}; its handle points {_side(-pose.y)}"
-
-
-def _side(direction: NDArray[np.float64]) -> str:
-    """Where a direction in the head points, in words: back and left."""
-    words = (("right", "left"), ("forward", "back"), ("up", "down"))
-    found = [(abs(x), pair[0 if x > 0 else 1]) for x, pair in zip(direction, words, strict=True) if abs(x) > _ALSO]
-    return " and ".join(word for _, word in sorted(found, reverse=True))
+    return f"a rising current in {coil.name} induces along {words}; its handle points {in_words(-pose.y)}"
 
 
 def _lift_note(request: Request, field: EField) -> list[str]:

@@ -31,6 +31,7 @@ from efield.coils.polarity import CURRENTS
 from efield.ground import checks
 from efield.ground.errors import FileFormatError, InputError
 from efield.head.tissue import tissue_tag
+from efield.io.bounded.stand_in import check_no_stand_in
 from efield.io.load import HEAD_NAMES, HEAD_SUFFIXES
 from efield.io.poses.reading import read_poses
 from efield.sweeping.engines import columns
@@ -69,6 +70,7 @@ def read_study(path: str | PathLike[str], output: str | PathLike[str] | None = N
         data = file.read_bytes()[: _LARGEST_STUDY_BYTES + 1]
         if len(data) > _LARGEST_STUDY_BYTES:
             raise FileFormatError(f"{file} must be a study of at most 1 MB; it is larger: is it the right file?")
+        check_no_stand_in(file, data)
         text = data.decode()
         document = tomllib.loads(text)
     except OSError as error:

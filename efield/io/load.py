@@ -18,6 +18,7 @@ from efield.head.remarks import remarks
 from efield.io.choice import split_choice
 from efield.io.meshes import mesh_files
 from efield.io.meshes.tags import Tags
+from efield.io.mni_sidecar import read_sidecar
 
 HEAD_NAMES: Final = ("mni152", "sphere")
 HEAD_SUFFIXES: Final = mesh_files.SUFFIXES
@@ -38,7 +39,8 @@ def load_head(name_or_path: str | os.PathLike[str], *, tags: Tags | None = None)
     name_or_path : str or path_like
         ``mni152`` (the default head), ``sphere`` (nested spheres), a subject folder ``m2m_<id>`` of SimNIBS, or a
         mesh file in mm: ``.msh``, ``.vtu``, or one of `efield.io.meshes.other_meshes.FORMATS`, which need the extra
-        ``efield[formats]``.
+        ``efield[formats]``. The map from MNI coordinates that `efield mesh build` puts beside a mesh,
+        ``head.msh.mni.json`` for ``head.msh``, is read, too.
     tags : str or mapping, optional
         For mesh files: the name of the array that holds the tissue tags, where the file leaves doubt; or the tissue
         (tag or name) of each number or group in it, such as ``{1: "scalp", 2: "bone"}``.
@@ -85,7 +87,9 @@ def load_head(name_or_path: str | os.PathLike[str], *, tags: Tags | None = None)
     suffix = _suffix(text, HEAD_SUFFIXES)
     if suffix is None:
         raise _unknown("head", text, HEAD_NAMES, HEAD_SUFFIXES)
-    return _remarked(mesh_files.read_head(text, tags))
+    head = mesh_files.read_head(text, tags)
+    mni = read_sidecar(text)
+    return _remarked(head if mni is None else replace(head, mni=mni))
 
 
 def _remarked(head: HeadMesh) -> HeadMesh:

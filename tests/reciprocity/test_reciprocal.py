@@ -21,8 +21,9 @@ SOLVER = 1e-6
 #: ring, whose field is the rougher one.
 FAST, ROUGH = 5e-6, 2e-4
 
-#: Of dipoles, each summed as one, where their field is rough: that of the stored polynomials' slopes.
-DIPOLES = 1e-5
+#: Of the slopes of the stored polynomials, which 150 dipoles with random moments do not average out (4e-5); models of
+#: coils do (3e-6, docs/coils.md).
+DIPOLES = 1e-4
 
 
 @pytest.fixture(scope="module")
@@ -111,7 +112,7 @@ def test_a_coil_of_fewer_sources_is_summed_exactly(one, poses, monkeypatch):
     exact = one.along(coil, poses[:4], exact=True)
     assert np.array_equal(one.along(coil, poses[:4], exact=False), exact)
     monkeypatch.setattr(reciprocity, "_FEW_SOURCES", 0)
-    assert np.abs(one.along(coil, poses[:4], exact=False) - exact).max() > DIPOLES * np.abs(exact).max()
+    assert np.abs(one.along(coil, poses[:4], exact=False) - exact).max() > FAST * np.abs(exact).max()
 
 
 def test_a_coil_with_its_back_to_the_head_is_summed_exactly(one, poses, monkeypatch):

@@ -13,6 +13,9 @@ from efield.targeting.placement import place_coil, scalp_point_over, scalp_tree
 
 ROUNDING = 1e-9
 
+#: The points of a casing are 3 mm apart: over a sphere the nearest may be this much farther than the casing (mm).
+BETWEEN_POINTS = 0.05
+
 
 @pytest.fixture(scope="module")
 def grid():
@@ -31,12 +34,11 @@ def test_each_placement_is_that_of_place_coil_over_its_point(grid, laid, head, c
     upright = np.flatnonzero((known["tilt_x_deg"] == 0) & (known["tilt_y_deg"] == 0))
     for number in upright[:: max(1, len(upright) // 20)]:
         place = (laid.plane @ [known["u_mm"][number], known["v_mm"][number], 0, 1])[:3]
-        # Large dipole coils without a casing surface are not lifted by place_coil either when they clear the head.
         alone = place_coil(head, place, known["angle_deg"][number], known["distance_mm"][number], coil=coil)
         found = Pose(laid.matrices[number])
         np.testing.assert_allclose(found.rotation, alone.rotation, atol=ROUNDING)
         lifted = (alone.center_mm - found.center_mm) @ -found.z
-        assert lifted >= -ROUNDING
+        assert lifted >= -BETWEEN_POINTS
         np.testing.assert_allclose(found.center_mm - lifted * found.z, alone.center_mm, atol=1e-6)
 
 
