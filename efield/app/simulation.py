@@ -184,7 +184,7 @@ def run(request: Request, progress: Progress = True) -> tuple[dict[str, Any], Su
     given_pose = load_pose(request.pose) if request.pose else None
     steps = Steps(7 if request.register else 6, progress)
     with Warmup() as warmup, ThreadPoolExecutor(2) as beside:
-        beside.submit(load_libraries)
+        libraries = beside.submit(load_libraries)
         head = _load(request, steps)
         with steps("finding the target, placing the coil"):
             target = target_of(head, request)
@@ -220,6 +220,7 @@ def run(request: Request, progress: Progress = True) -> tuple[dict[str, Any], Su
         notes = [f"driven at the same time: {d.coil.name} at {d.didt / 1e6:g} A/us" for d in others]
         notes += _notes(request, target, didt, summary, field) + _head_notes(simulator)
         with steps(f"writing {', '.join(request.files[1:])}"):
+            libraries.result()  # half imported they fail where they are used
             title = caption(field, target, coil, drive=drive_words(request, coil))
             report = save_picture(request.out / "m1.png", field, target, coil, field.pose, title=title)
             for file in written:
