@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from efield.app import bases, coils, mesh_build, meshes, poses, protocols, sweeps
+from efield.app import bases, coils, mesh_build, meshes, plan, poses, protocols, sweeps
 from efield.app.console import ERR, OUT
 from efield.app.dose_request import DoseRequest
 from efield.app.options import JsonOption, asking_for
@@ -35,6 +35,7 @@ app.add_typer(bases.app, name="basis")
 app.add_typer(poses.app, name="poses")
 app.add_typer(sweeps.app, name="sweep")
 app.add_typer(protocols.app, name="protocol")
+app.add_typer(plan.app, name="plan")
 
 
 def _version(wanted: bool) -> None:
