@@ -71,6 +71,8 @@ def make_plan(request: PlanRequest, progress: Progress = True) -> dict[str, Any]
     given = None if asked.protocol is None else protocol(asked.protocol)
     percent = _percent(asked, given)
     coils = [load_coil(name) for name in asked.coil]
+    for coil in coils:
+        _check_machines(asked, coils[0], coil, percent)
     rmt_pose = None if asked.rmt_pose is None else load_pose(asked.rmt_pose)
     steps = Steps(5 + len(coils), progress)
     with steps(f"loading head {asked.head}"):
@@ -99,6 +101,15 @@ def _percent(asked: Settings, given: Protocol | None) -> float:
     if asked.percent is None and given is not None and own is None:
         raise InputError(f"--percent must be given with {given.name}, whose intensity is no one number")
     return asked.percent if asked.percent is not None else own if own is not None else 100.0
+
+
+def _check_machines(asked: Settings, rmt_coil: Coil, coil: Coil, percent: float) -> None:
+    """Refuse what no output can be found for, before any work is done."""
+    there, here = (DoseSite(1.0, coil=one.name, **_machine(asked, one)) for one in (rmt_coil, coil))
+    try:
+        dose(asked.rmt, there, here, percent=percent, method=asked.rmt_method, rmt_sd=asked.rmt_sd)
+    except InputError as error:
+        raise InputError(f"{coil.name}: {error}") from error
 
 
 def _threshold(sim: Simulator, coil: Coil, target: Target, pose: Pose | None, asked: Settings) -> DoseSite:

@@ -34,7 +34,7 @@ def small_head(tmp_path_factory):
 def planned(small_head, tmp_path_factory):
     """A plan for two coils, made once: its folder and its document."""
     out = tmp_path_factory.mktemp("plan") / "plan"
-    coils = ("--coil", "circular-90mm", "--coil", "magstim-70mm-figure8")
+    coils = ("--coil", "magventure-c-b60", "--coil", "magstim-70mm-figure8")
     given = ("--rmt", 50, "--rmt-sd", 2, "--pain-side", "right", "--protocol", "P15", "--head", small_head)
     with pytest.MonkeyPatch.context() as patch:
         assert run(patch, "plan", *given, *coils, "--out", out) == 0
