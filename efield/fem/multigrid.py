@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
+from efield.fem.spectrum import top_of_spectrum
 from efield.fem.system import csr_arrays, csr_from_arrays
 from efield.kernels.elements import multigrid as kernels
 
@@ -22,8 +23,8 @@ _COARSEST = 500
 _DEGREE = 2
 #: Chebyshev smoothing damps the part of the spectrum from 1/10 of its top upwards; the coarser level has the rest.
 _DAMPED_SHARE = 10.0
-#: The estimated top of the spectrum is from below; a mode above the interval would be amplified.
-_SAFETY = 1.1
+#: Ahead of the bound of the spectrum, which holds with a probability that is high and not one.
+_SAFETY = 1.05
 
 _ONE = np.float32(1)
 
@@ -71,7 +72,7 @@ class Grids:
     ups : tuple of csr_matrix
         From each grid but the first to the one above.
     tops : tuple of float
-        Largest eigenvalue of D^-1 A, from below, of each grid but the coarsest.
+        Bound of the eigenvalues of D^-1 A of each grid but the coarsest.
     """
 
     matrices: tuple[csr_matrix, ...]
@@ -97,7 +98,7 @@ class Grids:
         )
         matrices = (matrix, *(csr_matrix(level.A) for level in hierarchy.levels[1:]))
         ups = tuple(csr_matrix(level.P) for level in hierarchy.levels[:-1])
-        tops = tuple(_top_of_spectrum(*_with_inverse(a, _scale(matrix))) for a in matrices[:-1])
+        tops = tuple(top_of_spectrum(*_with_inverse(a, _scale(matrix))) for a in matrices[:-1])
         return Grids(matrices, ups, tops)
 
     @property
@@ -173,7 +174,7 @@ class VCycle:
         return _Level(
             matrix=_as_float32(matrix),
             inverse_diagonal=inverse.astype(np.float32),
-            chebyshev=_chebyshev_steps(_SAFETY * (_top_of_spectrum(matrix, inverse) if top is None else top)),
+            chebyshev=_chebyshev_steps(_SAFETY * (top_of_spectrum(matrix, inverse) if top is None else top)),
             down=_as_float32(csr_matrix(up.T)),
             up=_as_float32(csr_matrix(up)),
         )
@@ -208,22 +209,6 @@ class VCycle:
             level.smooth(level.chebyshev)
             x = level.x
         return x
-
-
-def _top_of_spectrum(matrix: csr_matrix, inverse_diagonal: NDArray[np.float64]) -> float:
-    """Largest eigenvalue of D^-1 A from below: Rayleigh quotients of a power iteration with a fixed start.
-
-    The sums are NumPy's own, whose order does not depend on the number of threads as a linear-algebra library's may.
-    """
-    x = np.random.default_rng(0).standard_normal(len(inverse_diagonal))
-    root = np.sqrt(inverse_diagonal)
-    top = 0.0
-    for _ in range(15):
-        x /= np.sqrt(np.sum(x * x))
-        image = root * (matrix @ (root * x))
-        top = float(np.sum(x * image))
-        x = image
-    return top
 
 
 def _chebyshev_steps(top: float) -> list[tuple[np.float32, np.float32]]:
