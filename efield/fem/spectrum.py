@@ -32,7 +32,8 @@ def top_of_spectrum(matrix: csr_matrix, inverse_diagonal: NDArray[np.float64]) -
     start. SIAM J Matrix Anal Appl 1992;13:1094-1122.
     """
     root = np.sqrt(inverse_diagonal)
-    sums = root * (abs(matrix) @ root)
+    # Not `abs(matrix)`, which sorts the matrix that is given, and others that share its indices.
+    sums = root * (csr_matrix((np.abs(matrix.data), matrix.indices, matrix.indptr), shape=matrix.shape) @ root)
     return min(_lanczos_bound(matrix, root), float(sums.max(initial=0.0)))
 
 

@@ -41,3 +41,10 @@ def test_few_unknowns_are_bounded_exactly():
     chain = csr_matrix(diags([np.full(4, -1.0), [1.0, 2, 2, 2, 1], np.full(4, -1.0)], [-1, 0, 1]))
     assert top_of_spectrum(chain, 1 / chain.diagonal()) == pytest.approx(2.0)
     assert top_of_spectrum(chain, np.zeros(5)) == 0.0
+
+
+def test_a_matrix_and_others_that_share_its_indices_stay_as_they_are():
+    rows, columns = [0, 2, 4], np.array([1, 0, 1, 0], dtype=np.int32)
+    matrix = csr_matrix((np.array([-1.0, 2, 2, -1]), columns, rows), shape=(2, 2))
+    top_of_spectrum(matrix, np.full(2, 0.5))
+    assert columns.tolist() == matrix.indices.tolist() == [1, 0, 1, 0]
