@@ -35,11 +35,14 @@ def _memory_available() -> float:
         return np.inf
 
 
+def fits(n: int) -> bool:
+    """Whether the direct solver is installed and its factor of so many unknowns fits half of the free memory."""
+    return find_spec("pypardiso") is not None and memory_estimate(n) < 0.5 * _memory_available()
+
+
 def pays_off(n: int) -> bool:
-    """Whether the direct solver is installed, quick at this size, and fits half of the free memory."""
-    if find_spec("pypardiso") is None or n > _LARGEST_THAT_PAYS:
-        return False
-    return memory_estimate(n) < 0.5 * _memory_available()
+    """Whether the direct solver is quick at this size besides."""
+    return n <= _LARGEST_THAT_PAYS and fits(n)
 
 
 class DirectSolver:
