@@ -11,7 +11,9 @@ from efield.app.options import (
     ConductivityOption,
     ConductivityTableOption,
     HeadOption,
+    SolverOption,
     TargetOption,
+    TolOption,
 )
 
 
@@ -77,6 +79,8 @@ class Request:
     order: Annotated[
         int, typer.Option(help="Order of the finite elements: 2 is slower and follows the field more finely.")
     ] = 1
+    tol: TolOption = 1e-8
+    solver: SolverOption = "auto"
     gmsh: Annotated[
         bool,
         typer.Option("--gmsh", help="Write field.msh as well, for Gmsh and SimNIBS: with the surface of each tissue."),

@@ -14,6 +14,8 @@ from efield.app.warmup import Warmup
 from efield.coils import stimulators
 from efield.coils.drive import Drive
 from efield.coils.model import Coil
+from efield.fem.problem import TOL_RANGE
+from efield.fem.solvers import SOLVERS
 from efield.ground import checks
 from efield.ground.errors import InputError
 from efield.ground.progress import Progress
@@ -92,6 +94,8 @@ def check(request: Request) -> None:
         raise InputError("--tensor-order, --tensor-mapping and --tensor-factor must come with --tensors, a file")
     if request.fiducials is not None:
         fiducials_in(CapFile(request.fiducials))
+    checks.in_range("--tol", request.tol, *TOL_RANGE)
+    checks.choice("--solver", request.solver, SOLVERS)
     if request.order not in (1, 2):
         raise InputError(f"--order must be 1 or 2; instead received {request.order}")
     if request.stimulator is not None and request.intensity is None:
@@ -165,7 +169,9 @@ def run(request: Request, progress: Progress = True) -> tuple[dict[str, Any], Su
         with steps("preparing the solver"):
             # A shipped head's is asked for again and again; those of other heads would fill the folder.
             cache = cache_folder() if request.head in HEAD_NAMES and not request.no_cache else None
-            simulator = Simulator(head, conductivity, order=request.order, cache=cache)
+            simulator = Simulator(
+                head, conductivity, tol=request.tol, order=request.order, solver=request.solver, cache=cache
+            )
         with steps("solving"):
             field = simulator.solve_together([Drive(coil, pose, didt), *others])
         request.out.mkdir(parents=True, exist_ok=True)

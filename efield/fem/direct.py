@@ -11,6 +11,7 @@ from scipy.sparse import csr_matrix, triu
 
 from efield.fem.system import ConstantsPerPart, Solution, with_unused_nodes
 from efield.ground.errors import MissingDependencyError, SolverError
+from efield.ground.turns import in_turn
 
 _SYMMETRIC_POSITIVE_DEFINITE = 2
 #: At 15 thousand nodes one direct solve took a third of a multigrid solve, at 69 thousand more than one, besides
@@ -85,6 +86,7 @@ class DirectSolver:
         tied.setdiag(diagonal)
         return tied
 
+    @in_turn
     def solve(self, load: NDArray[np.float64], tol: float) -> Solution:
         """Solve every column; raises SolverError when the residual stays above tol."""
         balanced = self._null.remove(load)

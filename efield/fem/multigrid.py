@@ -207,7 +207,7 @@ class VCycle:
     def __init__(
         self, grids: Grids, finer: tuple[csr_matrix, csr_matrix] | None = None, *, strong: bool = False
     ) -> None:
-        self.grids, self.finer = grids, finer
+        self.grids, self.finer, self.strong = grids, finer, strong
         scale = _scale(grids.matrices[0])
         inverses = grids.inverse_diagonals()
         given = zip(grids.matrices[:-1], grids.ups, inverses, grids.tops, strict=False)

@@ -7,7 +7,7 @@ then E = -dA/dt - grad phi.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -20,9 +20,13 @@ from efield.fem.system import Solution, Solver
 from efield.ground import checks
 from efield.ground.card import Card, Carded
 from efield.ground.errors import InputError
+from efield.ground.turns import in_turn
 from efield.ground.units import m_to_mm, mm_to_m
 from efield.head.mesh import HeadMesh
 from efield.kernels.elements.tensors import first_not_positive
+
+#: Residuals that can be asked for.
+TOL_RANGE: Final = (1e-12, 1e-1)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -80,6 +84,7 @@ class FemProblem:
         If the direct solver is asked for and not installed.
     """
 
+    @in_turn
     def __init__(
         self,
         head: HeadMesh,
@@ -92,7 +97,7 @@ class FemProblem:
     ) -> None:
         self.head = head
         self.sigma = checks.read_only(_check_sigma(sigma, len(head.tets)))
-        self.tol = checks.in_range("tol", tol, 1e-12, 1e-1)
+        self.tol = checks.in_range("tol", tol, *TOL_RANGE)
         if order not in (1, 2):
             raise InputError(f"order must be 1 or 2; instead received {order!r}")
         self.order = order
@@ -140,6 +145,7 @@ class FemProblem:
         """
         return self._solver.solve(load, self.tol if tol is None else tol)
 
+    @in_turn
     def solve(self, dadt_nodes: ArrayLike) -> PotentialSolution:
         """Potential for one or several primary fields.
 
@@ -164,6 +170,7 @@ class FemProblem:
         phi = solution.phi[:, 0] if np.ndim(dadt_nodes) == 2 else solution.phi
         return PotentialSolution(checks.read_only(phi), solution.iterations, solution.residual)
 
+    @in_turn
     def element_field(self, phi: ArrayLike, dadt_nodes: ArrayLike) -> NDArray[np.float64]:
         """E in each tetrahedron: minus dA/dt, minus the gradient of the potential, at its center.
 
@@ -187,6 +194,7 @@ class FemProblem:
         """The (node, tissue) pairs over which fields are recovered."""
         return Patches(self.head, self.linear)
 
+    @in_turn
     def recovered_field(self, phi: ArrayLike, dadt_nodes: ArrayLike) -> RecoveredField:
         """A smooth field within each tissue, more accurate than the field per element.
 
@@ -210,6 +218,7 @@ class FemProblem:
         centers = self._quadratic.field(potential, dadt)[:, :, 0]
         return self.patches.average(self._quadratic.corner_fields(potential[:, 0], dadt[:, :, 0]), centers)
 
+    @in_turn
     def recovered_at(
         self, phi: NDArray[np.float64], dadt_nodes: NDArray[np.float64], pairs: NDArray[np.intp]
     ) -> NDArray[np.float64]:

@@ -8,6 +8,11 @@ from scipy.sparse import csr_matrix, diags, triu
 
 from efield.kernels.elements import incomplete
 
+#: Where so many rows have such a sum of positive couplings over their diagonal, elements are flat. Of head meshes at
+#: most 1e-5 of the rows do, of Delaunay meshes of random points and of grids 2e-3 and more (benchmarks/hard_meshes.py).
+_FLAT_SHARE: Final = 1e-4
+_FLAT_COUPLING: Final = 1.2
+
 Csr = tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float32]]
 
 _DEGREE: Final = 2
@@ -29,6 +34,17 @@ def chebyshev_steps(top: float) -> list[tuple[np.float32, np.float32]]:
         steps.append((np.float32(following * ratio), np.float32(2 * following / half)))
         ratio = following
     return steps
+
+
+def has_slivers(matrix: csr_matrix) -> bool:
+    """Whether the elements of a first-order stiffness matrix are so flat that smoothing over the diagonal stalls.
+
+    A well-shaped element couples its corners by negative entries; the two diagonals of a flat one repel.
+    """
+    row = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
+    positive = np.bincount(row, weights=np.maximum(matrix.data, 0.0), minlength=matrix.shape[0])
+    diagonal = matrix.diagonal()
+    return bool(np.mean(positive - diagonal > _FLAT_COUPLING * diagonal) > _FLAT_SHARE)
 
 
 def as_float32(matrix: csr_matrix) -> Csr:

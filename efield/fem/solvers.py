@@ -3,7 +3,6 @@
 import warnings
 from collections.abc import Mapping
 from functools import cached_property
-from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -13,8 +12,10 @@ from scipy.sparse import csr_matrix
 from efield.fem.direct import DirectSolver, fits, pays_off
 from efield.fem.multigrid import Grids, VCycle
 from efield.fem.ordering import local_order, reordered
+from efield.fem.smoothing import has_slivers
 from efield.fem.system import ConstantsPerPart, Solution, Solver, csr_arrays, csr_from_arrays, with_unused_nodes
 from efield.ground.errors import EfieldWarning, InputError, SolverError
+from efield.ground.turns import in_turn
 from efield.kernels.elements import multigrid as kernels
 
 SOLVERS = ("auto", "multigrid", "direct")
@@ -51,8 +52,8 @@ class MultigridCG:
 
     #: Heads take 11 to 25. A column that has not converged by then goes on with a stronger smoother.
     patience = 45
-    #: With it the iterations go on for as long as so many of them leave at most a tenth of the residual.
-    round_length = 200
+    #: With it the iterations go on for as long as so many of them leave at most this share of the residual.
+    round_length, least_progress = 200, 0.1
     #: More columns at a time cost memory and gain little.
     block_width = 16
 
@@ -60,14 +61,14 @@ class MultigridCG:
         order = local_order(matrix)
         system = with_unused_nodes(reordered(matrix, order, order))
         if coarser is None:
-            cycle = VCycle(Grids.below(system))
+            self._set(Grids.below(system), None, order)
         else:
             below = local_order(coarser[0])
             coarse = with_unused_nodes(reordered(coarser[0], below, below))
-            cycle = VCycle(Grids.below(coarse), finer=(system, reordered(coarser[1], order, below)))
-        self._set(system, order, cycle)
+            self._set(Grids.below(coarse), (system, reordered(coarser[1], order, below)), order)
 
-    def _set(self, system: csr_matrix, order: NDArray[np.int32] | None, cycle: VCycle) -> None:
+    def _set(self, grids: Grids, finer: tuple[csr_matrix, csr_matrix] | None, order: NDArray[np.int32] | None) -> None:
+        system = grids.matrices[0] if finer is None else finer[0]
         self._order = order
         self._null = ConstantsPerPart(system)
         self._csr = (
@@ -75,12 +76,12 @@ class MultigridCG:
             system.indices.astype(np.int32, copy=False),
             system.data,
         )
-        self.preconditioner = cycle
-        self._turn = Lock()
+        self.preconditioner = VCycle(grids, finer, strong=has_slivers(grids.matrices[0]))
 
     @cached_property
-    def _strong(self) -> VCycle:
-        return VCycle(self.preconditioner.grids, self.preconditioner.finer, strong=True)
+    def _stronger(self) -> VCycle:
+        cycle = self.preconditioner
+        return cycle if cycle.strong else VCycle(cycle.grids, cycle.finer, strong=True)
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """The prepared solver by name, from which `from_arrays` makes it again without the work."""
@@ -106,15 +107,12 @@ class MultigridCG:
         except KeyError as error:
             raise InputError(f"a prepared solver must have {error}; instead it has not; prepare it again") from error
         solver = cls.__new__(cls)
-        solver._set(matrix, order if len(order) else None, VCycle(grids))
+        solver._set(grids, None, order if len(order) else None)
         return solver
 
+    @in_turn
     def solve(self, load: NDArray[np.float64], tol: float) -> Solution:
-        """Solve every column; raises SolverError when one does not converge. Threads take turns."""
-        with self._turn:
-            return self._solve(load, tol)
-
-    def _solve(self, load: NDArray[np.float64], tol: float) -> Solution:
+        """Solve every column; raises SolverError when one does not converge."""
         phi = np.empty_like(load)
         iterations, residual = 0, 0.0
         for first in range(0, load.shape[1], self.block_width):
@@ -127,16 +125,17 @@ class MultigridCG:
 
     def _solve_block(self, load: NDArray[np.float64], tol: float) -> tuple[NDArray[np.float64], int, float]:
         x = np.zeros_like(load)
-        taken, reached = self._approach(self.preconditioner, load, x, tol, self.patience)
+        first = self.round_length if self.preconditioner.strong else self.patience
+        taken, reached = self._approach(self.preconditioner, load, x, tol, first)
         while (left := np.flatnonzero(reached > tol)).size:
             # What rests stays as it is, so that a column's bits do not depend on those beside it.
             hard, so_far, before = np.ascontiguousarray(load[:, left]), np.ascontiguousarray(x[:, left]), reached[left]
-            more, reached[left] = self._approach(self._strong, hard, so_far, tol, self.round_length)
+            more, reached[left] = self._approach(self._stronger, hard, so_far, tol, self.round_length)
             x[:, left] = so_far
             taken += more
-            if (reached[left] > np.maximum(tol, 0.1 * before)).all():
+            if (reached[left] > np.maximum(tol, self.least_progress * before)).all():
                 return self._directly(load, tol, taken, float(reached.max()))
-        if taken > self.patience:
+        if taken > first:
             _note(f"converged slowly, in {taken} iterations with a stronger smoother")
         return x, taken, float(np.max(reached, initial=0.0))
 
