@@ -7,7 +7,7 @@ import pytest
 from scipy.sparse import csr_matrix, diags
 from scipy.spatial import Delaunay
 
-from efield.fem import solvers
+from efield.fem import multigrid, solvers
 from efield.fem.problem import FemProblem
 from efield.fem.smoothing import has_slivers, incomplete_factor
 from efield.fem.solvers import MultigridCG
@@ -71,15 +71,21 @@ def test_the_incomplete_factor_bounds_the_spectrum_by_one():
     assert np.abs(root[:, None] * excess * root)[kept].max() < 1e-5
 
 
-def test_a_specks_grid_of_rounding_is_left_alone(sphere):
-    """A part that touches nothing becomes one coarse unknown, whose diagonal is zero but for rounding."""
-    head, speck = sphere.head, sphere_head((40.0,), (5,), edge_mm=15.0)
+def test_specks_whose_coarse_unknown_is_rounding_are_left_alone(sphere, monkeypatch):
+    """A part that touches nothing becomes one coarse unknown, whose diagonal is zero but for rounding of either sign."""
+    monkeypatch.setattr(multigrid, "_COARSEST", 20)
+    head, speck = sphere.head, sphere_head((40.0,), (5,), edge_mm=40.0)
+    places = np.array([[90.0, 90, 10 * k] for k in range(6)])
+    first = len(head.points) + len(speck.points) * np.arange(6)
     apart = HeadMesh(
-        points=np.concatenate([head.points, 0.1 * speck.points + 90.0]),
-        tets=np.concatenate([head.tets, speck.tets + len(head.points)]),
-        tissue=np.concatenate([head.tissue, speck.tissue]),
+        points=np.concatenate([head.points, *(0.1 * speck.points + place for place in places)]),
+        tets=np.concatenate([head.tets, *(speck.tets + number for number in first)]),
+        tissue=np.concatenate([head.tissue, np.tile(speck.tissue, 6)]),
     )
     problem = FemProblem(apart, Conductivity().per_tet(apart), solver="multigrid")
+    inverses = problem._solver.preconditioner.grids.inverse_diagonals()
+    assert all(inverses[0] > 0)
+    assert sum(inverses[1] == 0) == 6
     solution = problem.solve(primary(problem))
     assert solution.iterations <= 25
     ours, alone = solution.phi[: len(head.points)], sphere.solve(primary(problem)[: len(head.points)]).phi
