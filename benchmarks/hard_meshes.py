@@ -177,7 +177,6 @@ def smallest_dihedral_deg(head: HeadMesh) -> float:
 class Row:
     """What a case took."""
 
-    nodes: int
     unknowns: int
     dihedral_deg: float
     set_up_s: float
@@ -217,7 +216,6 @@ def measure(case: Case) -> Row:
     one, seconds = timed(lambda: problem.solve(np.ascontiguousarray(dadt[..., 0])))
     block, together = timed(lambda: problem.solve(dadt))
     return Row(
-        len(head.points),
         len(problem.nodes_mm),
         smallest_dihedral_deg(head),
         set_up,

@@ -72,7 +72,7 @@ def test_the_incomplete_factor_bounds_the_spectrum_by_one():
 
 
 def test_specks_whose_coarse_unknown_is_rounding_are_left_alone(sphere, monkeypatch):
-    """A part that touches nothing becomes one coarse unknown, whose diagonal is zero but for rounding of either sign."""
+    """A part that touches nothing becomes one coarse unknown, with a diagonal of rounding, of either sign."""
     monkeypatch.setattr(multigrid, "_COARSEST", 20)
     head, speck = sphere.head, sphere_head((40.0,), (5,), edge_mm=40.0)
     places = np.array([[90.0, 90, 10 * k] for k in range(6)])
