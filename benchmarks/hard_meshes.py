@@ -190,7 +190,7 @@ class Row:
     def line(self, name: str) -> str:
         """Of the table."""
         smoother = "factor" if self.strong else "diagonal"
-        shape = f"{self.unknowns:,} | {self.dihedral_deg:.1g} | {smoother} | {self.iterations} | {self.residual:.1e}"
+        shape = f"{self.unknowns:,} | {self.dihedral_deg:.2g} | {smoother} | {self.iterations} | {self.residual:.1e}"
         return f"| {name} | {shape} | {self.set_up_s:.1f} | {self.solve_s:.2f} | {self.further_s:.2f} |"
 
 
