@@ -4,6 +4,7 @@ import base64
 import json
 import zlib
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -67,17 +68,18 @@ def volumes(folder: Path) -> dict[str, tuple[Path, Reader]]:
 
     from efield.io.bounded.cursor import Cursor
     from efield.io.volumes.label_map import read_label_map
-    from efield.io.volumes.nifti import read_grid, read_labels, read_volume
+    from efield.io.volumes.labels import read_labels
+    from efield.io.volumes.nifti import read_grid, read_volume
 
     labels = np.zeros((9, 10, 11), np.uint8)
     labels[2:7, 2:8, 2:9] = 5
     for name in ("labels.nii", "labels.nii.gz"):
         nibabel.save(nibabel.Nifti1Image(labels, np.diag([2.0, 2, 2, 1])), folder / name)
     nibabel.save(nibabel.Nifti2Image(labels, np.eye(4)), folder / "labels2.nii")
+    nibabel.save(nibabel.MGHImage(labels, np.diag([2.0, 2, 2, 1])), folder / "labels.mgz")
     (folder / "map.csv").write_text("label,tag\n10,1\n11,2\n24,3\n")
-    found: dict[str, tuple[Path, Reader]] = {
-        f"volume {name}": (folder / name, read_labels) for name in ("labels.nii", "labels.nii.gz", "labels2.nii")
-    }
+    names = ("labels.nii", "labels.nii.gz", "labels2.nii", "labels.mgz")
+    found: dict[str, tuple[Path, Reader]] = {f"volume {name}": (folder / name, read_labels) for name in names}
     found["volume grid.nii"] = (folder / "labels.nii", read_grid)
     found["volume any.nii.gz"] = (folder / "labels.nii.gz", lambda path: read_volume(Cursor.open(path)))
     found["volume map.csv"] = (folder / "map.csv", read_label_map)
@@ -178,14 +180,28 @@ def packed(value: Any) -> Any:
 
 def poses(folder: Path) -> dict[str, tuple[Path, Reader]]:
     from efield.ground.pose import Pose
-    from efield.io.load import load_pose
+    from efield.io.poses.formats import FORMATS, WRITTEN
+    from efield.io.poses.pose_table import PoseTable
+    from efield.io.poses.reading import read_poses
 
-    matrix = Pose.from_axes((-40.5, 10.25, 80.125), (1, 2, 0.5), (0.3, -0.2, -1)).matrix
-    np.savetxt(folder / "pose.txt", matrix)
-    np.savetxt(folder / "pose.csv", matrix, delimiter=",")
-    np.save(folder / "pose.npy", matrix)
-    (folder / "pose.json").write_text(json.dumps({"matsimnibs": matrix.tolist()}))
-    return {f"pose {name}": (folder / name, load_pose) for name in ("pose.txt", "pose.csv", "pose.npy", "pose.json")}
+    turns = [((1, 2, 0.5), (0.3, -0.2, -1)), ((0, 1, 0), (0.4, 0, -1)), ((1, 0, 0), (0, 0.5, -1))]
+    matrices = [Pose.from_axes((-40.5, 10.25, 80.125), y, z).matrix for y, z in turns]
+    table = PoseTable(matrices, ["hot", "b", "c"], {"time_s": [0, 1.5, 3], "didt": [8e7, 8e7, 9e7]})
+    found: dict[str, tuple[Path, Reader]] = {}
+    for name in WRITTEN:
+        path = folder / f"{name}{(FORMATS[name].suffixes or ('.txt',))[0]}"
+        table.write(path, name)
+        # Damaged copies stand alone: what NIBS-BIDS says of its frame in another file must be said here.
+        said = {"frame": "RAS"} if name == "nibs-bids" else {}
+        found[f"pose {path.name}"] = (path, partial(read_poses, format=name, **said))
+    softaxic = "".join(f'<fmp id="p{k}"><fp {_cells(matrix)}/></fmp>' for k, matrix in enumerate(matrices))
+    (folder / "points.stmpx").write_text(f"<points>{softaxic}</points>")
+    return found | {"pose points.stmpx": (folder / "points.stmpx", read_poses)}
+
+
+def _cells(matrix: Any) -> str:
+    turn = [f'm{i}{j}="{matrix[i, j]:.6f}"' for i in range(3) for j in range(3)]
+    return " ".join([*turn, *(f'{axis}="{matrix[k, 3]}"' for k, axis in enumerate("xyz"))])
 
 
 def conductivities(folder: Path) -> dict[str, tuple[Path, Reader]]:
@@ -210,17 +226,9 @@ def conductivities(folder: Path) -> dict[str, tuple[Path, Reader]]:
 
 def studies(folder: Path) -> dict[str, tuple[Path, Reader]]:
     from efield.campaign.plan import read_study
-    from efield.campaign.poses import read_poses
-    from efield.ground.pose import Pose
 
-    matrix = Pose.from_axes((-40.5, 10.25, 80.125), (1, 2, 0.5), (0.3, -0.2, -1)).matrix
-    np.save(folder / "poses.npy", np.tile(matrix, (3, 1, 1)))
-    np.savetxt(folder / "poses.csv", np.tile(matrix.ravel(), (3, 1)), delimiter=",")
     (folder / "study.toml").write_text((Path(__file__).parent.parent / "examples" / "study.toml").read_text())
-    found: dict[str, tuple[Path, Reader]] = {
-        f"study {name}": (folder / name, read_poses) for name in ("poses.npy", "poses.csv")
-    }
-    return found | {"study study.toml": (folder / "study.toml", read_study)}
+    return {"study study.toml": (folder / "study.toml", read_study)}
 
 
 GROUPS = {

@@ -20,6 +20,13 @@ if TYPE_CHECKING:
     from efield.coils.model import Coil as Coil
     from efield.coils.stimulators import didt as didt
     from efield.coils.stimulators import list_stimulators as list_stimulators
+    from efield.dosing.dose import dose as dose
+    from efield.dosing.feasibility import feasibility as feasibility
+    from efield.dosing.protocols import list_protocols as list_protocols
+    from efield.dosing.protocols import protocol as protocol
+    from efield.dosing.safety import safety as safety
+    from efield.dosing.site import DoseSite as DoseSite
+    from efield.dosing.trains import Trains as Trains
     from efield.ground.errors import EfieldError as EfieldError
     from efield.ground.errors import EfieldWarning as EfieldWarning
     from efield.ground.pose import Pose as Pose
@@ -28,6 +35,10 @@ if TYPE_CHECKING:
     from efield.head.registration import register_to_mni as register_to_mni
     from efield.io.load import load_coil as load_coil
     from efield.io.load import load_head as load_head
+    from efield.io.poses.pose_table import PoseTable as PoseTable
+    from efield.io.poses.reading import read_poses as read_poses
+    from efield.planning.optimize import optimize as optimize
+    from efield.planning.uncertainty import uncertainty as uncertainty
     from efield.reciprocity.reciprocal import Reciprocal as Reciprocal
     from efield.reciprocity.reciprocal import reciprocal as reciprocal
     from efield.sweeping.grid import PlacementGrid as PlacementGrid
@@ -46,6 +57,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "Coil": "efield.coils.model",
     "Conductivity": "efield.head.conductivity",
+    "DoseSite": "efield.dosing.site",
     "Drive": "efield.coils.drive",
     "EField": "efield.targeting.field",
     "EfieldError": "efield.ground.errors",
@@ -53,12 +65,17 @@ _HOMES = {
     "HeadMesh": "efield.head.mesh",
     "PlacementGrid": "efield.sweeping.grid",
     "Pose": "efield.ground.pose",
+    "PoseTable": "efield.io.poses.pose_table",
     "Reciprocal": "efield.reciprocity.reciprocal",
     "ReducedBasis": "efield.basis.reduced_basis",
     "Simulator": "efield.targeting.simulate",
     "Target": "efield.targeting.targets",
+    "Trains": "efield.dosing.trains",
     "didt": "efield.coils.stimulators",
+    "dose": "efield.dosing.dose",
+    "feasibility": "efield.dosing.feasibility",
     "list_coils": "efield.coils.catalog",
+    "list_protocols": "efield.dosing.protocols",
     "list_stimulators": "efield.coils.stimulators",
     "list_targets": "efield.targeting.naming",
     "load_coil": "efield.io.load",
@@ -66,10 +83,15 @@ _HOMES = {
     "m1_face": "efield.targeting.targets",
     "m1_hand": "efield.targeting.targets",
     "m1_leg": "efield.targeting.targets",
+    "optimize": "efield.planning.optimize",
     "place_coil": "efield.targeting.placement",
+    "read_poses": "efield.io.poses.reading",
+    "protocol": "efield.dosing.protocols",
     "sweep": "efield.sweeping.sweep",
     "reciprocal": "efield.reciprocity.reciprocal",
     "register_to_mni": "efield.head.registration",
+    "safety": "efield.dosing.safety",
+    "uncertainty": "efield.planning.uncertainty",
 }
 
 #: Packages whose public names are found by completion: `efield.head.mid_surface`, `efield.viz.save_picture`.

@@ -14,7 +14,16 @@ from efield.targeting.targets import Target, m1_hand
 from efield.targeting.validation import validation_coil
 
 #: Tests that share the sphere, the basis and the adjoint solves below: in one process these are made once.
-_SHARING = ("basis", "reciprocity", "sweeping", "test_measures.py", "test_naming.py", "test_faces.py")
+_SHARING = (
+    "basis",
+    "reciprocity",
+    "sweeping",
+    "test_measures.py",
+    "test_naming.py",
+    "test_regions.py",
+    "test_faces.py",
+    "test_dose.py",
+)
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -14,6 +14,11 @@ from efield.coils.compressed import compress
 from efield.coils.drive import Drive
 from efield.coils.model import Coil, SampledField
 from efield.coils.winding import Winding
+from efield.dosing.dose import dose
+from efield.dosing.feasibility import feasibility
+from efield.dosing.protocols import list_protocols, protocol
+from efield.dosing.safety import safety
+from efield.dosing.site import DoseSite
 from efield.ground.card import MOST_CHARACTERS, MOST_LINES
 from efield.ground.pose import Pose
 from efield.head.conductivity import Conductivity
@@ -23,7 +28,9 @@ from efield.head.mni import AffineMap
 from efield.head.surface import TriangleSurface, cortex, scalp
 from efield.head.tensor_field import TensorField
 from efield.io.eeg_positions import CapFile
+from efield.io.poses.pose_table import PoseTable
 from efield.sweeping.grid import PlacementGrid
+from efield.targeting.pose_check import PoseCheck, Reading
 from efield.targeting.targets import Target
 from efield.viz.maps import BestOfPositions
 
@@ -56,6 +63,11 @@ def alone():
     yield from (Conductivity().with_tensors(TENSORS).anisotropy, AffineMap(np.eye(4), LONG))
     yield Fiducials((0, 90, 0), (0, -90, 0), (-80, 0, 0), (80, 0, 0))
     yield from (PlacementGrid(), PlacementGrid(angles_deg=tuple(np.linspace(0, 179, 1000))))
+    yield PoseTable([POSE] * 3, [LONG] * 3, {"didt": [1e6] * 3}, said=LONG, notes=[LONG])
+    yield PoseCheck(np.ones(1), np.ones(1), ("left",), np.ones(1, bool), (Reading(LONG, LONG, 1.0, 0.0),), (LONG,))
+    yield from (protocol(name) for name in list_protocols())
+    yield from (protocol("P20").trains, safety("P20"), safety("P18"), feasibility("P20", 70, "rapid2", "twin"))
+    yield from (DoseSite(1.0, measure=LONG), DoseSite(1.0, coil=LONG), dose(50, 1.0, DoseSite(0.1, error=0.1)))
     yield from (TriangleSurface(np.eye(3), np.array([[0, 1, 2]])), CapFile(Path("a" * 900) / "cap.csv"))
 
 

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
 from efield.app.console import ERR, OUT
 from efield.app.options import COIL_HELP
@@ -22,21 +21,21 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print as JSON.")]
 def list_coils(as_json: JsonOption = False) -> None:
     """The catalog: names, aliases, and the largest dI/dt where it is known."""
     from efield.coils import catalog, stimulators
+    from efield.coils.polarity import induced_direction
 
     machines = stimulators.list_stimulators()
     if as_json:
         coils = [catalog.load_named(name) for name in catalog.names()]
-        rows = [{"name": c.name, "aliases": c.aliases, "max_didt": c.max_didt} for c in coils]
+        rows = [
+            {"name": c.name, "aliases": c.aliases, "max_didt": c.max_didt, "induced_direction": induced_direction(c)}
+            for c in coils
+        ]
         json.dump({"coils": rows, "stimulators": list(machines)}, sys.stdout, indent=2)
         sys.stdout.write("\n")
         return
-    known = catalog.list_coils()
-    table = Table(title=known.title)
-    for column in known.columns:
-        table.add_column(column, justify="right" if "dI/dt" in column else "left")
-    for cells in known.rows:
-        table.add_row(*cells)
-    OUT.print(table)
+    from efield.app.tables import listing_table
+
+    OUT.print(listing_table(catalog.list_coils()))
     OUT.print("Stimulators: " + ", ".join(machines), soft_wrap=True)
 
 

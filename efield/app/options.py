@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import MISSING, Field, fields
 from pathlib import Path
 from typing import Annotated, Any, Final, get_type_hints
 
@@ -17,7 +17,12 @@ COIL_HELP: Final = (
 )
 CoilOption = Annotated[str, typer.Option(help=COIL_HELP)]
 TargetOption = Annotated[
-    str, typer.Option(help="m1-hand-left, m1-leg-right, ..., C3, cap.csv:C3, or x,y,z in mm (--target=-37,-21,58).")
+    str,
+    typer.Option(
+        help="m1-hand-left, m1-leg-right, ..., an electrode (C3, cap.csv:C3), a label of a volume (mask.nii.gz:3; of "
+        "an atlas in MNI152 space atlas.nii.gz:3,mni) or of a FreeSurfer surface (lh.aparc.annot:precentral), or "
+        "x,y,z in mm (--target=-39,-15,62). `efield targets` lists the names, where they come from and their spread."
+    ),
 ]
 ConductivityOption = Annotated[
     list[str] | None,
@@ -36,7 +41,17 @@ SolverOption = Annotated[
         help="How the equations are solved: auto, multigrid, or direct (small heads; pip install 'efield[mkl]')."
     ),
 ]
+POSE_HELP: Final = (
+    "File of a pose, of a navigator or a 4x4 coil-to-head matrix; one of several is chosen behind it, FILE:NAME (see "
+    "`efield poses`). Replaces --angle and --distance."
+)
+PoseOption = Annotated[str | None, typer.Option(help=POSE_HELP)]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print as JSON on standard output.")]
+
+
+def _default(field: Field[Any]) -> Any:
+    """Of an option; a field without a default is an option that must be given."""
+    return inspect.Parameter.empty if field.default is MISSING else field.default
 
 
 def asking_for(request: type[Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -57,7 +72,7 @@ def asking_for(request: type[Any]) -> Callable[[Callable[..., None]], Callable[.
         hints = get_type_hints(request, include_extras=True)
         kind = inspect.Parameter.KEYWORD_ONLY
         options = [
-            inspect.Parameter(f.name, kind, default=f.default, annotation=hints[f.name]) for f in fields(request)
+            inspect.Parameter(f.name, kind, default=_default(f), annotation=hints[f.name]) for f in fields(request)
         ]
         options += [option.replace(kind=kind) for option in others.values()]
         options_to_request.__name__, options_to_request.__doc__ = command.__name__, command.__doc__

@@ -11,13 +11,18 @@ from efield.fem.problem import FemProblem
 from efield.ground import checks
 from efield.ground.card import Card, Carded
 from efield.ground.errors import InputError
-from efield.head.locate import Locator
 from efield.head.mesh import HeadMesh
-from efield.head.midsurface import mid_surface
-from efield.head.surface import TriangleSurface
 from efield.head.tissue import GRAY_MATTER, WHITE_MATTER, tissue_name
 from efield.kernels.elements import tets as kernels
-from efield.targeting.measures import IN_REGION, MIDSURFACE, Rows, TargetMeasures, faces_near, names_at
+from efield.targeting.measures import (
+    IN_REGION,
+    MIDSURFACE,
+    Rows,
+    TargetMeasures,
+    faces_near,
+    faces_of,
+    midsurface_in,
+)
 from efield.targeting.targets import Target
 
 FloatArray = NDArray[np.float64]
@@ -123,10 +128,7 @@ class Outputs(Carded):
             own = self._tets_of(head, target)
             return TargetMeasures.at(head, target), _needed(self.corners[own], self._faces_of(head, target))
         own = self._vertices_of(head, target)
-        names = tuple(MIDSURFACE + name for name in names_at(target))
-        direction = np.zeros(3) if target.direction is None else np.array(target.direction)
-        weights = self.weights[own]
-        measures = TargetMeasures(names, weights, self.normals[own], weights, direction)
+        measures = TargetMeasures.on_vertices(target, self.weights[own], self.normals[own])
         return measures, _needed(self.corners[own], self.corners[own, :3])
 
     def _tets_of(self, head: HeadMesh, target: Target) -> NDArray[np.intp]:
@@ -148,15 +150,14 @@ class Outputs(Carded):
 
     def _faces_of(self, head: HeadMesh, target: Target) -> NDArray[np.intp]:
         """(f, 3) the rows of the pairs at the corners of the target's faces, on the gray side."""
-        surface, near = faces_near(head, target.center_mm, target.radius_mm)
+        surface, near = faces_of(head, target)
         if surface is None:
             return np.empty((0, 3), np.intp)
         wanted = surface.nodes[surface.triangles[near]].astype(np.int64) * _TAGS + GRAY_MATTER
         keys = self.nodes * _TAGS + self.tags
         if not np.isin(wanted, keys).all():
             raise InputError(
-                "the cortex within the target's radius must lie in the basis; instead part of it does not: enlarge "
-                "region_radius_mm"
+                "the cortex of the target must lie in the basis; instead part of it does not: enlarge region_radius_mm"
             )
         return len(self.numbers) + np.searchsorted(keys, wanted)
 
@@ -166,13 +167,13 @@ class Outputs(Carded):
                 "the target's tags must include gray matter for a basis on the cortex; instead they are "
                 f'{", ".join(map(tissue_name, target.tags))}: change them, or build with at="tets"'
             )
-        rows = np.flatnonzero(np.linalg.norm(self.points_mm - target.center_mm, axis=1) <= target.radius_mm)
+        rows = target.among(head, self.points_mm)
         if not len(rows):
             raise InputError(
-                f"the target must lie on the surface of the basis; instead {target.name} has no vertex within "
-                f"{target.radius_mm:g} mm: enlarge the target or region_radius_mm"
+                f"the target must lie on the surface of the basis; instead {target.name} has no vertex "
+                f"{target.extent}: enlarge the target or region_radius_mm"
             )
-        whole = len(_surface_at(head, target.center_mm, target.radius_mm)[1])
+        whole = len(midsurface_in(head, lambda points: target.among(head, points))[1])
         if whole > len(rows):
             raise InputError(
                 f"all of the target must lie on the surface of the basis; instead {whole - len(rows)} of its {whole} "
@@ -214,21 +215,9 @@ def _tets(problem: FemProblem, target: Target, reach: float) -> Outputs:
     return Outputs("tets", tets, *values, patches.nodes[pairs], patches.tags[pairs].astype(np.int64), corners)
 
 
-def _surface_at(
-    head: HeadMesh, center_mm: FloatArray, reach: float
-) -> tuple[TriangleSurface, NDArray[np.intp], FloatArray]:
-    """The middle of the cortex, its vertices within a reach that are in the head, and the share of area of all."""
-    surface = mid_surface(head)
-    thirds = np.repeat(surface.areas / 3.0, 3)
-    share = np.bincount(surface.triangles.ravel(), thirds, len(surface.points_mm)).astype(np.float64)
-    near = np.linalg.norm(surface.points_mm - center_mm, axis=1) <= reach
-    chosen = np.flatnonzero(near & (share > 0))
-    tet, _ = Locator(head).find(surface.points_mm[chosen])
-    return surface, chosen[tet >= 0], share
-
-
 def _vertices(head: HeadMesh, target: Target, reach: float) -> Outputs:
-    surface, chosen, share = _surface_at(head, target.center_mm, reach)
+    near = lambda points: np.flatnonzero(np.linalg.norm(points - target.center_mm, axis=1) <= reach)  # noqa: E731
+    surface, chosen, share = midsurface_in(head, near)
     points, normals = surface.points_mm[chosen], surface.normals[chosen]
     own = np.repeat(np.arange(len(chosen))[:, None], 4, axis=1)
     none = np.empty(0, np.int64)

@@ -34,8 +34,10 @@ from efield.ground.card import Card, Carded
 from efield.ground.errors import InputError
 from efield.ground.pose import Pose, given_pose, given_poses
 from efield.ground.progress import Progress, told
+from efield.head.mesh import HeadMesh
+from efield.io.poses.reading import opened, opened_one
 from efield.targeting import given
-from efield.targeting.fingerprint import coil_digest, made_with
+from efield.targeting.fingerprint import coil_digest, digest, made_with
 from efield.targeting.measures import Rows, TargetMeasures
 from efield.targeting.naming import Place, target_of
 from efield.targeting.simulate import Simulator
@@ -161,7 +163,7 @@ class ReducedBasis(Carded):
         outputs = Outputs.near(sim.problem, region, region_radius_mm, at)
         points = sample_points(sim.head, patch, region, COUNT if single else COUNT_ANY)
         settings = made_with(sim, single) | {
-            "target": repr((region.center_mm.tolist(), region.radius_mm, region.tags)),
+            "target": repr(_named(region, sim.head)),
             "placements": repr((float(radius_mm), float(tilt_deg), patch.distance_mm, start)),
             "outputs": repr((at, len(outputs.numbers), len(outputs.nodes), region_radius_mm)),
             "limits": repr((float(clearance_mm) if single is None else None, limit)),
@@ -209,7 +211,7 @@ class ReducedBasis(Carded):
         coil : Coil, optional
             Needed with a basis for any coil.
         """
-        return self._answers.sampled(given_pose(pose), UNIT_DIDT, self.serves(coil))[1]
+        return self._answers.sampled(given_pose(opened_one(pose)), UNIT_DIDT, self.serves(coil))[1]
 
     def field(self, pose: Pose, didt: float = 1e6, *, coil: Coil | None = None, outside: str = "raise") -> RegionField:
         """The field of one placement, as `Simulator.solve` gives it up to the certificate's error.
@@ -229,8 +231,9 @@ class ReducedBasis(Carded):
             If the pose is outside and `outside` is "raise"; the message says by how much.
         """
         checks.choice("outside", outside, ("raise", "solve"))
+        pose = given_pose(opened_one(pose))
         rate, maker = checks.rate("didt", didt), self.serves(coil)
-        sampled, by = self._answers.sampled(given_pose(pose), rate, maker)
+        sampled, by = self._answers.sampled(pose, rate, maker)
         if by and outside == "raise":
             raise outside_error(by)
         outputs, count = self.outputs, len(self.outputs.numbers)
@@ -244,7 +247,7 @@ class ReducedBasis(Carded):
 
     def measures(
         self,
-        poses: Iterable[Pose],
+        poses: Iterable[Pose] | str | PathLike[str],
         didt: float = 1e6,
         target: Place | None = None,
         *,
@@ -260,7 +263,7 @@ class ReducedBasis(Carded):
 
         Parameters
         ----------
-        poses : iterable of Pose
+        poses : iterable of Pose, or a file of them
         didt : float, A/s
         target : Target, str or (3,) array_like, optional
             The one the basis was built for unless given; all of its tissue must lie in the basis.
@@ -278,7 +281,7 @@ class ReducedBasis(Carded):
             basis.
         """
         checks.choice("outside", outside, ("raise", "solve"))
-        all_poses, rate, maker = given_poses(poses), checks.rate("didt", didt), self.serves(coil)
+        all_poses, rate, maker = given_poses(opened(poses)), checks.rate("didt", didt), self.serves(coil)
         measures, rows = self._at(self.target if target is None else target_of(self.sim.head, target))
         gray = self.outputs.gray_rows if focality else None
         found, focal = np.empty((len(all_poses), len(measures.names))), np.empty(len(all_poses))
@@ -343,6 +346,7 @@ class ReducedBasis(Carded):
     def save(self, path: str | PathLike[str]) -> None:
         """Write the basis to a new folder; see `efield.basis.storage`."""
         parts = {field.name: getattr(self, field.name) for field in fields(Parts)}
+        parts["target"] = self.target.kept(self.sim.head)
         save(Parts(**parts), "any" if self.coil is None else self.coil.name, path)
 
     @classmethod
@@ -380,3 +384,9 @@ class ReducedBasis(Carded):
             ("largest error", self.certificate.words),
         )
         return Card("ReducedBasis", rows)
+
+
+def _named(target: Target, head: HeadMesh) -> tuple[object, ...]:
+    """What a checkpoint knows a target by; a region that is no ball by its tetrahedra."""
+    ball = (target.center_mm.tolist(), target.radius_mm, target.tags)
+    return ball if target.region is None else (*ball, digest(target.tets(head)))

@@ -22,9 +22,10 @@ from efield.ground.errors import InputError
 from efield.io import sealed
 from efield.io.atomic import new_folder
 from efield.targeting.fingerprint import check_same
+from efield.targeting.regions import Places
 from efield.targeting.targets import Target
 
-_FORMAT: Final = 5
+_FORMAT: Final = 6
 _NOTE: Final = "basis.json"
 _OUTPUTS: Final = ("numbers", "places_mm", "weights", "gray", "normals", "nodes", "tags", "corners")
 _MAPPED: Final = "modes"
@@ -38,6 +39,7 @@ class Parts:
     Parameters
     ----------
     target : Target
+        As `Target.kept` makes it.
     patch : ScalpPatch
     outputs : Outputs
     points_mm : (s, 3) float
@@ -102,7 +104,9 @@ def load(path: str | PathLike[str], made_with: Mapping[str, str]) -> Parts:
     check_same(note["settings"], made_with, f"the basis in {folder}, which is for {maker},")
     array = _Arrays(folder, _context(note))
     patch = ScalpPatch(array["frame"], array["shape"], note["radius_mm"], note["tilt_deg"], tuple(note["distance_mm"]))
-    target = Target(**{**note["target"], "tags": tuple(note["target"]["tags"])})
+    told = note["target"]
+    region = None if told["region"] is None else Places(array["region"], told["region"])
+    target = Target(**told | {"tags": tuple(told["tags"]), "region": region})
     outputs = Outputs(note["at"], *(array[name] for name in _OUTPUTS))
     model = LinearModel(array["modes"], array["scale"], array["to_modes"])
     certificate = Certificate.from_json(note["certificate"])
@@ -151,13 +155,14 @@ def _arrays_of(basis: Parts) -> dict[str, Any]:
         "frame": basis.patch.frame,
         "shape": basis.patch.shape,
     } | dict(zip(_OUTPUTS, values, strict=True))
+    if isinstance(basis.target.region, Places):
+        arrays["region"] = basis.target.region.points_mm
     if basis.any_coil is not None:
         arrays |= {"left_over": basis.any_coil.left_over, "emphasis": basis.any_coil.emphasis}
     return arrays
 
 
 def _note_of(basis: Parts, coil: str) -> dict[str, Any]:
-    target = basis.target
     return {
         "coil": coil,
         "settings": basis.settings,
@@ -167,14 +172,7 @@ def _note_of(basis: Parts, coil: str) -> dict[str, Any]:
         "radius_mm": basis.patch.radius_mm,
         "tilt_deg": basis.patch.tilt_deg,
         "distance_mm": list(basis.patch.distance_mm),
-        "target": {
-            "name": target.name,
-            "center_mm": target.center_mm.tolist(),
-            "radius_mm": target.radius_mm,
-            "tags": list(target.tags),
-            "direction": None if target.direction is None else target.direction.tolist(),
-            "note": target.note,
-        },
+        "target": basis.target.to_json(),
         "certificate": basis.certificate.to_json(),
     } | ({} if basis.any_coil is None else {"clearance_mm": basis.any_coil.clearance_mm, "limit": basis.any_coil.limit})
 

@@ -150,6 +150,8 @@ def fixed(study: Study, facts: Survey) -> tuple[Fixed, ...]:
     radii = np.array([[target.radius_mm for target in head.targets] for head in facts.heads])
     found.append(Fixed("target_radius_mm", ("head", "target"), radii, {"units": "mm"}))
     none = (np.nan,) * 3
+    spreads = np.array([[target.spread_mm or none for target in head.targets] for head in facts.heads])
+    found.append(Fixed("target_spread_mm", ("head", "target", "axis"), spreads, {"units": "mm"}))
     ways = np.array([[target.direction or none for target in head.targets] for head in facts.heads])
     found.append(Fixed("target_direction", ("head", "target", "axis"), ways, {"units": "1"}))
     return (*found, *_drives(study), *_placement_coordinates(study))

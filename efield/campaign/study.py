@@ -4,7 +4,7 @@ A cell is one head with one target and one coil. Its placements are cut into chu
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from efield.coils import stimulators
 from efield.coils.model import Coil
+from efield.coils.polarity import signed
 from efield.ground import checks
 from efield.ground.card import Card, Carded, counted, listed
 from efield.ground.errors import InputError
@@ -23,6 +24,7 @@ from efield.io.choice import split_choice
 from efield.io.load import COIL_CHOICES, HEAD_NAMES, load_coil, load_head
 from efield.sweeping.grid import PlacementGrid
 from efield.targeting.electrodes import CAP_CHOICES
+from efield.targeting.region_files import REGION_FILES
 from efield.targeting.targets import Target, named_target
 
 KINDS: Final = ("full", "reciprocal", "reduced")
@@ -72,7 +74,7 @@ class CoilEntry:
 
 @dataclass(frozen=True)
 class TargetEntry:
-    """A target of a study: `text` is a name, ``C3``, ``cap.csv:C3`` or ``x,y,z``; or else a sphere is given."""
+    """A target of a study: `text` is what the command line takes (`named_target`); or else a sphere is given."""
 
     label: str
     text: str | None = None
@@ -84,8 +86,11 @@ class TargetEntry:
         """The target on a head; relative files are looked up from `base`."""
         if self.text is not None:
             found = named_target(head, target_text(self.text, base))
-            radius = found.radius_mm if self.radius_mm is None else self.radius_mm
-            return Target(self.label, found.center_mm, radius, found.tags, found.direction, found.note)
+            if self.radius_mm is None:
+                return replace(found, name=self.label)
+            if found.region is not None:
+                raise InputError(f"radius_mm must be left out where the target is a region of a file, {self.text}")
+            return replace(found, name=self.label, radius_mm=self.radius_mm)
         assert self.center_mm is not None  # noqa: S101 - a target has a name or a center
         radius = 10.0 if self.radius_mm is None else self.radius_mm
         return Target.sphere(center_mm=self.center_mm, radius_mm=radius, direction=self.direction, name=self.label)
@@ -98,11 +103,15 @@ class TargetEntry:
 
 @dataclass(frozen=True)
 class DriveChoice:
-    """How hard the coils are driven: `values` are dI/dt in A/s, or percent of a stimulator's maximum output."""
+    """How hard the coils are driven: `values` are dI/dt in A/s, or percent of a stimulator's maximum output.
+
+    `current` is "normal" or "reverse"; grids are laid by the induced current, so that "reverse" turns the handles.
+    """
 
     values: tuple[float, ...] = (1e6,)
     percent: bool = False
     stimulator: str | None = None
+    current: str = "normal"
 
     @property
     def dimension(self) -> str:
@@ -110,22 +119,25 @@ class DriveChoice:
         return "intensity_percent" if self.percent else "didt"
 
     def didt(self, coil: Coil) -> NDArray[np.float64]:
-        """(k,) dI/dt in A/s for one coil.
+        """(k,) dI/dt in A/s for one coil, with the sign of the current.
 
         Raises
         ------
         InputError
             If the coil's dI/dt at 100 % is not known.
         """
+        return np.array([signed(rate, self.current) for rate in self._rates(coil)])
+
+    def _rates(self, coil: Coil) -> list[float]:
         if not self.percent:
-            return np.array(self.values)
+            return list(self.values)
         if self.stimulator is not None:
-            return np.array([stimulators.didt(self.stimulator, coil, value) for value in self.values])
+            return [stimulators.didt(self.stimulator, coil, value) for value in self.values]
         if coil.max_didt is None:
             raise InputError(
                 f"the largest dI/dt of {coil.name} is not known: give drive.stimulator as well, or drive.didt"
             )
-        return coil.max_didt * np.array(self.values) / 100.0
+        return [coil.max_didt * value / 100.0 for value in self.values]
 
 
 @dataclass(frozen=True)
@@ -283,8 +295,10 @@ def located(source: str, base: Path) -> str:
 
 
 def target_text(text: str, base: Path) -> str:
-    """A target named in a study, with the file of ``cap.csv:C3`` as `located`."""
-    return text if split_choice(text, CAP_CHOICES, base)[1] is None else located(text, base)
+    """A target named in a study, with the file of ``cap.csv:C3`` or ``mask.nii.gz:3`` as `located`."""
+    file, choice = split_choice(text, (*CAP_CHOICES, *REGION_FILES), base)
+    in_file = choice is not None or file.lower().endswith(REGION_FILES)
+    return located(text, base) if in_file else text
 
 
 def number_or_list(name: str, value: Any) -> tuple[float, ...]:

@@ -1,7 +1,7 @@
 """What the heads of a study are, looked at once before any solve: hashes, sizes, and where each target lies."""
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,34 +13,52 @@ from efield.ground.errors import InputError
 from efield.ground.pose import Pose
 from efield.ground.progress import Progress, told
 from efield.head.mesh import HeadMesh
+from efield.head.soundness import check_sound
 from efield.targeting.collision import is_clear
 from efield.targeting.fingerprint import coil_digest, digest, head_digest
-from efield.targeting.placement import place_coil
+from efield.targeting.placement import check_covers, place_coil
 from efield.targeting.targets import Target
+
+#: Facts of a target that come as lists from a file.
+_TRIPLES: Final = ("center_mm", "direction", "spread_mm")
 
 
 @dataclass(frozen=True)
 class TargetFacts:
-    """Where a target lies on one head; `tets` counts the tetrahedra of its region."""
+    """Where a target lies on one head; `tets` counts the tetrahedra of its region.
+
+    `region` is the hash of these where the region is no ball; `source`, `space` and `spread_mm` are those of `Target`.
+    """
 
     center_mm: tuple[float, ...]
     radius_mm: float
     direction: tuple[float, ...] | None
     note: str
     tets: int
+    region: str = ""
+    source: str = ""
+    space: str = ""
+    spread_mm: tuple[float, ...] | None = None
 
     @classmethod
     def of(cls, target: Target, head: HeadMesh) -> "TargetFacts":
         """Facts of a target that lies in the head."""
-        direction = None if target.direction is None else tuple(target.direction.tolist())
-        size = len(target.tets(head))
-        return cls(tuple(target.center_mm.tolist()), target.radius_mm, direction, target.note, size)
+        direction, spread = map(_plain, (target.direction, target.spread_mm))
+        tets = target.tets(head)
+        region = "" if target.region is None else digest(tets)
+        where = (tuple(target.center_mm.tolist()), target.radius_mm, direction, target.note, len(tets))
+        return cls(*where, region, target.source, target.space, spread)
 
     @property
     def digest(self) -> str:
         """Hash of all that the numbers depend on."""
         direction = () if self.direction is None else self.direction
-        return digest(np.array([*self.center_mm, self.radius_mm, *direction]))
+        ball = np.array([*self.center_mm, self.radius_mm, *direction])
+        return digest(ball, np.frombuffer(self.region.encode(), np.uint8)) if self.region else digest(ball)
+
+
+def _plain(triple: NDArray[np.float64] | None) -> tuple[float, ...] | None:
+    return None if triple is None else tuple(triple.tolist())
 
 
 @dataclass(frozen=True)
@@ -71,7 +89,7 @@ class Survey:
         heads = []
         for head in note["heads"]:
             targets = [
-                TargetFacts(**(t | {k: None if t[k] is None else tuple(t[k]) for k in ("center_mm", "direction")}))
+                TargetFacts(**(t | {k: None if t.get(k) is None else tuple(t[k]) for k in _TRIPLES}))
                 for t in head["targets"]
             ]
             heads.append(HeadFacts(**(head | {"targets": tuple(targets)})))
@@ -109,6 +127,7 @@ def survey(study: Study, progress: Progress = None) -> Survey:
 def _head_facts(study: Study, entry: HeadEntry, coils: list[Coil], problems: list[Problem]) -> HeadFacts | None:
     try:
         head = entry.load(study.base)
+        check_sound(head)
         sigma = entry.conductivities().per_tet(head)
     except InputError as error:
         problems.append(Problem(f"heads.{entry.label}", f"heads.{entry.label}: {error}"))
@@ -116,7 +135,7 @@ def _head_facts(study: Study, entry: HeadEntry, coils: list[Coil], problems: lis
     targets = []
     for wanted in study.targets:
         try:
-            targets.append(_target_facts(study, wanted, head))
+            targets.append(_target_facts(study, wanted, head, coils))
         except InputError as error:
             place = f"targets.{wanted.label}"
             problems.append(Problem(place, f"{place} on head {entry.label}: {error}"))
@@ -125,11 +144,13 @@ def _head_facts(study: Study, entry: HeadEntry, coils: list[Coil], problems: lis
     return HeadFacts(head_digest(head), digest(sigma), len(head.points), len(head.tets), tuple(targets))
 
 
-def _target_facts(study: Study, wanted: TargetEntry, head: HeadMesh) -> TargetFacts:
+def _target_facts(study: Study, wanted: TargetEntry, head: HeadMesh, coils: list[Coil]) -> TargetFacts:
     target = wanted.on(head, study.base)
     facts = TargetFacts.of(target, head)
     if study.grid is not None:
-        place_coil(head, target, 0.0, max(study.grid.distances_mm))  # is it near the scalp?
+        for coil in coils:
+            # Is it near the scalp, and does a sampled field reach all of the head from there?
+            check_covers(head, coil, place_coil(head, target, 0.0, max(study.grid.distances_mm), coil=coil))
     return facts
 
 

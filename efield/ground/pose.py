@@ -7,15 +7,19 @@ from the handle (toward the front of the coil), and x = y x z.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from efield.ground import checks
 from efield.ground.card import Card, Carded, place
+from efield.ground.directions import in_words
 from efield.ground.errors import InputError
 from efield.ground.rigid import rigid
+
+#: Where E points under the center of a coil of ours, in coil coordinates, while its current rises.
+INDUCED: Final = (0.0, 1.0, 0.0)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -38,9 +42,10 @@ class Pose(Carded):
     >>> pose = ef.Pose.from_axes(center_mm=(0, 0, 95), y=(0, 1, 0), z=(0, 0, -1))
     >>> pose
     Pose, coil to head
-      center  (0.0, 0.0, 95.0) mm
-      y       (0.000, 1.000, 0.000), away from the handle
-      z       (0.000, 0.000, -1.000), into the head
+      center   (0.0, 0.0, 95.0) mm
+      handle   (0.000, -1.000, 0.000), toward posterior
+      current  (0.000, 1.000, 0.000), induced toward anterior by dI/dt > 0 in a coil of our sign
+      z        (0.000, 0.000, -1.000), into the head
     >>> np.asarray(pose.moved((0, 0, 5)))[:3, 3]
     array([ 0.,  0., 90.])
     """
@@ -107,6 +112,21 @@ class Pose(Carded):
         """(3,) z axis: into the head."""
         return self.matrix[:3, 2]
 
+    @property
+    def handle(self) -> NDArray[np.float64]:
+        """(3,) unit vector from the coil's center along its handle: -y, whatever the coil's polarity."""
+        return -self.y
+
+    def current(self, induced: ArrayLike = INDUCED) -> NDArray[np.float64]:
+        """(3,) unit vector along which a rising current induces E in the cortex under the coil.
+
+        Parameters
+        ----------
+        induced : (3,) array_like, optional
+            The same in coil coordinates: +y for the coils of this package; a coil file wound the other way has -y.
+        """
+        return np.asarray(self.rotation @ checks.unit_vector("induced", induced))
+
     def to_head(self, points_mm: ArrayLike) -> NDArray[np.float64]:
         """(n, 3) points in coil coordinates, taken to head coordinates (mm)."""
         return checks.vectors("points_mm", points_mm) @ self.rotation.T + self.center_mm
@@ -122,9 +142,14 @@ class Pose(Carded):
         return Pose(matrix)
 
     def _card(self) -> Card:
+        handle, current = self.handle, self.current()
         rows = (
             ("center", place(self.center_mm)),
-            ("y", f"{place(self.y, '')}, away from the handle"),
+            ("handle", f"{place(handle, '')}, toward {in_words(handle)}"),
+            (
+                "current",
+                f"{place(current, '')}, induced toward {in_words(current)} by dI/dt > 0 in a coil of our sign",
+            ),
             ("z", f"{place(self.z, '')}, into the head"),
         )
         return Card("Pose, coil to head", rows)

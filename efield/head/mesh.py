@@ -22,8 +22,11 @@ T = TypeVar("T")
 #: VTK's number for a tetrahedron.
 _VTK_TETRA: Final = 10
 
-#: A head is at least this wide (mm); anything smaller is a mesh in meters or centimeters.
+#: A head, or a piece of one, is at least this wide (mm); anything smaller is a mesh in meters or centimeters.
 _SMALLEST_HEAD_MM = 20.0
+
+#: Wider than a body in meters; heads in centimeters are wider than this.
+_WIDEST_IN_METERS = 3.0
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -50,7 +53,7 @@ class HeadMesh(Carded):
     ------
     InputError
         On wrong shapes, non-finite coordinates, node numbers out of range, flat or inverted tetrahedra, or
-        coordinates that look like meters.
+        coordinates that look like meters or centimeters.
 
     Examples
     --------
@@ -74,9 +77,10 @@ class HeadMesh(Carded):
         used[tets] = True
         extent = float(np.ptp(points[used], axis=0).max())
         if extent < _SMALLEST_HEAD_MM:
+            unit, factor = ("meters", 1000) if extent < _WIDEST_IN_METERS else ("centimeters", 10)
             raise InputError(
                 f"points must be in millimeters; instead the mesh is only {extent:.3g} wide, "
-                "which looks like meters: multiply the coordinates by 1000"
+                f"which looks like {unit}: multiply the coordinates by {factor}"
             )
         object.__setattr__(self, "points", checks.read_only(points))
         object.__setattr__(self, "tets", checks.read_only(tets))

@@ -24,6 +24,8 @@ _FIT_VOXELS: Final = 20_000
 _MOST_STEPS: Final = 100
 _TOLERANCE_MM: Final = 1e-3
 _ON_EDGE: Final = 1e-6  # voxels
+#: Slopes of a map are taken over a few voxels, so that the grain of a warp does not count (mm).
+_SLOPE_MM: Final = 2.0
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -253,6 +255,30 @@ class ReversedMap(Carded):
 
 #: Any of the maps.
 MniMap = AffineMap | WarpMap | ReversedMap
+
+
+def spread_in_head(mni: MniMap, point_mm: ArrayLike, spread_mm: ArrayLike) -> NDArray[np.float64]:
+    """(3,) what a standard deviation in MNI152 becomes in a head, to first order: along the head's x, y and z, mm.
+
+    The map turns and stretches it; how far the map itself is off is not in it.
+
+    Parameters
+    ----------
+    mni : MniMap
+    point_mm : (3,) array_like
+        MNI152 coordinates of the place.
+    spread_mm : (3,) array_like
+        Standard deviations along x, y and z of MNI152.
+
+    Raises
+    ------
+    OutsideHeadError
+        If the map is not known around the place.
+    """
+    point, steps = checks.vector("point_mm", point_mm), _SLOPE_MM * np.eye(3)
+    ahead, behind = mni.to_head(point + steps), mni.to_head(point - steps)
+    slopes = (ahead - behind) / (2 * _SLOPE_MM) * checks.vector("spread_mm", spread_mm)[:, None]
+    return np.asarray(np.linalg.norm(slopes, axis=0))
 
 
 def as_map(value: MniMap | ArrayLike | None) -> MniMap | None:

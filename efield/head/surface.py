@@ -14,7 +14,7 @@ from efield.ground.checks import read_only
 from efield.ground.errors import InputError
 from efield.head.mesh import HeadMesh, once_per_head
 from efield.head.tissue import GRAY_MATTER, WHITE_MATTER
-from efield.kernels.geometry.faces import unshared_faces
+from efield.kernels.geometry.faces import unshared_and_crowded_faces
 
 #: Faces of a positively oriented tetrahedron, each listed so that its normal points out.
 _OUTWARD_FACES = np.array([[0, 2, 1], [0, 1, 3], [1, 2, 3], [0, 3, 2]])
@@ -88,12 +88,16 @@ class Surface(TriangleSurface):
     nodes: NDArray[np.int32]
     owners: NDArray[np.int32]
 
-    def largest_component(self) -> "Surface":
-        """The connected piece of largest area (drops the walls of enclosed cavities)."""
+    @cached_property
+    def components(self) -> NDArray[np.int32]:
+        """(t,) number of the connected piece that each triangle belongs to."""
         rows, columns = self.triangles[:, [0, 1]].ravel(), self.triangles[:, [1, 2]].ravel()
         graph = coo_array((np.ones(len(rows), dtype=np.int8), (rows, columns)), shape=(len(self.points_mm),) * 2)
-        label = connected_components(graph, directed=False)[1][self.triangles[:, 0]]
-        keep = label == np.argmax(np.bincount(label, self.areas))
+        return np.asarray(connected_components(graph, directed=False)[1][self.triangles[:, 0]])
+
+    def largest_component(self) -> "Surface":
+        """The connected piece of largest area (drops the walls of enclosed cavities)."""
+        keep = self.components == np.argmax(np.bincount(self.components, self.areas))
         return _compact(self.points_mm, self.triangles[keep], self.owners[keep], self.nodes)
 
 
@@ -126,12 +130,26 @@ def boundary(head: HeadMesh, tags: Iterable[int] | None = None) -> Surface:
     InputError
         If no tetrahedron has one of the tags.
     """
-    chosen = np.arange(len(head.tets)) if tags is None else np.flatnonzero(np.isin(head.tissue, list(tags)))
+    if tags is None:
+        return faces_of(head)[0]
+    chosen = np.flatnonzero(np.isin(head.tissue, list(tags)))
     if not len(chosen):
         raise InputError(f"tags must occur in the head, which has {head.tags}; instead received {tags}")
+    return _faces_of(head, chosen)[0]
+
+
+@once_per_head
+def faces_of(head: HeadMesh) -> tuple[Surface, NDArray[np.int64]]:
+    """The surface that bounds all tissues, and the tetrahedra (k,) with a face that belongs to more than two."""
+    return _faces_of(head, np.arange(len(head.tets)))
+
+
+def _faces_of(head: HeadMesh, chosen: NDArray[np.int64]) -> tuple[Surface, NDArray[np.int64]]:
     tets = np.ascontiguousarray(head.tets[chosen])
-    owner, face = np.divmod(unshared_faces(tets, _OUTWARD_FACES, len(head.points)), 4)
-    return _compact(head.points, np.take_along_axis(tets[owner], _OUTWARD_FACES[face], axis=1), chosen[owner])
+    single, crowded = unshared_and_crowded_faces(tets, _OUTWARD_FACES, len(head.points))
+    owner, face = np.divmod(single, 4)
+    triangles = np.take_along_axis(tets[owner], _OUTWARD_FACES[face], axis=1)
+    return _compact(head.points, triangles, chosen[owner]), np.unique(chosen[crowded // 4])
 
 
 @once_per_head

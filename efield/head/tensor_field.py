@@ -25,6 +25,16 @@ _PLAUSIBLE: Final = (5e-5, 2e-2)
 #: Largest difference of mirrored entries over the largest entry of all that is rounding of 32-bit files.
 _ASYMMETRY: Final = 1e-6
 
+#: Smallest over largest eigenvalue that 32-bit files may make negative.
+_ROUNDING: Final = 1e-5
+
+#: Voxels that are looked at to judge the order of the components; more would tell nothing new.
+_LOOKED_AT: Final = 200_000
+
+#: Share of positive definite tensors below which components are not in the order they are taken for: of measured files
+#: read in the wrong order at most 0.1 % are, in the right one 96.5 % or more, and fewer only where air was not masked.
+_LEAST_POSITIVE: Final = 0.01
+
 #: Other units, how many times larger they make the numbers, and the remedy.
 _OTHER_UNITS: Final = (("um^2/ms", 1e3, "1e-3"), ("m^2/s", 1e-6, "1e6"), ("um^2/s", 1e6, "1e-6"))
 
@@ -44,7 +54,8 @@ class TensorField(Carded):
     Raises
     ------
     InputError
-        On another shape, matrices that are not symmetric, a singular affine, no tensor at all, or other units.
+        On another shape, matrices that are not symmetric, a singular affine, no tensor at all, other units, or hardly
+        any tensor that is positive definite, as when the components are in another order.
     """
 
     values: NDArray[Any]
@@ -54,6 +65,11 @@ class TensorField(Carded):
         affine = checks.affine("affine", self.affine)
         values = _six_components(np.asarray(self.values))
         _check_units(_mean_diffusivities(values))
+        if positive_share(values) < _LEAST_POSITIVE:
+            raise InputError(
+                "tensors must be positive definite; instead hardly any is: the components must be in the order xx, xy, "
+                "xz, yy, yz, zz"
+            )
         object.__setattr__(self, "values", checks.read_only(values))
         object.__setattr__(self, "affine", checks.read_only(affine))
 
@@ -109,6 +125,21 @@ def _six_components(values: NDArray[Any]) -> NDArray[Any]:
     if values.dtype.kind not in "iuf":
         raise InputError(f"values must be real numbers; instead received {values.dtype}")
     return np.ascontiguousarray(values, dtype=np.float32 if values.dtype == np.float32 else np.float64)
+
+
+def positive_share(values: NDArray[Any]) -> float:
+    """Share of the voxels with a tensor where it is positive definite, from (nx, ny, nz, 6) xx, xy, xz, yy, yz, zz.
+
+    Zero eigenvalues count as positive, within rounding: fibers that hinder diffusion entirely are no wrong order. At
+    most 200 000 voxels, spread evenly, are looked at.
+    """
+    rows = values.reshape(-1, 6)
+    present = np.flatnonzero(np.isfinite(rows).all(axis=1) & rows.any(axis=1))
+    chosen = rows[present[:: max(1, len(present) // _LOOKED_AT)]].astype(np.float64)
+    if not len(chosen):
+        return 0.0
+    eigenvalues = np.linalg.eigvalsh(chosen[:, ENTRIES])
+    return float((eigenvalues[:, 0] > -_ROUNDING * np.abs(eigenvalues[:, 2])).mean())
 
 
 def _mean_diffusivities(values: NDArray[Any]) -> NDArray[Any]:

@@ -49,6 +49,25 @@ TISSUES: Final[dict[int, Tissue]] = {
 }
 
 
+#: What other programs and people call them, and SimNIBS in its own files.
+_SYNONYMS: Final[dict[str, int]] = {
+    "wm": WHITE_MATTER,
+    "white": WHITE_MATTER,
+    "gm": GRAY_MATTER,
+    "gray": GRAY_MATTER,
+    "grey": GRAY_MATTER,
+    "grey-matter": GRAY_MATTER,
+    "cerebrospinal-fluid": CSF,
+    "skull": BONE,
+    "skin": SCALP,
+    "eyes": 6,
+    "eye-balls": 6,
+    "cortical-bone": 7,
+    "cancellous-bone": 8,
+    "electrode-rubber": 100,
+}
+
+
 def tissue_name(tag: int) -> str:
     """The tissue's name, or ``tag N`` for one without a name."""
     return TISSUES[tag].name if tag in TISSUES else f"tag {tag}"
@@ -56,6 +75,8 @@ def tissue_name(tag: int) -> str:
 
 def tissue_tag(text: str) -> int:
     """The tag meant by a tag or a tissue's name (any case; spaces, hyphens or underscores), such as ``gray-matter``.
+
+    Common other names are known: ``GM``, ``grey matter``, ``skin``, ``skull``.
 
     Raises
     ------
@@ -65,5 +86,7 @@ def tissue_tag(text: str) -> int:
     word = text.strip().lower().replace(" ", "-").replace("_", "-")
     if word.isascii() and word.isdigit() and len(word) <= _MOST_DIGITS:
         return int(word)
+    if word in _SYNONYMS:
+        return _SYNONYMS[word]
     tags = {tissue.name.lower().replace(" ", "-"): tissue.tag for tissue in TISSUES.values()}
     return tags[checks.choice("tissue", word, tags)]

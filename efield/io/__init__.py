@@ -20,8 +20,10 @@ if TYPE_CHECKING:
     from efield.io.eeg_positions import write_eeg_positions as write_eeg_positions
     from efield.io.load import load_coil as load_coil
     from efield.io.load import load_head as load_head
-    from efield.io.load import load_pose as load_pose
     from efield.io.meshes.vtu import write_vtu as write_vtu
+    from efield.io.poses.pose_table import PoseTable as PoseTable
+    from efield.io.poses.reading import load_pose as load_pose
+    from efield.io.poses.reading import read_poses as read_poses
     from efield.io.subject import load_subject as load_subject
     from efield.io.subject import read_mni_map as read_mni_map
     from efield.io.surfaces.gifti import read_surface as read_surface
@@ -29,24 +31,26 @@ if TYPE_CHECKING:
     from efield.io.surfaces.gifti import write_surface as write_surface
     from efield.io.surfaces.gifti import write_values as write_values
     from efield.io.volumes.label_map import read_label_map as read_label_map
-    from efield.io.volumes.nifti import read_labels as read_labels
+    from efield.io.volumes.labels import read_labels as read_labels
     from efield.io.volumes.tensor import read_tensors as read_tensors
     from efield.io.volumes.tensor import write_tensors as write_tensors
 
 #: Public names and the modules that hold them.
 _HOMES = {
     "CapFile": "efield.io.eeg_positions",
+    "PoseTable": "efield.io.poses.pose_table",
     "load_coil": "efield.io.load",
     "load_head": "efield.io.load",
-    "load_pose": "efield.io.load",
+    "load_pose": "efield.io.poses.reading",
     "load_subject": "efield.io.subject",
     "read_ccd": "efield.io.coils.ccd",
     "read_coil_grid": "efield.io.coils.grid",
     "read_conductivity_table": "efield.io.conductivity_table",
     "read_eeg_positions": "efield.io.eeg_positions",
     "read_label_map": "efield.io.volumes.label_map",
-    "read_labels": "efield.io.volumes.nifti",
+    "read_labels": "efield.io.volumes.labels",
     "read_mni_map": "efield.io.subject",
+    "read_poses": "efield.io.poses.reading",
     "read_stl": "efield.io.coils.stl",
     "read_surface": "efield.io.surfaces.gifti",
     "read_tcd": "efield.io.coils.tcd",

@@ -1,35 +1,34 @@
-"""A head, coil or pose from what a person types: a name, or a file."""
+"""A head or coil from what a person types: a name, or a file. Poses: `efield.io.poses.reading`."""
 
-import json
 import os
+import warnings
 from collections.abc import Mapping
+from dataclasses import replace
 from difflib import get_close_matches
-from math import prod
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
-from numpy.lib import format as npy
-from numpy.typing import NDArray
 
-from efield.coils.model import Coil
+from efield.coils.model import Coil, Segments
 from efield.ground import checks
-from efield.ground.errors import FileFormatError, InputError, naming
-from efield.ground.pose import Pose
+from efield.ground.errors import EfieldWarning, FileFormatError, InputError
 from efield.head.mesh import HeadMesh
-from efield.io.bounded.cursor import file_bytes, typed_numbers
+from efield.head.remarks import remarks
 from efield.io.choice import split_choice
 from efield.io.meshes import mesh_files
 from efield.io.meshes.tags import Tags
+from efield.io.mni_sidecar import read_sidecar
 
 HEAD_NAMES: Final = ("mni152", "sphere")
 HEAD_SUFFIXES: Final = mesh_files.SUFFIXES
 COIL_SUFFIXES: Final = (".ccd", ".tcd", ".nii", ".nii.gz", ".toml", ".csv")
-POSE_SUFFIXES: Final = (".txt", ".csv", ".npy", ".json")
-_LARGEST_POSE_BYTES: Final = 1 << 16
 
-#: Coil files that choices may stand behind.
-COIL_CHOICES: Final = (".tcd", ".nii", ".nii.gz")
+#: Coil files that choices may stand behind; those of one coil that does not move say so.
+COIL_CHOICES: Final = COIL_SUFFIXES
+
+#: The windings of a TMS coil are wider than this (mm): narrower ones are drawings in centimeters or meters.
+_NARROWEST_MM: Final = 20.0
 
 
 def load_head(name_or_path: str | os.PathLike[str], *, tags: Tags | None = None) -> HeadMesh:
@@ -40,7 +39,8 @@ def load_head(name_or_path: str | os.PathLike[str], *, tags: Tags | None = None)
     name_or_path : str or path_like
         ``mni152`` (the default head), ``sphere`` (nested spheres), a subject folder ``m2m_<id>`` of SimNIBS, or a
         mesh file in mm: ``.msh``, ``.vtu``, or one of `efield.io.meshes.other_meshes.FORMATS`, which need the extra
-        ``efield[formats]``.
+        ``efield[formats]``. The map from MNI coordinates that `efield mesh build` puts beside a mesh,
+        ``head.msh.mni.json`` for ``head.msh``, is read, too.
     tags : str or mapping, optional
         For mesh files: the name of the array that holds the tissue tags, where the file leaves doubt; or the tissue
         (tag or name) of each number or group in it, such as ``{1: "scalp", 2: "bone"}``.
@@ -58,6 +58,11 @@ def load_head(name_or_path: str | os.PathLike[str], *, tags: Tags | None = None)
         If the file or folder cannot be read.
     MissingDependencyError
         If a mesh needs the extra, and it is not installed.
+
+    Warns
+    -----
+    EfieldWarning
+        If the mesh is a piece of a head or more than one, or has no skull or scalp.
 
     Examples
     --------
@@ -78,48 +83,20 @@ def load_head(name_or_path: str | os.PathLike[str], *, tags: Tags | None = None)
     if Path(text).is_dir():
         from efield.io.subject import load_subject
 
-        return load_subject(text)
+        return _remarked(load_subject(text))
     suffix = _suffix(text, HEAD_SUFFIXES)
     if suffix is None:
         raise _unknown("head", text, HEAD_NAMES, HEAD_SUFFIXES)
-    return mesh_files.read_head(text, tags)
+    head = mesh_files.read_head(text, tags)
+    mni = read_sidecar(text)
+    return _remarked(head if mni is None else replace(head, mni=mni))
 
 
-def load_pose(path: str | os.PathLike[str]) -> Pose:
-    """A pose from a file that holds the 16 numbers of its matrix, row by row.
-
-    Parameters
-    ----------
-    path : path_like
-        ``.txt`` or ``.csv`` (separated by blanks, commas, semicolons or tabs), ``.npy``, or ``.json`` (nested
-        list, or an object with the key ``matrix`` or ``matsimnibs``).
-
-    Returns
-    -------
-    Pose
-        Coil to head, mm.
-
-    Raises
-    ------
-    FileFormatError
-        If the file does not hold exactly 16 numbers that make a rigid pose.
-    """
-    text = os.fspath(path)
-    suffix = _suffix(text, POSE_SUFFIXES)
-    if suffix is None:
-        raise _unknown("pose", text, (), POSE_SUFFIXES)
-    data = file_bytes(text)
-    if len(data) > _LARGEST_POSE_BYTES:
-        raise FileFormatError(f"{text} must hold 16 numbers; instead it has {len(data)} bytes; is it a pose?")
-    try:
-        matrix = {".npy": _npy_numbers, ".json": _json_numbers}.get(suffix, typed_numbers)(data)
-    except (ValueError, TypeError, OverflowError, RecursionError, EOFError, SyntaxError) as error:
-        raise FileFormatError(f"{text} must hold 16 numbers; instead it cannot be read as {suffix}: {error}") from error
-    if matrix is None or matrix.size != 16:
-        found = "text" if matrix is None else f"{matrix.size}"
-        raise FileFormatError(f"{text} must hold 16 numbers, a 4x4 matrix row by row; instead it holds {found}")
-    with naming(text):
-        return Pose(matrix.reshape(4, 4))
+def _remarked(head: HeadMesh) -> HeadMesh:
+    """The head, with a warning for each thing about it that is not as usual."""
+    for text in remarks(head):
+        warnings.warn(text, EfieldWarning, stacklevel=3)
+    return head
 
 
 def load_coil(
@@ -153,7 +130,12 @@ def load_coil(
         If it is neither a known name nor a known kind of file; the nearest name is suggested. Also for choices that the
         file does not offer, and without a stimulator where one must be chosen.
     FileFormatError
-        If the file cannot be read.
+        If the file cannot be read, or its wires are narrower than those of any TMS coil: they are not in mm.
+
+    Notes
+    -----
+    A casing is read from ``NAME.stl`` beside ``NAME.ccd`` (or ``.csv``, ``.nii``, ``.tcd``) where the file itself has
+    none, in mm of the coil frame; `Coil.assumptions` says so.
 
     Examples
     --------
@@ -169,12 +151,20 @@ def load_coil(
             )
         settings, stimulator = _choices(choices)
     suffix = _suffix(text, COIL_SUFFIXES)
+    coil = _coil(text, suffix, settings, stimulator)
+    return coil if suffix is None else _in_casing(_of_size(coil, text), text, suffix)
+
+
+def _coil(text: str, suffix: str | None, settings: Mapping[str, float] | None, stimulator: str | int | None) -> Coil:
     if suffix == ".tcd":
         from efield.io.coils.tcd import read_tcd
 
         return read_tcd(text, settings, stimulator=stimulator)
     if settings:
-        raise InputError(f"settings must be left out, as only .tcd coils deform; instead {text} has {list(settings)}")
+        raise InputError(
+            f"settings must be left out, as only .tcd coils deform and {text} has none; instead received "
+            f"{', '.join(settings)}"
+        )
     if suffix in (".nii", ".nii.gz"):
         from efield.io.coils.grid import read_coil_grid
 
@@ -182,6 +172,29 @@ def load_coil(
     if stimulator is not None:
         raise InputError(f"stimulator must be left out for {text}, which has one; instead received {stimulator!r}")
     return _plain_coil(text, suffix)
+
+
+def _of_size(coil: Coil, text: str) -> Coil:
+    """The coil, unless its wires are too small for one."""
+    wires = [source.extent_mm for source in coil.sources if isinstance(source, Segments)]
+    width = float(np.ptp(np.concatenate(wires), axis=0).max()) if wires else np.inf
+    if width < _NARROWEST_MM:
+        raise FileFormatError(
+            f"{text}: lengths must be in mm; instead the wires are {width:.3g} mm wide, and those of the smallest TMS "
+            f"coils are {_NARROWEST_MM:g}: multiply centimeters by 10, meters by 1000"
+        )
+    return coil
+
+
+def _in_casing(coil: Coil, text: str, suffix: str) -> Coil:
+    """The coil in the casing that lies beside its file, if neither the file nor its windings tell of one."""
+    beside = Path(text[: -len(suffix)] + ".stl")
+    if coil.shape_from not in ("sources", "nothing") or not beside.is_file():
+        return coil
+    from efield.io.coils.stl import read_stl
+
+    note = f"casing read from {beside.name}, beside the coil's file"
+    return replace(coil.with_casing(read_stl(beside)), assumptions=(*coil.assumptions, note))
 
 
 def _plain_coil(text: str, suffix: str | None) -> Coil:
@@ -247,27 +260,3 @@ def _unknown(what: str, text: str, names: tuple[str, ...], suffixes: tuple[str, 
     if what == "head" and text.lower().endswith((".nii", ".nii.gz")):
         hint = "; make a mesh of a label volume with `efield mesh build`"
     return InputError(f"{what} must be one of: {accepted}; instead received {text!r}{hint}")
-
-
-def _npy_numbers(data: bytes) -> NDArray[Any]:
-    from io import BytesIO
-    from tokenize import TokenError
-
-    stream = BytesIO(data)
-    try:
-        read_header = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}[npy.read_magic(stream)]
-        shape, fortran, dtype = read_header(stream)
-    except (TokenError, KeyError) as error:
-        raise ValueError("its header is damaged") from error
-    # Checked before anything is read: the header may state any size, and objects would be pickles.
-    if prod(shape) != 16 or dtype.kind not in "fiu":
-        raise ValueError(f"it holds an array of {dtype} of shape {shape}")
-    flat = np.frombuffer(data, dtype, 16, stream.tell())
-    return flat.reshape(4, 4, order="F" if fortran else "C").astype(np.float64)
-
-
-def _json_numbers(data: bytes) -> NDArray[Any]:
-    value = json.loads(data)
-    if isinstance(value, dict):
-        value = next((value[key] for key in ("matrix", "matsimnibs") if key in value), None)
-    return np.asarray(value, dtype=np.float64)

@@ -5,6 +5,7 @@
 
 from collections.abc import Iterable, Mapping
 from importlib.metadata import version
+from os import PathLike
 from typing import Any, Final
 
 import numpy as np
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from efield.basis.reduced_basis import ReducedBasis
 from efield.coils.model import Coil
+from efield.coils.polarity import induced_direction
 from efield.ground import checks
 from efield.ground.errors import InputError
 from efield.ground.pose import Pose
@@ -22,7 +24,7 @@ from efield.reciprocity.reciprocal import Reciprocal
 from efield.sweeping.grid import Placements
 from efield.targeting.fingerprint import coil_digest, fingerprints
 from efield.targeting.measures import MEASURES, MIDSURFACE, RECIPROCAL, Measure, TargetMeasures, names_at, scaled
-from efield.targeting.simulate import Simulator
+from efield.targeting.simulate import Simulator, worth_storing
 from efield.targeting.targets import Target
 
 FloatArray = NDArray[np.float64]
@@ -77,11 +79,11 @@ def columns(engine: Engine | str, target: Target) -> dict[str, Measure]:
 def measure(
     engine: Engine,
     coil: Coil,
-    poses: Iterable[Pose] | FloatArray | Placements,
+    poses: Iterable[Pose] | FloatArray | Placements | str | PathLike[str],
     target: Target,
     *,
     region: Target | None = None,
-    exact: bool = False,
+    exact: bool | None = None,
     progress: Progress = None,
 ) -> Table:
     """Measures of placements at a target for a dI/dt of 1 A/us.
@@ -91,15 +93,16 @@ def measure(
     engine : Simulator, ReducedBasis or Reciprocal
     coil : Coil
         That of the basis, if one is given.
-    poses : iterable of Pose, (p, 4, 4) array, or Placements
+    poses : iterable of Pose, (p, 4, 4) array, Placements, or a file of poses
     target : Target
         That of the adjoint problems, if they are given.
     region : Target, optional
         Where the field itself is wanted as well: it is the entry `e`, (p, k, 3) float32 in V/m, for the tetrahedra
         `region.tets(head)`. Reciprocity has no fields.
-    exact : bool
-        Sum over the coil's wires at every node, which takes seconds a placement, instead of a stored potential (errors
-        of 1e-4 of the peak with a Simulator, see `Reciprocal.along` for reciprocity). Not with a basis.
+    exact : bool, optional
+        True: sum over the coil's sources at every node, instead of a stored potential (errors of 1e-4 of the peak with
+        a Simulator, see `Reciprocal.along` for reciprocity). By default whichever is quicker for so many placements
+        (`sums_exactly`). Not with a basis.
     progress : bool or callable, optional
         True shows a bar; a callable is told (done, total, note) of placements.
 
@@ -116,6 +119,8 @@ def measure(
     placements = Placements.of(poses)
     if not len(placements):
         raise InputError("poses must hold at least one placement; instead it is empty")
+    if not isinstance(engine, ReducedBasis):
+        exact = sums_exactly(engine, coil, len(placements), exact)[0]
     if isinstance(engine, Reciprocal):
         _check_reciprocal(engine, target, region)
         table: Table = dict(engine.measures(coil, placements.matrices, exact=exact))
@@ -128,6 +133,19 @@ def measure(
     with told(progress, "measuring", "placements", len(placements)) as tell:
         tell(len(placements), len(placements), "")
     return table
+
+
+def sums_exactly(engine: Engine, coil: Coil, placements: int, exact: bool | None = None) -> tuple[bool, str]:
+    """Whether `measure` sums over the coil's sources for so many placements, and why, in words.
+
+    Chunks of one sweep must be computed alike: who cuts a sweep asks this for the whole of it.
+    """
+    if isinstance(engine, Reciprocal):
+        return engine.route(coil, placements, exact)
+    if isinstance(engine, ReducedBasis):
+        return False, "reduced basis"
+    chosen = exact if exact is not None else not worth_storing(len(engine.problem.nodes_mm), placements)
+    return chosen, "direct sums" if chosen else "stored potential of the coil"
 
 
 def at_rate(table: Mapping[str, NDArray[np.floating]], didt: float, names: Iterable[str] | None = None) -> Table:
@@ -143,7 +161,7 @@ def _solved(
     coil: Coil,
     poses: list[Pose],
     wanted: tuple[Target, Target | None],
-    exact: bool,
+    exact: bool | None,
     progress: Progress,
 ) -> Table:
     target, region = wanted
@@ -195,15 +213,21 @@ def _check_reciprocal(engine: Reciprocal, target: Target, region: Target | None)
     if region is not None:
         raise InputError("fields must be asked of a Simulator or a ReducedBasis; reciprocity gives means only")
     same = target is engine.target or (
-        np.array_equal(target.center_mm, engine.target.center_mm)
-        and (target.radius_mm, target.tags) == (engine.target.radius_mm, engine.target.tags)
-        and np.array_equal(_or_zero(target.direction), _or_zero(engine.target.direction))
+        np.array_equal(_or_zero(target.direction), _or_zero(engine.target.direction))
+        and _same_region(engine.head, target, engine.target)
     )
     if not same:
         raise InputError(
             f"target must be the one of the adjoint problems, {engine.target.name}; instead received {target.name}: "
             "make another with reciprocal(sim, target)"
         )
+
+
+def _same_region(head: HeadMesh, one: Target, other: Target) -> bool:
+    if one.region is None and other.region is None:
+        ball = (one.radius_mm, one.tags) == (other.radius_mm, other.tags)
+        return ball and np.array_equal(one.center_mm, other.center_mm)
+    return np.array_equal(one.tets(head), other.tets(head))
 
 
 def _or_zero(direction: FloatArray | None) -> FloatArray:
@@ -221,7 +245,9 @@ def _room(placements: int, tets: int) -> NDArray[np.float32]:
     return np.empty((placements, tets, 3), np.float32)
 
 
-def provenance(engine: Engine, coil: Coil, target: Target, *, exact: bool = False) -> dict[str, Any]:
+def provenance(
+    engine: Engine, coil: Coil, target: Target, *, placements: int, exact: bool | None = None
+) -> dict[str, Any]:
     """Where the numbers of a sweep come from: versions, hashes, options and the engine's stated error.
 
     Returns
@@ -234,15 +260,21 @@ def provenance(engine: Engine, coil: Coil, target: Target, *, exact: bool = Fals
         **{name: version(name) for name in ("numpy", "numba", "scipy")},
         "engine": engine_name(engine),
         "coil_name": coil.name,
+        "coil_induced_direction": list(induced_direction(coil) or ()),
+        "coil_casing": coil.shape_from,
         "target": target.name,
         "target_center_mm": target.center_mm.tolist(),
         "target_radius_mm": target.radius_mm,
         "target_tissues": list(target.tags),
         "target_direction": [] if target.direction is None else target.direction.tolist(),
+        "target_region": "" if target.region is None else target.region.words,
+        "target_source": target.source,
+        "target_space": target.space,
+        "target_spread_mm": [] if target.spread_mm is None else target.spread_mm.tolist(),
     }
+    note["route"] = sums_exactly(engine, coil, placements, exact)[1]
     if isinstance(engine, Reciprocal):
-        route = "exact" if exact else "fast"
-        return note | dict(engine.made_with) | {"coil": coil_digest(coil), "route": route}
+        return note | dict(engine.made_with) | {"coil": coil_digest(coil)}
     sim = engine.sim if isinstance(engine, ReducedBasis) else engine
     note |= fingerprints(sim, coil) | {"solver_tol": sim.problem.tol, "order": sim.problem.order}
     if isinstance(engine, ReducedBasis):

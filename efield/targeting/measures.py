@@ -5,16 +5,18 @@ region and formula in `EField.summary`, `sweep`, `ReducedBasis.measures`, recipr
 an engine can only give otherwise has another name. docs/measures.md is written from this table.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from efield.ground.errors import InputError
+from efield.ground.errors import InputError, OutsideHeadError
+from efield.head.locate import Locator
 from efield.head.mesh import HeadMesh
-from efield.head.surface import Surface, cortex
+from efield.head.midsurface import mid_surface
+from efield.head.surface import Surface, TriangleSurface, cortex
 from efield.head.tissue import GRAY_MATTER
 from efield.kernels import measures as kernels
 from efield.targeting.targets import Target
@@ -65,7 +67,7 @@ def _in_target(meaning: str, unit: str = "V/m") -> Measure:
 
 
 def _on_cortex(meaning: str) -> Measure:
-    return Measure("V/m", meaning, _FACES, "gray matter's surface toward the CSF, within the target's radius", "area")
+    return Measure("V/m", meaning, _FACES, "gray matter's surface toward the CSF, in the target's region", "area")
 
 
 def _in_gray(meaning: str, unit: str) -> Measure:
@@ -109,6 +111,7 @@ OF_PLACEMENT: Final[dict[str, Measure]] = {
     "target_volume": Measure("mm3", "volume of the target's region"),
     "scalp_cortex": Measure("mm", "scalp to nearest gray matter, under the coil's center"),
     "target_depth": Measure("mm", "depth of the target's center below the scalp"),
+    "target_spread": Measure("mm", "SD of the target's place, as its source states it, along x, y, z"),
     "coil_target": Measure("mm", "coil center to target center"),
     "coil_clearance": Measure("mm", "smallest gap from casing to scalp; negative = overlap"),
 }
@@ -131,7 +134,7 @@ def _on_midsurface() -> dict[str, Measure]:
     found = {}
     for name, one in (AT_TARGET | IN_REGION).items():
         unit = "cm2" if one.unit == "cm3" else one.unit
-        region = "basis" if name in IN_REGION else "middle of the cortex within the target's radius"
+        region = "basis" if name in IN_REGION else "middle of the cortex in the target's region"
         meaning = f"{one.meaning}, on the middle of the cortex"
         found[MIDSURFACE + name] = Measure(unit, meaning, _VERTICES, region, "area")
     return found
@@ -232,17 +235,24 @@ class TargetMeasures:
 
     @classmethod
     def at(cls, head: HeadMesh, target: Target) -> "TargetMeasures":
-        """Measures in the tetrahedra of a target and on the faces of gray matter within its radius."""
-        surface, near = faces_near(head, target.center_mm, target.radius_mm)
+        """Measures in the tetrahedra of a target and on the faces of gray matter in its region."""
+        surface, near = faces_of(head, target)
         normals = np.empty((0, 3)) if surface is None else surface.triangle_normals[near]
         areas = np.empty(0) if surface is None else surface.areas[near]
         direction = np.zeros(3) if target.direction is None else np.array(target.direction)
         return cls(names_at(target), np.array(head.volumes[target.tets(head)]), normals, areas, direction)
 
+    @classmethod
+    def on_vertices(cls, target: Target, areas: FloatArray, normals: FloatArray) -> "TargetMeasures":
+        """Measures of a target at vertices of the middle of the cortex, with their areas (k,) and normals (k, 3)."""
+        direction = np.zeros(3) if target.direction is None else np.array(target.direction)
+        names = tuple(MIDSURFACE + name for name in names_at(target))
+        return cls(names, areas, normals, areas, direction)
+
     def of_field(self, field: "EField", target: Target) -> FloatArray:
         """(m,) the measures of a full solve, from its recovered field."""
         e = field.in_tets(target.tets(field.head))
-        surface, near = faces_near(field.head, target.center_mm, target.radius_mm)
+        surface, near = faces_of(field.head, target)
         places = np.arange(len(e))
         rows = Rows(places, np.repeat(places[:, None], 4, axis=1), np.empty((0, 3), np.intp))
         if surface is not None:
@@ -265,6 +275,67 @@ def faces_near(head: HeadMesh, center_mm: FloatArray, radius_mm: float) -> tuple
     surface = cortex(head)
     distance = np.linalg.norm(surface.centers_mm - center_mm, axis=1)
     return surface, np.flatnonzero(distance <= radius_mm)
+
+
+def in_gray_matter(head: HeadMesh, e: FloatArray) -> dict[str, float | tuple[float, ...] | None]:
+    """The measures `IN_HEAD` of E (g, 3) in V/m at the centers of all tetrahedra of gray matter, in their order."""
+    gray = np.flatnonzero(head.tissue == GRAY_MATTER)
+    size, volume = np.linalg.norm(e, axis=1), head.volumes[gray]
+    peak = weighted_percentile(size, volume, PEAK_PERCENTILE)
+    top = size >= peak
+    place = np.average(head.barycenters[gray[top]], axis=0, weights=volume[top])
+    values: dict[str, float | tuple[float, ...] | None] = {"peak": peak, "peak_place": tuple(float(x) for x in place)}
+    for share in (50, 75):
+        values[f"focality_{share}"] = float(volume[size >= share / 100 * peak].sum()) / 1000.0
+    return values
+
+
+def faces_of(head: HeadMesh, target: Target) -> tuple[Surface | None, NDArray[np.intp]]:
+    """The surface of gray matter toward the CSF, and its triangles whose centers lie in a target's region."""
+    if GRAY_MATTER not in head.tags:
+        return None, np.empty(0, np.intp)
+    surface = cortex(head)
+    return surface, target.among(head, surface.centers_mm)
+
+
+def on_midsurface(field: "EField", target: Target) -> dict[str, float]:
+    """Measures of a full solve on the middle of the cortex in a target's region, by name (``midsurface_...``).
+
+    Raises
+    ------
+    InputError
+        If the head has no white matter.
+    OutsideHeadError
+        If no vertex of the middle of the cortex lies in the region.
+    """
+    surface, chosen, share = midsurface_in(field.head, lambda points: target.among(field.head, points))
+    if not len(chosen):
+        raise OutsideHeadError(f"{target.name} must hold vertices of the middle of the cortex; instead it holds none")
+    measures = TargetMeasures.on_vertices(target, share[chosen], surface.normals[chosen])
+    places = np.arange(len(chosen))
+    rows = Rows(places, np.repeat(places[:, None], 4, axis=1), np.repeat(places[:, None], 3, axis=1))
+    found = measures.of_rows(field.at(surface.points_mm[chosen])[None], rows)[0]
+    return dict(zip(measures.names, map(float, found), strict=True))
+
+
+def midsurface_in(
+    head: HeadMesh, among: Callable[[FloatArray], NDArray[np.intp]]
+) -> tuple[TriangleSurface, NDArray[np.intp], FloatArray]:
+    """The middle of the cortex, its vertices in a region that are in the head, and the share of area (mm2) of all.
+
+    Parameters
+    ----------
+    head : HeadMesh
+    among : callable
+        Gives the numbers of those of (n, 3) points that lie in the region.
+    """
+    surface = mid_surface(head)
+    thirds = np.repeat(surface.areas / 3.0, 3)
+    share = np.bincount(surface.triangles.ravel(), thirds, len(surface.points_mm)).astype(np.float64)
+    chosen = among(surface.points_mm)
+    chosen = chosen[share[chosen] > 0]
+    tet, _ = Locator(head).find(surface.points_mm[chosen])
+    return surface, chosen[tet >= 0], share
 
 
 def region_focality(

@@ -1,7 +1,7 @@
 """What people call a place: one reading of targets and of what a coil is held over, for Python and the command line.
 
-The words are those of `named_target`: ``"m1-hand-left"``, ``"C3"``, ``"cap.csv:C3"``, ``"x,y,z"`` in mm; in Python also
-three numbers, or a `Target`.
+The words are those of `named_target`: ``"m1-hand-left"``, ``"C3"``, ``"cap.csv:C3"``, ``"mask.nii.gz:3"``,
+``"lh.aparc.annot:precentral"``, ``"x,y,z"`` in mm; in Python also three numbers, or a `Target`.
 """
 
 from typing import Any
@@ -14,15 +14,9 @@ from efield.ground.errors import InputError
 from efield.ground.listing import Listing
 from efield.head.mesh import HeadMesh
 from efield.targeting.electrodes import electrode_place
-from efield.targeting.targets import (
-    NAMES,
-    Target,
-    mni_place,
-    name_in_caps,
-    named_target,
-    parse_target,
-    point_target,
-)
+from efield.targeting.motor_sites import NAMES, SITES, mni_place, name_parts, source_of
+from efield.targeting.region_files import region_word
+from efield.targeting.targets import Target, name_in_caps, named_target, parse_target, point_target
 
 #: What may stand for a target or for the place a coil is held over.
 Place = Target | str | ArrayLike
@@ -72,6 +66,8 @@ def place_of(head: HeadMesh, value: Any, name: str = "over") -> NDArray[np.float
         return value.center_mm
     if not isinstance(value, str):
         return _point(name, value)
+    if region_word(value) is not None:
+        return named_target(head, value, name).center_mm
     parsed = name_in_caps(head, value) or parse_target(value, name)
     if not isinstance(parsed, str):
         return parsed
@@ -86,14 +82,33 @@ def list_targets() -> Listing:
     >>> "m1-hand-left" in ef.list_targets()
     True
     """
-    rows = [(text, f"{part} area of M1", *_mni(text)) for text in NAMES for part in (text.split("-")[1],)]
-    note = "Also: any electrode of the 10-10 system (C3) or of a cap (cap.csv:C3), and points (x,y,z in mm)."
-    return Listing("Targets", ("name", "what", "MNI152 (mm)", "current (degrees from anterior to medial)"), rows, note)
+    note = (
+        "Also: any electrode of the 10-10 system (C3) or of a cap (cap.csv:C3), a label of a volume (mask.nii.gz:3; "
+        "atlas.nii.gz:3,mni) or of a surface (lh.aparc.annot:precentral), and points (x,y,z in mm)."
+    )
+    columns = ("name", "what", "coordinates (mm)", "SD (mm)", "current (degrees from anterior to medial)", "source")
+    return Listing("Targets", columns, [_row(**target_facts(name)) for name in NAMES], note)
 
 
-def _mni(text: str) -> tuple[str, str]:
-    point, angle = mni_place(text)
-    return "({:g}, {:g}, {:g})".format(*point), f"{angle:g}"
+def target_facts(name: str) -> dict[str, Any]:
+    """What is known of one of `NAMES`, ready for `json.dump`: place, its space, spread, direction and source."""
+    area, side, variant = name_parts(name)
+    site = SITES[area, variant]
+    return {
+        "name": name,
+        "what": site.what,
+        "space": site.space,
+        "center_mm": mni_place(site, side).tolist(),
+        "spread_mm": site.spread_mm,
+        "angle_deg": site.angle_deg,
+        "source": source_of(site, side),
+    }
+
+
+def _row(name: str, what: str, space: str, center_mm: list[float], **rest: Any) -> tuple[str, ...]:
+    point = "{} ({:g}, {:g}, {:g})".format(space, *center_mm)
+    spread = "{:g}, {:g}, {:g}".format(*rest["spread_mm"]) if rest["spread_mm"] else "not known"
+    return name, what, point, spread, f"{rest['angle_deg']:g}", rest["source"]
 
 
 def _point(name: str, value: Any) -> NDArray[np.float64]:
@@ -104,5 +119,6 @@ def _point(name: str, value: Any) -> NDArray[np.float64]:
             raise
         raise InputError(
             f"{name} must be a Target, such as m1_hand(head) or Target.sphere(...), three numbers in mm, or one of "
-            f"{', '.join(NAMES)}, an electrode such as C3, cap.csv:C3 or x,y,z; instead received {checks.kind(value)}"
+            f"{', '.join(NAMES)}, an electrode such as C3, cap.csv:C3, mask.nii.gz:3, "
+            f"lh.aparc.annot:precentral or x,y,z; instead received {checks.kind(value)}"
         ) from error

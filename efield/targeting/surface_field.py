@@ -15,6 +15,14 @@ if TYPE_CHECKING:
     from efield.targeting.field import EField
 
 
+#: Roundness from which a surface has no folds: of fsaverage5's hemispheres white and pial have 0.04 and 0.06, inflated
+#: ones 0.49.
+_SMOOTH = 0.25
+
+#: Share of the vertices of a smooth surface along a tissue, or between two, that are in these two at least; of the
+#: inflated ones in the default head 0.57 are.
+_ALONG_AN_INTERFACE = 0.7
+
 #: A surface narrower than this (mm) is one in meters: all of it would lie in the middle of the head.
 _SMALLEST_MM = 1.0
 
@@ -88,7 +96,8 @@ def field_on_surface(field: "EField", surface: TriangleSurface) -> SurfaceField:
     OutsideHeadError
         If more than half of the vertices lie outside the head: the surface is in other coordinates.
     InputError
-        If the surface is so small that it must be in meters.
+        If the surface is so small that it must be in meters, or is smooth and cuts across tissues, as an inflated or
+        spherical one does.
     """
     width = float(np.ptp(surface.points_mm, axis=0).max())
     if width < _SMALLEST_MM:
@@ -105,4 +114,24 @@ def field_on_surface(field: "EField", surface: TriangleSurface) -> SurfaceField:
             f"a surface must lie in the head; instead {outside} of {len(tissue)} vertices are outside: "
             "check that it is in this head's coordinates"
         )
+    _check_follows_tissues(surface, tissue)
     return SurfaceField(surface, e, tissue)
+
+
+def _check_follows_tissues(surface: TriangleSurface, tissue: NDArray[np.int64]) -> None:
+    """Refuse a closed surface without folds that does not run along a tissue's: inflated and spherical ones."""
+    if _roundness(surface) < _SMOOTH:
+        return
+    shares = np.sort(np.bincount(tissue)) / len(tissue)
+    if shares[-2:].sum() < _ALONG_AN_INTERFACE:
+        raise InputError(
+            "a surface must lie where a tissue is; instead this one is smooth and cuts across many, with at most "
+            f"{shares[-1]:.0%} of its vertices in one: is it inflated or spherical? Give the white, pial or central one"
+        )
+
+
+def _roundness(surface: TriangleSurface) -> float:
+    """36 pi V^2 / A^3: 1 for a sphere, 0.01 for a folded hemisphere, 0 for an open sheet."""
+    p0, p1, p2 = ((surface.points_mm - surface.points_mm.mean(axis=0))[surface.triangles[:, k]] for k in range(3))
+    volume = float(np.einsum("ij,ij->", np.cross(p0, p1), p2)) / 6
+    return 36 * np.pi * volume**2 / max(float(surface.areas.sum()) ** 3, 1e-30)

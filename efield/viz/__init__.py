@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 from efield.ground.doors import doors
 
 if TYPE_CHECKING:
+    from efield.viz.coil_axes import axes_figure as axes_figure
+    from efield.viz.coil_axes import save_axes_picture as save_axes_picture
     from efield.viz.coil_picture import coil_figure as coil_figure
     from efield.viz.coil_picture import save_coil_picture as save_coil_picture
     from efield.viz.maps import best_of_positions as best_of_positions
@@ -16,9 +18,11 @@ if TYPE_CHECKING:
 
 #: Public names and the modules that hold them.
 _HOMES = {
+    "axes_figure": "efield.viz.coil_axes",
     "best_of_positions": "efield.viz.maps",
     "coil_figure": "efield.viz.coil_picture",
     "field_scene": "efield.viz.scene",
+    "save_axes_picture": "efield.viz.coil_axes",
     "save_coil_picture": "efield.viz.coil_picture",
     "save_picture": "efield.viz.picture",
     "save_sweep_map": "efield.viz.maps",

@@ -15,6 +15,7 @@ from efield.app.cli import app, main
 from efield.app.request import Request
 from efield.head.spheres import sphere_head
 from efield.io.meshes.gmsh import read_mesh, write_head
+from efield.io.volumes.nifti import write_volume
 
 
 def run(monkeypatch, *arguments):
@@ -50,6 +51,10 @@ def test_simulate_writes_what_it_says(monkeypatch, capsys, small_head, tmp_path)
     # A 70 mm figure-8 with its winding 11 mm from an 85 mm sphere: 1.3 V/m per A/us on the cortex below.
     assert 0.7 < measures["mean_magnitude"]["value"] < 1.5
     assert measures["angle"]["value"] < 20
+    assert 0 < measures["mean_magnitude"]["error"] < 0.05 * measures["mean_magnitude"]["value"]
+    given = read_mesh(small_head)
+    assert len(e) == printed["head"]["tets"] > len(given.tets)
+    assert printed["head"]["refined_within_mm"] == [10.0, 7.0]
 
 
 def test_the_solver_of_a_shipped_head_is_kept_for_the_next_run_unless_told_not_to(
@@ -67,6 +72,17 @@ def test_the_solver_of_a_shipped_head_is_kept_for_the_next_run_unless_told_not_t
         assert len(list((tmp_path / "cache").iterdir())) == 1
         files.append((tmp_path / out / "field.vtu").read_bytes())
     assert files[0] == files[1] == (tmp_path / "b" / "field.vtu").read_bytes()
+
+
+def test_a_mesh_stays_as_it_is_where_that_is_asked_for_and_errors_are_printed(
+    monkeypatch, capsys, small_head, tmp_path
+):
+    assert simulate(monkeypatch, small_head, tmp_path / "a", "--target=0,0,65", "--no-refine") == 0
+    printed = capsys.readouterr()
+    assert " ± " in printed.out
+    document = json.loads((tmp_path / "a" / "summary.json").read_text())
+    assert document["head"]["tets"] == len(read_mesh(small_head).tets)
+    assert document["head"]["refined_within_mm"] == []
 
 
 def test_a_field_file_that_fails_beside_the_picture_fails_the_run(monkeypatch, capsys, small_head, tmp_path):
@@ -147,6 +163,16 @@ def bad_pose(change):
     return lambda tmp: ("--pose", pose_file(tmp / "pose.txt", change))
 
 
+def mask(tmp):
+    """A slab of voxels with label 3."""
+    labels = np.zeros((9, 40, 40), np.uint8)
+    labels[4] = 3
+    affine = np.diag([5.0, 5, 5, 1])
+    affine[:3, 3] = (-50, -100, -100)
+    write_volume(tmp / "mask.nii.gz", labels, affine, code=1)
+    return tmp / "mask.nii.gz"
+
+
 def three_fiducials(tmp):
     (tmp / "part.csv").write_text("Fiducial,0,85,0,Nz\nFiducial,0,-85,0,Iz\nFiducial,-85,0,0,LPA\n")
     return tmp / "part.csv"
@@ -161,6 +187,9 @@ BAD = {
     "unknown head": (lambda tmp: ("--head", "mni125"), "mni152"),
     "unknown coil": (lambda tmp: ("--coil", "magstim-70mm-figure9"), "magstim-70mm-figure8"),
     "unknown target": (lambda tmp: ("--target", "m1-hnad-left"), "m1-hand-left"),
+    "a label that a mask lacks": (lambda tmp: ("--target", f"{mask(tmp)}:4"), "it holds 3"),
+    "a mask that is missing": (lambda tmp: ("--target", tmp / "no.nii.gz:3"), "does not exist"),
+    "a mask in MNI for a head without a map": (lambda tmp: ("--target", f"{mask(tmp)}:3,mni"), "map from MNI"),
     "target outside": (lambda tmp: ("--target=0,0,200",), "gray matter"),
     "zero distance": (lambda tmp: ("--distance", "0"), "--distance"),
     "negative distance": (lambda tmp: ("--distance", "-2"), "--distance"),
@@ -276,6 +305,24 @@ def test_a_file_in_the_place_of_the_folder_is_not_overwritten(monkeypatch, capsy
     assert simulate(monkeypatch, small_head, out) == 2
     assert "--out" in capsys.readouterr().err
     assert out.read_text() == "mine"
+
+
+def test_a_region_of_a_mask_is_simulated_and_told(monkeypatch, capsys, small_head, tmp_path):
+    assert simulate(monkeypatch, small_head, tmp_path / "out", "--target", f"{mask(tmp_path)}:3", "--json") == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["target"]["region"] == "in label 3 of mask.nii.gz"
+    assert told["target"]["center_mm"][0] == pytest.approx(-30)
+    assert told["measures"]["target_volume"]["value"] > 1000
+    assert told["measures"]["target_spread"]["value"] is None
+
+
+def test_targets_are_listed_with_space_source_and_spread(monkeypatch, capsys):
+    assert run(monkeypatch, "targets", "--json") == 0
+    rows = {row["name"]: row for row in json.loads(capsys.readouterr().out)["targets"]}
+    assert rows["m1-hand-left"]["spread_mm"] == [2.7, 4.0, 4.0]
+    assert all(row["space"] and row["source"] for row in rows.values())
+    assert run(monkeypatch, "targets") == 0
+    assert "mask.nii.gz:3" in capsys.readouterr().out
 
 
 def test_coils_are_listed_and_described(monkeypatch, capsys):

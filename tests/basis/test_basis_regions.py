@@ -6,11 +6,12 @@ import pytest
 from efield.basis.outputs import Outputs, Reader
 from efield.basis.reduced_basis import ReducedBasis
 from efield.coils.primary import dadt
+from efield.dosing.site import DoseSite
 from efield.fem.problem import FemProblem
-from efield.ground.errors import InputError
+from efield.ground.errors import InputError, OutsideHeadError
 from efield.head.midsurface import mid_surface
 from efield.head.spheres import sphere_head
-from efield.targeting.measures import MEASURES
+from efield.targeting.measures import MEASURES, on_midsurface
 from efield.targeting.placement import place_coil
 from efield.targeting.simulate import Simulator
 from efield.targeting.targets import Target, m1_hand
@@ -87,6 +88,23 @@ def test_measures_on_the_cortex_are_weighted_by_area(on_cortex, hand, solved):
     assert found["tangential_mean"] == pytest.approx(np.average(field.tangential[rows], weights=area), rel=1e-5)
     assert 0 < 100 * found["region_focality_50"] < on_cortex.outputs.weights.sum()
     assert MEASURES["midsurface_region_focality_50"].unit == "cm2"
+
+
+def test_the_mean_of_a_full_solve_on_the_middle_of_the_cortex_is_that_of_the_basis(on_cortex, hand, solved):
+    pose, field = solved
+    fast = on_cortex.measures([pose], -3e6)["midsurface_mean_magnitude"][0]
+    allowed = UNSEEN * on_cortex.certificate.pointwise.max
+    assert on_midsurface(field, hand)["midsurface_mean_magnitude"] == pytest.approx(fast, rel=allowed)
+    site = DoseSite.of(field, hand)
+    assert site.measure == "midsurface_mean_magnitude"
+    assert site.field == pytest.approx(on_midsurface(field, hand)["midsurface_mean_magnitude"] / 3)
+    # The target's center lies on the gray matter of a sphere: its depth is that of the surface below the scalp.
+    assert site.depth_mm == pytest.approx(field.summary(hand)["target_depth"])
+
+
+def test_a_target_that_misses_the_middle_of_the_cortex_is_refused(solved):
+    with pytest.raises(OutsideHeadError, match="middle of the cortex"):
+        on_midsurface(solved[1], Target.sphere(center_mm=(0, 0, 20)))
 
 
 @pytest.mark.parametrize("at", ["surface", "tets"])

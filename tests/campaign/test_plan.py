@@ -1,6 +1,8 @@
 """A study is checked before any work, everything that is wrong with it is told at once, with its place."""
 
+import json
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +15,7 @@ from efield.campaign.study import CoilEntry
 from efield.campaign.survey import survey
 from efield.ground.errors import FileFormatError
 from efield.head.spheres import sphere_head
+from efield.io.volumes.nifti import write_volume
 from efield.targeting.placement import place_coil
 from efield.targeting.targets import m1_hand
 
@@ -147,7 +150,7 @@ def test_poses_come_from_a_file_and_must_be_rigid_and_clear(study_file, files):
     inside[1, :3, 3] *= 0.5
     with pytest.raises(StudyError, match=r"1 of 2 poses do not, the first is number 1"):
         survey(read_study(poses_study(study_file, files, inside)))
-    for damage, words in ((poses[:, :3], "shape"), (poses * 2, "pose 0"), (poses + np.nan, "finite")):
+    for damage, words in ((poses[:, :2], "shape"), (poses * 2, "pose 1"), (poses + np.nan, "finite")):
         (problem,) = _all(poses_study(study_file, files, damage))
         assert words in problem.message
     np.savetxt(files / "poses.csv", poses.reshape(2, 16), delimiter=",")
@@ -158,7 +161,7 @@ def test_poses_come_from_a_file_and_must_be_rigid_and_clear(study_file, files):
 
 def test_what_a_head_lacks_is_listed_for_all_targets(study_file):
     path = study_file(
-        ("[targets]", '[targets]\nleg = "m1-leg-left"\nfar = { center_mm = [0, 0, 300] }'),
+        ("[targets]", '[targets]\nleg = "m1-hand-left:mayka"\nfar = { center_mm = [0, 0, 300] }'),
         ("conductivity = { bone", "conductivity = { csf"),
     )
     with pytest.raises(StudyError) as found:
@@ -167,6 +170,29 @@ def test_what_a_head_lacks_is_listed_for_all_targets(study_file):
     assert len(messages) == 4
     assert sum("targets.leg on head" in message and "MNI" in message for message in messages) == 2
     assert sum("targets.far on head" in message for message in messages) == 2
+
+
+def test_a_region_of_a_file_is_looked_up_from_the_study_and_kept_with_its_facts(study_file, tmp_path):
+    affine = np.diag([4.0, 4, 4, 1])
+    affine[:3, 3] = -60
+    labels = np.zeros((31, 31, 31), np.uint8)
+    labels[:15, :, 20:] = 1
+    write_volume(tmp_path / "mask.nii.gz", labels, affine, code=1)
+    hand = 'hand = { name = "m1-hand-left", radius_mm = 20 }'
+    facts = survey(read_study(study_file((hand, 'hand = "mask.nii.gz:1"'))))
+    told, plain = facts.heads[0].targets[0], survey(read_study(study_file())).heads[0].targets[0]
+    assert told.tets > 10
+    assert told.region
+    assert plain.region == ""
+    assert len(plain.spread_mm) == 3
+    assert "hotspot" in plain.source
+    assert told.digest != replace(told, region="other").digest
+    assert type(facts).from_json(json.loads(json.dumps(facts.to_json()))) == facts
+    missing = study_file((hand, 'hand = "mask.nii.gz:2"'))
+    assert "must hold the label 2" in " ".join(map(str, _all(missing)))
+    narrow = study_file((hand, 'hand = { name = "mask.nii.gz:1", radius_mm = 20 }'))
+    with pytest.raises(StudyError, match="radius_mm must be left out"):
+        survey(read_study(narrow))
 
 
 def test_lines_are_found_in_tables_and_inline():

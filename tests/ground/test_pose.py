@@ -1,5 +1,7 @@
 """Poses are rigid, and the axes mean what the convention says."""
 
+import warnings
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -8,6 +10,7 @@ from scipy.spatial.transform import Rotation
 
 from efield.ground.errors import InputError
 from efield.ground.pose import Pose, given_poses, pose_matrices
+from efield.ground.rigid import put_right
 
 coordinate = st.floats(-200, 200)
 quaternion = st.tuples(*[st.floats(-1, 1)] * 4).filter(lambda q: np.linalg.norm(q) > 0.1)
@@ -52,12 +55,28 @@ def test_rounded_files_are_made_exactly_rigid(q, decimals):
 
 
 @given(quaternion)
-def test_two_decimals_that_shear_are_not_taken_for_rounding(q):
-    matrix = np.round(rigid(q, (1, 2, 3)), 2)
-    turn = matrix[:3, :3]
-    if np.abs(turn.T @ turn - np.eye(3)).max() > 2e-3:
-        with pytest.raises(InputError, match=r"(scaled|sheared).*three decimals"):
-            Pose(matrix)
+def test_two_decimals_are_put_right_and_said(q):
+    exact = rigid(q, (1, 2, 3))
+    matrix = np.round(exact, 2)
+    found, turned = put_right("pose", matrix)
+    assert np.linalg.norm(found - exact) <= 2 * 3 * 0.5e-2 + ROUNDING
+    # An axis moves by at most the rounding of its own three numbers and what the two others make of theirs.
+    assert turned.shape == (1,)
+    assert 0 <= turned[0] <= np.degrees(2 * 3 * 0.5e-2)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        assert Pose(matrix).matrix.tobytes() == found.tobytes()
+    rough = np.abs(matrix[:3, :3].T @ matrix[:3, :3] - np.eye(3)).max() > 2e-3
+    assert [f"turned by up to {turned[0]:.2g} degrees" in str(w.message) for w in caught] == [True] * int(rough)
+
+
+def test_how_far_axes_were_turned_is_in_degrees():
+    # x leans 0.5 degrees toward y: the nearest rotation shares it, a quarter of a degree each.
+    sheared = np.eye(4)
+    sheared[:2, 0] = np.cos(np.radians(0.5)), np.sin(np.radians(0.5))
+    matrix, turned = put_right("pose", sheared)
+    assert np.allclose(matrix[:2, 0], (np.cos(np.radians(0.25)), np.sin(np.radians(0.25))), atol=1e-12)
+    assert np.allclose(turned, 0.25, atol=1e-9)
 
 
 @given(st.lists(quaternion, min_size=1, max_size=5), st.sampled_from([3, 5, 17]))

@@ -8,7 +8,7 @@ from efield.ground.errors import InputError
 from efield.head.anisotropy import TUCH_FACTOR
 from efield.head.conductivity import Conductivity
 from efield.head.spheres import sphere_head
-from efield.head.tensor_field import TensorField
+from efield.head.tensor_field import COMPONENTS, TensorField
 
 #: Decompositions and sums in double precision.
 ROUNDING = 1e-12
@@ -119,7 +119,10 @@ def test_a_large_ratio_is_capped_and_counted(head, mapping):
 
 @pytest.mark.parametrize("smallest", [-2e-4, 0.0])
 def test_zero_and_negative_eigenvalues_are_raised_and_counted(head, smallest):
-    sigma, report = conduct(head, grid(tensor(2e-3, 1e-3, smallest)), max_ratio=5.0)
+    # A volume without any positive tensor is refused: a layer around the head has some.
+    values, inside = np.array(grid().values), np.s_[1:-1, 1:-1, 1:-1]
+    values[inside] = tensor(2e-3, 1e-3, smallest)[np.transpose(COMPONENTS)[0], np.transpose(COMPONENTS)[1]]
+    sigma, report = conduct(head, TensorField(values, grid().affine), max_ratio=5.0)
     chosen = np.isin(head.tissue, (1, 2))
     eigenvalues = np.linalg.eigvalsh(sigma[chosen])
     np.testing.assert_allclose(eigenvalues[:, 2] / eigenvalues[:, 0], 5, rtol=1e-9)
@@ -229,3 +232,9 @@ def test_what_is_no_field_of_tensors_is_refused(values, message):
 def test_an_affine_that_is_singular_is_refused():
     with pytest.raises(InputError, match="invertible"):
         TensorField(np.tile(FIBER, (2, 2, 2, 1, 1)), np.zeros((4, 4)))
+
+
+def test_arrays_in_another_order_are_refused():
+    places = [0, 3, 5, 1, 2, 4]
+    with pytest.raises(InputError, match="order xx, xy, xz, yy, yz, zz"):
+        TensorField(grid().values[..., places], grid().affine)

@@ -11,7 +11,7 @@ from efield.head import template
 from efield.head.quality import face_neighbors, mesh_quality, outer_faces, tissue_pieces
 from efield.head.template import load_template, template_path
 
-HAND_KNOB_MM = np.array([-37.0, -21.0, 58.0])  # Mayka et al. 2006, NeuroImage 31:1453, mirrored for the right
+HAND_KNOB_MM = np.array([-37.0, -21.0, 58.0])  # a Talairach coordinate (Mayka 2006) that lies in the knob here
 WHITE, GRAY, CSF = 1, 2, 3
 
 

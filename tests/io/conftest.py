@@ -16,6 +16,14 @@ from efield.io.meshes.meshdata import MeshData
 MEMORY_LIMIT = 192 << 20
 
 
+def pytest_collection_modifyitems(items):
+    """What is read here is small, and a warning that it is a piece of a head says nothing new."""
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker(pytest.mark.filterwarnings("ignore:the (mesh is only|head's outer surface)"))
+
+
 @pytest.fixture(scope="session")
 def foreign() -> Callable[[str], Path]:
     """Path of a file written by another program; the test is skipped where the folder is absent."""

@@ -4,8 +4,11 @@ import numpy as np
 import pytest
 
 from efield.coils.model import Coil
-from efield.ground.errors import InputError
+from efield.coils.polarity import CURRENTS
+from efield.ground.errors import FileFormatError, InputError
 from efield.ground.pose import Pose
+from efield.io.poses.pose_table import PoseTable
+from efield.io.poses.reading import read_poses
 from efield.sweeping.engines import columns, measure
 from efield.sweeping.grid import PlacementGrid, Placements
 from efield.sweeping.sweep import sweep
@@ -99,9 +102,25 @@ def test_exact_reciprocity_is_the_full_solve(sim, adjoint, coil, poses, target):
     assert np.abs(other.along - full.along).max() < 1e-6 * length.max()
     assert np.abs(other.mean_vector - length).max() < 1e-6 * length.max()
     assert "mean_magnitude" not in other
-    fast = sweep(adjoint, coil, poses, target=target)
+    fast = sweep(adjoint, coil, poses, target=target, exact=False)
     assert np.abs(fast.along - full.along).max() < 1e-4 * length.max()
-    assert (fast.attrs["route"], other.attrs["route"]) == ("fast", "exact")
+    assert (fast.attrs["route"], other.attrs["route"]) == ("fast", "exact, as asked for")
+
+
+def test_a_small_sweep_stores_nothing(sim, adjoint, coil, poses, target):
+    assert "less time" in sweep(adjoint, coil, poses[:1], target=target).attrs["route"]
+    assert sweep(sim, coil, poses[:1], target=target).attrs["route"] == "direct sums"
+
+
+def test_reverse_turns_the_field_of_given_poses_and_the_handles_of_a_grid(adjoint, coil, poses, target):
+    along = {current: sweep(adjoint, coil, poses[:2], target=target, current=current) for current in CURRENTS}
+    np.testing.assert_allclose(along["reverse"].along, -along["normal"].along, rtol=1e-12)
+    grid = PlacementGrid(radius_mm=0.0, angles_deg=(0, 60))
+    laid = {current: sweep(adjoint, coil, grid, target=target, current=current) for current in CURRENTS}
+    # Wings are mirror images but for the sampling of their discs.
+    np.testing.assert_allclose(laid["reverse"].along, laid["normal"].along, rtol=1e-3)
+    assert laid["reverse"].attrs["current"] == "reverse"
+    assert laid["normal"].attrs["coil_induced_direction"] == [0.0, 1.0, 0.0]
 
 
 def test_rates_scale_magnitudes_by_their_size_and_components_with_their_sign(adjoint, coil, poses, target):
@@ -175,3 +194,21 @@ def test_sweeps_that_mean_nothing_are_refused(sim, basis, adjoint, coil, poses, 
     far = [poses[0].moved((0, 0, -40)), *poses, poses[1].moved((0, 0, -40))]
     with pytest.raises(InputError, match="2 lie outside, the first is number 0"):
         sweep(basis, coil, far, target=target)
+
+
+def test_a_file_of_poses_is_taken_wherever_poses_are(table, sim, basis, by_axes, coil, poses, target, tmp_path):
+    file = tmp_path / "poses.json"
+    PoseTable(poses, ["a", "b", "c", "d", "e"]).write(file)
+    again = sweep(sim, coil, file, target=target, didt=2e6)
+    # A matrix may be turned by rounding on its way through a check, as any list of poses is.
+    assert np.allclose(again.along, table.along, rtol=1e-9)
+    assert sweep(sim, coil, f"{file}:b", target=target, didt=2e6).along[0] == again.along[1]
+    stack = np.array([pose.matrix for pose in poses])
+    assert np.array_equal(by_axes.mean(coil, file), by_axes.mean(coil, stack))
+    assert np.array_equal(by_axes.mean(coil, read_poses(file)), by_axes.mean(coil, stack))
+    assert np.array_equal(basis.measures(file)["mean_magnitude"], basis.measures(poses)["mean_magnitude"])
+    assert np.array_equal(basis.field(f"{file}:c").e, basis.field(poses[2]).e)
+    assert np.array_equal(sim.solve(coil, f"{file}:5").e, sim.solve(coil, poses[4]).e)
+    assert [field.pose.matrix.tolist() for field in sim.solve_many(coil, file)] == stack.tolist()
+    with pytest.raises(FileFormatError, match="one pose is needed"):
+        sim.solve(coil, file)

@@ -94,3 +94,35 @@ def test_a_surface_in_meters_is_refused(head, field):
     surface = mid_surface(head)
     with pytest.raises(InputError, match="looks like meters"):
         field.on_surface(TriangleSurface(surface.points_mm / 1000, surface.triangles))
+
+
+@pytest.mark.parametrize(("stretch", "refused"), [((0.85, 1.15, 1.3), True), ((1, 1, 1), False)])
+def test_a_smooth_surface_that_cuts_across_tissues_is_refused(head, field, stretch, refused):
+    """An inflated hemisphere lies in white and gray matter, bone, scalp and air; a sphere along a tissue is no such."""
+    surface = mid_surface(head)
+    inflated = TriangleSurface(surface.points_mm * stretch, surface.triangles)
+    if refused:
+        with pytest.raises(InputError, match="is it inflated or spherical"):
+            field.on_surface(inflated)
+    else:
+        assert field.on_surface(inflated).outside == 0
+
+
+def test_an_open_sheet_may_lie_anywhere(head, field):
+    x, y = (axis.ravel() for axis in np.meshgrid(np.linspace(-80, 80, 9), np.linspace(-80, 80, 9), indexing="ij"))
+    first = (np.arange(8)[:, None] * 9 + np.arange(8)).ravel()
+    triangles = np.vstack(
+        [np.column_stack([first, first + 9, first + 1]), np.column_stack([first + 9, first + 10, first + 1])]
+    )
+    sheet = TriangleSurface(np.column_stack([x, y, 0 * x]), triangles.astype(np.int32))
+    assert len(np.unique(field.on_surface(sheet).tissue)) == 4
+
+
+def test_values_on_the_heads_own_surface_bring_it_along(head, field, tmp_path):
+    field.to_gifti(tmp_path / "cortex.func.gii")
+    assert_allclose(read_surface(tmp_path / "cortex.surf.gii").points_mm, mid_surface(head).points_mm, atol=1e-5)
+    assert len(read_values(tmp_path / "cortex.func.gii")["E_magn"]) == len(mid_surface(head).points_mm)
+    field.to_gifti(tmp_path / "lh.shape.gii", mid_surface(head))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["cortex.func.gii", "cortex.surf.gii", "lh.shape.gii"]
+    with pytest.raises(InputError, match="holds no field"):
+        field.to_gifti(tmp_path / "lh.surf.gii")

@@ -2,6 +2,8 @@
 
 import os
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,7 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from efield.ground.errors import FileFormatError
+from efield.ground.errors import FileFormatError, InputError
+from efield.io.bounded.stand_in import check_no_stand_in
 
 #: The longest line of text in the formats read here; a longer one is binary data taken for text.
 _LONGEST_LINE = 4096
@@ -21,7 +24,7 @@ def file_bytes(path: str | os.PathLike[str]) -> bytes:
     Raises
     ------
     FileFormatError
-        If the file is missing, a folder, unreadable or empty.
+        If the file is missing, a folder, unreadable, empty, or a stand-in for another (a Git LFS pointer, a web page).
     """
     place = Path(path)
     if not place.exists():
@@ -34,6 +37,7 @@ def file_bytes(path: str | os.PathLike[str]) -> bytes:
         raise FileFormatError(f"{place} cannot be read: {error.strerror}") from error
     if not data:
         raise FileFormatError(f"{place} is empty; it was probably not copied or written completely")
+    check_no_stand_in(place, data)
     return data
 
 
@@ -47,15 +51,6 @@ def numbers(text: bytes, dtype: DTypeLike) -> NDArray[Any] | None:
             return np.fromstring(text, dtype=dtype, sep=" ")
         except (DeprecationWarning, ValueError, OverflowError):
             return None
-
-
-def typed_numbers(text: bytes) -> NDArray[Any] | None:
-    """All float64 numbers that people or programs typed, separated by blanks, commas or semicolons, # for comments.
-
-    None if something else stands there.
-    """
-    lines = [line.split(b"#")[0] for line in text.splitlines()]
-    return numbers(b"\n".join(lines).translate(bytes.maketrans(b",;", b"  ")), np.float64)
 
 
 @dataclass
@@ -89,6 +84,16 @@ class Cursor:
     def error(self, message: str) -> FileFormatError:
         """The error to raise, with the file named."""
         return FileFormatError(f"{self.path}: {message}")
+
+    @contextmanager
+    def naming(self, what: str) -> Iterator[None]:
+        """What this block finds wrong with `what` becomes an error with the file named."""
+        try:
+            yield
+        except FileFormatError:
+            raise
+        except (InputError, ValueError, TypeError, OverflowError) as error:
+            raise self.error(f"{what}: {error}") from error
 
     def truncated(self, what: str) -> FileFormatError:
         """The error for a file that ends, or has a wrong count, inside `what`."""

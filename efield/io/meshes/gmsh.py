@@ -5,7 +5,7 @@ Format: Gmsh reference manual, "MSH file format" (4.1) and "MSH file format vers
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -18,13 +18,13 @@ from efield.io.bounded.cursor import Cursor
 from efield.io.bounded.inflate import allowed
 from efield.io.meshes import gmsh2, gmsh4, gmsh_writer
 from efield.io.meshes.gmsh_elements import TETRAHEDRON, TRIANGLE, Elements, positions
+from efield.io.meshes.gmsh_tissues import Groups, read_names, told_tissues
 from efield.io.meshes.gmsh_values import Values, read_values
 from efield.io.meshes.meshdata import MeshData
-from efield.io.meshes.tags import Tags, tissue_tags
+from efield.io.meshes.tags import TISSUE_NAMES, Tags
 
 __all__ = ["MeshData", "read_mesh", "write_head", "write_mesh"]
 
-_PHYSICAL = "gmsh:physical"
 _REWRITE = "convert it with: gmsh in.msh -o out.msh -format msh2 -save_all -bin"
 
 
@@ -36,8 +36,10 @@ def read_mesh(path: str | os.PathLike[str], tags: Tags | None = None) -> MeshDat
     path : path_like
         Gmsh 2.2 or 4.1, text or little-endian binary.
     tags : str or mapping, optional
-        What the tissues are told by, where it is not the first (physical) tag: ``gmsh:geometrical`` (the second), the
-        name of an ``$ElementData``; or the tissue (tag or name) of each physical tag.
+        What the tissues are told by, where the file leaves doubt: ``gmsh:physical`` (the first tag),
+        ``gmsh:geometrical`` (the second), the name of an ``$ElementData``; or the tissue (tag or name) of each number
+        or name of a physical group. By default an ``$ElementData`` named ``tissue`` (or another of
+        `efield.io.meshes.tags.TISSUE_NAMES`), the names of physical groups, or their numbers.
 
     Returns
     -------
@@ -47,20 +49,12 @@ def read_mesh(path: str | os.PathLike[str], tags: Tags | None = None) -> MeshDat
     Raises
     ------
     FileFormatError
-        If the file is missing, truncated, damaged, of another version or byte order, or holds volume elements
-        other than 4-node tetrahedra.
+        If the file is missing, truncated, damaged, of another version or byte order, holds volume elements other than
+        4-node tetrahedra, or does not say what the tissues are, or says two different things.
     """
     cursor = Cursor.open(path)
     with naming(cursor.path):
-        mesh = _mesh(cursor, _sections(cursor))
-        return mesh if tags is None else replace(mesh, tissue=_told_by(mesh, tags))
-
-
-def _told_by(mesh: MeshData, tags: Tags) -> NDArray[np.int64]:
-    arrays: dict[str, NDArray[Any]] = {_PHYSICAL: mesh.tissue}
-    if isinstance(tags, str):
-        arrays |= {"gmsh:geometrical": np.asarray(mesh.tet_entities), **mesh.element_data}
-    return tissue_tags(arrays, {}, len(mesh.tets), tags)
+        return _mesh(cursor, _sections(cursor), tags)
 
 
 def write_mesh(path: str | os.PathLike[str], mesh: MeshData, *, binary: bool = True) -> None:
@@ -116,7 +110,8 @@ class _Sections:
 
     binary: bool
     version: str
-    physical: gmsh4.Physical = field(default_factory=dict)
+    entities: gmsh4.Entities = field(default_factory=gmsh4.Entities)
+    names: dict[int, str] = field(default_factory=dict)
     nodes: tuple[NDArray[Any], NDArray[np.float64]] | None = None
     elements: Elements | None = None
     values: list[Values] = field(default_factory=list)
@@ -166,16 +161,20 @@ def _section(cursor: Cursor, sections: _Sections, name: str) -> None:
     elif name == "Elements" and sections.version == "2":
         sections.elements = gmsh2.read_elements(cursor, sections.binary)
     elif name == "Elements":
-        sections.elements = gmsh4.read_elements(cursor, sections.binary, sections.physical)
+        sections.elements = gmsh4.read_elements(cursor, sections.binary, sections.entities)
     elif name == "Entities":
-        sections.physical = gmsh4.read_entities(cursor, sections.binary)
+        gmsh4.read_entities(cursor, sections.binary, sections.entities)
+    elif name == "PartitionedEntities":
+        gmsh4.read_partitioned(cursor, sections.binary, sections.entities)
+    elif name == "PhysicalNames":
+        sections.names = read_names(cursor)
     elif name in ("NodeData", "ElementData"):
         sections.values.append(read_values(cursor, name, sections.binary))
     else:
         cursor.text_until(f"$End{name}".encode(), f"section ${name[:40]}")
 
 
-def _mesh(cursor: Cursor, sections: _Sections) -> MeshData:
+def _mesh(cursor: Cursor, sections: _Sections, tags: Tags | None) -> MeshData:
     if sections.nodes is None or sections.elements is None:
         raise cursor.error("a mesh must have the sections $Nodes and $Elements; instead one is missing; copy it again")
     ids, points = sections.nodes
@@ -183,17 +182,20 @@ def _mesh(cursor: Cursor, sections: _Sections) -> MeshData:
         raise cursor.error(f"node numbers must be >= 1; instead received {int(ids.min())}; the file is damaged")
     triangles, tets = sections.elements.of(TRIANGLE), sections.elements.of(TETRAHEDRON)
     values = _located(cursor, sections, ids, triangles[:, 0], tets[:, 0])
+    groups = Groups(np.ascontiguousarray(tets[:, 1]), np.ascontiguousarray(tets[:, 2]), sections.names)
+    # Arrays of tissues would contradict the tags if they stayed fields beside them.
+    tissue = told_tissues(groups, values[2], tags)
     return MeshData(
         points=points,
         tets=_node_indices(cursor, ids, tets[:, 3:]),
-        tissue=np.ascontiguousarray(tets[:, 1]),
-        tet_entities=np.ascontiguousarray(tets[:, 2]),
+        tissue=tissue,
+        tet_entities=groups.entities,
         triangles=_node_indices(cursor, ids, triangles[:, 3:]),
-        triangle_tags=np.ascontiguousarray(triangles[:, 1]),
+        triangle_tags=np.where(triangles[:, 1], triangles[:, 1], triangles[:, 2] if sections.version == "4" else 0),
         triangle_entities=np.ascontiguousarray(triangles[:, 2]),
         node_data=values[0],
         triangle_data=values[1],
-        element_data=values[2],
+        element_data={name: field for name, field in values[2].items() if name not in TISSUE_NAMES},
         other_elements=sections.elements.others(),
     )
 

@@ -1,10 +1,10 @@
 """Nodes and elements of Gmsh format 4.1 (Gmsh reference manual, "MSH file format").
 
-Here tags belong to entities: an element's tissue is the first physical group of its entity, or the number of
-the entity itself where it has no group.
+Here tags belong to entities: an element's physical group is the first of its entity. A partitioned mesh has entities
+of its own, each of which says of which original entity it is a part; elements get the tags of that one.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -13,8 +13,22 @@ from numpy.typing import NDArray
 from efield.io.bounded.cursor import Cursor, numbers
 from efield.io.meshes.gmsh_elements import Elements, check_kind
 
-#: (dimension, entity) -> first physical group
-Physical = dict[tuple[int, int], int]
+#: Dimension and number.
+Entity = tuple[int, int]
+
+
+@dataclass
+class Entities:
+    """What a file says of its entities: the first physical group of those that have one, and the wholes of parts."""
+
+    physical: dict[Entity, int] = field(default_factory=dict)
+    #: Of a part: number of its whole, and its own first physical group (0 for none). Numbers may be those of wholes.
+    parts: dict[Entity, tuple[int, int]] = field(default_factory=dict)
+
+    def tags(self, entity: Entity) -> tuple[int, int]:
+        """Physical group (0 for none) and number of the entity, or of the whole that it is a part of."""
+        whole, group = self.parts.get(entity, (entity[1], 0))
+        return group or self.physical.get((entity[0], whole), 0), whole
 
 
 @dataclass
@@ -67,22 +81,38 @@ class _Numbers:
             raise self.cursor.error(f"{self.what} must end after its last entry; instead a count is wrong")
 
 
-def read_entities(cursor: Cursor, binary: bool) -> Physical:
-    """The first physical group of every entity that has one, from an ``$Entities`` section."""
+def read_entities(cursor: Cursor, binary: bool, entities: Entities) -> None:
+    """Keep what an ``$Entities`` section says."""
     section = _Numbers.of(cursor, "Entities", binary)
-    counts = section.integers("<u8", 4)
-    physical: Physical = {}
-    for dimension, count in enumerate(counts):
+    for dimension, count in enumerate(section.integers("<u8", 4)):
         for _ in range(count):
-            entity = section.integers("<i4", 1)[0]
-            section.take("<f8", 6 if dimension else 3)
-            groups = section.take("<i4", section.size())
-            if len(groups):
-                physical[dimension, entity] = int(groups[0])
-            if dimension:
-                section.take("<i4", section.size())
+            number = section.integers("<i4", 1)[0]
+            entities.physical[dimension, number] = _group(section, dimension)
     section.end("Entities")
-    return physical
+
+
+def read_partitioned(cursor: Cursor, binary: bool, entities: Entities) -> None:
+    """Keep what a ``$PartitionedEntities`` section says."""
+    section = _Numbers.of(cursor, "PartitionedEntities", binary)
+    section.size()
+    section.take("<i4", 2 * section.size())  # ghost entities and their partitions
+    for dimension, count in enumerate(section.integers("<u8", 4)):
+        for _ in range(count):
+            number, of_dimension, whole = section.integers("<i4", 3)
+            section.take("<i4", section.size())
+            group = _group(section, dimension)
+            # A face between partitions is a part of a volume; that says nothing of the face.
+            entities.parts[dimension, number] = (whole if of_dimension == dimension else number, group)
+    section.end("PartitionedEntities")
+
+
+def _group(section: _Numbers, dimension: int) -> int:
+    """Pass over where an entity is and what bounds it; its first physical group, 0 for none."""
+    section.take("<f8", 6 if dimension else 3)
+    groups = section.take("<i4", section.size())
+    if dimension:
+        section.take("<i4", section.size())
+    return int(groups[0]) if len(groups) else 0
 
 
 def read_nodes(cursor: Cursor, binary: bool) -> tuple[NDArray[Any], NDArray[np.float64]]:
@@ -105,8 +135,8 @@ def read_nodes(cursor: Cursor, binary: bool) -> tuple[NDArray[Any], NDArray[np.f
     return all_ids, np.concatenate(points)
 
 
-def read_elements(cursor: Cursor, binary: bool, physical: Physical) -> Elements:
-    """All elements of an ``$Elements`` section, with (physical, entity) as their two tags."""
+def read_elements(cursor: Cursor, binary: bool, entities: Entities) -> Elements:
+    """All elements of an ``$Elements`` section, with physical group (0 for none) and entity as their two tags."""
     section = _Numbers.of(cursor, "Elements", binary)
     blocks, total, _, _ = section.integers("<u8", 4)
     elements, done = Elements(cursor), 0
@@ -115,7 +145,7 @@ def read_elements(cursor: Cursor, binary: bool, physical: Physical) -> Elements:
         count, width = section.size(), 1 + check_kind(cursor, kind)
         rows = section.take("<u8", count * width).reshape(count, width).astype(np.int64, copy=False)
         tags = np.empty((count, 2), np.int64)
-        tags[:] = physical.get((dimension, entity), entity), entity
+        tags[:] = entities.tags((dimension, entity))
         elements.add(kind, 2, np.hstack([rows[:, :1], tags, rows[:, 1:]]))
         done += count
     section.end("Elements")

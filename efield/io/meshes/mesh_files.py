@@ -4,8 +4,11 @@ import os
 from pathlib import Path
 from typing import Final
 
-from efield.ground.errors import naming
+import numpy as np
+
+from efield.ground.errors import InputError, naming
 from efield.head.mesh import HeadMesh
+from efield.head.remarks import looks_like_centimeters
 from efield.io.meshes import gmsh, other_meshes, vtu
 from efield.io.meshes.meshdata import MeshData
 from efield.io.meshes.tags import Tags
@@ -48,10 +51,18 @@ def read_head(path: str | os.PathLike[str], tags: Tags | None = None) -> HeadMes
     Raises
     ------
     FileFormatError
-        As `read_mesh`; also without tetrahedra, with flat or inverted ones, or if coordinates look like meters.
+        As `read_mesh`; also without tetrahedra, with flat or inverted ones, or if coordinates look like meters or
+        centimeters.
     MissingDependencyError
         As `read_mesh`.
     """
     mesh = read_mesh(path, tags)
     with naming(path):
-        return mesh.head()
+        head = mesh.head()
+        if looks_like_centimeters(head):
+            width = float(np.ptp(head.points, axis=0).max())
+            raise InputError(
+                f"points must be in millimeters; instead the mesh is only {width:.3g} wide and scalp all around, which "
+                "looks like centimeters: multiply the coordinates by 10"
+            )
+        return head

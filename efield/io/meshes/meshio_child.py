@@ -78,6 +78,21 @@ def _groups(mesh: Any, starts: dict[int, Any]) -> Iterator[tuple[str, np.ndarray
             yield str(name), members
 
 
+def mended(path: str, kind: str, folder: str) -> str:
+    """The file, or a copy in the folder with what meshio misses in files that Gmsh writes and others read."""
+    if kind not in ("nastran", "vtk"):
+        return path
+    data = Path(path).read_bytes()
+    # Gmsh writes the bulk data alone, and binary values without an end of line behind the last.
+    head = b"BEGIN BULK\n" if kind == "nastran" and b"BEGIN BULK" not in data.upper() else b""
+    tail = b"\n" if kind == "vtk" and not data.endswith(b"\n") else b""
+    if not head and not tail:
+        return path
+    copy = Path(folder) / f"copy{Path(path).suffix}"
+    copy.write_bytes(head + data + tail)
+    return str(copy)
+
+
 def main(path: str, kind: str, folder: str, extra_bytes: str) -> int:
     """Read `path` as `kind` into `folder`; the exit code, and one line on standard error, say how it went."""
     try:
@@ -85,7 +100,7 @@ def main(path: str, kind: str, folder: str, extra_bytes: str) -> int:
         if kind in ("xdmf", "med"):
             import_module("h5py")
         limit_memory(int(extra_bytes))
-        names, arrays = arrays_of(meshio.read(path, file_format=kind))
+        names, arrays = arrays_of(meshio.read(mended(path, kind, folder), file_format=kind))
     except ImportError as error:
         sys.stderr.write(f"\n{error.name}")
         return NO_PACKAGE

@@ -57,7 +57,7 @@ def tissue_tags(
         return _by_group(groups, {str(key): tissue_tag(str(value)) for key, value in wanted.items()}, count, arrays)
     name = array_name(arrays, groups, wanted)
     if name is None:
-        tissues = {group: tag for group in groups if (tag := _tissue_of(group)) is not None}
+        tissues = {group: tag for group in groups if (tag := tissue_of_group(group)) is not None}
         return _by_group(groups, tissues, count, arrays)
     tags = whole(name, arrays[name])
     if wanted and not isinstance(wanted, str):
@@ -85,7 +85,7 @@ def array_name(
             raise InputError(f"tags must name a cell array; instead received {wanted!r}; {_has(arrays, groups)}")
         return wanted
     known = [name for name in TISSUE_NAMES if name in arrays]
-    if not known and any(_tissue_of(name) is not None for name in groups):
+    if not known and any(tissue_of_group(name) is not None for name in groups):
         return None
     if not known:
         raise InputError(
@@ -102,9 +102,10 @@ def array_name(
     return known[0]
 
 
-def _tissue_of(group: str) -> int | None:
+def tissue_of_group(group: str) -> int | None:
+    """The tag of the tissue that a group is named like; None if it is named otherwise."""
     try:
-        return tissue_tag(group.replace("_", "-"))
+        return tissue_tag(group)
     except InputError:
         return None
 

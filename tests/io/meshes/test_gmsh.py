@@ -118,7 +118,9 @@ def test_sparse_shuffled_node_numbers_and_mixed_blocks_are_understood(tmp_path):
         (4, 1, 0, [8, *numbers]),
     ]
     (tmp_path / "a.msh").write_bytes(binary_22(blocks, nodes))
-    mesh = gmsh.read_mesh(tmp_path / "a.msh")
+    with pytest.raises(FileFormatError, match=r"1 of 2 are in no physical group"):
+        gmsh.read_mesh(tmp_path / "a.msh")
+    mesh = gmsh.read_mesh(tmp_path / "a.msh", "gmsh:physical")
     assert_array_equal(mesh.tets, [[0, 1, 2, 3]] * 2)
     assert_array_equal(mesh.tissue, [2, 0])
     assert_array_equal(mesh.tet_entities, [9, 0])
@@ -196,8 +198,8 @@ def test_text_22_by_hand(tmp_path, newline):
     assert read_head(tmp_path / "a.msh").tags == (2,)
 
 
-def msh_41(*, binary: bool) -> bytes:
-    """Two tetrahedra in two volumes, of which one has a physical group, and a triangle; from the 4.1 format."""
+def msh_41(*, binary: bool, second: int = 11) -> bytes:
+    """Two tetrahedra in two volumes, the second without a physical group if 0, and a triangle; from the 4.1 format."""
     if binary:
         i, z, d = (lambda *v, c=c: struct.pack(f"<{len(v)}{c}", *v) for c in "iQd")
         after, start = b"\n", b"$MeshFormat\n4.1 1 8\n" + i(1) + b"\n$EndMeshFormat\n"
@@ -209,7 +211,8 @@ def msh_41(*, binary: bool) -> bytes:
     entities += i(4) + d(0.5, 0.0, 0.0) + z(0)
     entities += i(3) + box + z(1) + i(88) + z(2) + i(1, -2)
     entities += i(6) + box + z(2) + i(1002, 3) + z(0)
-    entities += i(10) + box + z(1) + i(2) + z(1) + i(6) + i(11) + box + z(0) + z(0)
+    entities += i(10) + box + z(1) + i(2) + z(1) + i(6) + i(11) + box
+    entities += (z(1) + i(second) if second else z(0)) + z(0)
     nodes = z(2, 5, 1, 50)
     nodes += i(2, 6, 1) + z(3) + z(50, 2, 3) + b"".join(d(*map(float, p), 0.25, 0.75) for p in TETRAHEDRON[:3])
     nodes += i(3, 10, 0) + z(2) + z(4, 7) + d(0.0, 0.0, 50.0) + d(0.0, 0.0, -50.0)

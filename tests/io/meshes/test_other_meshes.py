@@ -58,6 +58,47 @@ def abaqus(mesh, names):
     return "\n".join([*lines, ""])
 
 
+def nastran(mesh, form):
+    """As Gmsh writes it: nodes and tetrahedra only, in free fields, in fields of 8, or nodes in fields of 16."""
+    node = {
+        "free": "GRID,{},0,{:.6g},{:.6g},{:.6g}",
+        "8": "GRID    {:<8}0       {:<8.6g}{:<8.6g}{:<8.6g}",
+        "16": "GRID*   {:<16}0               {:<16.9g}{:<16.9g}\n*       {:<16.9g}",
+    }[form]
+    tet = ",".join(["CTETRA", *["{}"] * 6]) if form == "free" else "CTETRA  " + "{:<8}" * 6
+    lines = ["$ Created by Gmsh", *(node.format(k, *xyz) for k, xyz in enumerate(mesh.points.tolist(), start=1))]
+    cells = zip(mesh.tissue.tolist(), (mesh.tets + 1).tolist(), strict=True)
+    lines += [tet.format(k, tissue, *nodes) for k, (tissue, nodes) in enumerate(cells, start=1)]
+    return "\n".join([*lines, "ENDDATA", ""])
+
+
+@pytest.mark.parametrize("form", ["free", "8", "16"])
+def test_nastran_as_gmsh_writes_it_is_read(tmp_path, mesh, form):
+    mesh = replace(mesh, points=np.round(mesh.points + 5, 2))
+    (tmp_path / "head.bdf").write_text(nastran(mesh, form))
+    head = load_head(tmp_path / "head.bdf")
+    assert_array_equal(head.tets, mesh.tets)
+    assert_array_equal(head.tissue, mesh.tissue)
+    assert_allclose(head.points, mesh.points, rtol=1e-6)
+
+
+def test_binary_vtk_as_gmsh_writes_it_is_read(tmp_path, mesh):
+    """Big-endian, no end of line behind the last value."""
+    cells = np.column_stack([np.full(len(mesh.tets), 4), mesh.tets])
+    parts = (
+        (f"POINTS {len(mesh.points)} double\n", mesh.points.astype(">f8")),
+        (f"\nCELLS {len(cells)} {cells.size}\n", cells.astype(">i4")),
+        (f"\nCELL_TYPES {len(cells)}\n", np.full(len(cells), 10, ">i4")),
+        (f"\nCELL_DATA {len(cells)}\nSCALARS CellEntityIds int 1\nLOOKUP_TABLE default\n", mesh.tissue.astype(">i4")),
+    )
+    data = b"# vtk DataFile Version 2.0\nhead, Created by Gmsh\nBINARY\nDATASET UNSTRUCTURED_GRID\n"
+    (tmp_path / "head.vtk").write_bytes(data + b"".join(text.encode() + array.tobytes() for text, array in parts))
+    head = load_head(tmp_path / "head.vtk")
+    assert_array_equal(head.tets, mesh.tets)
+    assert_array_equal(head.tissue, mesh.tissue)
+    assert_array_equal(head.points, mesh.points)
+
+
 def by_tissue(mesh):
     order = np.argsort(mesh.tissue, kind="stable")
     return mesh.tets[order], mesh.tissue[order]

@@ -148,6 +148,8 @@ def test_big_endian_base64_by_hand(tmp_path):
         ('<?xml version="1.0"?>', '<!DOCTYPE a [<!ENTITY b "c">]>', "entities"),
         ("</Piece>", '</Piece><Piece NumberOfPoints="0"></Piece>', "one piece"),
         ("</Points>", "", "valid XML"),
+        ('<?xml version="1.0"?>', '<?xml version="1.0" encoding="utf-7"?>', "valid XML.*multi-byte"),
+        ('<?xml version="1.0"?>', '<?xml version="1.0" encoding="none"?>', "valid XML.*unknown encoding"),
     ],
 )  # fmt: skip
 def test_wrong_content_is_named(old, new, message, reader, refuses):

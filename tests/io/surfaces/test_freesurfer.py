@@ -68,6 +68,24 @@ def test_vertices_land_in_the_scanners_millimeters(tmp_path, surface, name):
     assert_array_equal(read.triangles, surface.triangles)
 
 
+def test_vertices_in_the_scanners_frame_stay(tmp_path, surface):
+    """As of mris_convert --to-scanner: a word in the file says so; vouching does the same for any other."""
+    path = write(tmp_path / "lh.pial.scanner", surface, volume(OBLIQUE @ np.diag([-1.0, 1, 1, 1])))
+    moved = freesurfer.read_geometry(path)[0]
+    assert np.abs(moved - surface.points_mm).max() > 10
+    assert_allclose(read_surface(path, in_image_mm=True).points_mm, moved, atol=FLOAT32_MM)
+    data = path.read_bytes()
+    assert data.count(np.array([2, 0, 20], ">i4").tobytes()) == 1
+    path.write_bytes(data.replace(np.array([2, 0, 20], ">i4").tobytes(), np.array([2, 1, 20], ">i4").tobytes()))
+    assert_allclose(read_surface(path).points_mm, moved, atol=FLOAT32_MM)
+
+
+@pytest.mark.parametrize("name", ["lh.inflated", "rh.sphere", "lh.sphere.reg", "lh.qsphere.nofix"])
+def test_what_freesurfer_inflates_is_refused(tmp_path, surface, name):
+    with pytest.raises(FileFormatError, match="white, pial or central"):
+        read_surface(write(tmp_path / name, surface, volume(VOLUMES["coronal, as conformed"])))
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

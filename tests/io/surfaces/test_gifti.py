@@ -1,5 +1,6 @@
 """Surfaces in GIFTI: read as nibabel writes them, written as nibabel reads them, refused where frames differ."""
 
+import gzip
 import zlib
 from base64 import b64encode
 
@@ -11,7 +12,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from efield.ground.errors import FileFormatError, InputError
 from efield.head.spheres import sphere_head
-from efield.head.surface import scalp
+from efield.head.surface import TriangleSurface, scalp
 from efield.io.surfaces.gifti import read_surface, read_values, write_surface, write_values
 
 
@@ -78,14 +79,101 @@ def test_a_viewer_finds_scanner_coordinates(tmp_path, surface):
         read_values(tmp_path / "a.gii")
 
 
-def test_freesurfers_shifted_frame_is_refused_unless_vouched_for(tmp_path, surface):
-    meta = {"VolGeomC_R": "-4.5", "VolGeomC_A": "12.0", "VolGeomC_S": "30"}
+#: Directions of a conformed volume's columns, rows and slices, as mris_convert writes them.
+CONFORMED = {"X": (-1.0, 0, 0), "Y": (0, 0, -1.0), "Z": (0, 1.0, 0)}
+TURN = np.array([[np.cos(0.3), -np.sin(0.3), 0], [np.sin(0.3), np.cos(0.3), 0], [0, 0, 1.0]])
+
+
+def geometry(center, axes=CONFORMED):
+    vectors = {"C": center, **axes}
+    return {f"VolGeom{k}_{axis}": str(x) for k, v in vectors.items() for axis, x in zip("RAS", v, strict=True)}
+
+
+@pytest.mark.parametrize("axes", [CONFORMED, {}])
+def test_freesurfers_shifted_frame_is_moved_unless_vouched_for(tmp_path, surface, axes):
+    center = (-4.5, 12.0, 30.0)
+    meta = geometry(center, axes)
     path = write_with_nibabel(tmp_path / "lh.pial.gii", surface.points_mm, surface.triangles, meta=meta)
-    with pytest.raises(FileFormatError, match=r"shifted from them by \(-4.5, 12.0, 30.0\) mm.*--to-scanner"):
+    assert_allclose(read_surface(path).points_mm, surface.points_mm + center, atol=1e-4)
+    assert_allclose(read_surface(path, in_image_mm=True).points_mm, surface.points_mm, atol=1e-4)
+    scanner = write_with_nibabel(tmp_path / "b.gii", surface.points_mm, surface.triangles, meta=meta, space=1)
+    assert_allclose(read_surface(scanner).points_mm, surface.points_mm, atol=1e-4)
+
+
+def test_freesurfers_frame_of_an_oblique_volume_is_turned(tmp_path, surface):
+    axes = {letter: TURN @ axis for letter, axis in CONFORMED.items()}
+    meta = geometry((1.0, 2, 3), axes)
+    path = write_with_nibabel(tmp_path / "lh.pial.gii", surface.points_mm, surface.triangles, meta=meta)
+    assert_allclose(read_surface(path).points_mm, surface.points_mm @ TURN.T + (1, 2, 3), atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"VolGeomC_R": "middle"}, "VolGeomC must be numbers"),
+        ({"VolGeomC_A": "nan"}, "VolGeomC must be finite"),
+        ({"VolGeomX_A": "1.0"}, "perpendicular"),
+    ],
+)
+def test_a_damaged_geometry_is_refused(tmp_path, surface, changes, words):
+    meta = geometry((1.0, 2, 3)) | changes
+    path = write_with_nibabel(tmp_path / "a.gii", surface.points_mm, surface.triangles, meta=meta)
+    with pytest.raises(FileFormatError, match=words):
+        read_surface(path)
+
+
+@pytest.mark.parametrize("kind", ["Inflated", "VeryInflated", "Spherical", "Sphere", "SemiSpherical", "Flat"])
+def test_surfaces_that_do_not_lie_where_the_cortex_is_are_refused(tmp_path, surface, kind):
+    meta = {"GeometricType": kind}
+    path = write_with_nibabel(tmp_path / "a.surf.gii", surface.points_mm, surface.triangles, meta=meta)
+    with pytest.raises(FileFormatError, match=f"this one is {kind.lower()}"):
         read_surface(path)
     assert len(read_surface(path, in_image_mm=True).points_mm) == len(surface.points_mm)
-    scanner = write_with_nibabel(tmp_path / "b.gii", surface.points_mm, surface.triangles, meta=meta, space=1)
-    assert len(read_surface(scanner).points_mm) == len(surface.points_mm)
+
+
+@pytest.mark.parametrize("kind", ["Anatomical", "Reconstruction", "Hull", "Unknown", ""])
+def test_surfaces_that_do_are_read(tmp_path, surface, kind):
+    path = write_with_nibabel(tmp_path / "a.gii", surface.points_mm, surface.triangles, meta={"GeometricType": kind})
+    assert_allclose(read_surface(path).points_mm, surface.points_mm, atol=1e-5)
+
+
+def test_maps_and_freesurfers_names_are_refused_without_a_word_of_their_kind(tmp_path, surface):
+    flat = surface.points_mm * [1.5, 1.2, 0.05]
+    with pytest.raises(FileFormatError, match="this one is flat"):
+        read_surface(write_with_nibabel(tmp_path / "a.gii", flat, surface.triangles))
+    for name in ("lh.inflated.gii", "rh.sphere.reg.gii", "lh.very_inflated.gii"):
+        with pytest.raises(FileFormatError, match=r"this one is (sphere|inflated|very_inflated)"):
+            read_surface(write_with_nibabel(tmp_path / name, surface.points_mm, surface.triangles))
+    read_surface(write_with_nibabel(tmp_path / "lh.pial_of_sphere3.gii", surface.points_mm, surface.triangles))
+
+
+def test_a_file_packed_as_a_whole_is_read(tmp_path, surface, refuses):
+    data = write_with_nibabel(tmp_path / "a.gii", surface.points_mm, surface.triangles).read_bytes()
+    (tmp_path / "a.gii.gz").write_bytes(gzip.compress(data))
+    assert_allclose(read_surface(tmp_path / "a.gii.gz").points_mm, surface.points_mm, atol=1e-5)
+    write_values(tmp_path / "v.func.gii", {"E": np.arange(3.0)})
+    (tmp_path / "v.func.gii.gz").write_bytes(gzip.compress((tmp_path / "v.func.gii").read_bytes()))
+    assert read_values(tmp_path / "v.func.gii.gz")["E"].tolist() == [0, 1, 2]
+    for packed in (gzip.compress(data)[:-2000], gzip.compress(bytes(1 << 28), 9)):
+        (tmp_path / "b.gii.gz").write_bytes(packed)
+        assert "unpack completely" in refuses(lambda: read_surface(tmp_path / "b.gii.gz"))
+
+
+@pytest.mark.parametrize(("shift", "name"), [(-80, "CortexLeft"), (80, "CortexRight"), (0, "CortexRightAndLeft")])
+def test_surfaces_and_values_say_of_which_hemisphere_they_are(tmp_path, surface, shift, name):
+    """Workbench takes a surface's structure from its points, that of values from the whole file."""
+    moved = TriangleSurface(surface.points_mm + np.array([shift, 0, 0]), surface.triangles)
+    write_surface(tmp_path / "a.surf.gii", moved)
+    geometry = nibabel.load(tmp_path / "a.surf.gii")
+    assert [array.intent for array in geometry.darrays] == [1008, 1009]
+    meta = geometry.darrays[0].meta
+    assert (meta["AnatomicalStructurePrimary"], meta["GeometricType"]) == (name, "Anatomical")
+    write_values(tmp_path / "a.func.gii", {"E": np.ones(len(moved.points_mm))}, moved)
+    values = nibabel.load(tmp_path / "a.func.gii")
+    assert values.meta["AnatomicalStructurePrimary"] == name
+    assert [array.intent for array in values.darrays] == [0]
+    with pytest.raises(InputError, match="surface alone"):
+        write_values(tmp_path / "b.surf.gii", {"E": np.ones(len(moved.points_mm))}, moved)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from scipy.spatial.transform import Rotation
 from efield.ground.errors import FileFormatError, InputError
 from efield.head.conductivity import Conductivity
 from efield.head.spheres import sphere_head
-from efield.head.tensor_field import TensorField
+from efield.head.tensor_field import TensorField, positive_share
 from efield.io.volumes.tensor import read_tensors, write_tensors
 
 #: Files hold 32-bit floats; turning them adds a few roundings.
@@ -163,6 +163,37 @@ def test_a_file_that_holds_no_tensors_is_refused_with_its_name(tmp_path, make, m
     path = save(tmp_path / "wrong.nii.gz", *make())
     with pytest.raises(FileFormatError, match=rf"wrong\.nii\.gz: .*{message}"):
         read_tensors(path, "fsl")
+
+
+def noisy():
+    """Tensors as of a brain; a sixth of the voxels hold noise, with negative eigenvalues."""
+    values = field()
+    values[:, 0] -= 3e-4 * np.eye(3) * np.trace(values[:, 0], axis1=-2, axis2=-1)[..., None, None] / 1e-3
+    return values
+
+
+@pytest.mark.parametrize(
+    ("written", "read", "named"),
+    [("fsl", "mrtrix", "give fsl"), ("mrtrix", "fsl", "give mrtrix"), ("ants", "fsl", "NIfTI")],
+)
+def test_a_wrong_order_is_refused_and_the_right_one_named(tmp_path, written, read, named):
+    tensors = noisy()
+    values = six(tensors, written) if written != "ants" else six(tensors, "fsl")[..., [0, 1, 3, 2, 4, 5]]
+    path = save(tmp_path / "d.nii.gz", values, AFFINES["oblique"])
+    with pytest.raises(FileFormatError, match=rf"given, {read}; .*{named}"):
+        read_tensors(path, read)
+    if written != "ants":
+        assert read_tensors(path, written).values.shape == (*SHAPE, 6)
+
+
+@pytest.mark.parametrize(
+    ("name", "order", "wrong"), [("fsl_small_101D", "fsl", "mrtrix"), ("mr_small_101D", "mrtrix", "fsl")]
+)
+def test_files_of_the_programs_are_read_in_their_own_order_only(foreign, name, order, wrong):
+    path = foreign(f"{name}.nii.gz")
+    assert positive_share(read_tensors(path, order).values) > 0.965
+    with pytest.raises(FileFormatError, match=f"--tensor-order {order}"):
+        read_tensors(path, wrong)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])

@@ -1,0 +1,180 @@
+"""`efield dose`: from options to two placements on one head, and the dose between them."""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from efield.app.console import Steps
+from efield.app.dose_request import DoseRequest
+from efield.coils.model import Coil
+from efield.dosing.dose import Dose, dose
+from efield.dosing.feasibility import feasibility
+from efield.dosing.machines import usual_stimulator
+from efield.dosing.protocols import Protocol, protocol
+from efield.dosing.safety import safety
+from efield.dosing.site import DoseSite
+from efield.ground import checks
+from efield.ground.errors import InputError
+from efield.ground.pose import Pose
+from efield.ground.progress import Progress
+from efield.ground.version import __version__
+from efield.head.mesh import HeadMesh
+from efield.io.cache_folder import cache_folder
+from efield.io.load import HEAD_NAMES, load_coil, load_head
+from efield.io.poses.reading import load_pose
+from efield.targeting.field import EField
+from efield.targeting.naming import target_facts
+from efield.targeting.placement import check_clear, place_coil
+from efield.targeting.simulate import Simulator
+from efield.targeting.targets import NAMES, Target, named_target, parse_target
+
+#: The angle where a target has none of its own.
+_ANGLE: Final = 45.0
+
+
+@dataclass(frozen=True)
+class _Side:
+    """One of the two placements, as it is asked for."""
+
+    name: str
+    target: str
+    angle: float | None
+    distance: float
+    pose: str | None
+    coil: str
+    machine: dict[str, Any]
+
+    def machine_with(self, coil: Coil) -> dict[str, Any]:
+        """What `DoseSite` is told; a coil's own dI/dt at full output counts where no stimulator is known."""
+        own = None if self.machine["stimulator"] else coil.max_didt
+        return self.machine | {"max_didt": self.machine["max_didt"] or own}
+
+
+def _sides(request: DoseRequest) -> tuple[_Side, _Side]:
+    """Threshold and treatment; what is not said of the first is as of the second."""
+    error = checks.in_range("--error", request.error, 0.0, 100.0) / 100.0
+    coil, rmt_coil = request.coil, request.rmt_coil or request.coil
+    stimulator = request.stimulator or usual_stimulator(coil)
+    there = stimulator if rmt_coil == coil else usual_stimulator(rmt_coil) or request.stimulator
+    same = rmt_coil == coil and request.rmt_stimulator in (None, request.stimulator)
+    own_didt = request.max_didt if same and request.rmt_max_didt is None else request.rmt_max_didt
+    threshold = {
+        "stimulator": request.rmt_stimulator or there or "",
+        "max_didt": own_didt,
+        "waveform": request.waveform if request.rmt_waveform is None else request.rmt_waveform,
+        "phase": request.rmt_phase or request.phase,
+        "current": request.rmt_current,
+        "error": error,
+    }
+    treatment = {
+        "stimulator": stimulator,
+        "max_didt": request.max_didt,
+        "waveform": request.waveform,
+        "phase": request.phase,
+        "current": request.current,
+        "error": error,
+    }
+    at_rmt = (request.rmt_target, request.rmt_angle, request.rmt_distance, request.rmt_pose)
+    here = (request.target, request.angle, request.distance, request.pose)
+    return _Side("--rmt", *at_rmt, rmt_coil, threshold), _Side("-", *here, coil, treatment)
+
+
+def run(request: DoseRequest, progress: Progress = True) -> tuple[Dose, dict[str, Any]]:
+    """The dose, and a document with everything it rests on, ready for `json.dump`.
+
+    Parameters
+    ----------
+    request : DoseRequest
+    progress : bool or callable, optional
+
+    Raises
+    ------
+    InputError
+        That names the option.
+    """
+    sides = _sides(request)
+    given = None if request.protocol is None else protocol(request.protocol)
+    percent = _wanted(request, given)
+    coils = _check(sides, percent, request)
+    steps = Steps(5, progress)
+    with steps(f"loading head {request.head}"):
+        head = load_head(request.head)
+    with steps("finding the targets, placing the coils"):
+        targets = [named_target(head, side.target) for side in sides]
+        poses = [_pose(head, *placed) for placed in zip(sides, targets, coils, strict=True)]
+    with steps("preparing the solver"):
+        simulator = Simulator(head, cache=cache_folder() if request.head in HEAD_NAMES else None)
+    with steps("solving both placements"):
+        fields = _solve(simulator, coils, poses)
+    with steps("measuring the fields"):
+        first, second = (
+            DoseSite.of(field, target, **side.machine_with(field.coil))
+            for field, target, side in zip(fields, targets, sides, strict=True)
+        )
+    found = dose(request.rmt, first, second, percent=percent, method=request.rmt_method, rmt_sd=request.rmt_sd)
+    document = {
+        "efield": __version__,
+        "head": request.head,
+        "targets": [{"name": one.name, "center_mm": one.center_mm.tolist(), "note": one.note} for one in targets],
+        "poses": [pose.matrix.tolist() for pose in poses],
+        "dose": found.to_json(),
+    }
+    return found, document | _reports(given, found)
+
+
+def _wanted(request: DoseRequest, given: Protocol | None) -> float:
+    if request.percent is not None:
+        return checks.positive("--percent", request.percent)
+    if given is None:
+        return 100.0
+    own = given.number("intensity_percent")
+    if own is None:
+        text = given.cells["intensity_percent"].text
+        raise InputError(f"--percent must be given with {given.name}, whose intensity is {text or 'not known'}")
+    return own
+
+
+def _check(sides: tuple[_Side, _Side], percent: float, request: DoseRequest) -> list[Coil]:
+    """The coils; what can be refused before any work is."""
+    for side in sides:
+        parse_target(side.target)
+        checks.length_mm(f"{side.name}-distance", side.distance)
+    by_name = {name: load_coil(name) for name in {side.coil for side in sides}}
+    coils = [by_name[side.coil] for side in sides]
+    sites = [DoseSite(1.0, coil=coil.name, **side.machine_with(coil)) for coil, side in zip(coils, sides, strict=True)]
+    try:
+        dose(request.rmt, *sites, percent=percent, method=request.rmt_method, rmt_sd=request.rmt_sd)
+    except InputError as error:
+        raise InputError(str(error).replace("give max_didt", "give --max-didt or --rmt-max-didt")) from error
+    return coils
+
+
+def _pose(head: HeadMesh, side: _Side, target: Target, coil: Coil) -> Pose:
+    if side.pose is not None:
+        pose = load_pose(side.pose)
+    else:
+        own = target_facts(side.target)["angle_deg"] if side.target in NAMES else _ANGLE
+        angle = own if side.angle is None else checks.number(f"{side.name}-angle", side.angle)
+        pose = place_coil(head, target, angle, side.distance, coil=coil)
+    check_clear(head, coil, pose)
+    return pose
+
+
+def _solve(simulator: Simulator, coils: list[Coil], poses: list[Pose]) -> list[EField]:
+    """Both fields at 1 A/us; of one coil they are solved together."""
+    first, second = coils
+    if first is second:
+        return list(simulator.solve_many(first, poses))
+    return [simulator.solve(coil, pose) for coil, pose in zip(coils, poses, strict=True)]
+
+
+def _reports(given: Protocol | None, found: Dose) -> dict[str, Any]:
+    """Safety and feasibility of a protocol at this output; why there is none where its trains were not read."""
+    if given is None:
+        return {}
+    try:
+        # An output by equal field is a percentage of the threshold on the scale of EMG, whatever it was found by.
+        safe = safety(given, found.percent)
+        machine = feasibility(given, found.output_percent, found.treated.stimulator, found.treated.coil)
+    except InputError as error:
+        return {"protocol": given.name, "no_reports": str(error)}
+    return {"protocol": given.name, "safety": safe.to_json(), "feasibility": machine.to_json()}

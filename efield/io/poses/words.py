@@ -1,0 +1,38 @@
+"""Text in files of poses: how it is read whatever its encoding, and what is said of a pose in it."""
+
+import codecs
+from typing import Final
+
+from efield.ground.directions import in_words
+from efield.ground.pose import Pose
+from efield.io.bounded.cursor import Cursor
+
+_LARGEST_BYTES: Final = 1 << 28
+_WIDE: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+
+
+def decoded(cursor: Cursor) -> str:
+    """The text of a file, with or without a byte order mark.
+
+    Raises
+    ------
+    FileFormatError
+        If the file is far too large, or no text.
+    """
+    if len(cursor.data) > _LARGEST_BYTES:
+        raise cursor.error(f"a file of poses must be smaller; instead it has {len(cursor.data)} bytes; is it one?")
+    try:
+        text = cursor.data.decode("utf-16" if cursor.data.startswith(_WIDE) else "utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise cursor.error("a file of poses must be text in UTF-8; instead it is binary, or damaged") from error
+    if "\0" in text:
+        raise cursor.error("a file of poses must be text; instead it is binary, or damaged")
+    return text
+
+
+def pose_words(pose: Pose) -> str:
+    """Where the handle and the induced current of a pose point."""
+    return (
+        f"handle toward {in_words(pose.handle)}; current induced toward {in_words(pose.current())} by dI/dt > 0 in "
+        "efield's coils, the other way in a coil of the other polarity"
+    )
