@@ -12,7 +12,9 @@ from efield.app.options import (
     ConductivityTableOption,
     HeadOption,
     PoseOption,
+    SolverOption,
     TargetOption,
+    TolOption,
 )
 
 
@@ -105,6 +107,8 @@ class Request:
     order: Annotated[
         int, typer.Option(help="Order of the finite elements: 2 is slower and follows the field more finely.")
     ] = 1
+    tol: TolOption = 1e-8
+    solver: SolverOption = "auto"
     gmsh: Annotated[
         bool,
         typer.Option("--gmsh", help="Write field.msh as well, for Gmsh and SimNIBS: with the surface of each tissue."),

@@ -16,6 +16,8 @@ from efield.coils.drive import Drive
 from efield.coils.model import Coil
 from efield.coils.polarity import CURRENTS, induced_direction, induced_words, signed
 from efield.dosing.marks import DISCLAIMER
+from efield.fem.problem import TOL_RANGE
+from efield.fem.solvers import SOLVERS
 from efield.ground import checks
 from efield.ground.card import place
 from efield.ground.directions import in_words
@@ -110,6 +112,8 @@ def check(request: Request) -> None:
         raise InputError("--tensor-order, --tensor-mapping and --tensor-factor must come with --tensors, a file")
     if request.fiducials is not None:
         fiducials_in(CapFile(request.fiducials))
+    checks.in_range("--tol", request.tol, *TOL_RANGE)
+    checks.choice("--solver", request.solver, SOLVERS)
     if request.order not in (1, 2):
         raise InputError(f"--order must be 1 or 2; instead received {request.order}")
     if request.stimulator is not None and request.intensity is None:
@@ -203,7 +207,14 @@ def run(request: Request, progress: Progress = True) -> tuple[dict[str, Any], Su
             cache = cache_folder() if request.head in HEAD_NAMES and not request.no_cache else None
             place, checked = target if request.refine else None, not request.allow_defects
             simulator = Simulator(
-                head, conductivity, order=request.order, cache=cache, refine=place, check_mesh=checked
+                head,
+                conductivity,
+                tol=request.tol,
+                order=request.order,
+                solver=request.solver,
+                cache=cache,
+                refine=place,
+                check_mesh=checked,
             )
         with steps("solving"):
             field = simulator.solve_together([Drive(coil, pose, didt), *others])
