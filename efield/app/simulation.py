@@ -156,11 +156,12 @@ def drive_words(request: Request, coil: Coil) -> str:
 def _rate_of(request: Request, coil: Coil) -> float:
     if request.intensity is None:
         return _DEFAULT_DIDT if request.didt is None else request.didt
+    percent = checks.percent_of_output("--intensity", request.intensity)
     if request.stimulator is not None:
-        return stimulators.didt(request.stimulator, coil, request.intensity)
+        return stimulators.didt(request.stimulator, coil, percent)
     if coil.max_didt is None:
         raise InputError(f"the largest dI/dt of {coil.name} is not known: give --stimulator as well, or --didt")
-    return coil.max_didt * checks.in_range("--intensity", request.intensity, 0.0, 100.0) / 100.0
+    return coil.max_didt * percent / 100.0
 
 
 def _check_writable(folder: Path) -> None:

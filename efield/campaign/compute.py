@@ -124,7 +124,7 @@ class Bench:
         rates = [at_rate(table, rate) for rate in study.drive.didt(coil)]
         absent = np.full(len(part), np.nan)  # a target without a direction has no `along`
         arrays: Arrays = {name: np.stack([rate.get(name, absent) for rate in rates]) for name in study.measures}
-        arrays["matrix"] = part.matrices
+        arrays["pose"] = part.matrices
         if "lifted_mm" in part.coordinates and part.plane is not None:
             arrays |= {"lifted_mm": part.coordinates["lifted_mm"], "plane": part.plane}
         if "e" in table:

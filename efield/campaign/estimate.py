@@ -36,7 +36,7 @@ _ADJOINT: Final = 20
 _BASIS_TESTS: Final = 48
 
 #: Bytes of a row of the two tables together; of the least file or folder; of the store without results.
-_ROW: Final = 300
+_ROW: Final = 640
 _BLOCK: Final = 4096
 _EMPTY: Final = 160 * _BLOCK
 
