@@ -55,7 +55,7 @@ def _table(block: "Block") -> Table:
     rows = block.rows
     places = [name for name in _PLACES if name in rows[0] and (name in _ALWAYS or any(row[name] for row in rows))]
     shown = ["placement", block.measure, *places]
-    hidden = {*shown, *_PLACES, "pose", "position", "didt"}
+    hidden = {*shown, *_PLACES, "pose", "position", "didt", "intensity_percent"}
     drive = f"dI/dt = {rows[0]['didt'] / 1e6:g} A/us (V/m, mm, degrees)"
     where = ", ".join([block.head, block.target, block.coil, drive])
     table = Table(title=f"Best placements by {block.measure}\n{where}")
@@ -86,12 +86,11 @@ def _print_map(store: "Store", block: "Block") -> None:
 
 
 def print_csv(store: "Store", blocks: "Sequence[Block]", to: IO[str]) -> None:
-    """The placements with the columns of the study's own tables, but for drives other than the first."""
+    """The placements with the columns of the study's own tables."""
     from efield.campaign.layout import CELL
-    from efield.campaign.tables import POSE
+    from efield.campaign.tables import POSE, column_names
 
-    known = [name for name in blocks[0].rows[0] if name not in ("placement", "didt", "pose", *store.study.measures)]
-    names = [*CELL, "didt", "placement", *known, *POSE, *store.study.measures]
+    names = column_names(store)
     lines = csv.writer(to, lineterminator="\n")
     lines.writerow(names)
     for block in blocks:

@@ -89,7 +89,7 @@ def _targets(plan: Plan) -> Table:
 
 def _counts(study: "Study", found: "Estimate") -> Table:
     """How much of what."""
-    from efield.campaign.estimate import duration
+    from efield.campaign.costs import duration
 
     table = Table(title=f"{study.document.get('title') or study.output}: nothing is computed yet")
     table.add_column("what")

@@ -93,7 +93,7 @@ def run_study(
             found = sweep_plan.look(plan, probe)
             _print_json(found.to_json()) if as_json else sweep_plan.print_plan(found)
             return
-        with _shown(plan) as progress, _stoppable(plan, _again(study, out, workers, scheduler)):
+        with _shown(plan, runner) as progress, _stoppable(plan, _again(study, out, workers, scheduler)):
             outcome = run(plan, runner, progress)
     found = {"store": plan.output, **vars(outcome)}
     if as_json:
@@ -194,7 +194,7 @@ def check(
     if repair and (not condition.good or condition.pending):
         with _listed():
             plan = reading(store).study
-            with _shown(plan) as progress, _stoppable(plan, f"efield sweep check {store} --repair"):
+            with _shown(plan, runner) as progress, _stoppable(plan, f"efield sweep check {store} --repair"):
                 integrity.repair(store, runner, progress)
         repaired = True
     if as_json:
@@ -270,7 +270,7 @@ def _listed() -> Iterator[None]:
 
 
 @contextmanager
-def _shown(study: "Study") -> Iterator[Tell]:
+def _shown(study: "Study", runner: "Runner | None") -> Iterator[Tell]:
     """Shows a run on the console: placements as a bar, notes as lines of their own beside it."""
     said = ""
 
@@ -282,7 +282,8 @@ def _shown(study: "Study") -> Iterator[Tell]:
             ERR.print(note, markup=False, soft_wrap=True)
             said = note
 
-    with Bar("sweep", study.count * len(study.cells), "placements") as bar:
+    # A run in this process says itself how long it will take.
+    with Bar("sweep", study.count * len(study.cells), "placements", timed=runner is not None) as bar:
         yield tell
 
 

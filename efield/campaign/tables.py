@@ -73,6 +73,11 @@ def tables_stand(store: Store) -> bool:
     return all(sealed.digest_of(store.folder / name) == hashes.get(name) for name in TABLES)
 
 
+def column_names(store: Store) -> list[str]:
+    """The columns of the tables, in order."""
+    return list(_schema(store).names)
+
+
 def _schema(store: Store) -> "pyarrow.Schema":
     """All columns, with units and meanings."""
     import pyarrow
