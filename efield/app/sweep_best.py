@@ -28,11 +28,9 @@ def shown(store: "Store", measure: str | None, top: int | None, among: dict[str,
     """The blocks that are asked for, with fewer placements of each where there are several."""
     from efield.campaign.best import best
 
-    blocks = best(store, measure, top or _OF_ONE, among=among)
-    few = top or (_OF_ONE if len(blocks) == 1 else _OF_SEVERAL)
-    for block in blocks:
-        del block.rows[few:]
-    return blocks
+    blocks = best(store, measure, top or _OF_SEVERAL, among=among)
+    alone = top is None and len(blocks) == 1
+    return best(store, measure, _OF_ONE, among=among) if alone else blocks
 
 
 def to_json(block: "Block") -> dict[str, Any]:
