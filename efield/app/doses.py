@@ -1,7 +1,7 @@
 """`efield dose`: from options to two placements on one head, and the dose between them."""
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from efield.app.console import Steps
 from efield.app.dose_request import DoseRequest
@@ -21,14 +21,11 @@ from efield.head.mesh import HeadMesh
 from efield.io.cache_folder import cache_folder
 from efield.io.load import HEAD_NAMES, load_coil, load_head
 from efield.io.poses.reading import load_pose
+from efield.targeting.aim import checked_angle, usual_angle
 from efield.targeting.field import EField
-from efield.targeting.naming import target_facts
 from efield.targeting.placement import check_clear, place_coil
 from efield.targeting.simulate import Simulator
-from efield.targeting.targets import NAMES, Target, named_target, parse_target
-
-#: The angle where a target has none of its own.
-_ANGLE: Final = 45.0
+from efield.targeting.targets import Target, named_target, parse_target
 
 
 @dataclass(frozen=True)
@@ -37,7 +34,7 @@ class _Side:
 
     name: str
     target: str
-    angle: float | None
+    angle: str | None
     distance: float
     pose: str | None
     coil: str
@@ -138,6 +135,8 @@ def _check(sides: tuple[_Side, _Side], percent: float, request: DoseRequest) -> 
     for side in sides:
         parse_target(side.target)
         checks.length_mm(f"{side.name}-distance", side.distance)
+        if side.angle is not None:
+            checked_angle(f"{side.name}-angle", side.angle)
     by_name = {name: load_coil(name) for name in {side.coil for side in sides}}
     coils = [by_name[side.coil] for side in sides]
     sites = [DoseSite(1.0, coil=coil.name, **side.machine_with(coil)) for coil, side in zip(coils, sides, strict=True)]
@@ -152,8 +151,7 @@ def _pose(head: HeadMesh, side: _Side, target: Target, coil: Coil) -> Pose:
     if side.pose is not None:
         pose = load_pose(side.pose)
     else:
-        own = target_facts(side.target)["angle_deg"] if side.target in NAMES else _ANGLE
-        angle = own if side.angle is None else checks.number(f"{side.name}-angle", side.angle)
+        angle = usual_angle(target) if side.angle is None else checked_angle(f"{side.name}-angle", side.angle)
         pose = place_coil(head, target, angle, side.distance, coil=coil)
     check_clear(head, coil, pose)
     return pose

@@ -42,6 +42,7 @@ from efield.io.load import HEAD_NAMES, load_coil, load_head
 from efield.io.poses.reading import load_pose
 from efield.io.poses.words import pose_words
 from efield.io.volumes.tensor import check_order, read_tensors
+from efield.targeting.aim import checked_angle, degrees_off, usual_angle
 from efield.targeting.field import EField
 from efield.targeting.placement import check_clear, check_covers, gap_below_center, place_coil
 from efield.targeting.simulate import Simulator
@@ -57,6 +58,9 @@ _SMALL_DIDT: Final = 1e4
 
 #: Beyond this angle to the preferred direction a field points the other way (degrees).
 _BACKWARD_DEG: Final = 135.0
+
+#: A coil that is turned farther than this from the preferred direction is said to be (degrees).
+_OFF_DEG: Final = 30.0
 
 #: What readers of coil files note, and a reader of the numbers must know.
 _OF_THE_FILE: Final = ("all dipoles point one way", "casing read from", "beyond the grid", "dIdtmax =")
@@ -101,7 +105,8 @@ def check(request: Request) -> None:
         That names the option.
     """
     checks.length_mm("--distance", request.distance)
-    checks.number("--angle", request.angle)
+    if request.angle is not None:
+        checked_angle("--angle", request.angle)
     checks.choice("--current", request.current, CURRENTS)
     if request.radius is not None:
         checks.length_mm("--radius", request.radius)
@@ -155,11 +160,12 @@ def drive_words(request: Request, coil: Coil) -> str:
 def _rate_of(request: Request, coil: Coil) -> float:
     if request.intensity is None:
         return _DEFAULT_DIDT if request.didt is None else request.didt
+    percent = checks.percent_of_output("--intensity", request.intensity)
     if request.stimulator is not None:
-        return stimulators.didt(request.stimulator, coil, request.intensity)
+        return stimulators.didt(request.stimulator, coil, percent)
     if coil.max_didt is None:
         raise InputError(f"the largest dI/dt of {coil.name} is not known: give --stimulator as well, or --didt")
-    return coil.max_didt * checks.in_range("--intensity", request.intensity, 0.0, 100.0) / 100.0
+    return coil.max_didt * percent / 100.0
 
 
 def _check_writable(folder: Path) -> None:
@@ -193,9 +199,8 @@ def run(request: Request, progress: Progress = True) -> tuple[dict[str, Any], Su
         with steps("finding the target, placing the coil"):
             target = target_of(head, request)
             target.tets(head)
-            pose = given_pose or place_coil(
-                head, target, request.angle, request.distance, coil=coil, current=request.current
-            )
+            angle = usual_angle(target) if request.angle is None else request.angle
+            pose = given_pose or place_coil(head, target, angle, request.distance, coil=coil, current=request.current)
             for drive in (Drive(coil, pose, didt), *others):
                 check_covers(head, drive.coil, drive.pose)
             if not request.allow_collision:
@@ -308,6 +313,17 @@ def direction_note(coil: Coil, pose: Pose) -> str:
     return f"a rising current in {coil.name} induces along {words}; its handle points {in_words(-pose.y)}"
 
 
+def aim_note(coil: Coil, pose: Pose, target: Target, didt: float) -> list[str]:
+    """That the coil is turned far from the target's preferred direction, if it is."""
+    off = degrees_off(coil, pose, target, didt)
+    if off is None or not _OFF_DEG < off <= _BACKWARD_DEG:
+        return []
+    return [
+        f"the coil is turned {off:.0f} degrees away from the preferred direction of {target.name}: --angle best "
+        "turns it there"
+    ]
+
+
 def _lift_note(request: Request, field: EField) -> list[str]:
     """Where the casing touches first, if not under the coil's center."""
     below = gap_below_center(field.head, field.pose)
@@ -327,7 +343,7 @@ def _notes(request: Request, target: Target, didt: float, summary: Summary, fiel
         notes.append(f"dI/dt is only {didt:g} A/s; --didt is in A/s, so 80 A/us is written 80e6")
     if request.intensity is not None:
         notes.append(DISCLAIMER)
-    notes += coil_notes(coil, summary)
+    notes += coil_notes(coil, summary) + aim_note(coil, field.pose, target, didt)
     if advice := summary.advice:
         others = ["--refine"] * (not request.refine) + ["--order 2"] * (request.order == 1)
         notes.append(f"{advice}{' (' + ' or '.join(others) + ')' if others else ''}")

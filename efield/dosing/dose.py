@@ -198,7 +198,7 @@ def dose(
     >>> ef.dose(80, 1.0, 0.5).within_range
     False
     """
-    rmt = checks.in_range("rmt_percent", checks.positive("rmt_percent", rmt_percent), 0.0, 100.0)
+    rmt = checks.percent_of_output("rmt_percent", checks.positive("rmt_percent", rmt_percent))
     wanted = checks.positive("percent", percent)
     checks.choice("method", method, METHODS)
     first, second = (_site(name, one, stimulator, coil) for name, one in (("measured", measured), ("treated", treated)))

@@ -246,7 +246,7 @@ class Reciprocal(Carded):
         poses = opened(poses)
         one = isinstance(poses, np.ndarray) and poses.shape == (4, 4)
         matrices = pose_matrices(np.array([poses]) if one else poses)
-        exact, _ = self.route(coil, len(matrices), exact, stored="_exterior" in vars(self))
+        exact, _ = self.route(coil, len(matrices), exact, stored=self.stored)
         bones = "" if exact else skeleton(coil)
         if isinstance(bones, str):
             return np.array(list(self._exact(coil, matrices, rate))).reshape(-1, len(self.directions))
@@ -276,6 +276,15 @@ class Reciprocal(Carded):
         for matrix in matrices:
             primary = dadt(coil, Pose(matrix), self.head.points, rate)
             yield np.einsum("dni,ni->d", self.currents, primary)
+
+    @property
+    def stored(self) -> bool:
+        """Whether the potential that fast answers are taken from is stored already."""
+        return "_exterior" in vars(self)
+
+    def store(self) -> None:
+        """Store the potential that fast answers are taken from now, and not with the first of them."""
+        _ = self._exterior
 
     @cached_property
     def _exterior(self) -> ExteriorField:

@@ -3,7 +3,7 @@
 `measure` is the step that sweeps and campaigns repeat; what it gives for a placement depends on that placement only.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from importlib.metadata import version
 from os import PathLike
 from typing import Any, Final
@@ -33,6 +33,9 @@ Engine = Simulator | ReducedBasis | Reciprocal
 
 #: dI/dt that `measure` answers for: 1 A/us.
 UNIT_DIDT: Final = 1e6
+
+#: Placements that reciprocity answers between two words on how far it is: by the stored potential, and exactly.
+_PART: Final = (1024, 16)
 
 #: Fields that would take more memory than this are refused (bytes).
 _MOST_MEMORY: Final = 8e9
@@ -123,16 +126,30 @@ def measure(
         exact = sums_exactly(engine, coil, len(placements), exact)[0]
     if isinstance(engine, Reciprocal):
         _check_reciprocal(engine, target, region)
-        table: Table = dict(engine.measures(coil, placements.matrices, exact=exact))
-    elif isinstance(engine, ReducedBasis):
+        return _in_parts(
+            lambda part: dict(engine.measures(coil, part.matrices, exact=exact)), placements, exact, progress
+        )
+    if isinstance(engine, ReducedBasis):
         if exact:
             raise InputError("exact must be False with a ReducedBasis, which has the error of its certificate")
         table = _expanded(engine, coil, placements.poses, target, region)
-    else:
-        return _solved(engine, coil, placements.poses, (target, region), exact, progress)
-    with told(progress, "measuring", "placements", len(placements)) as tell:
-        tell(len(placements), len(placements), "")
-    return table
+        with told(progress, "measuring", "placements", len(placements)) as tell:
+            tell(len(placements), len(placements), "")
+        return table
+    return _solved(engine, coil, placements.poses, (target, region), exact, progress)
+
+
+def _in_parts(
+    ask: Callable[[Placements], Table], placements: Placements, exact: bool | None, progress: Progress
+) -> Table:
+    """The table of placements, a part at a time, so that it can be said how far it is."""
+    step, count = _PART[bool(exact)], len(placements)
+    parts = []
+    with told(progress, "measuring", "placements", count) as tell:
+        for first in range(0, count, step):
+            parts.append(ask(placements[first : first + step]))
+            tell(min(first + step, count), count, "")
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
 def sums_exactly(engine: Engine, coil: Coil, placements: int, exact: bool | None = None) -> tuple[bool, str]:

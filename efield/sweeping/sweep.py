@@ -26,8 +26,11 @@ if TYPE_CHECKING:
 
 Poses = Iterable[Pose] | NDArray[np.float64] | Placements | PlacementGrid | str | PathLike[str]
 
+#: The dimension of heads; `head` would hide a method of a Dataset.
+HEAD: Final = "head_name"
+
 _FIELD_NOTE: Final = {"units": "V/m", "long_name": "electric field E per tetrahedron (not recovered), in head axes"}
-_MATRIX: Final = ("mm", "pose, coil to head: columns x, y, z, center")
+_POSE: Final = ("mm", "pose, coil to head: columns x, y, z, center")
 _PLANE: Final = ("mm", "plane of the grid's positions: medial, anterior, outward, origin")
 
 
@@ -49,7 +52,7 @@ def sweep(
     ----------
     engine : Simulator, ReducedBasis or Reciprocal, or mapping of head names to them
         Full solves; a basis, which refuses placements it is not certified for; or adjoint solves, which give means
-        only. A mapping gives the dimension `head`.
+        only. A mapping gives the dimension `head_name`.
     coil : Coil, sequence of Coil, or mapping of labels to Coil
         That of the basis, if one is given. A sequence or a mapping gives the dimension `coil`; coils with the same
         name, as from some files, need the labels of a mapping.
@@ -73,7 +76,7 @@ def sweep(
     Returns
     -------
     xarray.Dataset
-        The measures over `placement` (and `head`, `coil`, `didt`), the poses as `matrix`, the coordinates of a grid,
+        The measures over `placement` (and `head_name`, `coil`, `didt`), the poses as `pose`, the coordinates of a grid,
         and where everything comes from in `attrs`. Units are in each variable's `attrs["units"]`.
 
     Raises
@@ -130,7 +133,7 @@ class _Shape:
     def of(cls, engine: object, coil: object, didt: object) -> "_Shape":
         labels: dict[str, list[str]] = {}
         if isinstance(engine, Mapping):
-            labels["head"] = [str(name) for name in engine]
+            labels[HEAD] = [str(name) for name in engine]
         if not isinstance(coil, Coil):
             labels["coil"] = list(_coils(coil)[0])
         return cls(tuple(labels), labels, np.ndim(didt) > 0)  # type: ignore[arg-type]
@@ -248,7 +251,7 @@ def _places(shape: _Shape, cells: list[_Cell], coordinates: dict[str, Any]) -> d
     dims = () if shared else shape.dims
     matrices = [cell.placements.matrices for cell in cells]
     values = matrices[0] if shared else shape.stack(matrices)
-    found["matrix"] = ((*dims, "placement", "row", "column"), values, _meaning(_MATRIX))
+    found["pose"] = ((*dims, "placement", "row", "column"), values, _meaning(_POSE))
     planes = [cell.placements.plane for cell in cells if cell.placements.plane is not None]
     if planes:
         found["plane"] = ((*dims, "row", "column"), planes[0] if shared else shape.stack(planes), _meaning(_PLANE))
@@ -265,7 +268,7 @@ def _notes(shape: _Shape, notes: list[dict[str, Any]]) -> tuple[dict[str, Any], 
             attributes[name] = values[0]
         elif name != "coil_name":
             texts = [str(value) if isinstance(value, list) else value for value in values]
-            label = f"{name}_hash" if name in shape.dims else name
+            label = f"{name}_hash" if name in ("head", "coil") else name
             coordinates[label] = (shape.dims, shape.stack([np.asarray(text) for text in texts]))
     return coordinates, attributes
 

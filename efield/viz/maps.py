@@ -22,8 +22,8 @@ SIZE: Final = (2160, 1130)
 
 _SUFFIXES: Final = (".png", ".pdf", ".svg")
 
-#: Drawn unless another is asked for: the first of these that the sweep has.
-_PREFERRED: Final = ("mean_magnitude", "mean_vector", "along")
+#: Drawn unless another is asked for: the first of these that the sweep has and knows.
+_PREFERRED: Final = ("along", "mean_magnitude", "mean_vector")
 
 #: What the measures are called on a map.
 _SHORT: Final = {
@@ -147,7 +147,7 @@ def sweep_map(dataset: "xarray.Dataset", *, measure: str | None = None, size: tu
     dataset : xarray.Dataset
         A sweep over a `PlacementGrid`, of one head, coil and rate.
     measure : str, optional
-        By default the size of the field at the target.
+        By default E along the target's preferred direction; without one the size of the field at the target.
     size : (int, int), pixels
 
     Returns
@@ -159,9 +159,7 @@ def sweep_map(dataset: "xarray.Dataset", *, measure: str | None = None, size: tu
     InputError
         If the sweep cannot be drawn, see `best_of_positions`.
     """
-    name = measure or next((one for one in _PREFERRED if one in dataset), _PREFERRED[0])
-    if name not in dataset:
-        raise InputError(f"measure must be one of {', '.join(map(str, dataset.data_vars))}; instead received {name!r}")
+    name = measure_of(dataset, measure)
     best = best_of_positions(dataset, name)
     page = new_page(size, _title(dataset))
     left, right = page.add_axes((0.065, 0.1, 0.385, 0.76)), page.add_axes((0.605, 0.1, 0.385, 0.76))
@@ -177,6 +175,23 @@ def sweep_map(dataset: "xarray.Dataset", *, measure: str | None = None, size: tu
     return page
 
 
+def measure_of(dataset: "xarray.Dataset", measure: str | None) -> str:
+    """The measure that is drawn: the one asked for, or what excites.
+
+    Raises
+    ------
+    InputError
+        If the sweep does not have it.
+    """
+    present = [one for one in _PREFERRED if one in dataset] or [_PREFERRED[0]]
+    # A target without a direction has no E along it.
+    known = [one for one in present if one in dataset and np.isfinite(dataset[one].values).any()]
+    name = measure or (known or present)[0]
+    if name not in dataset:
+        raise InputError(f"measure must be one of {', '.join(map(str, dataset.data_vars))}; instead received {name!r}")
+    return name
+
+
 def _title(dataset: "xarray.Dataset") -> str:
     def said(name: str) -> str:
         return str(dataset[name].values) if name in dataset.coords else str(dataset.attrs.get(name, ""))
@@ -185,7 +200,7 @@ def _title(dataset: "xarray.Dataset") -> str:
     rate = "" if drive is None else f"dI/dt {float(drive) / AMPERE_PER_MICROSECOND:g} A/µs"
     place = f"{said('coil_name') or said('coil')} over {said('target')}"
     engine = f"{said('engine')} engine" if said("engine") else ""
-    parts = (place, said("head") if "head" in dataset.coords else "", rate, engine)
+    parts = (place, said("head_name") if "head_name" in dataset.coords else "", rate, engine)
     return ", ".join(part for part in parts if part)
 
 
