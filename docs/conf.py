@@ -13,6 +13,7 @@ HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE / "_ext"), str(HERE.parent)]
 
 import pyvista
+
 from efield.ground.version import __version__
 
 mpl.use("agg")
@@ -23,7 +24,7 @@ warnings.filterwarnings("ignore", message="FigureCanvasAgg is non-interactive")
 
 project = "efield"
 author = "the efield developers"
-copyright = author  # noqa: A001 - the name that Sphinx reads
+copyright = author
 version = release = __version__
 
 extensions = [

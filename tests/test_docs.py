@@ -21,11 +21,8 @@ from efield.basis.reduced_basis import ReducedBasis
 from efield.campaign.plan import read_study
 from efield.campaign.run import run
 from efield.head.midsurface import mid_surface
-from efield.head.mni import AffineMap
-from efield.head.spheres import sphere_head
 from efield.head.surface import boundary
 from efield.head.tensor_field import TensorField
-from efield.io import load
 from efield.io.coils.ccd import write_ccd
 from efield.io.meshes.gmsh import write_head
 from efield.io.surfaces.gifti import write_surface
@@ -39,7 +36,14 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 FENCE = re.compile(r"(?P<note><!-- not run: [^\n]+ -->\n+)?^```(?P<kind>\w+)\n(?P<code>.*?)^```$", re.M | re.S)
 
 #: Options that make a basis of a few solves, whatever a page asks for.
-SMALL_BASIS = {"radius_mm": 8.0, "tilt_deg": 4.0, "distance_mm": (3.0, 6.0), "region_radius_mm": 20.0, "max_solves": 64, "tol": 0.1}
+SMALL_BASIS = {
+    "radius_mm": 8.0,
+    "tilt_deg": 4.0,
+    "distance_mm": (3.0, 6.0),
+    "region_radius_mm": 20.0,
+    "max_solves": 64,
+    "tol": 0.1,
+}
 
 #: What docs/studies.md reads.
 STUDY = """
@@ -75,17 +79,9 @@ def with_blocks(*kinds):
 
 
 @pytest.fixture(scope="module")
-def small():
-    """The two heads that have names."""
-    mapped = sphere_head((73.0, 77.0, 80.0, 87.0, 94.0), (1, 2, 3, 4, 5), edge_mm=16.0)
-    mapped = ef.HeadMesh(mapped.points, mapped.tets, mapped.tissue, mni=AffineMap(np.eye(4), "none"))
-    return {"mni152": mapped, "sphere": sphere_head((70.0, 73.0, 79.0, 85.0), (2, 3, 4, 5), edge_mm=12.0)}
-
-
-@pytest.fixture(scope="module")
-def belongings(small, tmp_path_factory):
+def belongings(named_heads, tmp_path_factory):
     """A folder with what a person has: heads, poses, labels, a cap, surfaces, tensors, a study that has run."""
-    folder, head = tmp_path_factory.mktemp("belongings"), small["mni152"]
+    folder, head = tmp_path_factory.mktemp("belongings"), named_heads["mni152"]
     for name in ("head.msh", "m2m_ernie/ernie.msh"):
         write_head(_made(folder / name), head)
     np.savetxt(_made(folder / "m2m_ernie/toMNI/MNI2Conform_12DOF.txt"), np.eye(4))
@@ -117,31 +113,36 @@ def _labels(folder, head):
         write_volume(folder / name, np.where(ball, label, 0).astype(np.int16), AFFINE, code=1)
     white = boundary(head, (1,))
     volume = {"head": [2, 0, 20], "valid": "1  # volume info valid", "filename": "orig.mgz", "volume": [256] * 3}
-    volume |= {"voxelsize": [1.0] * 3, "xras": [-1.0, 0, 0], "yras": [0, 0, -1.0], "zras": [0, 1.0, 0], "cras": [0.0] * 3}
+    volume |= {
+        "voxelsize": [1.0] * 3,
+        "xras": [-1.0, 0, 0],
+        "yras": [0, 0, -1.0],
+        "zras": [0, 1.0, 0],
+        "cras": [0.0] * 3,
+    }
     path = _made(folder / "sub/surf/lh.white")
     freesurfer.write_geometry(path, white.points_mm, white.triangles, volume_info=volume)
     near = np.linalg.norm(white.points_mm - hand, axis=1) < 20
     colors = np.array([[25, 5, 25, 0], [60, 20, 220, 0]])
     annotation = _made(folder / "sub/label/lh.aparc.annot")
     freesurfer.write_annot(annotation, near.astype(int), colors, ["unknown", "precentral"], fill_ctab=True)
-    rows = [f"{i} {x:.3f} {y:.3f} {z:.3f} 0" for i, (x, y, z) in zip(np.flatnonzero(near), white.points_mm[near], strict=True)]
+    rows = [
+        f"{i} {x:.3f} {y:.3f} {z:.3f} 0"
+        for i, (x, y, z) in zip(np.flatnonzero(near), white.points_mm[near], strict=True)
+    ]
     annotation.with_name("lh.BA4a_exvivo.label").write_text("\n".join(["#!ascii label", str(len(rows)), *rows, ""]))
 
 
 @pytest.fixture
-def here(belongings, small, tmp_path, monkeypatch):
+def here(belongings, small_names, tmp_path, monkeypatch):
     """A folder to work in, where heads have small names and bases are small."""
     shutil.copytree(belongings, tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
-    from_file, build = load.load_head, ReducedBasis.build
-
-    def load_head(name, **options):
-        return small[name] if name in small else from_file(name, **options)
+    build = ReducedBasis.build
 
     def small_build(*args, **options):
         return build(*args, **{**options, **SMALL_BASIS})
 
-    monkeypatch.setattr(load, "load_head", load_head)
     monkeypatch.setattr(ReducedBasis, "build", small_build)
     monkeypatch.setattr(pyvista, "OFF_SCREEN", True)
     return tmp_path
