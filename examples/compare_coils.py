@@ -2,8 +2,9 @@
 Which coil reaches deep, which stays focal?
 ===========================================
 
-Every coil of the catalog is held over a spherical head (85 mm, cortex 15 mm below the scalp). Half-value depth is how far
-below the cortex |E| falls to half of its largest value there; spread is how much area lies above half of it, at that depth.
+Every coil of the catalog is held over a spherical head (85 mm, cortex 15 mm below the scalp). Half-value depth is how
+far below the cortex E falls to half of its largest size there; spread is the volume that has at least half, divided by
+that depth.
 """
 
 # %%

@@ -2,8 +2,8 @@
 What field does a figure-8 over the hand area induce there?
 ===========================================================
 
-A 70 mm figure-8 is held over the left hand area at 45 degrees and driven at 1 A/us. Replace the head by a mesh file or a
-folder ``m2m_<id>``, and the target by any place.
+A 70 mm figure-8 is held over the left hand area at 45 degrees and driven at 1 A/us. Replace the head by a mesh file or
+a folder ``m2m_<id>``, and the target by any place.
 """
 
 # %%

@@ -2,8 +2,8 @@
 Where and at which angle is the field in the hand area strongest?
 =================================================================
 
-Three adjoint solves turn every further placement of a coil into a sum over its wires. The best placement is then solved in
-full, as a check.
+Three adjoint solves turn every further placement of a coil into a sum over its wires. The best placement is then
+solved in full, as a check.
 """
 
 # %%

@@ -1,23 +1,18 @@
 """Shared by all tests: one thread, and the small sphere that bases, reciprocity and sweeps are tried on."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import numba
-import numpy as np
 import pytest
 
 from efield.basis.reduced_basis import ReducedBasis
-from efield.coils.model import Coil
 from efield.fem.problem import FemProblem
-from efield.head.mesh import HeadMesh
-from efield.head.mni import AffineMap
 from efield.head.spheres import sphere_head
-from efield.io import load
 from efield.reciprocity.reciprocal import reciprocal
 from efield.targeting.simulate import Simulator
 from efield.targeting.targets import Target, m1_hand
 from efield.targeting.validation import validation_coil
+from tests import small
 
 #: Tests that share the sphere, the basis and the adjoint solves below: in one process these are made once.
 _SHARING = (
@@ -64,33 +59,16 @@ def head():
 
 
 @pytest.fixture(scope="session")
-def named_heads(head):
-    """Small spheres for the heads that have names: what documents and examples compute is computed on these."""
-    layers = sphere_head((73.0, 77.0, 80.0, 87.0, 94.0), (1, 2, 3, 4, 5), edge_mm=16.0)
-    mapped = HeadMesh(layers.points, layers.tets, layers.tissue, mni=AffineMap(np.eye(4), "none"))
-    return {"mni152": mapped, "sphere": head}
+def named_heads():
+    """What `load_head` gives under `small_names`."""
+    return small.named_heads()
 
 
 @pytest.fixture
 def small_names(named_heads, monkeypatch):
-    """`load_head` and `load_coil` as people call them, with small answers to the names that pages use most."""
-    from_head, from_coil = load.load_head, load.load_coil
-    real = from_coil("magstim-70mm-figure8")
-    across, around = np.meshgrid([-43.5, 43.5], np.linspace(0, 2 * np.pi, 6, endpoint=False), indexing="ij")
-    places = np.stack([across + 20 * np.cos(around), 20 * np.sin(around), np.full_like(across, -7.0)], axis=-1)
-    # Nine turns of 36 mm radius to a wing, as dipoles.
-    moments = np.stack([0 * across, 0 * across, -np.sign(across) * 9 * np.pi * 0.036**2 / 6], axis=-1)
-    coarse = Coil.from_dipoles(places.reshape(-1, 3), moments.reshape(-1, 3))
-    named = dict.fromkeys(("magstim-70mm-figure8", "d70"), replace(real, sources=coarse.sources))
-
-    def load_head(name, **options):
-        return named_heads[name] if name in named_heads else from_head(name, **options)
-
-    def load_coil(name, **options):
-        return named[name] if name in named else from_coil(name, **options)
-
-    monkeypatch.setattr(load, "load_head", load_head)
-    monkeypatch.setattr(load, "load_coil", load_coil)
+    """`load_head`, `load_coil` and `ReducedBasis.build` as people call them, with small answers."""
+    for thing, name, value in small.replacements(named_heads, small.named_coils()):
+        monkeypatch.setattr(thing, name, value)
 
 
 @pytest.fixture(scope="session")

@@ -17,7 +17,6 @@ from nibabel.freesurfer import io as freesurfer
 
 import efield as ef
 from efield.app.cli import app
-from efield.basis.reduced_basis import ReducedBasis
 from efield.campaign.plan import read_study
 from efield.campaign.run import run
 from efield.head.midsurface import mid_surface
@@ -34,16 +33,6 @@ from efield.viz.probe import can_render
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 FENCE = re.compile(r"(?P<note><!-- not run: [^\n]+ -->\n+)?^```(?P<kind>\w+)\n(?P<code>.*?)^```$", re.M | re.S)
-
-#: Options that make a basis of a few solves, whatever a page asks for.
-SMALL_BASIS = {
-    "radius_mm": 8.0,
-    "tilt_deg": 4.0,
-    "distance_mm": (3.0, 6.0),
-    "region_radius_mm": 20.0,
-    "max_solves": 64,
-    "tol": 0.1,
-}
 
 #: What docs/studies.md reads.
 STUDY = """
@@ -138,12 +127,6 @@ def here(belongings, small_names, tmp_path, monkeypatch):
     """A folder to work in, where heads have small names and bases are small."""
     shutil.copytree(belongings, tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
-    build = ReducedBasis.build
-
-    def small_build(*args, **options):
-        return build(*args, **{**options, **SMALL_BASIS})
-
-    monkeypatch.setattr(ReducedBasis, "build", small_build)
     monkeypatch.setattr(pyvista, "OFF_SCREEN", True)
     return tmp_path
 

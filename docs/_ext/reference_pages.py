@@ -1,6 +1,7 @@
-"""Pages of reference that are written at each build: the command line from its own help, the public names from the package."""
+"""Pages that each build writes: the help of the commands, the public names, documents of the checkout."""
 
 import importlib
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -23,6 +24,15 @@ ROOMS = {
     "io": "Files",
     "ground": "Poses and errors",
 }
+#: Documents of the checkout that are pages of the site as well.
+ROOT = Path(__file__).parents[2]
+DOCUMENTS = {
+    "ARCHITECTURE.md": "architecture",
+    "CHANGELOG.md": "changes",
+    "CONTRIBUTING.md": "contributing",
+    "meshes/README.md": "default-head",
+}
+
 #: Names of the face are listed once, with the room that they come from.
 FACE = [name for name in efield.__all__ if name != "__version__"]
 
@@ -30,7 +40,7 @@ FACE = [name for name in efield.__all__ if name != "__version__"]
 def command_line() -> str:
     """The help of every command, as Typer writes it down."""
     command = [sys.executable, "-m", "typer", "efield.app.cli", "utils", "docs", "--name", "efield"]
-    said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    said = subprocess.run(command, check=True, capture_output=True, text=True).stdout  # noqa: S603 - ours
     return said.replace("# `efield`", "# Command line", 1)
 
 
@@ -59,6 +69,28 @@ def public_names() -> str:
     return "\n".join(lines)
 
 
+def linked_within(text: str, page: Path) -> str:
+    """Markdown of the checkout with its links to files turned to pages of the site; what is no page is only named."""
+
+    def link(match: re.Match[str]) -> str:
+        words, target, anchor = match.groups("")
+        file = (page.parent / target).resolve()
+        name = file.relative_to(ROOT).as_posix() if file.is_relative_to(ROOT) else ""
+        if name in DOCUMENTS:
+            return f"[{words}](/generated/{DOCUMENTS[name]}.md{anchor})"
+        if file.parent == ROOT / "docs" and file.exists():
+            return f"[{words}](/{file.name}{anchor})"
+        return words
+
+    return re.sub(r"(?<!!)\[([^\]]+)\]\((?!\w+:|#)([^)#\s]+)(#[^)]*)?\)", link, text)
+
+
+def _link_within(app: Any, name: str, source: list[str]) -> None:
+    page = Path(app.env.doc2path(name))
+    if page.suffix == ".md" and "generated" not in page.parts:
+        source[0] = linked_within(source[0], page)
+
+
 def _write(path: Path, text: str) -> None:
     """Only where it changes, so that Sphinx reads again what is new."""
     if not path.exists() or path.read_text(encoding="utf-8") != text:
@@ -70,9 +102,13 @@ def _write_pages(app: Any, _: Any) -> None:
     folder = Path(app.srcdir) / "generated"
     _write(folder / "cli.md", command_line())
     _write(folder / "python.rst", public_names())
+    for document, name in DOCUMENTS.items():
+        text = (ROOT / document).read_text(encoding="utf-8")
+        _write(folder / f"{name}.md", linked_within(text, ROOT / document))
 
 
 def setup(app: Any) -> dict[str, bool]:
     """Before Sphinx looks which pages there are."""
     app.connect("config-inited", _write_pages)
+    app.connect("source-read", _link_within)
     return {"parallel_read_safe": True}
