@@ -208,7 +208,7 @@ def folded() -> Iterator[Case]:
 
 
 def folded_delaunay(labels: Path) -> Iterator[Case]:
-    from efield.io.volumes.nifti import read_labels
+    from efield.io.volumes.labels import read_labels
 
     values, affine = read_labels(labels)
     to_index = np.linalg.inv(affine)

@@ -55,7 +55,7 @@ def base_head(factor: float, labels: Path | None) -> HeadMesh:
         return ef.load_head("mni152")
     if labels is None:
         raise SystemExit(f"--labels must be given for factor {factor}: python meshes/make_labels.py labels.nii.gz")
-    from efield.io.volumes.nifti import read_labels
+    from efield.io.volumes.labels import read_labels
 
     return mesh_labels(*read_labels(labels), edge_mm=EDGE_MM, refine=[Refinement(HAND_KNOB, FINE_MM, factor)])
 

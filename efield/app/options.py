@@ -32,6 +32,15 @@ ConductivityTableOption = Annotated[
     Path | None,
     typer.Option(help="Conductivities of many tissues, a .csv (tag,value or tag,name,value) or .toml file."),
 ]
+TolOption = Annotated[
+    float, typer.Option(help="Residual at which the solver stops, |b - K phi| / |b|; 1e-6 is enough where 1e-8 stalls.")
+]
+SolverOption = Annotated[
+    str,
+    typer.Option(
+        help="How the equations are solved: auto, multigrid, or direct (small heads; pip install 'efield[mkl]')."
+    ),
+]
 POSE_HELP: Final = (
     "File of a pose, of a navigator or a 4x4 coil-to-head matrix; one of several is chosen behind it, FILE:NAME (see "
     "`efield poses`). Replaces --angle and --distance."

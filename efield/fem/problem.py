@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.sparse import csr_matrix
 
 from efield.fem.assembly import LinearElements
 from efield.fem.enrichment import AveragedField, EnrichedField, SecondOpinion, bubbles_of
@@ -21,11 +22,15 @@ from efield.fem.system import Solution, Solver
 from efield.ground import checks
 from efield.ground.card import Card, Carded
 from efield.ground.errors import InputError
+from efield.ground.turns import in_turn
 from efield.ground.units import m_to_mm, mm_to_m
 from efield.head.mesh import HeadMesh
 from efield.kernels.elements import bubbles as bubble_kernels
 from efield.kernels.elements.adjoint import gradient_load
 from efield.kernels.elements.tensors import first_not_positive
+
+#: Residuals that can be asked for.
+TOL_RANGE: Final = (1e-12, 1e-1)
 
 #: Relative residual of the potential that answers to bubbles: it is a correction of some percent.
 _ENRICHED_TOL: Final = 1e-3
@@ -86,6 +91,7 @@ class FemProblem:
         If the direct solver is asked for and not installed.
     """
 
+    @in_turn
     def __init__(
         self,
         head: HeadMesh,
@@ -98,7 +104,7 @@ class FemProblem:
     ) -> None:
         self.head = head
         self.sigma = checks.read_only(_check_sigma(sigma, len(head.tets)))
-        self.tol = checks.in_range("tol", tol, 1e-12, 1e-1)
+        self.tol = checks.in_range("tol", tol, *TOL_RANGE)
         if order not in (1, 2):
             raise InputError(f"order must be 1 or 2; instead received {order!r}")
         self.order = order
@@ -125,6 +131,10 @@ class FemProblem:
             return make_solver(kind, stiffness)
         return make_solver(kind, self._quadratic.stiffness(), (stiffness, self._quadratic.from_linear()))
 
+    def solver_of(self, matrix: csr_matrix) -> Solver:
+        """The solver of another stiffness matrix (N, N), with what this problem's solver has prepared."""
+        return self._solver.of_matrix(matrix)
+
     @cached_property
     def nodes_mm(self) -> NDArray[np.float64]:
         """(N, 3) places in mm where dA/dt is wanted: the nodes, and with order 2 then the middles of the edges."""
@@ -146,13 +156,16 @@ class FemProblem:
         """
         return self._solver.solve(load, self.tol if tol is None else tol)
 
-    def solve(self, dadt_nodes: ArrayLike) -> PotentialSolution:
+    @in_turn
+    def solve(self, dadt_nodes: ArrayLike, tol: float | None = None) -> PotentialSolution:
         """Potential for one or several primary fields.
 
         Parameters
         ----------
         dadt_nodes : (n, 3) or (n, 3, k) array_like, V/m
             Time derivative of the vector potential at `nodes_mm`.
+        tol : float, optional
+            Relative residual; the problem's unless given.
 
         Returns
         -------
@@ -166,10 +179,11 @@ class FemProblem:
             If the solver does not reach the tolerance.
         """
         dadt = self._as_block(dadt_nodes)
-        solution = self.solve_load(self._elements.load(dadt))
+        solution = self.solve_load(self._elements.load(dadt), tol)
         phi = solution.phi[:, 0] if np.ndim(dadt_nodes) == 2 else solution.phi
         return PotentialSolution(checks.read_only(phi), solution.iterations, solution.residual)
 
+    @in_turn
     def element_field(self, phi: ArrayLike, dadt_nodes: ArrayLike) -> NDArray[np.float64]:
         """E in each tetrahedron: minus dA/dt, minus the gradient of the potential, at its center.
 
@@ -193,6 +207,7 @@ class FemProblem:
         """The (node, tissue) pairs over which fields are recovered."""
         return Patches(self.head, self.linear)
 
+    @in_turn
     def recovered_field(self, phi: ArrayLike, dadt_nodes: ArrayLike) -> RecoveredField:
         """A smooth field within each tissue, more accurate than the field per element.
 
@@ -216,6 +231,7 @@ class FemProblem:
         centers = self._quadratic.field(potential, dadt)[:, :, 0]
         return self.patches.average(self._quadratic.corner_fields(potential[:, 0], dadt[:, :, 0]), centers)
 
+    @in_turn
     def second_opinion(self, phi: NDArray[np.float64], dadt_nodes: NDArray[np.float64]) -> SecondOpinion:
         """Another field of a solution, to estimate errors with: what quadratic potentials would make of first order.
 
@@ -241,6 +257,7 @@ class FemProblem:
         answer = self.solve_load(-gradient_load(mesh.points, mesh.tets, *mesh.around, flow), _ENRICHED_TOL)
         return EnrichedField(mesh, phi + answer.phi[:, 0], dadt_nodes, bubbles)
 
+    @in_turn
     def recovered_at(
         self, phi: NDArray[np.float64], dadt_nodes: NDArray[np.float64], pairs: NDArray[np.intp]
     ) -> NDArray[np.float64]:

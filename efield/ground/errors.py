@@ -52,6 +52,10 @@ class SolverError(EfieldError, RuntimeError):
     """The linear solver did not reach its tolerance."""
 
 
+class ForkError(EfieldError, RuntimeError):
+    """A forked process that cannot compute; the message says how to start processes that can."""
+
+
 class MissingDependencyError(EfieldError, ImportError):
     """An optional package is needed; the message names the pip extra that brings it."""
 

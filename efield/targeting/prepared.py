@@ -23,7 +23,7 @@ from efield.io.sealed import read_arrays, write_arrays
 from efield.targeting.fingerprint import digest, head_digest
 
 #: Raised when what the arrays mean changes.
-_FORMAT: Final = 1
+_FORMAT: Final = 2
 
 #: Whose versions decide on the numbers in a file.
 _PACKAGES: Final = ("numpy", "scipy", "pyamg", "numba")

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from efield.coils.compressed import compress
 from efield.coils.drive import Drive, given_coil
 from efield.coils.model import Coil, SampledField
+from efield.coils.polarity import signed
 from efield.coils.primary import dadt
 from efield.fem.problem import FemProblem
 from efield.ground import checks
@@ -31,8 +32,13 @@ from efield.targeting.prepared import prepared_problem
 #: Right-hand sides that are solved together by `Simulator.solve_many`: one pass over the matrix serves them all.
 _BLOCK = 8
 
-#: From this many placements on, storing the coil's vector potential costs less than summing over its wires each time.
-_WORTH_STORING = 4
+#: To store a coil's vector potential it is summed over the wires at so many points.
+_POINTS_TO_STORE = 8e5
+
+
+def worth_storing(nodes: int, placements: int) -> bool:
+    """Whether storing a coil's vector potential takes less time than to sum over its wires for so many placements."""
+    return nodes * placements > _POINTS_TO_STORE
 
 
 class Simulator(Carded):
@@ -103,7 +109,9 @@ class Simulator(Carded):
         else:
             self.problem = prepared_problem(head, sigma, cache, tol=tol, order=order, solver=solver)
 
-    def solve(self, coil: Coil, pose: Pose | str | PathLike[str], didt: float = 1e6) -> EField:
+    def solve(
+        self, coil: Coil, pose: Pose | str | PathLike[str], didt: float = 1e6, *, current: str = "normal"
+    ) -> EField:
         """The field of one placement.
 
         Parameters
@@ -113,13 +121,16 @@ class Simulator(Carded):
             Coil to head; of a file with several ``FILE:NAME``.
         didt : float, A/s
             Rate of change of the coil current; 1e6 is 1 A/us.
+        current : {"normal", "reverse"}
+            Direction of the current; "reverse" turns E around. Which way "normal" induces is the coil's own
+            (`efield.coils.polarity.induced_direction`).
 
         Raises
         ------
         SolverError
             If the solver does not reach its tolerance.
         """
-        return next(self.solve_many(coil, [opened_one(pose)], didt))
+        return next(self.solve_many(coil, [opened_one(pose)], didt, current=current))
 
     def solve_many(
         self,
@@ -127,6 +138,7 @@ class Simulator(Carded):
         poses: Iterable[Pose] | str | PathLike[str],
         didt: float = 1e6,
         *,
+        current: str = "normal",
         exact: bool | None = None,
         progress: Progress = None,
     ) -> Iterator[EField]:
@@ -138,18 +150,22 @@ class Simulator(Carded):
         poses : iterable of Pose, or a file of them
             Consumed block by block, so that a long list costs no memory. A file as `read_poses` takes it.
         didt : float, A/s
+        current : {"normal", "reverse"}
+            As in `solve`.
         exact : bool, optional
             True sums over the coil's wires for each placement, False takes its stored vector potential (error below
-            1e-4 of the peak); by default the sum for a few placements and the store for more, whichever is quicker.
+            1e-4 of the peak); by default whichever is quicker for so many placements (`worth_storing`).
         progress : bool or callable, optional
             True shows a bar; a callable is told (done, total, note) after each placement. The total is 0 where `poses`
             does not say how many they are.
         """
-        rate = checks.rate("didt", didt)
+        rate = signed(checks.rate("didt", didt), current)
         if isinstance(poses, str | PathLike):
             poses = read_poses(poses)
         remaining, done = iter(poses), 0
         total = len(poses) if isinstance(poses, Sized) else 0
+        if exact is None and total:
+            exact = not worth_storing(len(self.problem.nodes_mm), total)
         with told(progress, "solving", "placements", total) as tell:
             while block := list(islice(remaining, _BLOCK)):
                 for pose in block:
@@ -187,7 +203,7 @@ class Simulator(Carded):
         return next(self._fields(primary[..., None], [tuple(drives)]))
 
     def _solve_block(self, coil: Coil, poses: list[Pose], didt: float, exact: bool | None) -> Iterator[EField]:
-        evaluate = _evaluator(coil, len(poses) < _WORTH_STORING if exact is None else exact)
+        evaluate = evaluator(coil, bool(exact))
         primary = np.stack([evaluate(pose, self.problem.nodes_mm, didt) for pose in poses], axis=-1)
         yield from self._fields(primary, [(Drive(coil, pose, didt),) for pose in poses])
 
@@ -221,7 +237,7 @@ class Simulator(Carded):
         return Card("Simulator", rows)
 
 
-def _evaluator(coil: Coil, exact: bool) -> Callable[[Pose, ArrayLike, float], NDArray[np.float64]]:
+def evaluator(coil: Coil, exact: bool) -> Callable[[Pose, ArrayLike, float], NDArray[np.float64]]:
     """The direct sum, or the stored vector potential (error below 1e-4 of the peak); a sampled field is as it is."""
     sampled = any(isinstance(source, SampledField) for source in coil.sources)
     if exact or sampled:
