@@ -41,7 +41,7 @@ template = "head.msh"
 [coils]
 d70 = "coil.ccd"
 [targets]
-hand = "m1-hand-left"
+hand = "-39,-15,62"
 [grid]
 radius_mm = 6
 spacing_mm = 6
