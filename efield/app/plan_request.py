@@ -118,7 +118,9 @@ def settings(request: PlanRequest) -> Settings:
     checks.choice("--goal", given["goal"], GOALS)
     checks.choice("--placement", given["placement"], TECHNIQUES)
     checks.choice("--rmt-method", given["rmt_method"], METHODS)
-    rest: dict[str, Any] = {one.name: given.get(one.name) for one in fields(Settings) if one.name not in ("target", "pain")}
+    rest: dict[str, Any] = {
+        one.name: given.get(one.name) for one in fields(Settings) if one.name not in ("target", "pain")
+    }
     rest["coil"] = list(dict.fromkeys([given["coil"]] if isinstance(given["coil"], str) else given["coil"]))
     for name in ("out", "rmt_pose"):
         rest[name] = None if rest[name] is None else Path(rest[name])

@@ -257,7 +257,7 @@ class ReducedBasis(Carded):
     ) -> dict[str, NDArray[np.float64]]:
         """Measures of many placements, each (p,): those of `efield.targeting.measures.AT_TARGET`.
 
-        On a surface their names begin with "midsurface_".
+        On a surface their names begin with ``midsurface_``.
 
         What a placement gives does not depend, to the last bit, on the placements it is asked for with.
 
