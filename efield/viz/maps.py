@@ -159,14 +159,12 @@ def sweep_map(dataset: "xarray.Dataset", *, measure: str | None = None, size: tu
     InputError
         If the sweep cannot be drawn, see `best_of_positions`.
     """
-    name = measure or next((one for one in _PREFERRED if one in dataset), _PREFERRED[0])
-    if name not in dataset:
-        raise InputError(f"measure must be one of {', '.join(map(str, dataset.data_vars))}; instead received {name!r}")
+    name = measure_of(dataset, measure)
     best = best_of_positions(dataset, name)
     page = new_page(size, _title(dataset))
     left, right = page.add_axes((0.065, 0.1, 0.385, 0.76)), page.add_axes((0.605, 0.1, 0.385, 0.76))
     medial_right = _medial_is_right(dataset)
-    short = _SHORT.get(name, name.replace("_", " "))
+    short = short_name(name)
     _draw_values(page, left, best, dataset[name].attrs.get("units", "V/m"))
     left.set_title(f"{short} in the target, largest at each position", fontsize=LABEL_PT, pad=4)
     _draw_angles(right, best, signed=name in _SIGNED)
@@ -175,6 +173,25 @@ def sweep_map(dataset: "xarray.Dataset", *, measure: str | None = None, size: tu
     for axes in (left, right):
         _frame(axes, best, medial_right)
     return page
+
+
+def measure_of(dataset: "xarray.Dataset", measure: str | None) -> str:
+    """The measure that is drawn: the one asked for, or the size of the field at the target.
+
+    Raises
+    ------
+    InputError
+        If the sweep does not have it.
+    """
+    name = measure or next((one for one in _PREFERRED if one in dataset), _PREFERRED[0])
+    if name not in dataset:
+        raise InputError(f"measure must be one of {', '.join(map(str, dataset.data_vars))}; instead received {name!r}")
+    return name
+
+
+def short_name(measure: str) -> str:
+    """What a measure is called on a map."""
+    return _SHORT.get(measure, measure.replace("_", " "))
 
 
 def _title(dataset: "xarray.Dataset") -> str:
