@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from efield.app import bases, coils, meshes, poses, protocols, sweeps
+from efield.app import bases, coils, mesh_build, meshes, poses, protocols, sweeps
 from efield.app.console import ERR, OUT
 from efield.app.dose_request import DoseRequest
 from efield.app.options import JsonOption, asking_for
@@ -28,6 +28,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 app.add_typer(coils.app, name="coils")
+meshes.app.command()(mesh_build.build)
 app.add_typer(meshes.app, name="mesh")
 app.add_typer(bases.app, name="basis")
 app.add_typer(poses.app, name="poses")

@@ -18,6 +18,8 @@ def summary_table(document: dict[str, Any], summary: Summary) -> Table:
     table = Table(title=f"{document['coil']} over {document['target']['name']} of {document['head']['name']}")
     table.add_column("what")
     table.add_column("value", justify="right")
+    if document["drive"]:
+        table.add_row("drive", document["drive"])
     for name in summary:
         table.add_row(MEASURES[name].meaning, summary.text(name))
     return table

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from efield.coils.polarity import induced_direction
 from efield.head.surface import TriangleSurface
 from efield.viz import palette
 from efield.viz.shapes import Glass, Shape, arrow, joined, tube
@@ -39,35 +40,20 @@ def coil_shapes(coil: "Coil", pose: "Pose", *, handle: bool, current: bool, reve
     handle : bool
         Draw a handle along -y, unless the casing has one; its shape is made up, its direction is the pose's.
     current : bool
-        Draw an arrow along the current that is induced in the cortex under the coil's center.
+        Draw an arrow along the current that is induced in the cortex under the coil's center; a round coil has none.
     reverse : bool
         The coil's current falls first.
     """
     found = [_placed(shape, pose) for shape in (*_windings(coil), *_casing(coil))]
     if handle and not _has_own_handle(coil):
         found.append(_placed(Shape("handle", _handle(coil), "handle", closed=True), pose))
-    direction = induced_along(coil) if current else None
+    direction = induced_direction(coil) if current else None
     if direction is not None:
-        along = pose.rotation @ direction * (-_CURRENT_MM if reverse else _CURRENT_MM)
+        along = pose.current(direction) * (-_CURRENT_MM if reverse else _CURRENT_MM)
         above = pose.to_head([[0.0, 0.0, _back(coil) - _CURRENT_ABOVE_MM]])[0]
         solid = arrow(above - along / 2, along)
         found.append(Shape("induced current", solid, palette.TARGET_COLOR, flat=True, on_top=True))
     return found
-
-
-def induced_along(coil: "Coil") -> FloatArray | None:
-    """(3,) direction, in the coil frame, of the E that a rising current induces under the center; None without one.
-
-    +y is the sign of this package's coils; a coil without two wings (one ring) induces rings, and no direction.
-    """
-    if len({_side(winding) for winding in coil.windings}) < 2:
-        return None
-    return np.array([0.0, 1.0, 0.0])
-
-
-def _side(winding: FloatArray) -> int:
-    middle = float(winding[:, 0].mean())
-    return 0 if abs(middle) < 0.1 * np.ptp(winding[:, 0]) else int(np.sign(middle))
 
 
 def _placed(shape: Shape, pose: "Pose") -> Shape:

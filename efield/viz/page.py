@@ -25,6 +25,9 @@ TITLE_PT, LABEL_PT, TICK_PT = 8.0, 7.0, 6.5
 #: A letter is about so wide, and a line so high, as shares of the type's size.
 _LETTER, _LINE = 0.56, 1.35
 
+#: A title that is too long for one line is set smaller, down to this share; a longer one in several lines.
+_LEAST_TITLE: Final = 0.7
+
 #: Between the page's edge and the title, inches.
 _INSET_IN: Final = 0.08
 
@@ -55,11 +58,12 @@ def new_page(size: tuple[int, int], title: str, width_in: float = WIDTH_IN, them
     page_height, colors = width_in * height / width, theme_of(theme)
     figure = Figure(figsize=(width_in, page_height), dpi=width / width_in, facecolor=colors.paper)
     FigureCanvasAgg(figure)
+    points, lines = _title_lines(title, width_in)
     figure.text(
         _INSET_IN / width_in,
         1 - _INSET_IN / page_height,
-        "\n".join(title_lines(title, width_in)),
-        fontsize=TITLE_PT,
+        "\n".join(lines),
+        fontsize=points,
         va="top",
         color=colors.ink,
         linespacing=_LINE - 0.1,
@@ -67,14 +71,17 @@ def new_page(size: tuple[int, int], title: str, width_in: float = WIDTH_IN, them
     return figure
 
 
-def title_lines(title: str, width_in: float) -> list[str]:
-    """The title in lines that fit the page."""
-    return wrap(title, max(int((width_in - 2 * _INSET_IN) * 72 / (_LETTER * TITLE_PT)), 20)) or [""]
+def _title_lines(title: str, width_in: float) -> tuple[float, list[str]]:
+    """Size of a title's type (points), and its lines, none of them wider than the page."""
+    fit = max(int((width_in - 2 * _INSET_IN) * 72 / (_LETTER * TITLE_PT)), 20)
+    if len(title) <= fit / _LEAST_TITLE:
+        return TITLE_PT * min(1.0, fit / max(len(title), 1)), [title]
+    return TITLE_PT, wrap(title, fit, break_on_hyphens=False)
 
 
 def title_height_in(title: str, width_in: float) -> float:
     """How much of the page's top the title takes, inches."""
-    return _INSET_IN + len(title_lines(title, width_in)) * _LINE * TITLE_PT / 72
+    return 2 * _INSET_IN + len(_title_lines(title, width_in)[1]) * _LINE * TITLE_PT / 72
 
 
 def add_color_bar(
@@ -98,7 +105,9 @@ def add_color_bar(
         orientation="horizontal" if flat else "vertical",
     )
     between = "; " if flat else "\n"
-    bar.set_label(scale.words + (f"{between}{scale.note}" if scale.note else ""), fontsize=LABEL_PT, color=ink)
+    bar.set_label(
+        scale.words + (f"{between}{scale.note}" if scale.note else ""), fontsize=LABEL_PT, color=ink, linespacing=1.5
+    )
     bar.ax.tick_params(labelsize=LABEL_PT, length=2, width=0.5, colors=ink)
     bar.outline.set(linewidth=0.5, edgecolor=ink)
 

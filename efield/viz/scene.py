@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from efield.coils.polarity import induced_direction
 from efield.ground import checks
 from efield.ground.card import Card, Carded, counted, listed
 from efield.ground.errors import InputError
@@ -17,7 +18,7 @@ from efield.head.surface import scalp
 from efield.head.tissue import GRAY_MATTER, WHITE_MATTER, tissue_name
 from efield.targeting.naming import target_of
 from efield.viz import field_shapes as fields
-from efield.viz.coil_shapes import coil_shapes, induced_along
+from efield.viz.coil_shapes import coil_shapes
 from efield.viz.drawn_tissue import drawn_tissue, strongest_point
 from efield.viz.map_shapes import map_shapes, pose_shape
 from efield.viz.scale import Scale, difference_scale, field_scale
@@ -224,7 +225,7 @@ class Scene(Carded):
         def part(scene: "Scene") -> list[Shape]:
             surface = fields.outer_surface(scene.head, scene.tag)
             crown = fields.above_cortex(surface, scene.center_mm, scene.outward)
-            said = any(induced_along(coil) is not None for coil, _ in scene.coils)
+            said = any(induced_direction(coil) is not None for coil, _ in scene.coils)
             wanted = not said if arrow is None else arrow
             shown = scene.field if wanted else None
             along = None if shown is None else fields.current_at(shown, scene.tag, scene.center_mm)

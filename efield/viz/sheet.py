@@ -34,7 +34,7 @@ _BESIDE_MM: Final = 120.0
 _ROW: Final = 3
 
 #: Room, mm: at the edges, between panels, above a panel for its words, right of the panels and below them for bars.
-_EDGE_MM, _GAP_MM, _WORDS_MM, _RIGHT_MM, _BELOW_MM = 1.5, 2.5, 5.0, 19.0, 11.0
+_EDGE_MM, _GAP_MM, _WORDS_MM, _RIGHT_MM, _BELOW_MM = 1.5, 2.5, 5.0, 19.0, 12.0
 
 #: Lengths a scale bar can have (mm): the longest that takes less than a quarter of the panel.
 _BARS_MM: Final = (5.0, 10.0, 20.0, 50.0, 100.0)
@@ -142,7 +142,7 @@ def _layout(panels: int, bars: int, width: float, title: str) -> _Layout:
         long = min(60.0, 0.75 * up)
         places = [(start + k * _RIGHT_MM + 2.5, middle - long / 2, 2.6, long) for k in range(bars)]
     else:
-        places = [(0.1 * width, _EDGE_MM + below - 4.5 - k * _BELOW_MM, 0.8 * width, 2.2) for k in range(bars)]
+        places = [(0.1 * width, _EDGE_MM + below - 3.5 - k * _BELOW_MM, 0.8 * width, 2.2) for k in range(bars)]
     return _Layout(width, height, tuple(boxes), tuple(places), not beside)
 
 
