@@ -19,6 +19,10 @@ MM_PER_INCH: Final = 25.4
 #: Below this a page has no room for its words; above it memory runs out before anything is gained (pixels).
 _PIXELS: Final = (200, 20_000)
 
+#: Widths that can be asked for, mm: from a small inset to a poster; and dots per inch.
+_WIDTHS_MM: Final = (40.0, 1200.0)
+_DPI: Final = (50.0, 1200.0)
+
 #: Type sizes, points.
 TITLE_PT, LABEL_PT, TICK_PT = 8.0, 7.0, 6.5
 
@@ -30,6 +34,19 @@ _LEAST_TITLE: Final = 0.7
 
 #: Between the page's edge and the title, inches.
 _INSET_IN: Final = 0.08
+
+
+def page_size(width_mm: float, dpi: float, shape: float) -> tuple[int, int]:
+    """Width and height in pixels of a page that is so wide in print; `shape` is its height over its width.
+
+    Raises
+    ------
+    InputError
+        If the width is not between 40 and 1200 mm, or dpi not between 50 and 1200.
+    """
+    width = checks.in_range("width_mm", width_mm, *_WIDTHS_MM) / MM_PER_INCH
+    dots = checks.in_range("dpi", dpi, *_DPI)
+    return round(width * dots), round(width * dots * shape)
 
 
 def new_page(size: tuple[int, int], title: str, width_in: float = WIDTH_IN, theme: "str | Theme" = "light") -> "Figure":

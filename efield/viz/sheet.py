@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from efield.ground import checks
 from efield.ground.errors import InputError
-from efield.viz.page import LABEL_PT, MM_PER_INCH, add_color_bar, halo, new_page, title_height_in
+from efield.viz.page import LABEL_PT, MM_PER_INCH, add_color_bar, halo, new_page, page_size, title_height_in
 from efield.viz.render import image_of
 from efield.viz.theme import Theme, theme_of
 from efield.viz.views import View
@@ -23,10 +22,6 @@ if TYPE_CHECKING:
 #: Width over height of a panel.
 ASPECT: Final = 0.94
 
-#: Widths that can be asked for, mm: from a small inset to a poster; and dots per inch.
-_WIDTHS_MM: Final = (40.0, 1200.0)
-_DPI: Final = (50.0, 1200.0)
-
 #: Panels stand beside each other from this width on, and below each other on a narrower page (mm).
 _BESIDE_MM: Final = 120.0
 
@@ -35,6 +30,9 @@ _ROW: Final = 3
 
 #: Room, mm: at the edges, between panels, above a panel for its words, right of the panels and below them for bars.
 _EDGE_MM, _GAP_MM, _WORDS_MM, _RIGHT_MM, _BELOW_MM = 1.5, 2.5, 5.0, 19.0, 12.0
+
+#: A panel's letter takes so much of the line of its words, mm.
+_LETTER_MM: Final = 4.5
 
 #: Lengths a scale bar can have (mm): the longest that takes less than a quarter of the panel.
 _BARS_MM: Final = (5.0, 10.0, 20.0, 50.0, 100.0)
@@ -105,21 +103,35 @@ def sheet(
     MissingDependencyError
         If this machine has no OpenGL.
     """
+    page, boxes = empty_sheet(panels, width_mm=width_mm, dpi=dpi, theme=theme, title=title)
+    for panel, axes in zip(panels, boxes, strict=True):
+        _set_panel(axes, panel, theme_of(theme))
+    return page
+
+
+def empty_sheet(
+    panels: Sequence[Panel], *, width_mm: float, dpi: float, theme: "str | Theme", title: str
+) -> tuple["Figure", list[Any]]:
+    """A sheet with everything but what the panels show, and their axes; see `sheet`."""
     if not panels:
         raise InputError("a sheet needs a panel; instead received none")
-    width = checks.in_range("width_mm", width_mm, *_WIDTHS_MM)
-    dots = checks.in_range("dpi", dpi, *_DPI)
+    page_size(width_mm, dpi, 1.0)  # refuses what is no number before anything is computed with it
+    width, colors = float(width_mm), theme_of(theme)
     scales = list(dict.fromkeys(scale for panel in panels for scale in panel.scene.scales))
     layout = _layout(len(panels), len(scales), width, title)
-    size = (round(layout.width / MM_PER_INCH * dots), round(layout.height / MM_PER_INCH * dots))
-    colors = theme_of(theme)
-    page = new_page(size, title, width / MM_PER_INCH, colors)
+    page = new_page(page_size(width, dpi, layout.height / layout.width), title, width / MM_PER_INCH, colors)
+    boxes = []
     for number, (panel, box) in enumerate(zip(panels, layout.panels, strict=True)):
-        letter = chr(ord("a") + number) if len(panels) > 1 else ""
-        _set_panel(page, panel, layout.share(box), letter, colors)
+        boxes.append(page.add_axes(layout.share(box)))
+        left, above = box[0] / layout.width, (box[1] + box[3] + 1.0) / layout.height
+        style: dict[str, Any] = {"va": "bottom", "color": colors.ink}
+        if len(panels) > 1:
+            page.text(left, above, chr(ord("a") + number), fontsize=10, fontweight="bold", **style)
+            left += _LETTER_MM / layout.width
+        page.text(left, above, panel.words, fontsize=LABEL_PT, **style)
     for scale, box in zip(scales, layout.bars, strict=True):
         add_color_bar(page, layout.share(box), scale, colors, flat=layout.flat)
-    return page
+    return page, boxes
 
 
 def _layout(panels: int, bars: int, width: float, title: str) -> _Layout:
@@ -146,30 +158,23 @@ def _layout(panels: int, bars: int, width: float, title: str) -> _Layout:
     return _Layout(width, height, tuple(boxes), tuple(places), not beside)
 
 
-def _set_panel(
-    figure: "Figure", panel: Panel, box: tuple[float, float, float, float], letter: str, theme: Theme
-) -> None:
-    axes = figure.add_axes(box)
+def _set_panel(axes: Any, panel: Panel, theme: Theme) -> None:
     extent = axes.get_window_extent()
     pixels = (max(round(extent.width), 16), max(round(extent.height), 16))
     view = panel.scene.view(panel.view, pixels[0] / pixels[1])
     draw_panel(axes, image_of(panel.scene, view, pixels, theme), view, theme)
-    style: dict[str, Any] = {"transform": axes.transAxes, "va": "bottom", "color": theme.ink}
-    axes.text(0.0, 1.015, letter, fontsize=10, fontweight="bold", **style)
-    axes.text(0.05 if letter else 0.0, 1.018, panel.words, fontsize=LABEL_PT, **style)
 
 
-def draw_panel(axes: Any, image: NDArray[np.uint8], view: View, theme: Theme) -> Any:
-    """A rendered image with its compass and scale bar, in millimeters of the picture; returns matplotlib's image."""
+def draw_panel(axes: Any, image: NDArray[np.uint8], view: View, theme: Theme) -> None:
+    """A rendered image with its compass and scale bar, in millimeters of the picture."""
     rows, columns = image.shape[:2]
     half = view.half_height_mm
     across = half * columns / rows
     # In millimeters of the picture, so that the scale bar is true by construction.
-    drawn = axes.imshow(image, extent=(-across, across, -half, half), interpolation="none")
+    axes.imshow(image, extent=(-across, across, -half, half), interpolation="none")
     axes.set_axis_off()
-    add_compass(axes, view, across, theme)
+    _add_compass(axes, view, across, theme)
     _add_scale_bar(axes, across, half, theme)
-    return drawn
 
 
 def _add_scale_bar(axes: Any, across: float, half: float, theme: Theme) -> None:
@@ -181,19 +186,17 @@ def _add_scale_bar(axes: Any, across: float, half: float, theme: Theme) -> None:
     axes.text(middle, bottom + 0.025 * half, f"{length:g} mm", ha="center", va="bottom", fontsize=LABEL_PT, **style)
 
 
-def add_compass(axes: Any, view: View, across: float, theme: Theme) -> list[Any]:
-    """Letters of the anatomical axes in the lower left corner; returns what was drawn."""
+def _add_compass(axes: Any, view: View, across: float, theme: Theme) -> None:
+    """Letters of the anatomical axes in the lower left corner."""
     half = view.half_height_mm
     size = 0.13 * half
     origin = np.array([-across + 0.17 * half, -half + 0.17 * half])
     style: dict[str, Any] = {"color": theme.ink, "path_effects": halo(theme.paper)}
-    drawn = []
     for letter, along in view.compass().items():
         line = {"arrowstyle": "-", "lw": 1.0, "shrinkA": 0, "shrinkB": 0, **style}
-        drawn.append(axes.annotate("", xy=origin + size * along, xytext=origin, arrowprops=line))
+        axes.annotate("", xy=origin + size * along, xytext=origin, arrowprops=line)
         place = origin + size * along + 0.055 * half * along / max(float(np.linalg.norm(along)), 1e-9)
-        drawn.append(axes.text(*place, letter, ha="center", va="center", fontsize=LABEL_PT, **style))
-    return drawn
+        axes.text(*place, letter, ha="center", va="center", fontsize=LABEL_PT, **style)
 
 
 def write_figure(figure: "Figure", path: Any) -> None:

@@ -22,6 +22,9 @@ _CLOSE_HALF_MM: Final = 33.0
 #: that looks more sideways with its top up.
 _UPWARD: Final = 0.6
 
+#: Up in a picture is the head's long axis, or leans on it, from this cosine on.
+_UPRIGHT: Final = 0.3
+
 _ANATOMICAL: Final = {"R": (1, 0, 0), "A": (0, 1, 0), "S": (0, 0, 1), "L": (-1, 0, 0), "P": (0, -1, 0), "I": (0, 0, -1)}
 
 
@@ -126,3 +129,13 @@ def fitted_view(
     focus = np.column_stack([trial.right, trial.up, trial.toward]) @ ((low + high) / 2)
     half = max((high[1] - low[1]) / 2, (high[0] - low[0]) / 2 / aspect)
     return View(focus, toward, up, float(1.04 * half))
+
+
+def turned(view: View, angle_deg: float) -> View:
+    """The view from another side: turned about the direction that is up in it, counter-clockwise seen from above."""
+    angle = np.radians(angle_deg)
+    # About the head's long axis where it is up or nearly so, so that a film keeps the head upright.
+    axis = np.array([0.0, 0.0, 1.0]) if view.up[2] > _UPRIGHT else view.up
+    cross = np.array([[0, -axis[2], axis[1]], [axis[2], 0, -axis[0]], [-axis[1], axis[0], 0]])
+    turn = np.eye(3) + np.sin(angle) * cross + (1 - np.cos(angle)) * cross @ cross
+    return View(view.focus_mm, turn @ view.toward, turn @ view.up, view.half_height_mm)
