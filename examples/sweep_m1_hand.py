@@ -45,7 +45,7 @@ def main(head_name: str = "mni152", picture: str = "sweep-m1-hand.png") -> None:
     field = sim.solve(coil, ef.Pose(best.matrix.values), didt=1e6)
     off = abs(field.summary(m1)["mean_vector"] / float(best.mean_vector) - 1)
     print(f"a full solve of the best placement differs by {off:.1e}")
-    save_sweep_map(picture, table)
+    save_sweep_map(picture, table, head=head)
 
 
 if __name__ == "__main__":

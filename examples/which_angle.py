@@ -26,13 +26,13 @@ def main(head_name: str = "mni152", picture: str = "which-angle.png") -> None:
         print(f"{angle:4d} deg  along preferred {a:+.3f} V/m  |E| {e:.3f} V/m")
     print(f"best angle: {angles[np.argmax(along)]} deg (0 = anterior, 90 = toward the midline)")
 
-    figure = Figure(figsize=(5, 5), layout="constrained")
+    figure = Figure(figsize=(5, 5.4), layout="constrained")
     axes = figure.add_subplot(projection="polar", theta_offset=np.pi / 2, theta_direction=-1)
     closed = np.radians(np.append(angles, 360))
     axes.plot(closed, np.append(magnitude, magnitude[0]), label="mean |E|")
     axes.plot(closed, np.maximum(np.append(along, along[0]), 0), label="along the preferred direction")
     axes.set_title("E in the left hand area (V/m per A/us)\nagainst coil angle, 0 = anterior")
-    axes.legend(loc="lower center")
+    figure.legend(loc="outside lower center", ncols=2)
     figure.savefig(picture, dpi=150)
 
 

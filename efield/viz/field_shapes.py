@@ -75,7 +75,7 @@ def field_arrows(
     scaled = e[chosen] * (_LONGEST_MM / limit)
     # Centered on its vertex and lifted outward, an arrow is not swallowed by the bend of the crown.
     tails = surface.points_mm[chosen] - scaled / 2 + _LIFT_MM * outward
-    return Shape("arrows of E", arrows(tails, scaled), "ink", flat=True)
+    return Shape("arrows of E", arrows(tails, scaled), palette.INK, flat=True)
 
 
 def crown_vertices(surface: TriangleSurface, center_mm: FloatArray, outward: FloatArray) -> NDArray[np.int64]:
@@ -160,7 +160,7 @@ def slice_shapes(field: "EField", axis: int, position_mm: float, tags: tuple[int
         if tag in tags:
             nodal = np.linalg.norm(field.recovered.at_nodes(int(tag)), axis=1)
             values = np.nan_to_num(section.interpolated(nodal)[used])
-            found.append(Shape("slices", plane, "plain", values=values, scale=scale))
+            found.append(Shape("slices", plane, "plain", values=values, scale=scale, lit=False))
         else:
-            found.append(Shape("slices", plane, palette.TISSUE_FILLS.get(int(tag), palette.OTHER_FILL)))
+            found.append(Shape("slices", plane, palette.TISSUE_FILLS.get(int(tag), palette.OTHER_FILL), lit=False))
     return found

@@ -10,7 +10,7 @@ from efield.ground.errors import InputError
 from efield.head.surface import Surface, TriangleSurface, nearest
 from efield.viz import palette
 from efield.viz.scale import Scale
-from efield.viz.shapes import Shape, arrows, joined, surface_of, tube
+from efield.viz.shapes import Shape, arrows, ball, joined, surface_of, tube
 
 if TYPE_CHECKING:
     from efield.ground.pose import Pose
@@ -59,9 +59,7 @@ def map_shapes(scalp: Surface, points_mm: ArrayLike, values: ArrayLike, label: s
         found += [Shape("isolines of the map", joined("isolines", lines), palette.INK)] if lines else []
     best = places[int(np.argmax(known))]
     marked = scalp.points_mm[nearest(scalp.points_mm, best)[0]]
-    from efield.viz.shapes import ball
-
-    found.append(Shape("best of the map", ball(marked, 2.0), palette.TARGET_COLOR, closed=True, on_top=True))
+    found.append(Shape("best of the map", ball(marked, 2.0), palette.COIL_COLOR, closed=True, on_top=True))
     return found
 
 

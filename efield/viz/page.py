@@ -32,6 +32,9 @@ _LETTER, _LINE = 0.56, 1.35
 #: A title that is too long for one line is set smaller, down to this share; a longer one in several lines.
 _LEAST_TITLE: Final = 0.7
 
+#: Parts a title; where it must be broken, it is broken there.
+BETWEEN: Final = "  ·  "
+
 #: Between the page's edge and the title, inches.
 _INSET_IN: Final = 0.08
 
@@ -93,7 +96,14 @@ def _title_lines(title: str, width_in: float) -> tuple[float, list[str]]:
     fit = max(int((width_in - 2 * _INSET_IN) * 72 / (_LETTER * TITLE_PT)), 20)
     if len(title) <= fit / _LEAST_TITLE:
         return TITLE_PT * min(1.0, fit / max(len(title), 1)), [title]
-    return TITLE_PT, wrap(title, fit, break_on_hyphens=False)
+    lines = [""]
+    for part in title.split(BETWEEN):
+        joined = f"{lines[-1]}{BETWEEN}{part}" if lines[-1] else part
+        if len(joined) <= fit:
+            lines[-1] = joined
+        else:
+            lines += wrap(part, fit, break_on_hyphens=False)
+    return TITLE_PT, [line for line in lines if line]
 
 
 def title_height_in(title: str, width_in: float) -> float:
@@ -121,10 +131,8 @@ def add_color_bar(
         extendfrac=0.04,
         orientation="horizontal" if flat else "vertical",
     )
-    between = "; " if flat else "\n"
-    bar.set_label(
-        scale.words + (f"{between}{scale.note}" if scale.note else ""), fontsize=LABEL_PT, color=ink, linespacing=1.5
-    )
+    words = f"{scale.words}\n{scale.note}" if scale.note else scale.words
+    bar.set_label(words, fontsize=LABEL_PT, color=ink, linespacing=1.4, labelpad=2)
     bar.ax.tick_params(labelsize=LABEL_PT, length=2, width=0.5, colors=ink)
     bar.outline.set(linewidth=0.5, edgecolor=ink)
 

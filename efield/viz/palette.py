@@ -84,13 +84,6 @@ def high_percentile(
     return float(np.percentile(magnitude[chosen], PERCENTILE)), bool(near.any())
 
 
-def upper_limit(
-    magnitude: NDArray[np.float64], points_mm: NDArray[np.float64], center_mm: ArrayLike | None = None
-) -> float:
-    """The upper end of the color bar: `high_percentile` rounded up to a short number."""
-    return rounded_up(high_percentile(magnitude, points_mm, center_mm)[0])
-
-
 def rounded_up(value: float) -> float:
     """The smallest short number (1, 1.2, 1.4, ... 2, 2.4, ... times a power of ten) not below a value; 1 for 0."""
     if value <= 0:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from efield.ground.errors import MissingDependencyError
+from efield.viz.page import BETWEEN
 from efield.viz.probe import can_render, remedy
 from efield.viz.theme import Theme, theme_of
 
@@ -126,13 +127,14 @@ def plotter_of(
             _fill(plotter, scene, colors)
             scene.view(view, width / len(panels) / height).aim(plotter)
             # Room below for the bar, which would lie on the head otherwise.
-            plotter.camera.parallel_scale *= 1.12 if scene.scales else 1.0
-            plotter.add_axes(xlabel="R", ylabel="A", zlabel="S", color=colors.ink, viewport=(0, 0.8, 0.2, 1.0))
+            plotter.camera.parallel_scale *= 1.15 if scene.scales else 1.0
+            _add_letters(plotter, colors)
             for scale in scene.scales[:1] if number == 0 else ():
                 _add_bar(plotter, scale, colors)
         if title:
             plotter.subplot(0, 0)
-            plotter.add_text(plain_words(title), (0.2 * width / len(panels), height - 24), 7, color=colors.ink)
+            lines = plain_words("\n".join(title.split(BETWEEN)))
+            plotter.add_text(lines, position="upper_left", font_size=8, color=colors.ink)
     return plotter
 
 
@@ -195,7 +197,7 @@ def _add(plotter: Any, shape: "Shape", theme: Theme) -> None:
         diffuse=0.75,
         specular=0.08,
         specular_power=12,
-        name=None,
+        lighting=shape.lit,
     )
     if shape.glass is not None:
         actor.ForceTranslucentOn()
@@ -207,27 +209,43 @@ def _add(plotter: Any, shape: "Shape", theme: Theme) -> None:
         actor.mapper.SetRelativeCoincidentTopologyPolygonOffsetParameters(0.0, _FRONT)
 
 
+def _add_letters(plotter: Any, theme: Theme) -> None:
+    """Right, anterior and superior in the lower left corner, on the page's color: the cortex may be behind them."""
+    actor = plotter.add_axes(xlabel="R", ylabel="A", zlabel="S", color=theme.ink, viewport=(0, 0, 0.24, 0.24))
+    for caption in (actor.GetXAxisCaptionActor2D(), actor.GetYAxisCaptionActor2D(), actor.GetZAxisCaptionActor2D()):
+        letters = caption.GetCaptionTextProperty()
+        letters.SetBackgroundColor(*_rgb(theme.paper))
+        letters.SetBackgroundOpacity(0.75)
+
+
+def _rgb(color: str) -> tuple[float, float, float]:
+    from matplotlib.colors import to_rgb
+
+    return to_rgb(color)
+
+
 def plain_words(words: str) -> str:
     """Words as VTK can print them: it takes bars for columns."""
     return words.replace("|E|", "field strength").replace("|", "/")
 
 
 def _add_bar(plotter: Any, scale: "Scale", theme: Theme) -> None:
+    """A lying bar below the head; its words are a text of their own, because VTK sets a title over the numbers."""
     bar = plotter.add_scalar_bar(
-        title=plain_words(scale.words),
+        title="",
         mapper=next(a.mapper for a in plotter.actors.values() if getattr(a.mapper, "scalar_visibility", False)),
         color=theme.ink,
         n_labels=5,
         fmt="%g",
         vertical=False,
-        position_x=0.2,
-        position_y=0.015,
-        width=0.6,
-        height=0.085,
-        title_font_size=14,
-        label_font_size=12,
+        position_x=0.26,
+        position_y=0.01,
+        width=0.66,
+        height=0.07,
+        label_font_size=13,
     )
     bar.SetUnconstrainedFontSize(True)
+    plotter.add_text(plain_words(scale.words), (0.26, 0.09), 8, color=theme.ink, viewport=True)
 
 
 def _averaged(image: NDArray[np.uint8], factor: int) -> NDArray[np.uint8]:

@@ -69,7 +69,7 @@ class Scale:
 def field_scale(
     magnitude: NDArray[np.float64], points_mm: NDArray[np.float64], center_mm: ArrayLike | None, label: str = "|E|"
 ) -> Scale:
-    """|E| from 0 to the 99.9th percentile near the target, rounded up (see `efield.viz.palette.upper_limit`).
+    """|E| from 0 to the 99.9th percentile near the target, rounded up.
 
     Parameters
     ----------

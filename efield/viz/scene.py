@@ -359,3 +359,19 @@ def field_scene(
         whole = whole if coil is None else whole.coil(coil, pose)
         close = close if coil is None else replace(close, coils=((coil, pose),))
     return whole, close.target(arrow=True)
+
+
+def field_plotter(
+    field: "EField",
+    target: "Target | None" = None,
+    coil: "Coil | None" = None,
+    pose: "Pose | None" = None,
+    **options: Any,
+) -> Any:
+    """`field_scene`'s two scenes in a `pyvista.Plotter`; options as in `efield.viz.render.plotter_of`."""
+    from efield.viz.caption import caption
+    from efield.viz.render import plotter_of
+
+    whole, close = field_scene(field, target, coil, pose)
+    words = options.pop("title", None) or caption(field, target, coil)
+    return plotter_of([(whole, "head"), (close, "target")], title=words, **options)

@@ -42,6 +42,8 @@ class Shape:
         Shaded triangle by triangle: edges stay sharp.
     on_top : bool
         Never hidden by anything else.
+    lit : bool
+        Shaded by lamps; slices are not, so that their colors are those of the bar.
     """
 
     name: str
@@ -53,6 +55,7 @@ class Shape:
     closed: bool = False
     flat: bool = False
     on_top: bool = False
+    lit: bool = True
 
     def __post_init__(self) -> None:
         if (self.values is None) != (self.scale is None):

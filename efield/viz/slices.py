@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from efield.targeting.targets import Target
 
 #: Height of the page over its width: with the planes beside each other, and below each other on narrow pages (mm).
-_BESIDE, _BELOW = 0.704, 1.62
+_BESIDE, _BELOW = 0.704, 2.06
 _NARROW_MM: Final = 120.0
 
 #: The upper row is cropped to this far around head and coil, and this far below the brain (mm).
@@ -46,8 +46,8 @@ _BELOW_BRAIN_MM: Final = 20.0
 _CLOSE_MM: Final = 34.0
 
 #: Room around and between the panels for words and numbers, inches.
-_LEFT_IN, _RIGHT_IN, _GAP_IN, _TOP_IN, _BOTTOM_IN, _BETWEEN_IN = 0.45, 0.85, 0.45, 0.36, 0.36, 0.52
-_BAR_IN: Final = 0.62
+_LEFT_IN, _RIGHT_IN, _GAP_IN, _TOP_IN, _BOTTOM_IN, _BETWEEN_IN = 0.45, 1.05, 0.45, 0.36, 0.36, 0.52
+_BAR_IN: Final = 0.7
 
 #: Share of the panels' height that the upper row takes where height is what limits it.
 _UPPER_SHARE: Final = 0.54
@@ -132,7 +132,7 @@ def slice_figure(
         _letter_edges(whole, plane, colors)
         position = f"{_AXIS_NAMES[plane.axis]} = {drawing.center[plane.axis]:.0f} mm"
         whole.set_title(f"{plane.name}, {position}", fontsize=TITLE_PT, color=colors.ink, pad=4)
-    bar = (0.12, 0.052, 0.76, 0.014) if narrow else (0.912, 0.27, 0.016, 0.42)
+    bar = (0.12, 0.066, 0.76, 0.012) if narrow else (0.88, 0.27, 0.016, 0.42)
     add_color_bar(page, bar, drawing.scale, colors, flat=narrow)
     _add_legend(page, drawing, top - _TOP_IN, named=target is not None)
     return page
@@ -229,7 +229,7 @@ def _axes(
     axes.set_xlabel(f"{across} (mm)", fontsize=LABEL_PT, labelpad=1)
     axes.set_ylabel(f"{up} (mm)", fontsize=LABEL_PT, labelpad=0)
     axes.tick_params(labelsize=TICK_PT, length=2, width=0.5, pad=1.5)
-    axes.locator_params(nbins=6)
+    axes.locator_params(nbins=3 if width < _NARROW_MM / MM_PER_INCH else 6)
     for spine in axes.spines.values():
         spine.set_linewidth(0.5)
     return axes

@@ -17,7 +17,7 @@ class Theme:
     paper : str
         The background.
     ink : str
-        Words, scale bars and field arrows.
+        Words and scale bars.
     scalp, plain, handle : str
         The scalp's glass, a surface that shows no values, and the coil's handle.
     """
@@ -32,7 +32,7 @@ class Theme:
 
 THEMES: Final = {
     "light": Theme("light", "#ffffff", palette.INK, palette.SCALP_COLOR, "#d5d0c8", "#4a4f55"),
-    "dark": Theme("dark", "#15181c", "#e8e6e3", "#a89a8c", "#8d8a84", "#aab2ba"),
+    "dark": Theme("dark", "#15181c", "#e8e6e3", "#e3d3c2", "#8d8a84", "#aab2ba"),
 }
 
 
