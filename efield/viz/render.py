@@ -245,7 +245,9 @@ def _add_bar(plotter: Any, scale: "Scale", theme: Theme) -> None:
         label_font_size=13,
     )
     bar.SetUnconstrainedFontSize(True)
-    plotter.add_text(plain_words(scale.words), (0.26, 0.09), 8, color=theme.ink, viewport=True)
+    plotter.add_text(
+        plain_words(scale.words), position=(0.26, 0.09), font_size=8, color=theme.ink, viewport=True
+    )
 
 
 def _averaged(image: NDArray[np.uint8], factor: int) -> NDArray[np.uint8]:
