@@ -327,7 +327,7 @@ class EField(Carded):
             ``screenshot(path)``.
         """
         from efield.targeting.naming import target_of
-        from efield.viz.scene import field_plotter
+        from efield.viz.overview import field_plotter
 
         place = None if target is None else target_of(self.head, target)
         return field_plotter(self, target=place, coil=coil, pose=self.pose if coil is not None else None)

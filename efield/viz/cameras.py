@@ -58,7 +58,9 @@ def camera(scene: "Scene", view: "str | View", aspect: float) -> View:
         return fitted_view(_shown(scene), oblique(scene.outward), np.array([0.0, 0.0, 1.0]), aspect)
     if view == "coil":
         if not scene.coils:
-            raise InputError("the view along the coil's axis needs a coil; instead the scene has none: coil(coil, pose)")
+            raise InputError(
+                "the view along the coil's axis needs a coil; instead the scene has none: coil(coil, pose)"
+            )
         pose = scene.coils[0][1]
         return fitted_view(_shown(scene), -pose.z, pose.y, aspect)
     return _over_place(scene, view)

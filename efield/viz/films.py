@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from efield.ground import checks
 from efield.ground.errors import InputError, MissingDependencyError
 from efield.io.atomic import replacing
-from efield.viz.picture import PictureReport
 from efield.viz.render import image_of, images_of
+from efield.viz.report import PictureReport
 from efield.viz.sheet import Panel, draw_panel, empty_sheet
 from efield.viz.theme import Theme, theme_of
 from efield.viz.views import View, turned
@@ -50,7 +50,7 @@ def save_turn(
     seconds : float, s
         That the turn takes.
     width_mm, theme, title
-        As in `efield.viz.sheet.sheet`; at 100 dots per inch.
+        As in `efield.viz.sheet.sheet_figure`; at 100 dots per inch.
     """
     count = checks.whole("frames", frames, 2, 720)
     start = scene.view(view, 1.0)
@@ -85,7 +85,7 @@ def save_film(
     view : str or View
     per_second : float
     width_mm, theme, title
-        As in `efield.viz.sheet.sheet`; at 100 dots per inch.
+        As in `efield.viz.sheet.sheet_figure`; at 100 dots per inch.
     """
     following = iter(scenes)
     first = next(following, None)
@@ -102,7 +102,13 @@ def save_film(
 
 
 def _save(
-    path: str | PathLike[str], scene: "Scene", drawn: Any, rate: float, width_mm: float, theme: "str | Theme", title: str
+    path: str | PathLike[str],
+    scene: "Scene",
+    drawn: Any,
+    rate: float,
+    width_mm: float,
+    theme: "str | Theme",
+    title: str,
 ) -> PictureReport:
     where, colors = Path(path), theme_of(theme)
     checks.choice("the suffix of a film", where.suffix.lower(), (".gif", ".mp4"))

@@ -74,11 +74,12 @@ def _scale(values: FloatArray, label: str, unit: str) -> Scale:
 
 def _painted(scalp: Surface, places: FloatArray, values: FloatArray) -> tuple[TriangleSurface, FloatArray]:
     """The part of the scalp between the places, finer and a little above it, and its values (p,)."""
+    import pyvista
     from scipy.interpolate import LinearNDInterpolator
     from scipy.spatial import QhullError
 
-    import pyvista
-
+    if len(places) < 3:
+        raise _too_few(len(places))
     plane = _plane(scalp, places)
     middle = places.mean(axis=0)
     reach = float(np.linalg.norm(places - middle, axis=1).max()) + 15.0
@@ -91,16 +92,17 @@ def _painted(scalp: Surface, places: FloatArray, values: FloatArray) -> tuple[Tr
     try:
         between = LinearNDInterpolator((places - middle) @ plane[:2].T, values)
     except (QhullError, ValueError):
-        raise InputError(
-            "a map needs values at three places or more that do not lie on one line; "
-            f"instead {len(places)} are known"
-        ) from None
+        raise _too_few(len(places)) from None
     if fine is None:
         raise InputError("a map's places must lie on the scalp; instead none of it is near them")
     found = np.asarray(between((fine.points_mm - middle) @ plane[:2].T), dtype=np.float64)
     inside = np.isfinite(found)
     triangles = fine.triangles[inside[fine.triangles].all(axis=1)]
     return TriangleSurface(fine.points_mm, triangles), np.nan_to_num(found)
+
+
+def _too_few(known: int) -> InputError:
+    return InputError(f"a map needs values at three places or more, not on one line; instead {known} are known")
 
 
 def _plane(scalp: Surface, places: FloatArray) -> FloatArray:
@@ -141,4 +143,6 @@ def pose_shape(poses: list["Pose"], values: ArrayLike | None, label: str, unit: 
     if given.shape != (len(poses),) or not np.isfinite(given).any():
         raise InputError(f"values must be one for each of {len(poses)} poses; instead received shape {given.shape}")
     each = np.repeat(given, len(surface.points_mm) // len(poses))
-    return Shape("poses", surface, "plain", values=each, scale=_scale(given[np.isfinite(given)], label, unit), flat=True)
+    return Shape(
+        "poses", surface, "plain", values=each, scale=_scale(given[np.isfinite(given)], label, unit), flat=True
+    )

@@ -157,7 +157,7 @@ def sweep_map(
     """The best value at each position of a grid, and the coil angle that gives it.
 
     Seen from outside the head, anterior up; the midline is to the right of a left target, to the left of a right one.
-    Colors begin at zero, so that a map which hardly varies looks like one; lines at 95, 90 and 80 % of the best part it.
+    Colors begin at zero, so that a map which hardly varies looks like one; lines are at 95, 90 and 80 % of the best.
 
     Parameters
     ----------

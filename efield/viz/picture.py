@@ -1,14 +1,14 @@
 """The picture of one simulation, with OpenGL where the machine has it and without where not."""
 
-from dataclasses import dataclass
 from importlib import import_module
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING
 
 from efield.ground import checks
 from efield.io.atomic import replacing
-from efield.viz.probe import can_render, remedy
+from efield.viz.probe import can_render
+from efield.viz.report import PICTURES, PictureReport, drawn
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -19,31 +19,12 @@ if TYPE_CHECKING:
     from efield.targeting.targets import Target
     from efield.viz.theme import Theme
 
-#: Formats of pictures; in ``.svg`` and ``.pdf`` words and lines are vectors, and rendered panels are pixels.
-PICTURES: Final = (".png", ".svg", ".pdf")
-
-
-@dataclass(frozen=True)
-class PictureReport:
-    """What was written.
-
-    Parameters
-    ----------
-    path : Path
-    kind : {"scene", "slices", "page", "film"}
-        Three-dimensional scene, or slices because there is no OpenGL; a page for browsers, or a film of a turn.
-    advice : str or None
-        One line on how to get the scene, where it is missing.
-    """
-
-    path: Path
-    kind: Literal["scene", "slices", "page", "film"]
-    advice: str | None = None
-
 
 def load_libraries() -> None:
     """Load what `save_picture` will need, and find out what can be rendered: for a thread beside other work."""
-    drawing = ("pyvista.plotting", "efield.viz.sheet", "efield.viz.scene") if can_render() else ("efield.viz.slices",)
+    drawing = (
+        ("pyvista.plotting", "efield.viz.sheet", "efield.viz.overview") if can_render() else ("efield.viz.slices",)
+    )
     for name in (*drawing, "matplotlib.figure", "matplotlib.backends.backend_agg"):
         import_module(name)
 
@@ -102,11 +83,6 @@ def save_picture(
     return drawn(where)
 
 
-def drawn(path: Path) -> PictureReport:
-    """The report of a picture: what this machine could draw."""
-    return PictureReport(path, "scene") if can_render() else PictureReport(path, "slices", remedy())
-
-
 def _scene_figure(
     field: "EField",
     target: "Target | None",
@@ -117,15 +93,15 @@ def _scene_figure(
     theme: "str | Theme",
     title: str,
 ) -> "Figure":
-    from efield.viz.scene import field_scene
-    from efield.viz.sheet import Panel, sheet
+    from efield.viz.overview import field_scene
+    from efield.viz.sheet import Panel, sheet_figure
 
     whole, close = field_scene(field, target, coil, pose)
     first = "Coil on the head; arrow: induced current" if whole.coils else "Whole head"
     place = "Seen from outside" if pose is None else "Seen along the coil's axis"
     second = f"{place}; arrows: E (pink: at the target)"
     panels = [Panel(whole, "head", first), Panel(close, "target", second)]
-    return sheet(panels, width_mm=width_mm, dpi=dpi, theme=theme, title=title)
+    return sheet_figure(panels, width_mm=width_mm, dpi=dpi, theme=theme, title=title)
 
 
 def _slice_figure(

@@ -38,7 +38,9 @@ _GLASS: Final = """//VTK::Light::Impl
 """
 
 
-def image_of(scene: "Scene", view: "View", pixels: tuple[int, int], theme: "str | Theme" = "light") -> NDArray[np.uint8]:
+def image_of(
+    scene: "Scene", view: "View", pixels: tuple[int, int], theme: "str | Theme" = "light"
+) -> NDArray[np.uint8]:
     """The scene as pixels.
 
     Parameters
@@ -245,9 +247,7 @@ def _add_bar(plotter: Any, scale: "Scale", theme: Theme) -> None:
         label_font_size=13,
     )
     bar.SetUnconstrainedFontSize(True)
-    plotter.add_text(
-        plain_words(scale.words), position=(0.26, 0.09), font_size=8, color=theme.ink, viewport=True
-    )
+    plotter.add_text(plain_words(scale.words), position=(0.26, 0.09), font_size=8, color=theme.ink, viewport=True)
 
 
 def _averaged(image: NDArray[np.uint8], factor: int) -> NDArray[np.uint8]:

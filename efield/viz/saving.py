@@ -1,4 +1,4 @@
-"""A scene as a file: a picture, a film of a turn, or a page for browsers; two fields and their difference."""
+"""A scene as a file: a picture, a film of a turn, or a page for browsers."""
 
 from collections.abc import Sequence
 from os import PathLike
@@ -8,16 +8,14 @@ from typing import TYPE_CHECKING, Final
 from efield.ground import checks
 from efield.ground.errors import MissingDependencyError
 from efield.io.atomic import replacing
-from efield.viz.picture import PICTURES, PictureReport, drawn
 from efield.viz.probe import can_render, remedy
+from efield.viz.report import PICTURES, PictureReport, drawn
 from efield.viz.theme import Theme
 from efield.viz.views import View
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from efield.targeting.field import EField
-    from efield.targeting.naming import Place
     from efield.viz.scene import Scene
 
 _FILMS: Final = (".gif", ".mp4")
@@ -92,10 +90,10 @@ def picture_of(
 ) -> "Figure":
     """The figure of `save_scene`: a sheet, or slices without OpenGL; `width` in mm."""
     if can_render():
-        from efield.viz.sheet import Panel, sheet
+        from efield.viz.sheet import Panel, sheet_figure
 
         panels = [Panel(scene, view, view if isinstance(view, str) and len(views) > 1 else "") for view in views]
-        return sheet(panels, width_mm=width, dpi=dpi, theme=theme, title=title)
+        return sheet_figure(panels, width_mm=width, dpi=dpi, theme=theme, title=title)
     if scene.field is None:
         raise MissingDependencyError(f"a scene without a field cannot be shown as slices; {remedy()}")
     from efield.viz.slices import slice_figure
@@ -103,49 +101,3 @@ def picture_of(
     coil, pose = scene.coils[0] if scene.coils else (None, None)
     options = {"width_mm": width, "dpi": dpi}
     return slice_figure(scene.field, scene.place, coil, pose, theme=theme, title=title or None, **options)
-
-
-def compare_fields(
-    first: "EField",
-    second: "EField",
-    target: "Place | None" = None,
-    *,
-    names: tuple[str, str] = ("first", "second"),
-    view: "str | View" = "target",
-    width_mm: float = 180.0,
-    dpi: float = 300.0,
-    theme: "str | Theme" = "light",
-    title: str = "",
-) -> "Figure":
-    """Two fields in one head side by side, on one scale, and |E| of the second less that of the first.
-
-    Parameters
-    ----------
-    first, second : EField
-        Of the same head.
-    target : Target, str or (3,) array_like, optional
-    names : (str, str)
-        What they are, above the panels.
-    view : str or View
-    width_mm, dpi, theme, title
-        As in `efield.viz.sheet.sheet`.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-        ``figure.savefig(path, dpi=figure.dpi)`` writes it.
-
-    Raises
-    ------
-    InputError
-        If the fields are of two heads.
-    """
-    from efield.viz.scene import Scene
-    from efield.viz.sheet import Panel, sheet
-
-    base = Scene(first.head).target(target) if target is not None else Scene(first.head)
-    limit = max(base.cortex(field).scales[0].high for field in (first, second))
-    one, other = (base.cortex(field, limit=limit).arrows() for field in (first, second))
-    difference = base.difference(first, second, f"|E|: {names[1]} less {names[0]}")
-    panels = [Panel(one, view, names[0]), Panel(other, view, names[1]), Panel(difference, view, "difference")]
-    return sheet(panels, width_mm=width_mm, dpi=dpi, theme=theme, title=title)

@@ -107,7 +107,9 @@ class Scene(Carded):
     def _with(self, part: Part, **changes: Any) -> "Scene":
         return replace(self, parts=(*self.parts, part), **changes)
 
-    def cortex(self, field: "EField | None" = None, *, tissue: int | None = None, limit: float | None = None) -> "Scene":
+    def cortex(
+        self, field: "EField | None" = None, *, tissue: int | None = None, limit: float | None = None
+    ) -> "Scene":
         """The surface of a tissue, colored by |E|.
 
         Parameters
@@ -297,7 +299,9 @@ class Scene(Carded):
 
         return camera(self, view, aspect)
 
-    def save(self, path: str | PathLike[str], view: "str | View | Sequence[str | View]" = "head", **options: Any) -> Any:
+    def save(
+        self, path: str | PathLike[str], view: "str | View | Sequence[str | View]" = "head", **options: Any
+    ) -> Any:
         """Draw the scene and write it, completely or not at all; see `efield.viz.saving.save_scene`.
 
         ``.png``, ``.svg`` and ``.pdf`` are pictures, ``.html`` a page to turn it in, ``.gif`` and ``.mp4`` a turn.
@@ -336,42 +340,3 @@ def _glass(opacity: float | None, usual: Glass) -> Glass:
         return usual
     facing = checks.in_range("opacity", opacity, 0.0, 1.0)
     return facing, max(facing, usual[1])
-
-
-def field_scene(
-    field: "EField", target: "Target | None" = None, coil: "Coil | None" = None, pose: "Pose | None" = None
-) -> tuple[Scene, Scene]:
-    """The two scenes that say most of a field: the whole head with the coil over it, and the cortex under the coil.
-
-    Parameters
-    ----------
-    field : EField
-    target : Target, optional
-        Marked; the strongest field otherwise.
-    coil : Coil, optional
-        Drawn where `pose` says it is.
-    pose : Pose, optional
-        Also decides from where the cortex is seen.
-    """
-    base = Scene(field.head, field=field, place=target).cortex(field)
-    whole, close = base.scalp().target(size=2.0), base.arrows()
-    if pose is not None:
-        whole = whole if coil is None else whole.coil(coil, pose)
-        close = close if coil is None else replace(close, coils=((coil, pose),))
-    return whole, close.target(arrow=True)
-
-
-def field_plotter(
-    field: "EField",
-    target: "Target | None" = None,
-    coil: "Coil | None" = None,
-    pose: "Pose | None" = None,
-    **options: Any,
-) -> Any:
-    """`field_scene`'s two scenes in a `pyvista.Plotter`; options as in `efield.viz.render.plotter_of`."""
-    from efield.viz.caption import caption
-    from efield.viz.render import plotter_of
-
-    whole, close = field_scene(field, target, coil, pose)
-    words = options.pop("title", None) or caption(field, target, coil)
-    return plotter_of([(whole, "head"), (close, "target")], title=words, **options)

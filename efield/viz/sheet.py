@@ -16,7 +16,6 @@ from efield.viz.views import View
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from efield.viz.scale import Scale
     from efield.viz.scene import Scene
 
 #: Width over height of a panel.
@@ -70,7 +69,7 @@ class _Layout:
         return box[0] / self.width, box[1] / self.height, box[2] / self.width, box[3] / self.height
 
 
-def sheet(
+def sheet_figure(
     panels: Sequence[Panel],
     *,
     width_mm: float = 180.0,
@@ -112,7 +111,7 @@ def sheet(
 def empty_sheet(
     panels: Sequence[Panel], *, width_mm: float, dpi: float, theme: "str | Theme", title: str
 ) -> tuple["Figure", list[Any]]:
-    """A sheet with everything but what the panels show, and their axes; see `sheet`."""
+    """A sheet with everything but what the panels show, and their axes; see `sheet_figure`."""
     if not panels:
         raise InputError("a sheet needs a panel; instead received none")
     page_size(width_mm, dpi, 1.0)  # refuses what is no number before anything is computed with it

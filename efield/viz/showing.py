@@ -33,7 +33,7 @@ def show_scene(
     turnable : bool
         In a notebook, a page to turn it in (some megabytes in the notebook's file) instead of a picture.
     width_mm, theme, title
-        As in `efield.viz.sheet.sheet`.
+        As in `efield.viz.sheet.sheet_figure`.
 
     Returns
     -------

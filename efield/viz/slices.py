@@ -108,7 +108,7 @@ def slice_figure(
         Drawn, where `pose` says it is, as the points at which its windings pierce the plane.
     pose : Pose, optional
     width_mm, dpi, theme
-        As in `efield.viz.sheet.sheet`; below 120 mm the planes are below each other.
+        As in `efield.viz.sheet.sheet_figure`; below 120 mm the planes are below each other.
     title : str, optional
         Line above the slices; what was computed, by default.
 

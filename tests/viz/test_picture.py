@@ -11,10 +11,10 @@ from efield.coils.drive import Drive
 from efield.ground.errors import InputError, MissingDependencyError, OutsideHeadError
 from efield.targeting.targets import Target
 from efield.viz.caption import caption
+from efield.viz.overview import field_plotter
 from efield.viz.picture import save_picture
 from efield.viz.probe import can_render
 from efield.viz.render import _averaged
-from efield.viz.scene import field_plotter
 from efield.viz.slices import slice_figure
 
 #: Small, and narrow enough to be quick.

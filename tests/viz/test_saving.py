@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from efield.ground.errors import InputError, MissingDependencyError
+from efield.viz.comparison import compare_fields
 from efield.viz.films import save_film, save_turn
 from efield.viz.probe import can_render
 from efield.viz.render import image_of
-from efield.viz.saving import compare_fields
 from efield.viz.scene import Scene
 from efield.viz.showing import show_scene
 
@@ -76,7 +76,7 @@ def test_slices_have_the_colors_of_the_bar(case):
     scene = Scene(field.head).slices(field, "x").target(target, arrow=False)
     view = scene.view("left", PIXELS[0] / PIXELS[1])
     image = image_of(scene, view, PIXELS)
-    place = np.array([target.center_mm[0], 6.0, 27.0])
+    place = np.array([target.center_mm[0], 8.0, 20.0])
     size = 1.0 * np.exp(-(((place - 30.0 * np.array([-0.6, 0, 0.8])) / 25.0) ** 2).sum())
     expected = scene.scales[0].rgb(np.array([size]))[0]
     assert np.abs(image[pixel_of(view, place)].astype(int) - expected).max() < 25
@@ -96,7 +96,7 @@ def test_several_views_are_panels_with_a_bar_that_names_its_percentile(scene, tm
 @needs_gl
 def test_fields_are_compared_on_one_scale(case):
     field, target, *_ = case
-    figure = compare_fields(field, 2 * field, target, names=("once", "twice"), dpi=60)
+    figure = compare_fields(field, 2 * field, target, names=("once", "twice"), dpi=100)
     assert len(figure.axes) == 5
     assert [text.get_text() for text in figure.texts if len(text.get_text()) > 1] == ["once", "twice", "difference"]
     assert "twice less once" in figure.axes[-1].get_ylabel()
@@ -107,9 +107,9 @@ def test_films_turn_and_follow_scenes(scene, case, tmp_path):
     from PIL import Image
 
     field = case[0]
-    save_turn(tmp_path / "turn.gif", scene, frames=3, width_mm=40)
+    save_turn(tmp_path / "turn.gif", scene, frames=3, width_mm=60)
     steps = (Scene(field.head).cortex(factor * field, limit=1.0) for factor in (0.2, 1.0))
-    save_film(tmp_path / "film.gif", steps, width_mm=40)
+    save_film(tmp_path / "film.gif", steps, width_mm=60)
     for name, frames in (("turn.gif", 3), ("film.gif", 2)):
         with Image.open(tmp_path / name) as film:
             assert film.n_frames == frames

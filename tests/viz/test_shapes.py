@@ -11,8 +11,9 @@ from efield.coils.model import Coil, SampledField
 from efield.ground.errors import InputError
 from efield.viz.coil_shapes import casing_rim
 from efield.viz.field_shapes import crown_vertices, outer_surface
+from efield.viz.overview import field_scene
 from efield.viz.render import plain_words
-from efield.viz.scene import Scene, field_scene
+from efield.viz.scene import Scene
 from efield.viz.views import View
 
 
@@ -42,7 +43,7 @@ def test_the_cortex_has_the_field_of_the_gray_side(case):
 
 
 def test_the_mark_is_above_the_cortex_and_its_arrow_along_the_field(case):
-    field, target, coil, pose = case
+    _, target, _, pose = case
     _, close = field_scene(*case)
     ball, arrow = [shape for shape in close.shapes if shape.name == "target"]
     assert ball.on_top
@@ -144,11 +145,11 @@ def test_a_map_on_the_scalp_is_linear_between_its_places_and_marks_the_best(case
     head, pose = case[0].head, case[3]
     across, up = np.meshgrid(np.linspace(-12, 12, 5), np.linspace(-12, 12, 5))
     places = pose.to_head(np.column_stack([across.ravel(), up.ravel(), np.full(25, 5.0)]))
-    scene = Scene(head).scalp_map(places, 10.0 + up.ravel(), "mean |E|", "V/m")
+    scene = Scene(head).scalp_map(places, 30.0 + up.ravel(), "mean |E|", "V/m")
     shape = shape_of(scene, "map")
     local = pose.to_coil(shape.surface.points_mm)
     shown = np.unique(shape.surface.triangles)
-    np.testing.assert_allclose(shape.values[shown], 10.0 + local[shown, 1], atol=1e-6)
+    np.testing.assert_allclose(shape.values[shown], 30.0 + local[shown, 1], atol=1e-6)
     assert shape.scale.low == 0.0  # a map that hardly varies looks like one
     assert pose.to_coil(shape_of(scene, "best of the map").surface.points_mm).mean(axis=0)[1] > 6
 
