@@ -29,13 +29,14 @@ class Lines:
         self._waiting: queue.Queue[str | None] = queue.Queue(_MOST)
         #: Lines that were dropped because too many waited.
         self.dropped = 0
+        self._closing = False
         self._thread = threading.Thread(target=self._write_all, name="efield-lines", daemon=True)
         self._thread.start()
 
-    def write(self, document: Mapping[str, Any]) -> None:
-        """Write a document soon; dropped if too many wait."""
+    def write(self, document: Mapping[str, Any], *, last: bool = False) -> None:
+        """Write a document soon; dropped if too many wait, the last one only after some patience."""
         try:
-            self._waiting.put_nowait(json.dumps(document, allow_nan=False))
+            self._waiting.put(json.dumps(document, allow_nan=False), last, _PATIENCE_S)
         except queue.Full:
             self.dropped += 1
 
@@ -44,7 +45,7 @@ class Lines:
         try:
             self._waiting.put(None, timeout=_PATIENCE_S)
         except queue.Full:
-            return
+            self._closing = True  # after the line that it is at
         self._thread.join(_PATIENCE_S)
 
     def _write_all(self) -> None:
@@ -55,4 +56,6 @@ class Lines:
                     self._stream.flush()
             except (OSError, ValueError) as error:
                 self._broken(str(error))
+                return
+            if self._closing:
                 return

@@ -30,6 +30,9 @@ DEVICES: Final = ("CoilToRefe", "NavigationTransform")
 #: What answers are called.
 NAME: Final = "efield"
 
+#: How long the end waits for clients to read their last message (s).
+_GOODBYE_S: Final = 0.05
+
 #: Kinds of answers that a client can ask for (GET_), or ask to get with every pose of anybody (STT_, STP_).
 _STREAMS: Final = ("STRING", "IMAGE", "POLYDATA")
 _WANTED: Final = frozenset(
@@ -98,6 +101,8 @@ class OpenIGTLinkServer:
         self.hub, self.devices, self.limits, self.name = hub, frozenset(devices), limits, name[:20]
         self.axes, self.frame = checked_axes(axes), checked_frame(frame)
         self.clients: dict[str, _Client] = {}
+        #: Connections that are not closed yet, those of clients that were sent away included.
+        self.open: set[_Client] = set()
         self.pictures = pictures or Pictures(hub)
         self.count = 0
         self.last: Answer | None = None
@@ -121,10 +126,13 @@ class OpenIGTLinkServer:
         self._server.close()
         for client in list(self.clients.values()):
             client.status(igtl.ENDING, "Ending", "the server ends")
+        for client in list(self.open):
             client.transport.close()
-        await asyncio.sleep(0)
-        for client in list(self.clients.values()):
+        await asyncio.sleep(_GOODBYE_S if self.open else 0)
+        for client in list(self.open):
             client.transport.abort()
+        while self.open:
+            await asyncio.sleep(0)
 
     def _answered(self, answer: Answer) -> None:
         self.last = answer
@@ -172,6 +180,7 @@ class _Client(asyncio.Protocol):
         self.transport = cast(asyncio.Transport, transport)
         quick(self.transport)
         server = self.server
+        server.open.add(self)
         server.count += 1
         self.name = f"{self.KIND}{server.count}"
         if len(server.clients) >= self.limits.clients:
@@ -181,6 +190,7 @@ class _Client(asyncio.Protocol):
 
     def connection_lost(self, _: Exception | None) -> None:
         """Forget a client and what it sent last."""
+        self.server.open.discard(self)
         if self.server.clients.pop(self.name, None) is self:
             self.server.hub.waiting.forget(self.name)
 

@@ -139,7 +139,7 @@ async def _serve(
 
         def event(document: dict[str, Any]) -> None:
             if writer is not None:
-                writer.write(document | {"time": time.time()})
+                writer.write(document | {"time": time.time()}, last=document["event"] == "end")
             note(_in_words(document))
 
         if told is not None:

@@ -95,8 +95,8 @@ class Brainsight:
         if self.frame is None and not system.startswith("NIfTI:"):
             raise InputError(
                 f"Brainsight must send coordinates of the head's NIfTI image; instead it sends {system!r}, whose "
-                "origin the image does not tell: choose another in Brainsight, or say what its axes are (--frame RAS) if you "
-                "know that its origin is the image's"
+                "origin the image does not tell: choose another in Brainsight, or say what its axes are (--frame RAS) "
+                "if you know that its origin is the image's"
             )
         matrix = _sixteen(numbers)
         yield from_theirs(matrix[None], self.axes, self.frame or "RAS")[0], name, 0.0
