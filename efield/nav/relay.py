@@ -154,9 +154,9 @@ class SocketServer:
         """
         application = self._web.Application()
         self.server.attach(application)
-        self._runner = self._web.AppRunner(application, access_log=None)
+        self._runner = self._web.AppRunner(application, access_log=None, shutdown_timeout=1.0)
         await self._runner.setup()
-        site = self._web.TCPSite(self._runner, host, port, shutdown_timeout=1.0)
+        site = self._web.TCPSite(self._runner, host, port)
         try:
             await site.start()
         except (OSError, OverflowError) as error:

@@ -159,9 +159,9 @@ def test_behind_a_relay_poses_come_in_and_requests_are_answered(hub, loop, pose,
         server.on(invesalius.TO_RELAY, lambda sid, message: replies.append(message))
         application = web.Application()
         server.attach(application)
-        runner = web.AppRunner(application)
+        runner = web.AppRunner(application, shutdown_timeout=1.0)
         await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", 0, shutdown_timeout=1.0)
+        site = web.TCPSite(runner, "127.0.0.1", 0)
         await site.start()
         return server, runner
 

@@ -2,7 +2,6 @@
 
 import io
 import json
-import os
 import signal
 import socket
 import subprocess
@@ -70,7 +69,7 @@ def test_other_machines_are_let_in_with_a_warning_only(engine, tmp_path, poses):
 def inputs(tmp_path_factory):
     """A very coarse sphere, a ring and a pose in files, with the options that name them."""
     folder = tmp_path_factory.mktemp("inputs")
-    head = sphere_head((70.0, 73.0, 79.0, 85.0), (2, 3, 4, 5), edge_mm=20.0)
+    head = sphere_head((70.0, 73.0, 79.0, 85.0), (2, 3, 4, 5), edge_mm=18.0)
     write_head(folder / "head.msh", head)
     (folder / "ring.toml").write_text(
         'type = "circular"\nturns = 3\ninner_diameter_mm = 40\nouter_diameter_mm = 60\n'
@@ -84,14 +83,8 @@ def inputs(tmp_path_factory):
 def test_the_command_answers_a_pose_and_ends_in_order_on_sigterm(inputs, connect, as_transform):
     options, pose = inputs
     command = [sys.executable, "-c", "from efield.app.cli import main; main()", "serve", *options]
-    process = subprocess.Popen(
-        [*command, "--openigtlink", "0", "--json"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=os.environ | {"COLUMNS": "200"},
-    )
-    try:
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen([*command, "--openigtlink", "0", "--json"], **pipes, text=True) as process:
         ready = json.loads(process.stdout.readline())
         assert ready["event"] == "ready"
         client = connect(ready["openigtlink"])
@@ -103,8 +96,6 @@ def test_the_command_answers_a_pose_and_ends_in_order_on_sigterm(inputs, connect
         assert json.loads(process.stdout.readline())["id"] == 1
         process.send_signal(signal.SIGTERM)
         out, err = process.communicate(timeout=60)
-    finally:
-        process.kill()
     assert process.returncode == 0, err
     assert json.loads(out.splitlines()[-1])["event"] == "end"
     assert "latency_ms" in err

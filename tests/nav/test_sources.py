@@ -4,6 +4,7 @@ import asyncio
 import json
 import socket
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -42,6 +43,7 @@ class Player:
                 self.asked.append(connection.recv(4096))
                 for piece in pieces:
                     connection.sendall(piece)
+                    time.sleep(0.1)
 
     def close(self):
         self._listener.close()
