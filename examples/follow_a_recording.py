@@ -58,15 +58,22 @@ def main(head_name: str = "mni152", recording: str = "", picture: str = "live.pn
     ok = [answer for answer in answers if answer.status == "ok"]
     late, slow = report["latency_ms"], report["engine_ms"]
     print(f"{report['received']} poses, {len(ok)} answered, {report['replaced']} overtaken by newer ones")
-    print(f"latency: median {late['p50']:.1f} ms, 99 % {late['p99']:.1f} ms; the engine's {slow['p50']:.1f}, {slow['p99']:.1f}")
-    print(f"off plan: {sum(bool(answer.alerts) for answer in ok)} poses, by up to "
-          f"{max(answer.off_plan['off_plan_mm'] for answer in ok):.1f} mm")
+    print(
+        f"latency: median {late['p50']:.1f} ms, 99 % {late['p99']:.1f} ms; of the engine {slow['p50']:.1f} and "
+        f"{slow['p99']:.1f} ms"
+    )
+    print(
+        f"off plan: {sum(bool(answer.alerts) for answer in ok)} poses, by up to "
+        f"{max(answer.off_plan['off_plan_mm'] for answer in ok):.1f} mm"
+    )
     figure, (above, below) = plt.subplots(2, 1, sharex=True, layout="constrained")
     number = [answer.pose.number for answer in ok]
     above.plot(number, [answer.measures["mean_magnitude"] for answer in ok], color="0.3")
     marked = [answer for answer in ok if answer.alerts]
     at = [answer.pose.number for answer in marked]
-    above.plot(at, [answer.measures["mean_magnitude"] for answer in marked], ".", color="tab:red", label="under 95 % of plan")
+    above.plot(
+        at, [answer.measures["mean_magnitude"] for answer in marked], ".", color="tab:red", label="under 95 % of plan"
+    )
     above.set(ylabel="mean |E| in the hand area (V/m)")
     above.legend()
     below.semilogy(number, [answer.engine_ms for answer in ok], ".", color="0.3")

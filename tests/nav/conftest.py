@@ -70,7 +70,6 @@ class Loop:
         self._thread.join(5)
         self.loop.close()
 
-
     @staticmethod
     async def _settle():
         """Let everything end that still runs."""

@@ -52,7 +52,13 @@ def test_metadata_of_others_is_passed_over():
 STREAM = b"".join(
     igtl.packed(Message(kind, "d", content, 2.0, version, number))
     for number, (kind, content, version) in enumerate(
-        [("TRANSFORM", BODY, 1), ("IMAGE", b"x" * 300, 1), ("TRANSFORM", BODY, 2), ("STRING", b"", 1), ("STATUS", b"", 2)]
+        [
+            ("TRANSFORM", BODY, 1),
+            ("IMAGE", b"x" * 300, 1),
+            ("TRANSFORM", BODY, 2),
+            ("STRING", b"", 1),
+            ("STATUS", b"", 2),
+        ]
     )
 )
 
@@ -113,7 +119,7 @@ def test_lengths_that_contradict_the_body_are_not_intact(sizes, values, length):
     ],
 )
 def test_what_is_no_message_or_too_long_is_refused(head):
-    with pytest.raises(InputError, match="OpenIGTLink|at most"):
+    with pytest.raises(InputError, match=r"OpenIGTLink|at most"):
         Reader(("TRANSFORM",)).feed(head)
 
 

@@ -134,7 +134,9 @@ def test_requests_that_cannot_be_are_errors(port, loop, topic, data, reason):
 
 
 def test_junk_is_passed_over(port, loop, pose):
-    junk = [(invesalius.FROM_INVESALIUS, thing) for thing in (None, 3, "x", [], {}, {"topic": 5}, {"topic": "y", "data": 1})]
+    junk = [
+        (invesalius.FROM_INVESALIUS, thing) for thing in (None, 3, "x", [], {}, {"topic": 5}, {"topic": "y", "data": 1})
+    ]
     junk += [("pose", thing) for thing in ({"matrix": "x"}, 7)]
     good = [("pose", {"matrix": pose.matrix.tolist(), "device": "good"})]
     answers = loop(heard(port, junk + good, 2))
@@ -145,7 +147,7 @@ def test_two_servers_on_one_port_are_an_error(port, desk, loop):
     async def make():
         return await SocketServer(desk).start("127.0.0.1", port)
 
-    with pytest.raises(InputError, match="Socket.IO must listen"):
+    with pytest.raises(InputError, match=r"Socket\.IO must listen"):
         loop(make())
 
 

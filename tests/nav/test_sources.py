@@ -181,7 +181,7 @@ def test_what_is_none_of_brainsights_packets_is_refused(data):
 def test_a_quaternion_that_is_no_turn_is_refused_by_the_engine(engine):
     from efield.nav.latest import Seen
 
-    told_pose = {key: 17.0 for key in ("q0", "qx", "qy", "qz", "x", "y", "z")}
+    told_pose = dict.fromkeys(("q0", "qx", "qy", "qz", "x", "y", "z"), 17.0)
     ((matrix, _, _),) = Localite().feed(json.dumps({"coil_0_position": told_pose}).encode())
     answer = engine.answer(1, Seen(matrix, "localite"))
     assert (answer.status, "scaled" in answer.reason) == ("refused", True)
