@@ -30,6 +30,7 @@ from efield.head.conductivity import Conductivity
 from efield.head.lattice import Refinement, mesh_labels
 from efield.head.locate import Locator
 from efield.head.mesh import HeadMesh
+from efield.head.refinement import refined_head
 from efield.head.spheres import sphere_head
 from efield.head.tissue import GRAY_MATTER
 
@@ -54,45 +55,14 @@ def base_head(factor: float, labels: Path | None) -> HeadMesh:
         return ef.load_head("mni152")
     if labels is None:
         raise SystemExit(f"--labels must be given for factor {factor}: python meshes/make_labels.py labels.nii.gz")
-    from efield.io.volumes.nifti import read_labels
+    from efield.io.volumes.labels import read_labels
 
     return mesh_labels(*read_labels(labels), edge_mm=EDGE_MM, refine=[Refinement(HAND_KNOB, FINE_MM, factor)])
 
 
 def halved(head: HeadMesh, center_mm: np.ndarray, radius_mm: float) -> HeadMesh:
-    """Every edge of the tetrahedra around a place cut in two; those beside them are cut as far as they share edges.
-
-    A tetrahedron is cut at the longest of its edges that have a middle, until none is left. Two that share a face cut
-    it in the same order, so the mesh conforms; with all six edges cut, eight are left.
-    """
-    near = np.linalg.norm(head.barycenters - center_mm, axis=1) < radius_mm
-    edges = np.unique(_edge_keys(head.tets[near]))
-    a, b = edges >> 32, edges & 0xFFFFFFFF
-    length = np.linalg.norm(head.points[a] - head.points[b], axis=1)
-    rank = np.empty(len(edges), dtype=np.int64)
-    rank[np.lexsort((edges, length))] = np.arange(len(edges))
-    points = np.concatenate([head.points, 0.5 * (head.points[a] + head.points[b])])
-    done, open_tets, open_tissue = [], head.tets, head.tissue
-    while len(open_tets):
-        slot = np.minimum(np.searchsorted(edges, keys := _edge_keys(open_tets)), len(edges) - 1)
-        order = np.where(edges[slot] == keys, rank[slot], -1)
-        longest = order.argmax(axis=1)
-        cut = order[np.arange(len(order)), longest] >= 0
-        done.append((open_tets[~cut], open_tissue[~cut]))
-        open_tets, open_tissue, which = open_tets[cut], open_tissue[cut], longest[cut]
-        row, ends = np.arange(len(which)), np.array(EDGES)[which]
-        middle = len(head.points) + slot[cut][row, which]
-        halves = open_tets.copy(), open_tets.copy()
-        for half, end in zip(halves, ends.T, strict=True):
-            half[row, end] = middle
-        open_tets, open_tissue = np.concatenate(halves), np.tile(open_tissue, 2)
-    tets, tissue = (np.concatenate(parts) for parts in zip(*done, strict=True))
-    return HeadMesh(points, tets, tissue)
-
-
-def _edge_keys(tets: np.ndarray) -> np.ndarray:
-    pairs = np.sort(np.stack([tets[:, e] for e in EDGES], axis=1), axis=2).astype(np.int64)
-    return (pairs[..., 0] << 32) | pairs[..., 1]
+    """Every edge of the tetrahedra around a place cut in two, however short."""
+    return refined_head(head, center_mm, (radius_mm,), shortest_mm=1e-3).head
 
 
 def gray_points(head: HeadMesh, center_mm: np.ndarray) -> np.ndarray:

@@ -68,17 +68,18 @@ def volumes(folder: Path) -> dict[str, tuple[Path, Reader]]:
 
     from efield.io.bounded.cursor import Cursor
     from efield.io.volumes.label_map import read_label_map
-    from efield.io.volumes.nifti import read_grid, read_labels, read_volume
+    from efield.io.volumes.labels import read_labels
+    from efield.io.volumes.nifti import read_grid, read_volume
 
     labels = np.zeros((9, 10, 11), np.uint8)
     labels[2:7, 2:8, 2:9] = 5
     for name in ("labels.nii", "labels.nii.gz"):
         nibabel.save(nibabel.Nifti1Image(labels, np.diag([2.0, 2, 2, 1])), folder / name)
     nibabel.save(nibabel.Nifti2Image(labels, np.eye(4)), folder / "labels2.nii")
+    nibabel.save(nibabel.MGHImage(labels, np.diag([2.0, 2, 2, 1])), folder / "labels.mgz")
     (folder / "map.csv").write_text("label,tag\n10,1\n11,2\n24,3\n")
-    found: dict[str, tuple[Path, Reader]] = {
-        f"volume {name}": (folder / name, read_labels) for name in ("labels.nii", "labels.nii.gz", "labels2.nii")
-    }
+    names = ("labels.nii", "labels.nii.gz", "labels2.nii", "labels.mgz")
+    found: dict[str, tuple[Path, Reader]] = {f"volume {name}": (folder / name, read_labels) for name in names}
     found["volume grid.nii"] = (folder / "labels.nii", read_grid)
     found["volume any.nii.gz"] = (folder / "labels.nii.gz", lambda path: read_volume(Cursor.open(path)))
     found["volume map.csv"] = (folder / "map.csv", read_label_map)

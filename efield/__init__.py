@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from efield.io.load import load_head as load_head
     from efield.io.poses.pose_table import PoseTable as PoseTable
     from efield.io.poses.reading import read_poses as read_poses
+    from efield.planning.optimize import optimize as optimize
+    from efield.planning.uncertainty import uncertainty as uncertainty
     from efield.reciprocity.reciprocal import Reciprocal as Reciprocal
     from efield.reciprocity.reciprocal import reciprocal as reciprocal
     from efield.sweeping.grid import PlacementGrid as PlacementGrid
@@ -80,6 +82,7 @@ _HOMES = {
     "m1_face": "efield.targeting.targets",
     "m1_hand": "efield.targeting.targets",
     "m1_leg": "efield.targeting.targets",
+    "optimize": "efield.planning.optimize",
     "place_coil": "efield.targeting.placement",
     "read_poses": "efield.io.poses.reading",
     "protocol": "efield.dosing.protocols",
@@ -87,6 +90,7 @@ _HOMES = {
     "reciprocal": "efield.reciprocity.reciprocal",
     "register_to_mni": "efield.head.registration",
     "safety": "efield.dosing.safety",
+    "uncertainty": "efield.planning.uncertainty",
 }
 
 #: Packages whose public names are found by completion: `efield.head.mid_surface`, `efield.viz.save_picture`.

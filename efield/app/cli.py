@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from efield.app import bases, coils, meshes, poses, protocols, sweeps
+from efield.app import bases, coils, mesh_build, meshes, poses, protocols, sweeps
 from efield.app.console import ERR, OUT
 from efield.app.dose_request import DoseRequest
 from efield.app.options import JsonOption, asking_for
+from efield.app.planning_request import OptimizeRequest, UncertaintyRequest
 from efield.app.request import Request
 from efield.app.serve_request import ServeRequest
 from efield.ground.errors import EfieldError
@@ -29,6 +30,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 app.add_typer(coils.app, name="coils")
+meshes.app.command()(mesh_build.build)
 app.add_typer(meshes.app, name="mesh")
 app.add_typer(bases.app, name="basis")
 app.add_typer(poses.app, name="poses")
@@ -128,6 +130,58 @@ def serve(request: ServeRequest, as_json: JsonOption = False) -> None:
     from efield.app.serving import run
 
     run(request, as_json)
+
+
+@app.command()
+@asking_for(OptimizeRequest)
+def optimize(request: OptimizeRequest, as_json: JsonOption = False) -> None:
+    """The best place, angle and tilt of a coil for a target, and how exact they must be.
+
+    Values are of full solves. Look at loss.png for what is lost away from the best; go on with
+    `efield simulate --pose efield-optimum/pose.txt`.
+
+    Examples:
+
+      efield optimize --target m1-hand-left
+
+      efield optimize --target m1-leg-left --goal along --coil double-cone
+    """
+    from efield.app.planning import find_best
+    from efield.app.tables import optimum_table
+
+    best, document = find_best(request)
+    if as_json:
+        json.dump(document, sys.stdout, indent=2)
+        sys.stdout.write("\n")
+        return
+    OUT.print(optimum_table(document, best))
+    OUT.print(f"written: {request.out / 'pose.txt'}, optimum.json, loss.png", markup=False, soft_wrap=True)
+
+
+@app.command()
+@asking_for(UncertaintyRequest)
+def uncertainty(request: UncertaintyRequest, as_json: JsonOption = False) -> None:
+    """How sure the field of a placement is: over published ranges of the conductivities, and how the coil is held.
+
+    The ranges say what is believed of people, not what is known of this person.
+
+    Examples:
+
+      efield uncertainty --target m1-hand-left --placement navigated
+
+      efield uncertainty --vary gray-matter=0.1..0.6 --vary bone=0.003..0.012 --json
+    """
+    from efield.app.planning import how_sure
+    from efield.app.tables import uncertainty_table
+
+    sure, document = how_sure(request)
+    if as_json:
+        json.dump(document, sys.stdout, indent=2)
+        sys.stdout.write("\n")
+        return
+    OUT.print(uncertainty_table(document, sure))
+    for line in (*document["conductivity"].items(), ("placement", document["placement"] or "as planned")):
+        OUT.print(": ".join(line), markup=False, soft_wrap=True)
 
 
 @app.command()

@@ -9,6 +9,7 @@ from rich.table import Table
 from efield.coils.equivalent import as_dipoles, net_moment, potential_error
 from efield.coils.inductance import inductance
 from efield.coils.model import Coil, SampledField, Segments
+from efield.coils.polarity import induced_direction, induced_words
 from efield.ground.errors import InputError
 from efield.io.load import load_coil
 from efield.targeting.depth_spread import depth_spread
@@ -29,10 +30,9 @@ def coil_facts(coil: Coil) -> dict[str, Any]:
         "name": coil.name,
         "aliases": list(coil.aliases),
         "sources": coil.counts,
-        "casing_mm": coil.casing_mm,
-        "casing_triangles": None if coil.casing is None else len(coil.casing),
-        "casing_known": coil.shape_from in ("casing", "points"),
-        "casing_from": coil.shape_from,
+        "induced_direction": induced_direction(coil),
+        "induced_words": induced_words(coil) or None,
+        "casing": _casing(coil),
         "max_didt": coil.max_didt,
         "net_moment_am2": None if moment is None else [round(float(m), 12) + 0.0 for m in moment],
         "inductance_henry": None if henry is None else henry.henry,
@@ -43,7 +43,8 @@ def coil_facts(coil: Coil) -> dict[str, Any]:
         facts |= {"depth_mm": merit.depth_mm, "spread_mm2": merit.spread_mm2, "no_depth_because": None}
     except InputError as error:
         facts |= {"depth_mm": None, "spread_mm2": None, "no_depth_because": str(error)}
-    return facts | {"citation": coil.citation, "assumptions": list(coil.assumptions)}
+    known = {"citation": coil.citation, "uncertainty": coil.uncertainty or None}
+    return facts | known | {"assumptions": list(coil.assumptions)}
 
 
 def facts_table(facts: dict[str, Any]) -> Table:
@@ -58,12 +59,14 @@ def facts_table(facts: dict[str, Any]) -> Table:
     rows = {
         "also": ", ".join(facts["aliases"]),
         "field sources": ", ".join(f"{count} {kind}" for kind, count in facts["sources"].items()),
-        "winding to casing": f"{facts['casing_mm']:g} mm",
-        "casing": _casing_words(facts),
+        "a rising current induces": facts["induced_words"] or "around the center, or in no one direction",
+        "winding to casing": f"{facts['casing']['winding_to_face_mm']:g} mm",
+        "casing": facts["casing"]["words"],
         "max dI/dt at 100 %": "unknown" if didt is None else f"{didt / 1e6:.2f} A/us",
         "net magnetic moment": "unknown" if moment is None else "({:.4g}, {:.4g}, {:.4g}) A m2 per A".format(*moment),
         "inductance": "unknown: not made of closed wires" if henry is None else f"{henry * 1e6:.2f} uH{wire}",
         "depth d1/2, spread S1/2": merit,
+        "uncertainty": facts["uncertainty"] or "not known: compare with a measured model",
         "source": facts["citation"],
     }
     for name, value in rows.items():
@@ -73,13 +76,24 @@ def facts_table(facts: dict[str, Any]) -> Table:
     return table
 
 
-def _casing_words(facts: dict[str, Any]) -> str:
+def _casing(coil: Coil) -> dict[str, Any]:
     return {
-        "casing": f"{facts['casing_triangles']} triangles",
-        "points": "points on its face toward the head",
+        "known": coil.shape_from in ("casing", "points"),
+        "from": coil.shape_from,
+        "words": casing_words(coil),
+        "triangles": None if coil.casing is None else len(coil.casing),
+        "winding_to_face_mm": coil.casing_mm,
+    }
+
+
+def casing_words(coil: Coil) -> str:
+    """What is kept away from the head, for people."""
+    return {
+        "casing": f"of {0 if coil.casing is None else len(coil.casing)} triangles",
+        "points": "known by points on its face toward the head",
         "sources": "unknown: the wires or dipoles themselves are kept clear of the head",
         "nothing": "unknown: a flat plate of 170 x 90 mm is kept clear of the head",
-    }[facts["casing_from"]]
+    }[coil.shape_from]
 
 
 def convert_file(source: str, out: Path, spacing_mm: float) -> list[str]:

@@ -21,11 +21,15 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print as JSON.")]
 def list_coils(as_json: JsonOption = False) -> None:
     """The catalog: names, aliases, and the largest dI/dt where it is known."""
     from efield.coils import catalog, stimulators
+    from efield.coils.polarity import induced_direction
 
     machines = stimulators.list_stimulators()
     if as_json:
         coils = [catalog.load_named(name) for name in catalog.names()]
-        rows = [{"name": c.name, "aliases": c.aliases, "max_didt": c.max_didt} for c in coils]
+        rows = [
+            {"name": c.name, "aliases": c.aliases, "max_didt": c.max_didt, "induced_direction": induced_direction(c)}
+            for c in coils
+        ]
         json.dump({"coils": rows, "stimulators": list(machines)}, sys.stdout, indent=2)
         sys.stdout.write("\n")
         return

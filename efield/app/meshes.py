@@ -1,22 +1,23 @@
-"""`efield mesh`: look at head meshes, and make them from label volumes."""
+"""`efield mesh`: look at head meshes, and convert them."""
 
 import json
 import sys
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
-import numpy as np
 import typer
 from rich.table import Table
 
-from efield.app.console import ERR, OUT, Bar
-from efield.ground import checks
+from efield.app.console import ERR, OUT
 from efield.ground.errors import InputError
 from efield.io.atomic import check_place
 
 if TYPE_CHECKING:
-    from efield.head.lattice import Refinement
+    from efield.head.lattice import KeptVolume
     from efield.head.mesh import HeadMesh
+    from efield.head.mni import MniMap
     from efield.io.meshes.meshdata import MeshData
     from efield.io.meshes.tags import Tags
 
@@ -42,7 +43,7 @@ def info(
     """Size, tissues and element quality of a head."""
     from efield.io.load import load_head
 
-    _report(head, load_head(head, tags=_tags(tags)), as_json)
+    report(head, load_head(head, tags=_tags(tags)), as_json)
 
 
 @app.command()
@@ -62,11 +63,26 @@ def convert(
 
       efield mesh convert efield-out/field.vtu field.msh
     """
-    _check_out(out)
+    from efield.io.mni_sidecar import read_sidecar
+
+    check_out(out)
     content, head = _content(mesh, _tags(tags))
+    head = replace(head, mni=head.mni or read_sidecar(mesh))
     for note in _write_content(out, content):
         ERR.print(f"note: {note}", markup=False, soft_wrap=True)
-    _report(str(out), head, as_json)
+    put_map(out, head.mni)
+    report(str(out), head, as_json)
+
+
+def put_map(out: Path, mni: "MniMap | None") -> None:
+    """Put the map of a mesh beside it; what lay there from before would be taken for it."""
+    from efield.head.mni import AffineMap
+    from efield.io.mni_sidecar import sidecar_of, write_sidecar
+
+    if isinstance(mni, AffineMap):
+        write_sidecar(out, mni)
+    else:
+        sidecar_of(out).unlink(missing_ok=True)
 
 
 @app.command()
@@ -87,7 +103,7 @@ def repair(
     from efield.head.soundness import check_sound
     from efield.io.meshes.repair import merge_nodes
 
-    _check_out(out)
+    check_out(out)
     content = _content(mesh, _tags(tags))[0]
     with naming(mesh):
         mended = merge_nodes(content, tolerance)
@@ -95,7 +111,7 @@ def repair(
         check_sound(head)
     for note in (str(mended), *_write_content(out, mended.mesh)):
         ERR.print(f"note: {note}", markup=False, soft_wrap=True)
-    _report(str(out), head, as_json)
+    report(str(out), head, as_json)
 
 
 def _content(path: Path, tags: "Tags | None") -> "tuple[MeshData, HeadMesh]":
@@ -143,112 +159,31 @@ def _tags(texts: list[str] | None) -> "Tags | None":
     return {name: tissue for name, _, tissue in pairs}
 
 
-def _check_out(out: Path) -> None:
+def check_out(out: Path) -> None:
     if out.suffix.lower() not in (".msh", ".vtu"):
         raise InputError(f"the mesh's name must end in .msh or .vtu; instead received {out.name!r}")
     check_place(out)
 
 
-@app.command()
-def build(
-    labels: Annotated[Path, typer.Argument(help="Label volume (NIfTI): 1 white, 2 gray, 3 CSF, 4 bone, 5 scalp, ...")],
-    out: OutArgument,
-    scale: Annotated[float, typer.Option(help="Multiplies every edge length; 1 gives about 3 million tets.")] = 1.6,
-    edge: Annotated[
-        list[str] | None,
-        typer.Option(help="Edge length of a tissue in mm, --edge gray-matter=1.8 or 2=1.8; repeatable."),
-    ] = None,
-    refine: Annotated[
-        list[str] | None, typer.Option(help="Finer sphere, X,Y,Z,RADIUS,FACTOR (mm; factor below 1); repeatable.")
-    ] = None,
-    label_map: Annotated[
-        Path | None,
-        typer.Option(
-            help="CSV of label,tag for another scheme (FreeSurfer's aseg) or tags of your own; tag 0 drops it."
-        ),
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
-) -> None:
-    """Tetrahedra from a label volume, in any orientation and voxel size.
-
-    Examples:
-
-      efield mesh build final_tissues.nii.gz head.msh
-
-      efield mesh build aseg.nii.gz head.msh --label-map aseg.csv --refine=-37,-21,58,20,0.5
-    """
-    from efield.head.lattice import mesh_labels
-    from efield.io.volumes.label_map import check_known, mapped, read_label_map
-    from efield.io.volumes.nifti import read_labels
-
-    _check_out(out)
-    edges = dict(_edge(text) for text in edge or ())
-    spheres = [_refinement(text) for text in refine or ()]
-    tags = read_label_map(label_map) if label_map else None
-    volume, affine = read_labels(labels)
-    if tags is None:
-        check_known(volume)
+def report(name: str, mesh: "HeadMesh", as_json: bool, volumes: "Sequence[KeptVolume] | None" = None) -> None:
+    """Print size, tissues and element quality; of a mesh of labels also what became of each label."""
+    facts = _facts(mesh, volumes)
+    if as_json:
+        json.dump(facts, sys.stdout, indent=2)
+        sys.stdout.write("\n")
     else:
-        volume = mapped(volume, tags)
-    with Bar("meshing", 100, "%") as bar:
-        head = mesh_labels(volume, affine, edge_mm=edges or None, scale=scale, refine=spheres, progress=bar)
-    _write(out, head)
-    voxel_cm3 = abs(float(np.linalg.det(affine[:3, :3]))) / 1000
-    _report(str(out), head, as_json, {tag: int((volume == tag).sum()) * voxel_cm3 for tag in head.tags})
+        _print(name, facts)
 
 
-def _edge(text: str) -> tuple[int, float]:
-    from efield.head.tissue import tissue_tag
-
-    tissue, equals, length = text.partition("=")
-    if not equals:
-        raise InputError(f"--edge must be TISSUE=MM, such as gray-matter=1.8 or 2=1.8; instead received {text!r}")
-    return tissue_tag(tissue), checks.positive(f"--edge {tissue}", length)
-
-
-def _refinement(text: str) -> "Refinement":
-    from efield.head.lattice import Refinement
-
-    try:
-        x, y, z, radius, factor = (float(part) for part in text.split(","))
-    except ValueError as error:
-        raise InputError(f"--refine must be X,Y,Z,RADIUS,FACTOR; instead received {text!r}") from error
-    return Refinement((x, y, z), radius, factor)  # type: ignore[arg-type]
-
-
-def _write(out: Path, head: "HeadMesh") -> None:
-    if out.suffix.lower() == ".vtu":
-        from efield.io.meshes.vtu import write_vtu
-
-        write_vtu(out, head, cell_data={})
-    else:
-        from efield.io.meshes.gmsh import write_head
-
-        write_head(out, head)
-
-
-def _report(name: str, mesh: "HeadMesh", as_json: bool, label_cm3: dict[int, float] | None = None) -> None:
-    from efield.head.conductivity import Conductivity
+def _facts(mesh: "HeadMesh", volumes: "Sequence[KeptVolume] | None") -> dict[str, Any]:
     from efield.head.quality import mesh_quality
     from efield.head.remarks import remarks
     from efield.head.soundness import defects
-    from efield.head.tissue import tissue_name
 
     quality = mesh_quality(mesh)
-    known = Conductivity().values
-    tissues = [
-        {
-            "tag": tag,
-            "name": tissue_name(tag),
-            "tets": int((mesh.tissue == tag).sum()),
-            "volume_cm3": mesh.tissue_volume_mm3(tag) / 1000,
-            "label_cm3": None if label_cm3 is None else label_cm3[tag],
-            "pieces": quality.pieces[tag],
-            "conductivity": known.get(tag),
-        }
-        for tag in mesh.tags
-    ]
-    facts: dict[str, Any] = {
+    labels = {volume.tag: volume for volume in volumes or ()}
+    tags = sorted({*mesh.tags, *labels})
+    return {
         "nodes": len(mesh.points),
         "tets": len(mesh.tets),
         "low_mm": mesh.points.min(axis=0).tolist(),
@@ -260,13 +195,25 @@ def _report(name: str, mesh: "HeadMesh", as_json: bool, label_cm3: dict[int, flo
         "defects": [vars(defect) for defect in defects(mesh)],
         "remarks": list(remarks(mesh)),
         "has_mni_map": mesh.mni is not None,
-        "tissues": tissues,
+        "mni_map": None if mesh.mni is None else mesh.mni.description,
+        "tissues": [_tissue_facts(mesh, tag, quality.pieces.get(tag, 0), labels.get(tag)) for tag in tags],
     }
-    if as_json:
-        json.dump(facts, sys.stdout, indent=2)
-        sys.stdout.write("\n")
-        return
-    _print(name, facts)
+
+
+def _tissue_facts(mesh: "HeadMesh", tag: int, pieces: int, volume: "KeptVolume | None") -> dict[str, Any]:
+    from efield.head.conductivity import Conductivity
+    from efield.head.tissue import tissue_name
+
+    return {
+        "tag": tag,
+        "name": tissue_name(tag),
+        "tets": int((mesh.tissue == tag).sum()),
+        "volume_cm3": mesh.tissue_volume_mm3(tag) / 1000,
+        "label_cm3": None if volume is None else volume.label_mm3 / 1000,
+        "merged_into": None if volume is None else volume.merged_into,
+        "pieces": pieces,
+        "conductivity": Conductivity().values.get(tag),
+    }
 
 
 def _print(name: str, facts: dict[str, Any]) -> None:
@@ -290,18 +237,25 @@ def _print(name: str, facts: dict[str, Any]) -> None:
             "expect slow solving and larger errors there",
             soft_wrap=True,
         )
-    if not facts["has_mni_map"]:
+    if facts["has_mni_map"]:
+        OUT.print(f"map from MNI coordinates: {facts['mni_map']}", soft_wrap=True, markup=False)
+    else:
         OUT.print(
             "no map from MNI coordinates: simulate with --register or --fiducials, or give targets as x,y,z",
             soft_wrap=True,
         )
+    OUT.print(_table(facts["tissues"]))
+
+
+def _table(rows: list[dict[str, Any]]) -> Table:
     table = Table()
-    built = facts["tissues"][0]["label_cm3"] is not None
+    built = rows[0]["label_cm3"] is not None
     for column in ("tag", "tissue", "tetrahedra", "pieces", "cm3", *(["cm3 of labels"] * built), "S/m (default)"):
         table.add_column(column, justify="left" if column == "tissue" else "right")
-    for row in facts["tissues"]:
+    for row in rows:
         sigma = "none: give one" if row["conductivity"] is None else f"{row['conductivity']:g}"
-        volumes = [row["volume_cm3"], *([row["label_cm3"]] * built)]
-        cells = (row["tag"], row["name"], row["tets"], row["pieces"], *(f"{volume:.1f}" for volume in volumes))
-        table.add_row(*map(str, cells), sigma)
-    OUT.print(table)
+        merged = row["merged_into"] is not None
+        volume = f"in tag {row['merged_into']}" if merged else f"{row['volume_cm3']:.1f}"
+        labels = [f"{row['label_cm3']:.{2 if row['label_cm3'] < 1 else 1}f}"] if built else []
+        table.add_row(*map(str, (row["tag"], row["name"], row["tets"], row["pieces"], volume, *labels, sigma)))
+    return table

@@ -38,11 +38,22 @@ class Request:
         typer.Option(help="Measures are of the tissue within this distance of the target, mm; 10 unless given."),
     ] = None
     angle: Annotated[
-        float, typer.Option(help="Degrees from anterior toward the midline; 45 = handle back and to the side.")
+        float,
+        typer.Option(
+            help="Direction of the induced current, degrees from anterior toward the midline; at 45 the handle of a "
+            "coil that induces away from it is back and to the side (see `efield coils info`)."
+        ),
     ] = 45.0
-    distance: Annotated[float, typer.Option(help="Gap from scalp to coil casing in mm (hair).")] = 4.0
+    distance: Annotated[float, typer.Option(help="Smallest gap from scalp to coil casing in mm (hair).")] = 4.0
     pose: PoseOption = None
     didt: Annotated[float | None, typer.Option(help="Coil current's rate of change in A/s; 1e6 = 1 A/us.")] = None
+    current: Annotated[
+        str,
+        typer.Option(
+            help="Direction of the coil's current: normal or reverse. --angle is that of the induced current, so that "
+            "reverse turns the handle; with --pose it turns the field."
+        ),
+    ] = "normal"
     stimulator: Annotated[
         str | None,
         typer.Option(help="Stimulator that --intensity is of, if not the coil's usual one (see `efield coils list`)."),
@@ -83,6 +94,14 @@ class Request:
     tensor_factor: Annotated[
         float | None, typer.Option(help="Factor of the direct mapping in S s/mm^3; 0.844 unless given.")
     ] = None
+    refine: Annotated[
+        bool,
+        typer.Option(
+            "--refine/--no-refine",
+            help="Quarter the mesh's edges around the target before solving; the files then hold the finer mesh. On "
+            "the default head a third of the error at single places is left, for a quarter more nodes.",
+        ),
+    ] = True
     order: Annotated[
         int, typer.Option(help="Order of the finite elements: 2 is slower and follows the field more finely.")
     ] = 1

@@ -14,16 +14,20 @@ from efield.app.warmup import Warmup
 from efield.coils import stimulators
 from efield.coils.drive import Drive
 from efield.coils.model import Coil
+from efield.coils.polarity import CURRENTS, induced_direction, induced_words, signed
 from efield.dosing.marks import DISCLAIMER
 from efield.ground import checks
 from efield.ground.card import place
+from efield.ground.directions import in_words
 from efield.ground.errors import InputError
+from efield.ground.pose import Pose
 from efield.ground.progress import Progress
 from efield.ground.version import __version__
 from efield.head.anisotropy import MAPPINGS
 from efield.head.conductivity import Conductivity
 from efield.head.landmarks import fiducials_in
 from efield.head.mesh import HeadMesh
+from efield.head.refinement import RADII_MM
 from efield.head.registration import register_to_mni
 from efield.head.remarks import remarks
 from efield.head.soundness import check_sound, defects
@@ -37,10 +41,11 @@ from efield.io.poses.reading import load_pose
 from efield.io.poses.words import pose_words
 from efield.io.volumes.tensor import check_order, read_tensors
 from efield.targeting.field import EField
-from efield.targeting.placement import check_clear, place_coil
+from efield.targeting.placement import check_clear, check_covers, gap_below_center, place_coil
 from efield.targeting.simulate import Simulator
 from efield.targeting.summary import Summary
 from efield.targeting.targets import Target, named_target, needs_mni, parse_target
+from efield.viz.caption import caption
 from efield.viz.picture import load_libraries, save_picture
 
 _DEFAULT_DIDT: Final = 1e6
@@ -50,6 +55,12 @@ _SMALL_DIDT: Final = 1e4
 
 #: Beyond this angle to the preferred direction a field points the other way (degrees).
 _BACKWARD_DEG: Final = 135.0
+
+#: What readers of coil files note, and a reader of the numbers must know.
+_OF_THE_FILE: Final = ("all dipoles point one way", "casing read from", "beyond the grid", "dIdtmax =")
+
+#: A coil that is this much farther from the scalp under its center than its smallest gap is said to be (mm).
+_LIFTED_MM: Final = 1.0
 
 
 def parse_conductivity(texts: Iterable[str], table: Path | None = None) -> Conductivity:
@@ -89,6 +100,7 @@ def check(request: Request) -> None:
     """
     checks.length_mm("--distance", request.distance)
     checks.number("--angle", request.angle)
+    checks.choice("--current", request.current, CURRENTS)
     if request.radius is not None:
         checks.length_mm("--radius", request.radius)
     parse_target(request.target)
@@ -122,7 +134,21 @@ def conductivity_of(request: Request) -> Conductivity:
 
 
 def didt_of(request: Request, coil: Coil) -> float:
-    """dI/dt in A/s."""
+    """dI/dt in A/s, with the sign of the current."""
+    return signed(_rate_of(request, coil), request.current)
+
+
+def drive_words(request: Request, coil: Coil) -> str:
+    """What sets dI/dt: stimulator, percent of its maximum output, direction; empty where dI/dt itself is given."""
+    reverse = ", current reversed" if request.current == "reverse" else ""
+    if request.intensity is None:
+        return reverse.lstrip(", ")
+    machine = request.stimulator and stimulators.load_stimulator(request.stimulator).name
+    machine = machine or f"maximum of {coil.name}'s usual stimulator"
+    return f"{request.intensity:g} % of {machine}{reverse}"
+
+
+def _rate_of(request: Request, coil: Coil) -> float:
     if request.intensity is None:
         return _DEFAULT_DIDT if request.didt is None else request.didt
     if request.stimulator is not None:
@@ -158,21 +184,27 @@ def run(request: Request, progress: Progress = True) -> tuple[dict[str, Any], Su
     given_pose = load_pose(request.pose) if request.pose else None
     steps = Steps(7 if request.register else 6, progress)
     with Warmup() as warmup, ThreadPoolExecutor(2) as beside:
-        beside.submit(load_libraries)
+        libraries = beside.submit(load_libraries)
         head = _load(request, steps)
         with steps("finding the target, placing the coil"):
             target = target_of(head, request)
             target.tets(head)
-            pose = given_pose or place_coil(head, target, request.angle, request.distance, coil=coil)
+            pose = given_pose or place_coil(
+                head, target, request.angle, request.distance, coil=coil, current=request.current
+            )
+            for drive in (Drive(coil, pose, didt), *others):
+                check_covers(head, drive.coil, drive.pose)
             if not request.allow_collision:
                 check_clear(head, coil, pose)
                 for other in others:
                     check_clear(head, other.coil, other.pose)
-        with steps("preparing the solver"):
+        with steps("refining the mesh, preparing the solver" if request.refine else "preparing the solver"):
             # A shipped head's is asked for again and again; those of other heads would fill the folder.
             cache = cache_folder() if request.head in HEAD_NAMES and not request.no_cache else None
-            checked = not request.allow_defects
-            simulator = Simulator(head, conductivity, order=request.order, cache=cache, check_mesh=checked)
+            place, checked = target if request.refine else None, not request.allow_defects
+            simulator = Simulator(
+                head, conductivity, order=request.order, cache=cache, refine=place, check_mesh=checked
+            )
         with steps("solving"):
             field = simulator.solve_together([Drive(coil, pose, didt), *others])
         request.out.mkdir(parents=True, exist_ok=True)
@@ -184,14 +216,18 @@ def run(request: Request, progress: Progress = True) -> tuple[dict[str, Any], Su
             _ = field.recovered.field
             written.append(beside.submit(field.to_nifti, request.out / "field.nii.gz"))
             summary = field.summary(target)
+            _ = summary.measures  # with their errors
         notes = [f"driven at the same time: {d.coil.name} at {d.didt / 1e6:g} A/us" for d in others]
-        notes += _notes(request, target, didt, summary, coil) + _head_notes(simulator)
+        notes += _notes(request, target, didt, summary, field) + _head_notes(simulator)
         with steps(f"writing {', '.join(request.files[1:])}"):
-            report = save_picture(request.out / "m1.png", field, target, coil, field.pose)
+            libraries.result()  # half imported they fail where they are used
+            title = caption(field, target, coil, drive=drive_words(request, coil))
+            report = save_picture(request.out / "m1.png", field, target, coil, field.pose, title=title)
             for file in written:
                 file.result()
         notes += [report.advice] if report.advice else []
     document = _document(request, simulator, field, target, summary, steps, notes)
+    document["drive"] = drive_words(request, coil)
     if simulator.tensor_report is not None:
         tensors = {"file": str(request.tensors), "order": request.tensor_order, **simulator.tensor_report.to_json()}
         document["conductivity_tensors"] = tensors
@@ -241,24 +277,49 @@ def coil_notes(coil: Coil, summary: Mapping[str, Any]) -> list[str]:
         notes.append(f"the casing of {coil.name} is not known: the gap is that of its wires or dipoles")
     if coil.shape_from == "nothing":
         notes.append(f"the casing of {coil.name} is not known: a flat plate of 170 x 90 mm was kept clear of the head")
+    notes += [note for note in coil.assumptions if note.startswith(_OF_THE_FILE)]
     if places := [text for text in coil.assumptions if text.startswith("setting ")]:
         notes.append(f"parts of {coil.name}: {'; '.join(places)}")
     angle = summary.get("angle")
     if angle is not None and angle > _BACKWARD_DEG:
         notes.append(
-            f"E runs against the preferred direction ({angle:.0f} degrees off): files differ in the sign of the "
-            "current; a negative --didt turns the field around"
+            f"E runs against the preferred direction ({angle:.0f} degrees off): another --angle turns the coil, "
+            "and --current reverse turns the field of a --pose"
         )
     return notes
 
 
-def _notes(request: Request, target: Target, didt: float, summary: Summary, coil: Coil) -> list[str]:
+def direction_note(coil: Coil, pose: Pose) -> str:
+    """Which way the coil's own current induces, and where that leaves the handle."""
+    words = induced_words(coil)
+    if not words:
+        return f"{coil.name} does not induce in one direction under its center: --angle is that of its y axis"
+    return f"a rising current in {coil.name} induces along {words}; its handle points {in_words(-pose.y)}"
+
+
+def _lift_note(request: Request, field: EField) -> list[str]:
+    """Where the casing touches first, if not under the coil's center."""
+    below = gap_below_center(field.head, field.pose)
+    if request.pose is not None or below <= request.distance + _LIFTED_MM:
+        return []
+    return [
+        f"under the coil's center the gap is {below:.1f} mm: elsewhere the casing is {request.distance:g} mm from the "
+        "scalp"
+    ]
+
+
+def _notes(request: Request, target: Target, didt: float, summary: Summary, field: EField) -> list[str]:
+    coil = field.coil
     notes = [f"target: {text}" for text in (_origin(target), target.note) if text]
+    notes += [direction_note(coil, field.pose), *_lift_note(request, field)]
     if abs(didt) < _SMALL_DIDT:
         notes.append(f"dI/dt is only {didt:g} A/s; --didt is in A/s, so 80 A/us is written 80e6")
     if request.intensity is not None:
         notes.append(DISCLAIMER)
     notes += coil_notes(coil, summary)
+    if advice := summary.advice:
+        others = ["--refine"] * (not request.refine) + ["--order 2"] * (request.order == 1)
+        notes.append(f"{advice}{' (' + ' or '.join(others) + ')' if others else ''}")
     clearance = summary["coil_clearance"]
     if clearance is not None and clearance < 0:
         notes.append(f"the coil overlaps the head by {-clearance:.2g} mm (--allow-collision)")
@@ -303,9 +364,16 @@ def _document(
 ) -> dict[str, Any]:
     return {
         "efield": __version__,
-        "head": {"name": request.head, **_sizes(field.head), "remarks": list(remarks(field.head))},
+        "head": {
+            "name": request.head,
+            **_sizes(field.head),
+            "refined_within_mm": _refined(request),
+            "remarks": list(remarks(field.head)),
+        },
         "conductivity": {tag: simulator.conductivity.values[tag] for tag in field.head.tags},
         "coil": field.coil.name,
+        "current": request.current,
+        "induced_direction": induced_direction(field.coil),
         "pose": field.pose.matrix.tolist(),
         "pose_says": pose_words(field.pose),
         "target": target.to_json(),
@@ -320,6 +388,11 @@ def _document(
         "notes": notes,
         "files": request.files,
     }
+
+
+def _refined(request: Request) -> list[float]:
+    """Distances of the target within which edges are halved, once for each."""
+    return list(RADII_MM) if request.refine else []
 
 
 def _sizes(head: HeadMesh) -> dict[str, int]:

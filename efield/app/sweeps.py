@@ -90,6 +90,7 @@ def run_study(
     runner = _runner(workers, scheduler)
     with _listed():
         plan = read_study(study, out)
+        _say_coils(plan)
         if dry_run:
             _dry_run(plan, probe, as_json)
             return
@@ -197,6 +198,19 @@ def new(
     except OSError as error:
         raise InputError(f"{file} must be a file that can be written; instead: {error.strerror}") from error
     OUT.print(f"written: {file}", markup=False, soft_wrap=True)
+
+
+def _say_coils(study: "Study") -> None:
+    """Which way each coil induces, and what its casing is."""
+    from efield.app.coil_facts import casing_words
+    from efield.coils.polarity import induced_words
+
+    for entry in study.coils:
+        coil = entry.load(study.base)
+        direction = induced_words(coil) or "no one direction: angles are those of its y axis"
+        ERR.print(
+            f"coil {entry.label}: a rising current induces along {direction}; casing {casing_words(coil)}", markup=False
+        )
 
 
 def _again(study: Path, out: Path | None, workers: int | None, scheduler: str | None) -> str:

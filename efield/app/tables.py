@@ -3,11 +3,14 @@
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 from rich.table import Table
 from rich.text import Text
 
 from efield.dosing.dose import Dose
 from efield.ground.listing import Listing
+from efield.planning.optimize import Optimum
+from efield.planning.uncertainty import Uncertainty
 from efield.targeting.measures import MEASURES
 from efield.targeting.summary import Summary
 from efield.targeting.validation import SphereCheck
@@ -18,6 +21,8 @@ def summary_table(document: dict[str, Any], summary: Summary) -> Table:
     table = Table(title=f"{document['coil']} over {document['target']['name']} of {document['head']['name']}")
     table.add_column("what")
     table.add_column("value", justify="right")
+    if document["drive"]:
+        table.add_row("drive", document["drive"])
     for name in summary:
         table.add_row(MEASURES[name].meaning, summary.text(name))
     return table
@@ -34,6 +39,39 @@ def dose_table(document: dict[str, Any], found: Dose) -> Table:
             table.add_row(about, Text(line))
     if "no_reports" in document:
         table.add_row("safety", Text(document["no_reports"]))
+    return table
+
+
+def optimum_table(document: dict[str, Any], best: Optimum) -> Table:
+    """The answer of `efield optimize`."""
+    title = f"{document['coil']} over {document['target']['name']} of {document['head']}: {best.goal}"
+    table = Table(title=title, show_header=False)
+    far, turned = (
+        f"{x:.3g}" if np.isfinite(x) else "more than was looked at" for x in (best.tolerance_mm, best.tolerance_deg)
+    )
+    table.add_row("best", f"{best.value:.4g} {best.unit} at {document['didt'] / 1e6:g} A/us")
+    table.add_row("against over the target at 45 degrees", f"{100 * best.gain:+.1f} %")
+    place = best.place
+    table.add_row("place", f"{place['u_mm']:.1f} mm medial, {place['v_mm']:.1f} mm anterior of over the target")
+    table.add_row("angle of the induced current", f"{place['angle_deg']:.0f} deg (0 = anterior, 90 = medial)")
+    table.add_row("tilt", f"{place['tilt_x_deg']:.1f}, {place['tilt_y_deg']:.1f} deg about the coil's x and y axes")
+    table.add_row("5 % are lost at", f"{far} mm along the scalp, or {turned} deg")
+    for number, (_, value) in enumerate(best.alternatives, 1):
+        table.add_row(f"as good, no. {number}", f"{value:.4g} {best.unit}")
+    table.add_row("placements solved", str(best.solves))
+    return table
+
+
+def uncertainty_table(document: dict[str, Any], sure: Uncertainty) -> Table:
+    """The answer of `efield uncertainty`: each measure with its interval and causes."""
+    title = f"{document['coil']} over {document['target']['name']} of {document['head']}"
+    table = Table(title=f"{title}, at {document['didt'] / 1e6:g} A/us")
+    for column in ("measure", "as planned (5 to 95 %)", "SD", "cause", "tissue that matters most"):
+        table.add_column(column)
+    for name, deviation in sure.sd.items():
+        causes = ", ".join(f"{cause} {100 * share:.0f} %" for cause, share in sure.causes(name).items())
+        tissue, share = max(sure.sobol[name].items(), key=lambda one: one[1].total)
+        table.add_row(name, sure.text(name), f"{deviation:.3g}", causes, f"{tissue} {100 * share.total:.0f} %")
     return table
 
 

@@ -1,4 +1,4 @@
-"""Compiling the solver's and the recovery's kernels in a second process while `efield simulate` prepares.
+"""Compiling the kernels of solver, recovery and error estimates in a second process while `efield simulate` prepares.
 
 The first run on a machine compiles every Numba kernel, about 40 s of one core, and keeps the result for later runs.
 Compilation holds Python's interpreter lock, so threads do not help; a second process does, and its results reach this
@@ -14,10 +14,8 @@ from typing import Self
 import numpy as np
 from scipy.sparse import diags
 
-from efield.fem.assembly import LinearElements
-from efield.fem.recovery import Patches
+from efield.fem.problem import FemProblem
 from efield.fem.solvers import make_solver
-from efield.ground.units import mm_to_m
 from efield.head.conductivity import Conductivity
 from efield.head.spheres import sphere_head
 from efield.kernels.elements import recovery
@@ -71,8 +69,10 @@ def _compile() -> None:
     load[0], load[-1] = 1.0, -1.0
     make_solver("multigrid", chain).solve(load, 1e-2)
     head = sphere_head(edge_mm=25.0)
-    elements = LinearElements(mm_to_m(head.points), np.ascontiguousarray(head.tets), Conductivity().per_tet(head))
-    _ = Patches(head, elements).recovered(np.zeros(len(head.points)), np.zeros(head.points.shape)).field
+    problem = FemProblem(head, Conductivity().per_tet(head), solver="multigrid")
+    phi, dadt = np.linspace(0.0, 1.0, len(head.points)), np.zeros(head.points.shape)
+    _ = problem.recovered_field(phi, dadt).field
+    problem.second_opinion(phi, dadt).at(np.zeros(1, np.int64), np.full((1, 4), 0.25))
 
 
 if __name__ == "__main__":

@@ -23,8 +23,8 @@ from efield.ground.progress import Progress
 from efield.ground.version import __version__
 from efield.head.mesh import HeadMesh
 from efield.io.sealed import digest_of
-from efield.reciprocity.reciprocal import reciprocal
-from efield.sweeping.engines import Engine, at_rate, measure
+from efield.reciprocity.reciprocal import Reciprocal, reciprocal
+from efield.sweeping.engines import Engine, at_rate, measure, sums_exactly
 from efield.sweeping.grid import Placements
 from efield.targeting.fingerprint import coil_digest, digest, head_digest
 from efield.targeting.simulate import Simulator
@@ -98,7 +98,7 @@ class Bench:
             part,
             target,
             region=region,
-            exact=study.engine.exact,
+            exact=self._exact(cell, engine, coil),
             progress=progress,
         )
         arrays = self._arrays(table, part, coil, target)
@@ -108,6 +108,16 @@ class Bench:
             arrays["tets"] = region.tets(sim.head)
         made_of = self._made_of(cell, sim, coil, engine) | {"target": TargetFacts.of(target, sim.head).digest}
         return Result(arrays, made_of)
+
+    def _exact(self, cell: Cell, engine: Engine, coil: Coil) -> bool | None:
+        """Whether the coil is summed over its sources: chosen for the whole cell, so that its chunks are alike."""
+        asked = True if self.study.engine.exact else None
+        if isinstance(engine, ReducedBasis):
+            return asked
+        key = f"exact {cell}"
+        # Coils share what is stored for a target.
+        shared = self.study.count * (len(self.study.coils) if isinstance(engine, Reciprocal) else 1)
+        return bool(self._keep(key, cell, lambda: sums_exactly(engine, coil, shared, asked)[0]))
 
     def _arrays(self, table: dict[str, NDArray[np.floating]], part: Placements, coil: Coil, target: Target) -> Arrays:
         study = self.study
@@ -140,7 +150,7 @@ class Bench:
         if self.study.poses is not None:
             return Placements(self.study.poses)
         assert self.study.grid is not None  # noqa: S101 - a study has a grid or poses
-        return self.study.grid.on(head, target, coil)
+        return self.study.grid.on(head, target, coil, current=self.study.drive.current)
 
     def _engine(self, cell: Cell, sim: Simulator, target: Target, coil: Coil, placements: Placements) -> Engine:
         kind, name = self.study.engine.kind, self.study.cell_name(cell)
@@ -208,8 +218,8 @@ class Bench:
         tilt = steepest + 3.0 if engine.tilt_deg is None else engine.tilt_deg
         if engine.distance_mm is not None:
             return radius, tilt, (engine.distance_mm[0], engine.distance_mm[1])
-        farthest = float(np.max(placements.coordinates["distance_mm"] + placements.coordinates["lifted_mm"]))
-        return radius, tilt, (max(0.5, min(grid.distances_mm) - 1.0), farthest + 1.0)
+        centers = placements.coordinates["distance_mm"] + placements.coordinates["lifted_mm"]
+        return radius, tilt, (max(0.5, float(np.min(centers)) - 1.0), float(np.max(centers)) + 1.0)
 
     def _made_of(self, cell: Cell, sim: Simulator, coil: Coil, engine: Engine) -> dict[str, str]:
         hashes: dict[str, str] = self._keep(

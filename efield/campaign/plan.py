@@ -26,10 +26,12 @@ from efield.campaign.study import (
     target_text,
 )
 from efield.coils import stimulators
-from efield.coils.model import Coil, SampledField
+from efield.coils.model import Coil
+from efield.coils.polarity import CURRENTS
 from efield.ground import checks
 from efield.ground.errors import FileFormatError, InputError
 from efield.head.tissue import tissue_tag
+from efield.io.bounded.stand_in import check_no_stand_in
 from efield.io.load import HEAD_NAMES, HEAD_SUFFIXES
 from efield.io.poses.reading import read_poses
 from efield.sweeping.engines import columns
@@ -68,6 +70,7 @@ def read_study(path: str | PathLike[str], output: str | PathLike[str] | None = N
         data = file.read_bytes()[: _LARGEST_STUDY_BYTES + 1]
         if len(data) > _LARGEST_STUDY_BYTES:
             raise FileFormatError(f"{file} must be a study of at most 1 MB; it is larger: is it the right file?")
+        check_no_stand_in(file, data)
         text = data.decode()
         document = tomllib.loads(text)
     except OSError as error:
@@ -114,7 +117,7 @@ def parse_study(
     if output is None and not folder:
         kept.need("folder")
     kept.close()
-    _check_together(engine, loaded, base, len(heads) * len(coils) * len(targets) == 1, problems)
+    _check_together(engine, base, len(heads) * len(coils) * len(targets) == 1, problems)
     whole.take("title", _text, "")
     whole.close()
     if problems.found:
@@ -283,6 +286,7 @@ def _drive(section: Section, loaded: Mapping[str, Coil], problems: Problems) -> 
     didt: tuple[float, ...] = section.take("didt", number_or_list, (1e6,))
     percent: tuple[float, ...] = section.take("intensity_percent", number_or_list, ())
     stimulator = section.take("stimulator", lambda k, v: stimulators.load_stimulator(_text(k, v)).name, None)
+    current = section.take("current", lambda k, v: checks.choice(k, _text(k, v), CURRENTS), CURRENTS[0])
     section.close()
     if percent and "didt" in section.values:
         problems.add("drive", "drive.didt and drive.intensity_percent must not be given together; each sets the drive")
@@ -295,7 +299,7 @@ def _drive(section: Section, loaded: Mapping[str, Coil], problems: Problems) -> 
     values = percent or didt
     if len(set(values)) < len(values):
         problems.add("drive", f"the drives must be different; instead received {list(values)}")
-    drive = DriveChoice(values, bool(percent), stimulator)
+    drive = DriveChoice(values, bool(percent), stimulator, current)
     for coil in loaded.values() if percent else ():
         problems.attempt("drive", lambda c=coil: drive.didt(c), None)  # type: ignore[misc]
     return drive
@@ -349,17 +353,8 @@ _ENGINE: Final[dict[str, tuple[tuple[str, ...], Callable[[str, Any], Any]]]] = {
 }
 
 
-def _check_together(
-    engine: EngineChoice, loaded: Mapping[str, Coil], base: Path, single: bool, problems: Problems
-) -> None:
+def _check_together(engine: EngineChoice, base: Path, single: bool, problems: Problems) -> None:
     """What only shows when the parts meet."""
-    for label, coil in loaded.items():
-        sampled = any(isinstance(source, SampledField) for source in coil.sources)
-        if sampled and engine.kind == "reciprocal" and not engine.exact:
-            problems.add(
-                f"coils.{label}",
-                f"the coil {label} is a sampled field: with engine.kind = 'reciprocal' set engine.exact = true",
-            )
     if engine.basis and not single and (base / engine.basis / "basis.json").exists():
         problems.add(
             "engine.basis", "engine.basis must hold one subfolder head.target.coil per cell; it is a single basis"

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from efield.coils import stimulators
 from efield.coils.model import Coil
+from efield.coils.polarity import signed
 from efield.ground import checks
 from efield.ground.card import Card, Carded, counted, listed
 from efield.ground.errors import InputError
@@ -102,11 +103,15 @@ class TargetEntry:
 
 @dataclass(frozen=True)
 class DriveChoice:
-    """How hard the coils are driven: `values` are dI/dt in A/s, or percent of a stimulator's maximum output."""
+    """How hard the coils are driven: `values` are dI/dt in A/s, or percent of a stimulator's maximum output.
+
+    `current` is "normal" or "reverse"; grids are laid by the induced current, so that "reverse" turns the handles.
+    """
 
     values: tuple[float, ...] = (1e6,)
     percent: bool = False
     stimulator: str | None = None
+    current: str = "normal"
 
     @property
     def dimension(self) -> str:
@@ -114,22 +119,25 @@ class DriveChoice:
         return "intensity_percent" if self.percent else "didt"
 
     def didt(self, coil: Coil) -> NDArray[np.float64]:
-        """(k,) dI/dt in A/s for one coil.
+        """(k,) dI/dt in A/s for one coil, with the sign of the current.
 
         Raises
         ------
         InputError
             If the coil's dI/dt at 100 % is not known.
         """
+        return np.array([signed(rate, self.current) for rate in self._rates(coil)])
+
+    def _rates(self, coil: Coil) -> list[float]:
         if not self.percent:
-            return np.array(self.values)
+            return list(self.values)
         if self.stimulator is not None:
-            return np.array([stimulators.didt(self.stimulator, coil, value) for value in self.values])
+            return [stimulators.didt(self.stimulator, coil, value) for value in self.values]
         if coil.max_didt is None:
             raise InputError(
                 f"the largest dI/dt of {coil.name} is not known: give drive.stimulator as well, or drive.didt"
             )
-        return coil.max_didt * np.array(self.values) / 100.0
+        return [coil.max_didt * value / 100.0 for value in self.values]
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from efield.head.mesh import HeadMesh
 from efield.head.soundness import check_sound
 from efield.targeting.collision import is_clear
 from efield.targeting.fingerprint import coil_digest, digest, head_digest
-from efield.targeting.placement import place_coil
+from efield.targeting.placement import check_covers, place_coil
 from efield.targeting.targets import Target
 
 #: Facts of a target that come as lists from a file.
@@ -135,7 +135,7 @@ def _head_facts(study: Study, entry: HeadEntry, coils: list[Coil], problems: lis
     targets = []
     for wanted in study.targets:
         try:
-            targets.append(_target_facts(study, wanted, head))
+            targets.append(_target_facts(study, wanted, head, coils))
         except InputError as error:
             place = f"targets.{wanted.label}"
             problems.append(Problem(place, f"{place} on head {entry.label}: {error}"))
@@ -144,11 +144,13 @@ def _head_facts(study: Study, entry: HeadEntry, coils: list[Coil], problems: lis
     return HeadFacts(head_digest(head), digest(sigma), len(head.points), len(head.tets), tuple(targets))
 
 
-def _target_facts(study: Study, wanted: TargetEntry, head: HeadMesh) -> TargetFacts:
+def _target_facts(study: Study, wanted: TargetEntry, head: HeadMesh, coils: list[Coil]) -> TargetFacts:
     target = wanted.on(head, study.base)
     facts = TargetFacts.of(target, head)
     if study.grid is not None:
-        place_coil(head, target, 0.0, max(study.grid.distances_mm))  # is it near the scalp?
+        for coil in coils:
+            # Is it near the scalp, and does a sampled field reach all of the head from there?
+            check_covers(head, coil, place_coil(head, target, 0.0, max(study.grid.distances_mm), coil=coil))
     return facts
 
 

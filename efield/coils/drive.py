@@ -1,11 +1,12 @@
 """A coil that is held somewhere and driven: several of them make a montage whose fields add."""
 
-from dataclasses import dataclass
+from dataclasses import InitVar, dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from efield.coils.model import Coil
+from efield.coils.polarity import signed
 from efield.coils.primary import dadt
 from efield.ground import checks
 from efield.ground.card import Card, Carded, place, rate
@@ -23,7 +24,8 @@ class Drive(Carded):
     pose : Pose
         Coil to head.
     didt : float, A/s
-        Negative for the opposite direction of the current.
+    current : {"normal", "reverse"}
+        Direction of the current, as a stimulator's switch sets it; "reverse" turns the sign of `didt`.
 
     Raises
     ------
@@ -33,7 +35,7 @@ class Drive(Carded):
     Examples
     --------
     >>> coil, pose = ef.load_coil("d70"), ef.Pose.from_axes((0, 0, 95), (0, 1, 0), (0, 0, -1))
-    >>> ef.Drive(coil, pose, didt=-80e6)
+    >>> ef.Drive(coil, pose, didt=80e6, current="reverse")
     Drive
       coil    magstim-70mm-figure8
       center  (0.0, 0.0, 95.0) mm
@@ -43,10 +45,11 @@ class Drive(Carded):
     coil: Coil
     pose: Pose
     didt: float = 1e6
+    current: InitVar[str] = "normal"
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, current: str) -> None:
         given_coil(self.coil), given_pose(self.pose)
-        object.__setattr__(self, "didt", checks.number("didt", self.didt))
+        object.__setattr__(self, "didt", signed(checks.number("didt", self.didt), current))
 
     def dadt(self, points_mm: ArrayLike) -> NDArray[np.float64]:
         """(n, 3) rate of change of this coil's vector potential at (n, 3) points in head coordinates, V/m."""

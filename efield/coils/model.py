@@ -1,8 +1,8 @@
 """What a coil is: a set of field sources per ampere, the shape of its windings, and of the casing around them.
 
 Coil frame (mm): the origin lies on the head-side face of the casing at the coil's center, z points into the
-head, y away from the handle. The windings of a flat coil lie at z < 0. Positive dI/dt induces E = -dA/dt
-along +y under the center of a figure-8.
+head, y away from the handle. The windings of a flat coil lie at z < 0. Whether a positive dI/dt induces E = -dA/dt
+along +y or -y under the center is the coil's own: `efield.coils.polarity`.
 """
 
 from dataclasses import dataclass, field, replace
@@ -200,6 +200,8 @@ class Coil(Carded):
     max_didt : float, optional
         dI/dt at the pulse's start in A/s at 100 % of the maximum stimulator output.
     aliases : tuple of str
+    uncertainty : str
+        What is known of the error of its field, against models that were measured.
 
     Raises
     ------
@@ -225,6 +227,7 @@ class Coil(Carded):
     max_didt: float | None = None
     aliases: tuple[str, ...] = ()
     casing: Casing | None = None
+    uncertainty: str = ""
 
     def __post_init__(self) -> None:
         sources = tuple(self.sources)

@@ -5,6 +5,7 @@ from itertools import product
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from efield.coils.beyond import continuation
 from efield.coils.model import Coil, Dipoles, SampledField, Segments, Source
 from efield.ground import checks
 from efield.ground.errors import InputError
@@ -111,8 +112,12 @@ def _missing(source: SampledField, points_mm: FloatArray) -> str:
     corners = np.array(list(product(*((0, n) for n in last)))) @ source.affine[:3, :3].T + source.affine[:3, 3]
     covered = zip("xyz", corners.min(axis=0), corners.max(axis=0), strict=True)
     needed = zip("xyz", points_mm.min(axis=0), points_mm.max(axis=0), strict=True)
-    texts = (", ".join(f"{axis} {low:.1f} to {high:.1f}" for axis, low, high in box) for box in (covered, needed))
-    return "it covers {}; needed are {} mm in coil coordinates".format(*texts)
+    texts = [", ".join(f"{axis} {low:.1f} to {high:.1f}" for axis, low, high in box) for box in (covered, needed)]
+    found = continuation(source)
+    beyond = ", and cannot be continued"
+    if found is not None:
+        beyond = f", and is continued {found.nearest_mm:g} mm and more from the origin"
+    return f"it covers {texts[0]}{beyond}; needed are {texts[1]} mm in coil coordinates"
 
 
 def _vector_potential(source: Source, points_mm: FloatArray) -> FloatArray:
@@ -120,9 +125,18 @@ def _vector_potential(source: Source, points_mm: FloatArray) -> FloatArray:
         return np.asarray(dipoles.vector_potential(mm_to_m(points_mm), _dipole_rows(source)))
     if isinstance(source, Segments):
         return np.asarray(segments.vector_potential(mm_to_m(points_mm), _segment_rows(source)))
+    return _interpolated(source, points_mm)
+
+
+def _interpolated(source: SampledField, points_mm: FloatArray) -> FloatArray:
+    """A from samples; beyond them that of a continuation where there is one, else nan."""
     to_index = np.linalg.inv(source.affine)
     indices = points_mm @ to_index[:3, :3].T + to_index[:3, 3]
-    return np.asarray(grid.trilinear(indices, source.a_tm.copy()))
+    values = np.asarray(grid.trilinear(indices, source.a_tm.copy()))
+    outside = np.flatnonzero(np.isnan(values[:, 0]))
+    if len(outside) and (beyond := continuation(source)) is not None:
+        values[outside] = beyond(points_mm[outside])
+    return values
 
 
 def _magnetic_field(source: Source, points_mm: FloatArray) -> FloatArray:

@@ -5,6 +5,7 @@ Against three times finer sampling, A of every coil of the catalog changes by 6e
 """
 
 from dataclasses import dataclass, field, replace
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,6 +56,11 @@ class Assembly:
             np.concatenate([part.moments_am2 for part in parts]),
         )
 
+    def reversed(self) -> Self:
+        """The same windings with the current the other way round: a figure-8 then induces along -y."""
+        turned = tuple(replace(winding, clockwise=not winding.clockwise) for winding in self.windings)
+        return replace(self, windings=turned)
+
     def coil(
         self,
         name: str,
@@ -63,6 +69,7 @@ class Assembly:
         assumptions: tuple[str, ...] = (),
         max_didt: float | None = None,
         aliases: tuple[str, ...] = (),
+        uncertainty: str = "",
     ) -> Coil:
         """A coil of these windings, with wire segments as sources; arguments as in `Coil`."""
         return Coil(
@@ -75,6 +82,7 @@ class Assembly:
             assumptions=assumptions,
             max_didt=max_didt,
             aliases=aliases,
+            uncertainty=uncertainty,
         )
 
 

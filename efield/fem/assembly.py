@@ -10,6 +10,7 @@ from scipy.sparse import csr_matrix
 
 from efield.ground.checks import plain
 from efield.ground.errors import InputError
+from efield.kernels.elements import bubbles
 from efield.kernels.elements import tets as kernels
 from efield.kernels.geometry import stars
 
@@ -63,6 +64,33 @@ class LinearElements:
         """Row starts (n + 1,) and numbers (4 m,) of the tetrahedra around each node."""
         start, around = stars.node_stars(self.tets, len(self.points))
         return start, around
+
+    @cached_property
+    def _higher(self) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+        """Row starts (n + 1,) and nodes (e,): for each node those of higher number at the other end of an edge."""
+        row, none = np.zeros(len(self.points) + 1, np.int64), np.empty(0, np.int32)
+        bubbles.higher_neighbors(self.tets, *self.around, row, none)
+        np.cumsum(row, out=row)
+        nodes = np.empty(row[-1], np.int32)
+        bubbles.higher_neighbors(self.tets, *self.around, row, nodes)
+        return row, nodes
+
+    @property
+    def n_edges(self) -> int:
+        """Number of edges."""
+        return len(self._higher[1])
+
+    @cached_property
+    def edges(self) -> NDArray[np.int32]:
+        """(e, 2) node numbers of the edges, ascending."""
+        row, high = self._higher
+        low = np.repeat(np.arange(len(self.points), dtype=np.int32), np.diff(row))
+        return np.column_stack([low, high])
+
+    @cached_property
+    def edges_of_tets(self) -> NDArray[np.int32]:
+        """(m, 6) numbers of the edges 01, 02, 03, 12, 13, 23 of each tetrahedron."""
+        return np.asarray(bubbles.edges_of_tets(self.tets, *self._higher))
 
     def stiffness(self) -> csr_matrix:
         """(n, n) matrix of the integrals of sigma grad u . grad v; rows of unused nodes are empty."""

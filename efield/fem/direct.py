@@ -82,6 +82,10 @@ class DirectSolver:
         tied.setdiag(diagonal)
         return tied
 
+    def of_matrix(self, matrix: csr_matrix) -> "DirectSolver":
+        """The solver of another matrix."""
+        return DirectSolver(matrix)
+
     def solve(self, load: NDArray[np.float64], tol: float) -> Solution:
         """Solve every column; raises SolverError when the residual stays above tol."""
         balanced = self._null.remove(load)

@@ -7,12 +7,14 @@ then E = -dA/dt - grad phi.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.sparse import csr_matrix
 
 from efield.fem.assembly import LinearElements
+from efield.fem.enrichment import AveragedField, EnrichedField, SecondOpinion, bubbles_of
 from efield.fem.quadratic import QuadraticElements
 from efield.fem.recovery import Patches, RecoveredField
 from efield.fem.solvers import SOLVERS, MultigridCG, is_direct, make_solver
@@ -22,7 +24,12 @@ from efield.ground.card import Card, Carded
 from efield.ground.errors import InputError
 from efield.ground.units import m_to_mm, mm_to_m
 from efield.head.mesh import HeadMesh
+from efield.kernels.elements import bubbles as bubble_kernels
+from efield.kernels.elements.adjoint import gradient_load
 from efield.kernels.elements.tensors import first_not_positive
+
+#: Relative residual of the potential that answers to bubbles: it is a correction of some percent.
+_ENRICHED_TOL: Final = 1e-3
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -119,6 +126,10 @@ class FemProblem:
             return make_solver(kind, stiffness)
         return make_solver(kind, self._quadratic.stiffness(), (stiffness, self._quadratic.from_linear()))
 
+    def solver_of(self, matrix: csr_matrix) -> Solver:
+        """The solver of another stiffness matrix (N, N), with what this problem's solver has prepared."""
+        return self._solver.of_matrix(matrix)
+
     @cached_property
     def nodes_mm(self) -> NDArray[np.float64]:
         """(N, 3) places in mm where dA/dt is wanted: the nodes, and with order 2 then the middles of the edges."""
@@ -140,13 +151,15 @@ class FemProblem:
         """
         return self._solver.solve(load, self.tol if tol is None else tol)
 
-    def solve(self, dadt_nodes: ArrayLike) -> PotentialSolution:
+    def solve(self, dadt_nodes: ArrayLike, tol: float | None = None) -> PotentialSolution:
         """Potential for one or several primary fields.
 
         Parameters
         ----------
         dadt_nodes : (n, 3) or (n, 3, k) array_like, V/m
             Time derivative of the vector potential at `nodes_mm`.
+        tol : float, optional
+            Relative residual; the problem's unless given.
 
         Returns
         -------
@@ -160,7 +173,7 @@ class FemProblem:
             If the solver does not reach the tolerance.
         """
         dadt = self._as_block(dadt_nodes)
-        solution = self.solve_load(self._elements.load(dadt))
+        solution = self.solve_load(self._elements.load(dadt), tol)
         phi = solution.phi[:, 0] if np.ndim(dadt_nodes) == 2 else solution.phi
         return PotentialSolution(checks.read_only(phi), solution.iterations, solution.residual)
 
@@ -209,6 +222,31 @@ class FemProblem:
             return self.patches.recovered(potential[:, 0], dadt[:, :, 0])
         centers = self._quadratic.field(potential, dadt)[:, :, 0]
         return self.patches.average(self._quadratic.corner_fields(potential[:, 0], dadt[:, :, 0]), centers)
+
+    def second_opinion(self, phi: NDArray[np.float64], dadt_nodes: NDArray[np.float64]) -> SecondOpinion:
+        """Another field of a solution, to estimate errors with: what quadratic potentials would make of first order.
+
+        Of second order it is the average over patches, which differs from the elements' field by about its error.
+
+        Parameters
+        ----------
+        phi : (n,) ndarray, V
+            Potential at the nodes.
+        dadt_nodes : (n, 3) ndarray, V/m
+            The primary field that `phi` belongs to.
+
+        Raises
+        ------
+        SolverError
+            If the solver does not reach the tolerance, which is a thousandth here.
+        """
+        if self.order == 2:
+            return AveragedField(self.recovered_field(phi, dadt_nodes))
+        mesh = self.linear
+        bubbles = bubbles_of(mesh, phi, dadt_nodes)
+        flow = bubble_kernels.mean_flow(mesh.points, mesh.tets, mesh.sigma, mesh.edges_of_tets, bubbles)
+        answer = self.solve_load(-gradient_load(mesh.points, mesh.tets, *mesh.around, flow), _ENRICHED_TOL)
+        return EnrichedField(mesh, phi + answer.phi[:, 0], dadt_nodes, bubbles)
 
     def recovered_at(
         self, phi: NDArray[np.float64], dadt_nodes: NDArray[np.float64], pairs: NDArray[np.intp]

@@ -88,23 +88,15 @@ class QuadraticElements:
 
     linear: LinearElements
 
-    @cached_property
+    @property
     def edges(self) -> NDArray[np.int32]:
         """(e, 2) node numbers of the edges, ascending; unknown n + i sits in the middle of edge i."""
-        return self._numbering[0]
+        return self.linear.edges
 
     @cached_property
     def dofs(self) -> NDArray[np.int32]:
         """(m, 10) unknowns of each tetrahedron."""
-        return self._numbering[1]
-
-    @cached_property
-    def _numbering(self) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-        tets, n = self.linear.tets, len(self.linear.points)
-        pairs = np.sort(np.stack([tets[:, e] for e in EDGES], axis=1), axis=2).astype(np.int64)
-        keys, number = np.unique(pairs[..., 0] * n + pairs[..., 1], return_inverse=True)
-        edges = np.column_stack([keys // n, keys % n]).astype(np.int32)
-        return edges, np.hstack([tets, n + number.reshape(-1, 6)]).astype(np.int32)
+        return np.hstack([self.linear.tets, len(self.linear.points) + self.linear.edges_of_tets]).astype(np.int32)
 
     @cached_property
     def places(self) -> NDArray[np.float64]:

@@ -38,6 +38,10 @@ class Solver(Protocol):
         """Solve to |b - K phi| <= tol |b| in every column."""
         ...
 
+    def of_matrix(self, matrix: csr_matrix) -> "Solver":
+        """The solver of another matrix of the same size; what took long to prepare may be shared."""
+        ...
+
 
 class ConstantsPerPart:
     """The null space: one constant on each connected part of the mesh."""

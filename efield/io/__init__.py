@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from efield.io.surfaces.gifti import write_surface as write_surface
     from efield.io.surfaces.gifti import write_values as write_values
     from efield.io.volumes.label_map import read_label_map as read_label_map
-    from efield.io.volumes.nifti import read_labels as read_labels
+    from efield.io.volumes.labels import read_labels as read_labels
     from efield.io.volumes.tensor import read_tensors as read_tensors
     from efield.io.volumes.tensor import write_tensors as write_tensors
 
@@ -48,7 +48,7 @@ _HOMES = {
     "read_conductivity_table": "efield.io.conductivity_table",
     "read_eeg_positions": "efield.io.eeg_positions",
     "read_label_map": "efield.io.volumes.label_map",
-    "read_labels": "efield.io.volumes.nifti",
+    "read_labels": "efield.io.volumes.labels",
     "read_mni_map": "efield.io.subject",
     "read_poses": "efield.io.poses.reading",
     "read_stl": "efield.io.coils.stl",

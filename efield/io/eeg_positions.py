@@ -31,6 +31,8 @@ _LARGEST_BYTES: Final = 1 << 22
 #: No point of a head is this far from the origin of its image (mm), and no cap is within 1 mm of it.
 _FARTHEST_MM: Final = 1000.0
 _LIKE_METERS: Final = 1.0
+#: Places that differ by less (mm) are one, written with other digits.
+_SAME_MM: Final = 0.01
 
 
 @dataclass(frozen=True, repr=False)
@@ -84,7 +86,7 @@ def read_eeg_positions(path: str | os.PathLike[str]) -> dict[str, NDArray[np.flo
     Raises
     ------
     FileFormatError
-        If the file is missing, is not such a table, repeats a name, or its numbers cannot be millimeters.
+        If the file is missing, is not such a table, has a name at two places, or its numbers cannot be millimeters.
     """
     cursor = Cursor.open(path)
     if len(cursor.data) > _LARGEST_BYTES:
@@ -98,9 +100,12 @@ def read_eeg_positions(path: str | os.PathLike[str]) -> dict[str, NDArray[np.flo
         cells = [cell.strip() for cell in row]
         if any(cells) and not (number == 1 and _is_heading(cells)) and cells[0] not in _COIL_KINDS:
             name, point = _position(cursor, number, cells)
-            if name in found:
-                raise cursor.error(f"names must differ; instead {name!r} occurs again in line {number}; rename one")
-            found[name] = checks.read_only(point)
+            # Caps list an inion that is an electrode as a fiducial, too.
+            if name in found and float(np.abs(found[name] - point).max()) > _SAME_MM:
+                raise cursor.error(
+                    f"a name must stand for one place; instead {name!r} has another in line {number}; rename one"
+                )
+            found.setdefault(name, checks.read_only(point))
     if not found:
         raise cursor.error("a cap must have rows such as Electrode,x,y,z,name; instead there are none")
     if max(np.abs(point).max() for point in found.values()) < _LIKE_METERS:

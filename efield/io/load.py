@@ -3,25 +3,32 @@
 import os
 import warnings
 from collections.abc import Mapping
+from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Final
 
-from efield.coils.model import Coil
+import numpy as np
+
+from efield.coils.model import Coil, Segments
 from efield.ground import checks
-from efield.ground.errors import EfieldWarning, InputError
+from efield.ground.errors import EfieldWarning, FileFormatError, InputError
 from efield.head.mesh import HeadMesh
 from efield.head.remarks import remarks
 from efield.io.choice import split_choice
 from efield.io.meshes import mesh_files
 from efield.io.meshes.tags import Tags
+from efield.io.mni_sidecar import read_sidecar
 
 HEAD_NAMES: Final = ("mni152", "sphere")
 HEAD_SUFFIXES: Final = mesh_files.SUFFIXES
 COIL_SUFFIXES: Final = (".ccd", ".tcd", ".nii", ".nii.gz", ".toml", ".csv")
 
-#: Coil files that choices may stand behind.
-COIL_CHOICES: Final = (".tcd", ".nii", ".nii.gz")
+#: Coil files that choices may stand behind; those of one coil that does not move say so.
+COIL_CHOICES: Final = COIL_SUFFIXES
+
+#: The windings of a TMS coil are wider than this (mm): narrower ones are drawings in centimeters or meters.
+_NARROWEST_MM: Final = 20.0
 
 
 def load_head(name_or_path: str | os.PathLike[str], *, tags: Tags | None = None) -> HeadMesh:
@@ -32,7 +39,8 @@ def load_head(name_or_path: str | os.PathLike[str], *, tags: Tags | None = None)
     name_or_path : str or path_like
         ``mni152`` (the default head), ``sphere`` (nested spheres), a subject folder ``m2m_<id>`` of SimNIBS, or a
         mesh file in mm: ``.msh``, ``.vtu``, or one of `efield.io.meshes.other_meshes.FORMATS`, which need the extra
-        ``efield[formats]``.
+        ``efield[formats]``. The map from MNI coordinates that `efield mesh build` puts beside a mesh,
+        ``head.msh.mni.json`` for ``head.msh``, is read, too.
     tags : str or mapping, optional
         For mesh files: the name of the array that holds the tissue tags, where the file leaves doubt; or the tissue
         (tag or name) of each number or group in it, such as ``{1: "scalp", 2: "bone"}``.
@@ -79,7 +87,9 @@ def load_head(name_or_path: str | os.PathLike[str], *, tags: Tags | None = None)
     suffix = _suffix(text, HEAD_SUFFIXES)
     if suffix is None:
         raise _unknown("head", text, HEAD_NAMES, HEAD_SUFFIXES)
-    return _remarked(mesh_files.read_head(text, tags))
+    head = mesh_files.read_head(text, tags)
+    mni = read_sidecar(text)
+    return _remarked(head if mni is None else replace(head, mni=mni))
 
 
 def _remarked(head: HeadMesh) -> HeadMesh:
@@ -120,7 +130,12 @@ def load_coil(
         If it is neither a known name nor a known kind of file; the nearest name is suggested. Also for choices that the
         file does not offer, and without a stimulator where one must be chosen.
     FileFormatError
-        If the file cannot be read.
+        If the file cannot be read, or its wires are narrower than those of any TMS coil: they are not in mm.
+
+    Notes
+    -----
+    A casing is read from ``NAME.stl`` beside ``NAME.ccd`` (or ``.csv``, ``.nii``, ``.tcd``) where the file itself has
+    none, in mm of the coil frame; `Coil.assumptions` says so.
 
     Examples
     --------
@@ -136,12 +151,20 @@ def load_coil(
             )
         settings, stimulator = _choices(choices)
     suffix = _suffix(text, COIL_SUFFIXES)
+    coil = _coil(text, suffix, settings, stimulator)
+    return coil if suffix is None else _in_casing(_of_size(coil, text), text, suffix)
+
+
+def _coil(text: str, suffix: str | None, settings: Mapping[str, float] | None, stimulator: str | int | None) -> Coil:
     if suffix == ".tcd":
         from efield.io.coils.tcd import read_tcd
 
         return read_tcd(text, settings, stimulator=stimulator)
     if settings:
-        raise InputError(f"settings must be left out, as only .tcd coils deform; instead {text} has {list(settings)}")
+        raise InputError(
+            f"settings must be left out, as only .tcd coils deform and {text} has none; instead received "
+            f"{', '.join(settings)}"
+        )
     if suffix in (".nii", ".nii.gz"):
         from efield.io.coils.grid import read_coil_grid
 
@@ -149,6 +172,29 @@ def load_coil(
     if stimulator is not None:
         raise InputError(f"stimulator must be left out for {text}, which has one; instead received {stimulator!r}")
     return _plain_coil(text, suffix)
+
+
+def _of_size(coil: Coil, text: str) -> Coil:
+    """The coil, unless its wires are too small for one."""
+    wires = [source.extent_mm for source in coil.sources if isinstance(source, Segments)]
+    width = float(np.ptp(np.concatenate(wires), axis=0).max()) if wires else np.inf
+    if width < _NARROWEST_MM:
+        raise FileFormatError(
+            f"{text}: lengths must be in mm; instead the wires are {width:.3g} mm wide, and those of the smallest TMS "
+            f"coils are {_NARROWEST_MM:g}: multiply centimeters by 10, meters by 1000"
+        )
+    return coil
+
+
+def _in_casing(coil: Coil, text: str, suffix: str) -> Coil:
+    """The coil in the casing that lies beside its file, if neither the file nor its windings tell of one."""
+    beside = Path(text[: -len(suffix)] + ".stl")
+    if coil.shape_from not in ("sources", "nothing") or not beside.is_file():
+        return coil
+    from efield.io.coils.stl import read_stl
+
+    note = f"casing read from {beside.name}, beside the coil's file"
+    return replace(coil.with_casing(read_stl(beside)), assumptions=(*coil.assumptions, note))
 
 
 def _plain_coil(text: str, suffix: str | None) -> Coil:

@@ -35,7 +35,7 @@ _MAPS: Final = (
 #: Places in the MNI152 brain (mm), on both sides: frontal, central and parietal gray matter, occipital, temporal.
 _BRAIN_MM: Final = ((30, 45, 25), (37, -21, 58), (35, -55, 50), (20, -90, 5), (55, -20, -5))
 #: Their median distance from a subject's brain by any map worth the name; by a wrong one it is centimeters.
-_FARTHEST_FROM_BRAIN_MM: Final = 12.0
+FARTHEST_FROM_BRAIN_MM: Final = 12.0
 
 
 @dataclass(frozen=True)
@@ -238,17 +238,30 @@ def _warp_field(path: Path) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
     return volume, affine
 
 
-def _check_leads_to_brain(head: HeadMesh, path: Path) -> None:
+def distance_from_brain(head: HeadMesh, mni: MniMap) -> float:
+    """Median distance (mm) to this brain of places in the MNI152 brain that a map brings here; nan without a brain.
+
+    Raises
+    ------
+    OutsideHeadError
+        If the map does not cover the brain.
+    """
     brain = np.isin(head.tissue, (WHITE_MATTER, GRAY_MATTER))
-    if head.mni is None or not brain.any():
-        return
+    if not brain.any():
+        return np.nan
     right = np.array(_BRAIN_MM, dtype=np.float64)
+    places = mni.to_head(np.concatenate([right, right * (-1, 1, 1)]))
+    return float(np.median(cKDTree(head.barycenters[brain]).query(places)[0]))
+
+
+def _check_leads_to_brain(head: HeadMesh, path: Path) -> None:
+    if head.mni is None:
+        return
     try:
-        places = head.mni.to_head(np.concatenate([right, right * (-1, 1, 1)]))
+        distance = distance_from_brain(head, head.mni)
     except OutsideHeadError as error:
         raise FileFormatError(f"{path} must cover the brain; instead: {error}") from error
-    distance = float(np.median(cKDTree(head.barycenters[brain]).query(places)[0]))
-    if distance > _FARTHEST_FROM_BRAIN_MM:
+    if distance > FARTHEST_FROM_BRAIN_MM:
         raise FileFormatError(
             f"{path} must map the MNI152 brain onto this one; instead it leads {distance:.0f} mm away from it: it is "
             "another subject's, or maps the other way; put the right file there, or remove it and register the head"

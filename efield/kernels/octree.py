@@ -66,10 +66,10 @@ def grow(
 
 @njit(cache=True, error_model="numpy")
 def find(x, y, z, half, children):
-    """Leaf number, negative where none is stored; and the position in the leaf from -1 to 1."""
+    """Leaf number, negative where none is stored; the position in the leaf from -1 to 1; and its half width."""
     # nan must count as outside, so the comparison asks for inside.
     if not (abs(x) <= half and abs(y) <= half and abs(z) <= half):
-        return -1, x, y, z
+        return -1, x, y, z, half
     cell = 0
     while True:
         half *= 0.5
@@ -79,7 +79,7 @@ def find(x, y, z, half, children):
         z += -half if z > 0.0 else half
         cell = children[cell, octant]
         if cell <= 0:
-            return -2 - cell, x / half, y / half, z / half
+            return -2 - cell, x / half, y / half, z / half, half
 
 
 @njit(cache=True)
@@ -93,3 +93,25 @@ def powers(t):
     t5 = d * t4 - t3
     t6 = d * t5 - t4
     return np.float32(1.0), t, t2, t3, t4, t5, t6, d * t6 - t5
+
+
+@njit(cache=True)
+def slopes(t):
+    """Derivatives of the `powers`, in single precision: n times the polynomials of the second kind of degree n - 1."""
+    t = np.float32(t)
+    d = t + t
+    u2 = d * d - np.float32(1.0)
+    u3 = d * u2 - d
+    u4 = d * u3 - u2
+    u5 = d * u4 - u3
+    u6 = d * u5 - u4
+    return (
+        np.float32(0.0),
+        np.float32(1.0),
+        np.float32(2.0) * d,
+        np.float32(3.0) * u2,
+        np.float32(4.0) * u3,
+        np.float32(5.0) * u4,
+        np.float32(6.0) * u5,
+        np.float32(7.0) * u6,
+    )

@@ -1,7 +1,8 @@
 """A coil as a few hundred points whose 1/r potentials add up to its vector potential on the head's side.
 
 Each Cartesian component of A is harmonic away from the wires, so sources of 1/r among the wires can stand for them
-(method of fundamental solutions). Their strengths are a least-squares fit to the coil's A around it.
+(method of fundamental solutions). Their strengths are a least-squares fit to the coil's A around it. Dipoles stay
+dipoles: the field of a cloud of them that was fitted to measurements is rough, and points among them miss it.
 
 References
 ----------
@@ -9,7 +10,7 @@ Fairweather G, Karageorghis A. The method of fundamental solutions for elliptic 
 1998;9:69-95.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Final
 
@@ -17,10 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from efield.coils.model import Coil, SampledField, Segments
+from efield.coils.model import Coil, Dipoles, SampledField, Segments
 from efield.coils.primary import unchecked_vector_potential
-from efield.ground.errors import InputError
-from efield.ground.units import mm_to_m
+from efield.ground.units import MU0_OVER_4PI, mm_to_m
 from efield.kernels.reduced.reciprocity import inverse_distance
 
 FloatArray = NDArray[np.float64]
@@ -35,7 +35,7 @@ _CLEAR_MM: Final = 2.0
 #: Most points for a coil whose sources have fewer ends than that, each with six neighbors.
 _FEW: Final = 1000
 
-#: A coil that is missed by more is refused.
+#: Wires that are missed by more have no skeleton.
 _WORST: Final = 0.05
 
 #: Width of the strips in which the points are ordered (m).
@@ -52,37 +52,49 @@ _CUT: Final = 1e-9
 
 @dataclass(frozen=True, eq=False)
 class Skeleton:
-    """Points and strengths that stand for a coil; made by `skeleton`.
+    """What stands for a coil: points with strengths for its wires, and its dipoles as they are; made by `skeleton`.
 
     Parameters
     ----------
     points : (k, 3) float, m
         In the coil frame.
     strengths : (k, 3) float
-        A (T m per ampere) is the sum of strengths over distances.
+        A (T m per ampere) of the wires is the sum of strengths over distances.
+    dipoles : (j, 3) float, m
+    moments : (j, 3) float
+        A of the dipoles is the sum of moments x r over the cube of the distance r.
     error : float
-        Largest error of A at points it was not fitted to, relative to the largest A there.
-    nearest_mm : float
-        Distance to the wires from which on this holds.
+        Largest error of the wires' A at points it was not fitted to, relative to the largest A there.
     """
 
     points: FloatArray
     strengths: FloatArray
+    dipoles: FloatArray
+    moments: FloatArray
     error: float
-    nearest_mm: float
 
 
 @lru_cache(maxsize=8)
-def skeleton(coil: Coil) -> Skeleton:
-    """The skeleton of a coil; the last few are kept.
-
-    Raises
-    ------
-    InputError
-        If the coil is a sampled field, whose wires are not known, or the skeleton is a bad one.
-    """
+def skeleton(coil: Coil) -> Skeleton | str:
+    """The skeleton of a coil, or why it has none; the last few are kept."""
     if any(isinstance(source, SampledField) for source in coil.sources):
-        raise InputError("coil must be made of dipoles or wire segments here; a sampled field has exact=True only")
+        return "of a sampled field the wires are not known"
+    dipoles = [source for source in coil.sources if isinstance(source, Dipoles)]
+    wires = [source for source in coil.sources if isinstance(source, Segments)]
+    points = strengths = np.zeros((0, 3))
+    error = 0.0
+    if wires:
+        points, strengths, error = _wires(replace(coil, sources=tuple(wires)))
+    if error > _WORST:
+        return f"{len(points)} points miss the field of its wires by {100 * error:.0f} %"
+    places = [mm_to_m(source.points_mm) for source in dipoles]
+    moments = [MU0_OVER_4PI * source.moments_am2 for source in dipoles]
+    none = np.zeros((0, 3))
+    return Skeleton(points, strengths, np.concatenate([*places, none]), np.concatenate([*moments, none]), error)
+
+
+def _wires(coil: Coil) -> tuple[FloatArray, FloatArray, float]:
+    """Points (k, 3) in m and strengths (k, 3) of a coil of wires, and their error."""
     cloud = np.concatenate([source.extent_mm for source in coil.sources])
     # Without a known casing, the coil's origin is on its head-side face: nothing of the head is nearer than that.
     nearest = max(coil.casing_mm + _CLEAR_MM, float(-cloud[:, 2].max()))
@@ -91,7 +103,7 @@ def skeleton(coil: Coil) -> Skeleton:
         cloud = np.concatenate([cloud, *_along_wires(coil, nearest)])
     fit, check = _around(coil, cloud, nearest, 3000, 0), _around(coil, cloud, nearest, 1500, 1)
     at_fit, at_check = (unchecked_vector_potential(coil, points) for points in (fit, check))
-    points = mm_to_m(_spread(cloud, _COUNT) if many else _spread(_with_neighbors(cloud, nearest), _FEW))
+    points = mm_to_m(farthest_points(cloud if many else _with_neighbors(cloud, nearest), _COUNT if many else _FEW))
     # Neighbors in the list are neighbors in space, so that they find the same stored polynomials in the cache.
     points = points[np.lexsort((points[:, 1], np.floor(points[:, 0] / _STRIP), points[:, 2] > points[:, 2].mean()))]
     weight = (cKDTree(cloud).query(fit)[0][:, None] / nearest) ** _FAR
@@ -99,12 +111,7 @@ def skeleton(coil: Coil) -> Skeleton:
     strengths = np.ascontiguousarray(np.linalg.lstsq(matrix, weight * at_fit, rcond=_CUT)[0])
     miss = inverse_distance(mm_to_m(check), points, strengths) - at_check
     error = float(np.linalg.norm(miss, axis=1).max() / np.linalg.norm(at_check, axis=1).max())
-    if error > _WORST:
-        raise InputError(
-            f"coil must be one that {len(points)} points can stand for; instead they miss {coil.name} by "
-            f"{100 * error:.0f} %: use exact=True"
-        )
-    return Skeleton(points, strengths, error, nearest)
+    return points, strengths, error
 
 
 def _along_wires(coil: Coil, step: float) -> list[FloatArray]:
@@ -144,7 +151,7 @@ def _around(coil: Coil, cloud: FloatArray, nearest: float, count: int, seed: int
     return np.concatenate(found)[:count]
 
 
-def _spread(points: FloatArray, count: int) -> FloatArray:
+def farthest_points(points: FloatArray, count: int) -> FloatArray:
     """Up to `count` of the points, each the farthest from those chosen before it."""
     chosen = [0]
     distance = ((points - points[0]) ** 2).sum(axis=1)

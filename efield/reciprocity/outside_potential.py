@@ -24,11 +24,13 @@ from efield.head.surface import scalp
 from efield.kernels import octree
 from efield.kernels.reduced import leaves
 from efield.kernels.reduced import reciprocity as kernels
+from efield.reciprocity.far_sources import FAR_MM, FarSources, far_sources
 
 FloatArray = NDArray[np.float64]
 
-#: Coils reach this far beyond the head's extent (mm).
-_MARGIN_MM: Final = 60.0
+#: Coils reach this far beyond the head's extent, and the lattice this far (mm).
+_MARGIN_MM: Final = 140.0
+_LATTICE_MARGIN_MM: Final = 70.0
 
 #: Lattice step, and from where on the smooth part is 1/r (mm).
 _STEP_MM: Final = 2.5
@@ -75,9 +77,12 @@ class ExteriorField:
         """The fields of currents (d, n, 3) at the nodes of a head."""
         points = mm_to_m(head.points)
         low, high = points.min(axis=0), points.max(axis=0)
-        center, half = (low + high) / 2, float((high - low).max() / 2) + _MARGIN_MM * 1e-3
-        sums = InverseDistance.of(points, np.concatenate([*currents], axis=1), center, half)
-        return cls(center, half, *_grow(head, center, half, sums))
+        center, extent = (low + high) / 2, float((high - low).max() / 2)
+        cube = extent + 1e-3 * _LATTICE_MARGIN_MM
+        near = InverseDistance.of(points, np.concatenate([*currents], axis=1), center, cube)
+        around = _Around.of(head, near, center, cube)
+        half = extent + 1e-3 * (_MARGIN_MM if around.far is not None else _LATTICE_MARGIN_MM)
+        return cls(center, half, *around.grow(half))
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,31 +165,63 @@ def _cubes(sources: FloatArray) -> tuple[FloatArray, NDArray[np.intp], NDArray[n
     return corner, order, starts.reshape(shape[0], shape[1], shape[2] + 1)
 
 
-def _grow(
-    head: HeadMesh, center: FloatArray, half: float, sums: InverseDistance
-) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-    """Divide from the root down until the fits are good; cells that lie in the head are holes."""
-    surface = scalp(head)
-    scalp_points = mm_to_m(surface.points_mm)
-    tree = cKDTree(scalp_points)
-    reference = sums(scalp_points + _REFERENCE_MM * 1e-3 * surface.normals).reshape(len(scalp_points), -1, 3)
-    limit = _FIT * np.linalg.norm(reference, axis=2).max(axis=0)
+_Sums = InverseDistance | FarSources
 
-    def settle(centers: FloatArray, half: float) -> octree.Settled:
-        nearest = tree.query(centers)[1]
-        height = np.einsum("ij,ij->i", centers - scalp_points[nearest], surface.normals[nearest])
-        outside = np.flatnonzero(height + np.sqrt(3) * half > _NEAREST_MM * 1e-3)
-        tried = outside if half <= _LARGEST_MM * 1e-3 else outside[:0]
-        fitted, error = _fit(centers[tried], half, sums)
-        wanted = limit if half > _SMALL_MM * 1e-3 else _COARSE_FIT / _FIT * limit
+
+@dataclass(frozen=True, eq=False)
+class _Around:
+    """The potential near the head by a lattice, in a cube (center, half), and far from it by a few sources."""
+
+    near: InverseDistance
+    far: FarSources | None
+    center: FloatArray
+    half: float
+    scalp: FloatArray
+    normals: FloatArray
+    limit: FloatArray
+
+    @classmethod
+    def of(cls, head: HeadMesh, near: InverseDistance, center: FloatArray, half: float) -> "_Around":
+        surface = scalp(head)
+        scalp_points = mm_to_m(surface.points_mm)
+        reference = near(scalp_points + _REFERENCE_MM * 1e-3 * surface.normals).reshape(len(scalp_points), -1, 3)
+        largest = np.linalg.norm(reference, axis=2).max(axis=0)
+        far = far_sources(near, mm_to_m(head.points), scalp_points, surface.normals, largest)
+        return cls(near, far, center, half, scalp_points, surface.normals, _FIT * largest)
+
+    def grow(self, half: float) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+        """Divide from the root down until the fits are good; cells that lie in the head are holes."""
+        tree = cKDTree(self.scalp)
+
+        def settle(centers: FloatArray, half: float) -> octree.Settled:
+            distance, nearest = tree.query(centers)
+            height = np.einsum("ij,ij->i", centers - self.scalp[nearest], self.normals[nearest])
+            outside = np.flatnonzero(height + np.sqrt(3) * half > _NEAREST_MM * 1e-3)
+            far = (distance - np.sqrt(3) * half > FAR_MM * 1e-3) & (height > 0) & (self.far is not None)
+            inside = (np.abs(centers - self.center) + half <= self.half * (1 + 1e-9)).all(axis=1)
+            tried = outside[(far | inside)[outside] & (half <= _LARGEST_MM * 1e-3)]
+            fitted, good = self._fitted(centers[tried], half, far[tried])
+            # What is neither near nor far is divided until it is one of them; at the edge of the cube it is left.
+            rest = np.setdiff1d(outside, tried[good], assume_unique=True)
+            return tried[good], fitted[good], rest if half > _SMALLEST_MM * 1e-3 else rest[:0]
+
+        return octree.grow(self.center, half, settle)
+
+    def _fitted(
+        self, centers: FloatArray, half: float, far: NDArray[np.bool_]
+    ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        fields = len(self.limit)
+        fitted = np.zeros((len(centers), fields, 3, leaves.TERMS), dtype=np.float32)
+        error = np.empty((len(centers), fields))
+        for chosen, sums in ((~far, self.near), (far, self.far)):
+            if sums is not None and chosen.any():
+                fitted[chosen], error[chosen] = _fit(centers[chosen], half, sums)
+        wanted = self.limit if half > _SMALL_MM * 1e-3 else _COARSE_FIT / _FIT * self.limit
         # Cells too small to divide keep what they have: holes would cost a sum over all nodes.
-        good = (error <= wanted).all(axis=1) | (half <= _SMALLEST_MM * 1e-3)
-        return tried[good], fitted[good], np.setdiff1d(outside, tried[good], assume_unique=True)
-
-    return octree.grow(center, half, settle)
+        return fitted, np.asarray((error <= wanted).all(axis=1) | (half <= _SMALLEST_MM * 1e-3))
 
 
-def _fit(centers: FloatArray, half: float, sums: InverseDistance) -> tuple[NDArray[np.float32], FloatArray]:
+def _fit(centers: FloatArray, half: float, sums: _Sums) -> tuple[NDArray[np.float32], FloatArray]:
     """Chebyshev coefficients (c, d, 3, TERMS) in cubes, and (c, d) their largest errors at corners and faces."""
     fields, cube = sums.currents.shape[1] // 3, (len(octree.NODES),) * 3
     chosen, place = _degrees()

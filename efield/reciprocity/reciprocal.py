@@ -28,7 +28,7 @@ from efield.ground.units import mm_to_m
 from efield.head.mesh import HeadMesh
 from efield.head.surface import scalp
 from efield.io.poses.reading import opened
-from efield.kernels.reduced.reciprocity import placements
+from efield.kernels.reduced.reciprocity import dipole_placements, placements
 from efield.reciprocity.equivalent_points import skeleton
 from efield.reciprocity.outside_potential import ExteriorField
 from efield.targeting import given
@@ -46,6 +46,12 @@ _TOL: Final = 1e-9
 #: Coils of fewer sources are summed exactly, which takes little time for them. What the stored polynomials miss near
 #: the scalp does not average out over a few: one dipole 6 mm from a sphere missed the peak by 9e-4.
 _FEW_SOURCES: Final = 100
+
+#: CPU seconds on one core of 2.5 GHz: of one pair of node and source, and of storing the potential of so many currents
+#: (what is the same for one and three, and what comes with each).
+_PAIR: Final = 1.5e-9
+_STORE: Final = 8.0
+_STORE_EACH: Final = 7.0
 
 #: The fast route is for coils whose axis is within 75 degrees of the scalp's inward normal. The skeleton is
 #: not fitted behind the casing: with its back to a sphere a 70 mm figure-8 missed by up to 2e-3 of the peak.
@@ -140,7 +146,9 @@ class Reciprocal(Carded):
     currents: FloatArray
     made_with: Mapping[str, str | float] = field(default_factory=dict)
 
-    def measures(self, coil: Coil, poses: Poses, didt: float = 1e6, *, exact: bool = False) -> dict[str, FloatArray]:
+    def measures(
+        self, coil: Coil, poses: Poses, didt: float = 1e6, *, exact: bool | None = None
+    ) -> dict[str, FloatArray]:
         """All that is known at the target, each (p,) in V/m; arguments as in `along`.
 
         Returns
@@ -161,7 +169,7 @@ class Reciprocal(Carded):
             table["angle"] = np.where(table["mean_vector"] > 0, angle, np.nan)
         return table
 
-    def along(self, coil: Coil, poses: Poses, didt: float = 1e6, *, exact: bool = False) -> FloatArray:
+    def along(self, coil: Coil, poses: Poses, didt: float = 1e6, *, exact: bool | None = None) -> FloatArray:
         """Volume mean of E in the target along its direction.
 
         Parameters
@@ -171,12 +179,12 @@ class Reciprocal(Carded):
             A stack of matrices from coil to head (mm) is taken as it is; a list of poses is unpacked first, which
             takes longer than to evaluate them.
         didt : float, A/s
-        exact : bool
+        exact : bool, optional
             True sums over the nodes of the head: what a full solve gives, to rounding and the solvers' tolerances.
-            False sums over 600 points of the coil: errors of about 1e-6 of the peak (docs/placements.md) and
-            thousands of placements per second; a coil nearer to the scalp than what is stored, tilted by more than 75
-            degrees against it, or made of fewer than 100 sources is summed exactly. Where wires are nearer to the head
-            than the casing and 2 mm, errors reach some 1e-5.
+            False takes the stored potential of the currents: errors below 1e-5 of the peak (docs/coils.md) and hundreds
+            to thousands of placements per second. By default whichever is quicker for so many placements. A placement
+            that reaches beyond what is stored, or is tilted by more than 75 degrees against the scalp, and a coil of
+            fewer than 100 sources or without a `route`, are summed exactly.
 
         Returns
         -------
@@ -185,40 +193,69 @@ class Reciprocal(Carded):
         Raises
         ------
         InputError
-            If the target has no direction, or the coil is a sampled field and `exact` is False.
+            If the target has no direction.
         """
         if self.target.direction is None:
             raise InputError("target must have a direction for `along`; use `magnitude`, or give it one")
         mean = self._means(coil, poses, didt, exact)
         return mean[:, 0] if len(self.directions) == 1 else _component(mean, self.target.direction)
 
-    def mean(self, coil: Coil, poses: Poses, didt: float = 1e6, *, exact: bool = False) -> FloatArray:
+    def mean(self, coil: Coil, poses: Poses, didt: float = 1e6, *, exact: bool | None = None) -> FloatArray:
         """(p, 3) volume mean of the vector E in the target, V/m; arguments as in `along`, three axes needed."""
         if len(self.directions) != 3:
             raise InputError("reciprocal(...) must be made with axes=True for the mean vector; it has one direction")
         return self._means(coil, poses, didt, exact)
 
-    def magnitude(self, coil: Coil, poses: Poses, didt: float = 1e6, *, exact: bool = False) -> FloatArray:
+    def magnitude(self, coil: Coil, poses: Poses, didt: float = 1e6, *, exact: bool | None = None) -> FloatArray:
         """(p,) magnitude of the volume mean of E, V/m; arguments as in `along`, three axes needed.
 
         The mean of |E| is a little larger where the field turns or folds within the target.
         """
         return np.asarray(np.linalg.norm(self.mean(coil, poses, didt, exact=exact), axis=1))
 
-    def _means(self, coil: Coil, poses: Poses, didt: float, exact: bool) -> FloatArray:
+    def route(
+        self, coil: Coil, placements: int, exact: bool | None = None, *, stored: bool = False
+    ) -> tuple[bool, str]:
+        """Whether so many placements are summed exactly, and why, in words.
+
+        Parameters
+        ----------
+        coil : Coil
+        placements : int
+        exact : bool, optional
+            As in `along`.
+        stored : bool
+            Whether the potential of the currents is stored already, by an earlier call.
+        """
+        if exact:
+            return True, "exact, as asked for"
+        if _is_small(coil):
+            return True, f"exact: {counted(len(coil), 'source')} only"
+        bones = skeleton(coil)
+        if isinstance(bones, str):
+            return True, f"exact: {bones}"
+        summed = _PAIR * len(self.head.points) * len(coil) * placements
+        storing = 0.0 if stored else _STORE + _STORE_EACH * len(self.directions)
+        if exact is None and summed < storing:
+            return True, "exact, which takes less time for so few placements"
+        return False, "fast"
+
+    def _means(self, coil: Coil, poses: Poses, didt: float, exact: bool | None) -> FloatArray:
         rate = checks.rate("didt", didt)
         given_coil(coil)
         poses = opened(poses)
         one = isinstance(poses, np.ndarray) and poses.shape == (4, 4)
         matrices = pose_matrices(np.array([poses]) if one else poses)
-        if exact or _is_small(coil):
+        exact, _ = self.route(coil, len(matrices), exact, stored="_exterior" in vars(self))
+        bones = "" if exact else skeleton(coil)
+        if isinstance(bones, str):
             return np.array(list(self._exact(coil, matrices, rate))).reshape(-1, len(self.directions))
         in_mm = matrices.copy()
         matrices[:, :3, 3] = mm_to_m(matrices[:, :3, 3])
-        bones = skeleton(coil)
         f = self._exterior
         tree = (f.center, f.half, f.children, f.coefficients)
         means = rate * placements(matrices, bones.points, bones.strengths, *tree)
+        means += rate * dipole_placements(matrices, bones.dipoles, bones.moments, *tree)
         unknown = np.flatnonzero(np.isnan(means).any(axis=1) | self._turned_away(in_mm))
         for number, value in zip(unknown, self._exact(coil, in_mm[unknown], rate), strict=True):
             means[number] = value

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from efield.basis.reduced_basis import ReducedBasis
 from efield.coils.model import Coil
+from efield.coils.polarity import induced_direction
 from efield.ground import checks
 from efield.ground.errors import InputError
 from efield.ground.pose import Pose
@@ -23,7 +24,7 @@ from efield.reciprocity.reciprocal import Reciprocal
 from efield.sweeping.grid import Placements
 from efield.targeting.fingerprint import coil_digest, fingerprints
 from efield.targeting.measures import MEASURES, MIDSURFACE, RECIPROCAL, Measure, TargetMeasures, names_at, scaled
-from efield.targeting.simulate import Simulator
+from efield.targeting.simulate import Simulator, worth_storing
 from efield.targeting.targets import Target
 
 FloatArray = NDArray[np.float64]
@@ -82,7 +83,7 @@ def measure(
     target: Target,
     *,
     region: Target | None = None,
-    exact: bool = False,
+    exact: bool | None = None,
     progress: Progress = None,
 ) -> Table:
     """Measures of placements at a target for a dI/dt of 1 A/us.
@@ -98,9 +99,10 @@ def measure(
     region : Target, optional
         Where the field itself is wanted as well: it is the entry `e`, (p, k, 3) float32 in V/m, for the tetrahedra
         `region.tets(head)`. Reciprocity has no fields.
-    exact : bool
-        Sum over the coil's wires at every node, which takes seconds a placement, instead of a stored potential (errors
-        of 1e-4 of the peak with a Simulator, see `Reciprocal.along` for reciprocity). Not with a basis.
+    exact : bool, optional
+        True: sum over the coil's sources at every node, instead of a stored potential (errors of 1e-4 of the peak with
+        a Simulator, see `Reciprocal.along` for reciprocity). By default whichever is quicker for so many placements
+        (`sums_exactly`). Not with a basis.
     progress : bool or callable, optional
         True shows a bar; a callable is told (done, total, note) of placements.
 
@@ -117,6 +119,8 @@ def measure(
     placements = Placements.of(poses)
     if not len(placements):
         raise InputError("poses must hold at least one placement; instead it is empty")
+    if not isinstance(engine, ReducedBasis):
+        exact = sums_exactly(engine, coil, len(placements), exact)[0]
     if isinstance(engine, Reciprocal):
         _check_reciprocal(engine, target, region)
         table: Table = dict(engine.measures(coil, placements.matrices, exact=exact))
@@ -129,6 +133,19 @@ def measure(
     with told(progress, "measuring", "placements", len(placements)) as tell:
         tell(len(placements), len(placements), "")
     return table
+
+
+def sums_exactly(engine: Engine, coil: Coil, placements: int, exact: bool | None = None) -> tuple[bool, str]:
+    """Whether `measure` sums over the coil's sources for so many placements, and why, in words.
+
+    Chunks of one sweep must be computed alike: who cuts a sweep asks this for the whole of it.
+    """
+    if isinstance(engine, Reciprocal):
+        return engine.route(coil, placements, exact)
+    if isinstance(engine, ReducedBasis):
+        return False, "reduced basis"
+    chosen = exact if exact is not None else not worth_storing(len(engine.problem.nodes_mm), placements)
+    return chosen, "direct sums" if chosen else "stored potential of the coil"
 
 
 def at_rate(table: Mapping[str, NDArray[np.floating]], didt: float, names: Iterable[str] | None = None) -> Table:
@@ -144,7 +161,7 @@ def _solved(
     coil: Coil,
     poses: list[Pose],
     wanted: tuple[Target, Target | None],
-    exact: bool,
+    exact: bool | None,
     progress: Progress,
 ) -> Table:
     target, region = wanted
@@ -228,7 +245,9 @@ def _room(placements: int, tets: int) -> NDArray[np.float32]:
     return np.empty((placements, tets, 3), np.float32)
 
 
-def provenance(engine: Engine, coil: Coil, target: Target, *, exact: bool = False) -> dict[str, Any]:
+def provenance(
+    engine: Engine, coil: Coil, target: Target, *, placements: int, exact: bool | None = None
+) -> dict[str, Any]:
     """Where the numbers of a sweep come from: versions, hashes, options and the engine's stated error.
 
     Returns
@@ -241,6 +260,8 @@ def provenance(engine: Engine, coil: Coil, target: Target, *, exact: bool = Fals
         **{name: version(name) for name in ("numpy", "numba", "scipy")},
         "engine": engine_name(engine),
         "coil_name": coil.name,
+        "coil_induced_direction": list(induced_direction(coil) or ()),
+        "coil_casing": coil.shape_from,
         "target": target.name,
         "target_center_mm": target.center_mm.tolist(),
         "target_radius_mm": target.radius_mm,
@@ -251,9 +272,9 @@ def provenance(engine: Engine, coil: Coil, target: Target, *, exact: bool = Fals
         "target_space": target.space,
         "target_spread_mm": [] if target.spread_mm is None else target.spread_mm.tolist(),
     }
+    note["route"] = sums_exactly(engine, coil, placements, exact)[1]
     if isinstance(engine, Reciprocal):
-        route = "exact" if exact else "fast"
-        return note | dict(engine.made_with) | {"coil": coil_digest(coil), "route": route}
+        return note | dict(engine.made_with) | {"coil": coil_digest(coil)}
     sim = engine.sim if isinstance(engine, ReducedBasis) else engine
     note |= fingerprints(sim, coil) | {"solver_tol": sim.problem.tol, "order": sim.problem.order}
     if isinstance(engine, ReducedBasis):

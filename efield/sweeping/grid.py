@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.spatial.transform import Rotation
 
 from efield.coils.model import Coil
+from efield.coils.polarity import turn_deg
 from efield.ground import checks
 from efield.ground.card import Card, Carded, counted, extent, listed
 from efield.ground.errors import InputError
@@ -19,10 +20,10 @@ from efield.ground.rigid import rigid
 from efield.head.mesh import HeadMesh
 from efield.head.surface import scalp
 from efield.io.poses.reading import opened
-from efield.targeting.collision import is_clear, lift_clear, surely_clear
+from efield.targeting.collision import settle
 from efield.targeting.naming import place_of
 from efield.targeting.placement import scalp_point_over, scalp_tree
-from efield.targeting.tangent import medial_sign, tangent_direction
+from efield.targeting.tangent import medial_sign, tangent_direction, y_axis
 from efield.targeting.targets import Target
 
 FloatArray = NDArray[np.float64]
@@ -38,11 +39,11 @@ COORDINATES: Final[dict[str, tuple[str, str]]] = {
     "position": ("1", "number of the position"),
     "u_mm": ("mm", "position in the plane that touches the scalp over the target, toward medial"),
     "v_mm": ("mm", "position in that plane, toward anterior"),
-    "angle_deg": ("deg", "angle of the coil's y axis, 0 = anterior, 90 = medial"),
+    "angle_deg": ("deg", "angle of the induced current, 0 = anterior, 90 = medial"),
     "tilt_x_deg": ("deg", "tilt about the coil's x axis; positive brings its front to the head"),
     "tilt_y_deg": ("deg", "tilt about the coil's y axis; positive brings its left side (-x) to the head"),
-    "distance_mm": ("mm", "gap from scalp to casing under the coil's center, before lifting"),
-    "lifted_mm": ("mm", "how far the coil was moved out along its axis so that its casing is clear of the head"),
+    "distance_mm": ("mm", "smallest gap from scalp to casing"),
+    "lifted_mm": ("mm", "how much farther out the coil is than with that gap under its center"),
 }
 
 
@@ -128,12 +129,12 @@ class PlacementGrid(Carded):
     spacing_mm : float
         Between neighbors, in the plane that touches the scalp over the target.
     angles_deg : sequence of float
-        As in `place_coil`: 0 = anterior, 90 = medial, at every position.
+        Of the induced current, as in `place_coil`: 0 = anterior, 90 = medial, at every position.
     tilts_deg : sequence of (float, float)
         Turns about the coil's x axis and then its y axis, through its center. The first leaves the y axis above the
         direction of `angle_deg`, the second leaves it where it is.
     distances_mm : sequence of float
-        Gaps from the scalp to the casing under the coil's center, > 0.
+        Smallest gaps from the scalp to the casing, > 0.
     pattern : {"square", "hex"}
         How positions are arranged; "hex" has 15 % more of them at the same spacing.
 
@@ -204,7 +205,13 @@ class PlacementGrid(Carded):
         return int(np.prod(self.shape))
 
     def on(
-        self, head: HeadMesh, over: Target | str | ArrayLike, coil: Coil | None = None, *, lift: bool = True
+        self,
+        head: HeadMesh,
+        over: Target | str | ArrayLike,
+        coil: Coil | None = None,
+        *,
+        current: str = "normal",
+        lift: bool = True,
     ) -> Placements:
         """The placements on one head.
 
@@ -216,10 +223,12 @@ class PlacementGrid(Carded):
         over : Target, str or (3,) array_like
             As in `place_coil`.
         coil : Coil, optional
-            Whose casing must stay clear of the head; by default a flat plate of 170 x 90 mm.
+            By default a flat plate of 170 x 90 mm that induces along y.
+        current : {"normal", "reverse"}
+            As in `place_coil`.
         lift : bool
-            Whether a coil that would touch is moved out along its axis until it is clear. Without it coils may reach
-            into the head, and no numbers are worth anything there.
+            Whether the smallest gap is the distance. Without it that is the gap under the coil's center: coils may
+            reach into the head, and no numbers are worth anything there.
 
         Returns
         -------
@@ -231,31 +240,35 @@ class PlacementGrid(Carded):
             If a position is more than 60 mm from the scalp.
         """
         surface, tree = scalp(head), scalp_tree(head)
-        plane = _plane(head, over)
+        plane = plane_over(head, over)
         places = plane[:3, 3] + self.offsets_mm @ plane[:3, :2].T
         feet, normals = (
             np.array(rows) for rows in zip(*(scalp_point_over(surface, tree, p) for p in places), strict=True)
         )
-        turned = self._rotations(feet, normals)
+        turned = self._rotations(feet, normals, turn_deg(coil, current))
         matrices = np.zeros((*self.shape, 4, 4))
         matrices[..., :3, :3] = turned[..., None, :, :]
         heights = np.multiply.outer(normals, self.distances_mm)
         matrices[..., :3, 3] = np.moveaxis(feet[:, :, None] + heights, 1, 2)[:, None, None]
         matrices[..., 3, 3] = 1.0
         flat = matrices.reshape(-1, 4, 4)
-        lifted = _lift(head, coil, _frames(feet, normals), flat) if lift else np.zeros(len(flat))
-        return Placements(flat, self._coordinates() | {"lifted_mm": lifted}, plane)
+        known = self._coordinates()
+        lifted = (
+            _settle(head, coil, flat, np.asarray(known["distance_mm"], np.float64)) if lift else np.zeros(len(flat))
+        )
+        return Placements(flat, known | {"lifted_mm": lifted}, plane)
 
-    def _rotations(self, feet: FloatArray, normals: FloatArray) -> FloatArray:
+    def _rotations(self, feet: FloatArray, normals: FloatArray, turn: float) -> FloatArray:
         """(positions, angles, tilts, 3, 3) rotations from coil to head."""
         tilts = Rotation.from_euler("XY", np.array(self.tilts_deg), degrees=True).as_matrix()
-        y = np.array(
+        induced = np.array(
             [
                 [tangent_direction(n, a, medial_sign(f)) for a in self.angles_deg]
                 for f, n in zip(feet, normals, strict=True)
             ]
         )
-        z = np.broadcast_to(-normals[:, None], y.shape)
+        z = np.broadcast_to(-normals[:, None], induced.shape)
+        y = y_axis(induced, z, turn)
         flat = np.stack([np.cross(y, z), y, z], axis=-1)
         return np.asarray(flat[:, :, None] @ tilts)
 
@@ -285,7 +298,7 @@ class PlacementGrid(Carded):
         return Card("PlacementGrid", rows)
 
 
-def _plane(head: HeadMesh, over: Target | str | ArrayLike) -> FloatArray:
+def plane_over(head: HeadMesh, over: Target | str | ArrayLike) -> FloatArray:
     """(4, 4) medial, anterior, outward and origin of the plane that touches the scalp over a place."""
     foot, outward = scalp_point_over(scalp(head), scalp_tree(head), place_of(head, over))
     plane = np.eye(4)
@@ -295,30 +308,15 @@ def _plane(head: HeadMesh, over: Target | str | ArrayLike) -> FloatArray:
     return plane
 
 
-def _frames(feet: FloatArray, normals: FloatArray) -> FloatArray:
-    """(k, 4, 4) any two tangents, the outward normal and the foot of each position."""
-    frames = np.zeros((len(feet), 4, 4))
-    first = np.cross(normals, np.eye(3)[np.argmin(np.abs(normals), axis=1)])
-    frames[:, :3, 0] = first / np.linalg.norm(first, axis=1, keepdims=True)
-    frames[:, :3, 1] = np.cross(normals, frames[:, :3, 0])
-    frames[:, :3, 2], frames[:, :3, 3], frames[:, 3, 3] = normals, feet, 1.0
-    return frames
-
-
-def _lift(head: HeadMesh, coil: Coil | None, places: FloatArray, matrices: FloatArray) -> FloatArray:
-    """Move coils that touch the head out of it, in place; by how much (mm).
-
-    places (k, 4, 4) are the tangent planes of the positions, matrices (k * m, 4, 4) the m poses at each.
-    """
-    lifted = np.zeros(len(matrices))
-    doubtful = np.flatnonzero(~surely_clear(head, coil, places, matrices))
-    for number in doubtful:
+def _settle(head: HeadMesh, coil: Coil | None, matrices: FloatArray, gaps_mm: FloatArray) -> FloatArray:
+    """Move coils along their axes, in place, until their smallest gap is the one wanted; how far out (mm)."""
+    moved = np.empty(len(matrices))
+    for number, gap in enumerate(gaps_mm):
         pose = Pose(matrices[number])
-        if not is_clear(head, coil, pose):
-            clear = lift_clear(head, coil, pose)
-            lifted[number] = np.linalg.norm(clear.center_mm - pose.center_mm)
-            matrices[number] = clear.matrix
-    return lifted
+        settled = settle(head, coil, pose, float(gap))
+        moved[number] = (pose.center_mm - settled.center_mm) @ pose.z
+        matrices[number] = settled.matrix
+    return moved
 
 
 def _numbers(name: str, values: object, low: float, high: float) -> tuple[float, ...]:

@@ -10,10 +10,12 @@ from numpy.typing import NDArray
 
 from efield.coils.drive import given_coil
 from efield.coils.model import Coil
+from efield.coils.polarity import signed
 from efield.ground import checks
 from efield.ground.errors import InputError
 from efield.ground.pose import Pose
 from efield.ground.progress import Progress, Tell, told
+from efield.head.mesh import HeadMesh
 from efield.sweeping.engines import Engine, Table, at_rate, columns, head_of, measure, provenance
 from efield.sweeping.grid import COORDINATES, PlacementGrid, Placements
 from efield.targeting.naming import Place, target_of
@@ -36,8 +38,9 @@ def sweep(
     *,
     target: Place | Mapping[str, Place],
     didt: float | Sequence[float] = 1e6,
+    current: str = "normal",
     fields: bool | Place = False,
-    exact: bool = False,
+    exact: bool | None = None,
     progress: Progress = None,
 ) -> "xarray.Dataset":
     """What each of many placements does at a target.
@@ -56,10 +59,14 @@ def sweep(
         A name such as ``"m1-hand-left"`` or ``"C3"``, or a point in mm.
     didt : float or sequence of float, A/s
         A sequence gives the dimension `didt`; nothing is solved twice for it.
+    current : {"normal", "reverse"}
+        Direction of the coils' current. A grid is laid by the current that is induced: "reverse" turns the handles,
+        and the field stays; of poses that are given "reverse" turns the field.
     fields : bool, Target, str or (3,) array_like
         True: also E on the target's tetrahedra, as `e` over (placement, tet, axis). A target: on that one's.
-    exact : bool
-        Sum over the coil's wires for each placement; see `efield.sweeping.engines.measure`.
+    exact : bool, optional
+        Sum over the coil's wires for each placement; by default whichever is quicker, see
+        `efield.sweeping.engines.measure`. The attribute `route` says what was done.
     progress : bool or callable, optional
         True shows a bar; a callable is told (done, total, note) of placements.
 
@@ -84,19 +91,20 @@ def sweep(
     >>> int(table.along.values.argmax())
     1
     """
-    rates = _rates(didt)
-    cells = list(_cells(engine, coil, poses, target, fields))
+    rates = np.array([signed(rate, current) for rate in _rates(didt)])
+    cells = list(_cells(engine, coil, poses, target, fields, current))
     total = sum(len(cell.placements) for cell in cells)
-    tables, done = [], 0
+    notes, tables, done = [], [], 0
     with told(progress, "sweep", "placements", total) as tell:
         for cell in cells:
             asked = (cell.coil, cell.placements, cell.target)
+            count = len(cell.placements)
+            notes.append(provenance(cell.engine, cell.coil, cell.target, placements=count, exact=exact))
             step = _shifted(tell, done, total)
             tables.append(measure(cell.engine, *asked, region=cell.region, exact=exact, progress=step))
-            done += len(cell.placements)
-    notes = [provenance(cell.engine, cell.coil, cell.target, exact=exact) for cell in cells]
+            done += count
     shape = _Shape.of(engine, coil, didt)
-    return _dataset(shape, cells, tables, notes, rates)
+    return _dataset(shape, cells, tables, [note | {"current": current} for note in notes], rates)
 
 
 @dataclass(frozen=True)
@@ -133,7 +141,7 @@ class _Shape:
         return np.stack(parts).reshape(*lengths, *parts[0].shape)
 
 
-def _cells(engine: Any, coil: Any, poses: Poses, target: Any, fields: bool | Place) -> Iterator[_Cell]:
+def _cells(engine: Any, coil: Any, poses: Poses, target: Any, fields: bool | Place, current: str) -> Iterator[_Cell]:
     """Heads and coils, the coil running fastest."""
     engines: dict[Any, Engine] = dict(engine) if isinstance(engine, Mapping) else {None: engine}
     for one in engines.values():
@@ -155,8 +163,11 @@ def _cells(engine: Any, coil: Any, poses: Poses, target: Any, fields: bool | Pla
         place = _target_of(one, name, target)
         region = _region_of(one, place, fields)
         for each in coils:
-            laid = poses.on(head_of(one), place, each) if isinstance(poses, PlacementGrid) else poses
-            yield _Cell(one, each, laid, place, region)
+            yield _Cell(one, each, _laid(poses, head_of(one), place, each, current), place, region)
+
+
+def _laid(poses: PlacementGrid | Placements, head: HeadMesh, target: Target, coil: Coil, current: str) -> Placements:
+    return poses if isinstance(poses, Placements) else poses.on(head, target, coil, current=current)
 
 
 def _coils(coil: Any) -> tuple[tuple[str, ...], list[Coil]]:

@@ -1,7 +1,8 @@
 """How far a coil is from a head: signed clearance between the casing and the scalp, in mm."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import pairwise
 from typing import Final
 
@@ -16,7 +17,6 @@ from efield.head.closest import SignedDistance, by_halving, signed_distance
 from efield.head.mesh import HeadMesh, once_per_head
 from efield.head.surface import scalp
 from efield.kernels.geometry import clearance as kernel
-from efield.kernels.geometry import heights as height_kernels
 
 FloatArray = NDArray[np.float64]
 
@@ -33,11 +33,14 @@ _CROSSING_MM2: Final = 1e-6
 TOUCHING_MM: Final = 0.05
 _MOST_STEPS: Final = 200
 
-#: Side of the map's squares (mm). A point counts as its square and the eight around it: 2 mm to each side at least.
-_STEP_MM: Final = 2.0
+#: A gap that is asked for is met within this (mm).
+GAP_TOLERANCE_MM: Final = 0.02
 
-#: Points of a casing that is a surface are at most 3 mm apart, so no part of it is farther than this from one (mm).
-_BETWEEN_POINTS_MM: Final = 1.75
+#: By blocks of its triangles a casing is first put this much farther out than it has to be, within half of it (mm).
+_BLOCK_MM: Final = 2.0
+
+#: Of a coil that is moved along its axis the gap changes by this share of the way at least.
+_LEAST_SLOPE: Final = 0.1
 
 
 @once_per_head
@@ -57,8 +60,8 @@ class _Blocks:
 
     @classmethod
     def of(cls, items: FloatArray) -> "_Blocks":
-        """At most 256 blocks of 16 items or more; the last may be smaller."""
-        blocks = 1 << min(8, int(np.log2(max(1.0, len(items) / 16))))
+        """At most 1024 blocks of 16 items or more; the last may be smaller."""
+        blocks = 1 << min(10, int(np.log2(max(1.0, len(items) / 16))))
         size = -(-len(items) // blocks)
         items = items[by_halving(items.reshape(len(items), -1, 3).mean(axis=1), blocks, size)]
         corners = items.reshape(len(items), -1, 3)
@@ -113,18 +116,18 @@ def clearance_mm(head: HeadMesh, coil: Coil | None, pose: Pose) -> float:
     """
     distance = scalp_distance(head)
     points, triangles = _shape(coil)
-    lowest = _lowest(distance, pose, points)
-    if triangles is None or lowest < 0:
-        return lowest
-    squared = _nearest_pair(distance, pose, triangles, lowest)
-    return float(np.sqrt(squared)) if squared > 0 else -_SMALLEST_OVERLAP_MM
+    if triangles is None:
+        return _lowest(distance, pose, points)
+    if distance(pose.to_head(triangles.items[:1, 0]))[0] >= 0 and (squared := _nearest_pair(distance, pose, triangles)):
+        return float(np.sqrt(squared))
+    return min(_lowest(distance, pose, points), -_SMALLEST_OVERLAP_MM)
 
 
 def _lowest(distance: SignedDistance, pose: Pose, points: _Blocks) -> float:
     """Smallest signed distance of all points, from the blocks that can hold it."""
     center = distance(pose.to_head(points.centers))
     bound = center - points.radii
-    first = np.argsort(center)[:4]
+    first = np.argsort(bound)[:4]
     upper = float(distance(pose.to_head(points.take(first))).min())
     # Blocks that may reach in must find the scalp at any depth; of the others only what is nearer counts.
     deep = np.flatnonzero((bound <= 0) & (bound < upper))
@@ -136,12 +139,20 @@ def _lowest(distance: SignedDistance, pose: Pose, points: _Blocks) -> float:
     return upper
 
 
-def _nearest_pair(distance: SignedDistance, pose: Pose, triangles: _Blocks, upper_mm: float) -> float:
-    """Squared distance between casing and scalp, 0 where they cross; `upper_mm` is a distance already found."""
-    bound = distance(pose.to_head(triangles.centers), upper_mm + float(triangles.radii.max())) - triangles.radii
-    chosen = np.argsort(bound)[: np.count_nonzero(bound < upper_mm)]
-    corners = pose.to_head(triangles.take(chosen).reshape(-1, 3)).reshape(-1, 3, 3)
-    return float(kernel.nearest_pair(corners, distance.corners, distance.boxes, upper_mm**2))
+def _nearest_pair(distance: SignedDistance, pose: Pose, triangles: _Blocks) -> float:
+    """Squared distance between casing and scalp, 0 where they cross."""
+    center = distance(pose.to_head(triangles.centers))
+    bound, upper = center - triangles.radii, float((center + triangles.radii).min())
+    order = np.argsort(bound)
+    for chosen in (order[:2], order[2:]):
+        # What the nearest blocks leave is small, and most of the others are farther.
+        chosen = chosen[bound[chosen] < upper]
+        if len(chosen):
+            corners = pose.to_head(triangles.take(chosen).reshape(-1, 3)).reshape(-1, 3, 3)
+            upper = float(np.sqrt(kernel.nearest_pair(corners, distance.corners, distance.boxes, upper**2)))
+        if upper <= 0:
+            return 0.0
+    return upper**2
 
 
 def is_clear(head: HeadMesh, coil: Coil | None, pose: Pose) -> bool:
@@ -162,40 +173,56 @@ def is_clear(head: HeadMesh, coil: Coil | None, pose: Pose) -> bool:
     return float(kernel.nearest_pair(corners, distance.corners, distance.boxes, _CROSSING_MM2)) > 0
 
 
-def surely_clear(head: HeadMesh, coil: Coil | None, places: FloatArray, matrices: FloatArray) -> NDArray[np.bool_]:
-    """Whether coils are surely clear of the head; False means that it is not known, and `is_clear` has to look.
-
-    Over each place the scalp is drawn as a map of its heights above the tangent plane, never too low. A coil all of
-    whose points are above it cannot touch: outward of it there is no scalp.
+def settle(head: HeadMesh, coil: Coil | None, pose: Pose, gap_mm: float) -> Pose:
+    """The pose, moved along the coil's axis until the smallest gap between coil and scalp is `gap_mm`.
 
     Parameters
     ----------
     head : HeadMesh
     coil : Coil, optional
-        A flat plate of 170 x 90 mm if not given.
-    places : (k, 4, 4) float
-        Two tangents, the outward normal and the scalp point of each position, in head coordinates in mm.
-    matrices : (k * m, 4, 4) float
-        The m poses at the first position, then those at the second, and so on.
+        One whose casing is not known is not moved inward: its origin stands for the casing's face as well.
+    pose : Pose
+        Where the coil starts: `gap_mm` above the scalp under its center, or farther out.
+    gap_mm : float, > 0
 
     Returns
     -------
-    (k * m,) ndarray of bool
+    Pose
+        With a clearance within `GAP_TOLERANCE_MM` of `gap_mm`.
+
+    Raises
+    ------
+    CollisionError
+        If no place on the coil's axis has that gap.
     """
-    windings = () if coil is None else coil.windings
-    points = np.concatenate([casing_points_mm(coil), *windings])
-    margin = 0.0 if coil is None or coil.casing is None else _BETWEEN_POINTS_MM
-    reach = float(np.linalg.norm(points, axis=1).max())
-    size = 2 * int(np.ceil((reach + 4 * _STEP_MM) / _STEP_MM))
-    surface = scalp(head)
-    corners = surface.points_mm[surface.triangles]
-    found = []
-    for place, here in zip(places, matrices.reshape(len(places), -1, 4, 4), strict=True):
-        rotation, origin = place[:3, :3], place[:3, 3]
-        over = np.full((size, size), -np.inf)
-        height_kernels.highest((corners - origin) @ rotation, _STEP_MM, over)
-        found.append(height_kernels.all_above(np.linalg.inv(place) @ here, points, _STEP_MM, over, margin))
-    return np.concatenate(found)
+    known = coil is not None and coil.shape_from in ("casing", "points")
+    clearance = partial(clearance_mm, head, coil)
+    if not known and clearance(pose) > gap_mm:
+        return pose
+    _, triangles = _shape(coil)
+    if triangles is not None:
+        # How deep a casing of many triangles reaches in is dear to know: near its place the coil is put by blocks.
+        distance, centers = scalp_distance(head), triangles.centers
+        pose = _slid(pose, lambda at: float(distance(at.to_head(centers)).min()), gap_mm + _BLOCK_MM, _BLOCK_MM / 2)
+    return _slid(pose, clearance, gap_mm, GAP_TOLERANCE_MM)
+
+
+def _slid(pose: Pose, clearance: Callable[[Pose], float], gap_mm: float, tolerance_mm: float) -> Pose:
+    """The pose, moved along its axis until its clearance is the gap, within a tolerance."""
+    out, now = 0.0, clearance(pose)
+    before: tuple[float, float] | None = None
+    for _ in range(_MOST_STEPS):
+        if abs(now - gap_mm) <= tolerance_mm:
+            return pose.moved((0.0, 0.0, -out))
+        # A step changes the gap by its length at most; how much it does is seen from the step before.
+        slope = 1.0 if before is None else np.clip((now - before[1]) / (out - before[0]), _LEAST_SLOPE, 1.0)
+        before = out, now
+        out -= (now - gap_mm) / slope
+        now = clearance(pose.moved((0.0, 0.0, -out)))
+    raise CollisionError(
+        f"the coil must come to a gap of {gap_mm:g} mm when moved along its axis; instead it does not: is it a casing "
+        "that goes around the head?"
+    )
 
 
 def lift_clear(head: HeadMesh, coil: Coil | None, pose: Pose) -> Pose:

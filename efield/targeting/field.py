@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from efield.coils.drive import Drive
 from efield.coils.model import Coil
+from efield.fem.enrichment import SecondOpinion
 from efield.fem.recovery import RecoveredField
 from efield.ground import checks
 from efield.ground.card import Card, Carded, counted, listed, place, rate
@@ -48,6 +49,8 @@ class EField(Carded):
         Makes the recovered (smooth within each tissue) field; called at the first use of it.
     others : tuple of Drive
         Further coils that were driven at the same time; `e` holds the sum.
+    consult : callable, optional
+        Makes the second opinion on the field that errors are estimated with; called at the first use of it.
 
     Examples
     --------
@@ -68,6 +71,7 @@ class EField(Carded):
     iterations: int
     recover: Callable[[], RecoveredField]
     others: tuple[Drive, ...] = ()
+    consult: Callable[[], SecondOpinion] | None = None
 
     @property
     def drives(self) -> tuple[Drive, ...]:
@@ -83,8 +87,9 @@ class EField(Carded):
             return NotImplemented
         times = checks.number("factor", factor)
         others = tuple(replace(drive, didt=drive.didt * times) for drive in self.others)
-        e = checks.read_only(self.e * times)
-        return replace(self, e=e, didt=self.didt * times, recover=lambda: self.recovered.scaled(times), others=others)
+        changed: dict[str, Any] = {"e": checks.read_only(self.e * times), "didt": self.didt * times, "others": others}
+        consult = None if self.consult is None else lambda: self._opinion.scaled(times)
+        return replace(self, **changed, recover=lambda: self.recovered.scaled(times), consult=consult)
 
     __rmul__ = __mul__
 
@@ -100,6 +105,16 @@ class EField(Carded):
     def recovered(self) -> RecoveredField:
         """The field recovered within each tissue: nodal values, more accurate than `e`."""
         return self.recover()
+
+    @property
+    def opinion(self) -> SecondOpinion | None:
+        """Another field of the same solution, from which errors are estimated (`FemProblem.second_opinion`)."""
+        return None if self.consult is None else self._opinion
+
+    @cached_property
+    def _opinion(self) -> SecondOpinion:
+        assert self.consult is not None  # noqa: S101 - asked by those who have looked
+        return self.consult()
 
     @cached_property
     def magnitude(self) -> NDArray[np.float64]:

@@ -277,6 +277,19 @@ def faces_near(head: HeadMesh, center_mm: FloatArray, radius_mm: float) -> tuple
     return surface, np.flatnonzero(distance <= radius_mm)
 
 
+def in_gray_matter(head: HeadMesh, e: FloatArray) -> dict[str, float | tuple[float, ...] | None]:
+    """The measures `IN_HEAD` of E (g, 3) in V/m at the centers of all tetrahedra of gray matter, in their order."""
+    gray = np.flatnonzero(head.tissue == GRAY_MATTER)
+    size, volume = np.linalg.norm(e, axis=1), head.volumes[gray]
+    peak = weighted_percentile(size, volume, PEAK_PERCENTILE)
+    top = size >= peak
+    place = np.average(head.barycenters[gray[top]], axis=0, weights=volume[top])
+    values: dict[str, float | tuple[float, ...] | None] = {"peak": peak, "peak_place": tuple(float(x) for x in place)}
+    for share in (50, 75):
+        values[f"focality_{share}"] = float(volume[size >= share / 100 * peak].sum()) / 1000.0
+    return values
+
+
 def faces_of(head: HeadMesh, target: Target) -> tuple[Surface | None, NDArray[np.intp]]:
     """The surface of gray matter toward the CSF, and its triangles whose centers lie in a target's region."""
     if GRAY_MATTER not in head.tags:

@@ -6,16 +6,18 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.spatial import cKDTree
 
-from efield.coils.model import Coil
+from efield.coils.model import Coil, SampledField
+from efield.coils.polarity import turn_deg
+from efield.coils.primary import vector_potential
 from efield.ground import checks
 from efield.ground.errors import CollisionError, OutsideHeadError
 from efield.ground.pose import Pose
 from efield.head.closest import signed_distance
 from efield.head.mesh import HeadMesh, once_per_head
 from efield.head.surface import Surface, scalp
-from efield.targeting.collision import clearance_mm, lift_clear
+from efield.targeting.collision import clearance_mm, scalp_distance, settle
 from efield.targeting.naming import place_of
-from efield.targeting.tangent import medial_sign, tangent_direction
+from efield.targeting.tangent import medial_sign, tangent_direction, y_axis
 from efield.targeting.targets import Target
 
 #: The scalp's normal is averaged with a Gaussian of this width: it then reaches as far as a 70 mm figure-8's wings
@@ -43,6 +45,7 @@ def place_coil(
     distance_mm: float = 4.0,
     *,
     coil: Coil | None = None,
+    current: str = "normal",
 ) -> Pose:
     """Hold a coil tangentially over a place on the head.
 
@@ -57,13 +60,18 @@ def place_coil(
         the head's own caps if it has them, else of the 10-10 system, or in a file (``"cap.csv:C3"``); or a point in
         head coordinates (mm), as ``(x, y, z)`` or ``"x,y,z"``.
     angle_deg : float
-        Direction of the coil's y axis (the induced current under a figure-8) in the scalp's plane: 0 = anterior, handle
-        straight back; 45 = handle back and lateral; 90 = medial.
+        Direction of the induced current under the coil's center in the scalp's plane: 0 = anterior, 45 = anterior and
+        medial, 90 = medial. A coil that induces along its y axis then has its handle straight back at 0, back and
+        lateral at 45; one that induces along -y the other way round. Of a coil without one direction (a round one),
+        and without a coil, it is the direction of the y axis.
     distance_mm : float
-        Gap from the scalp to the coil's casing under the coil's center (hair, cap), > 0.
+        Smallest gap between the coil's casing and the scalp (hair, cap), > 0, wherever it is. Of a coil whose casing is
+        not known, neither its wires or dipoles nor the origin of its frame are nearer.
     coil : Coil, optional
-        Whose casing must stay clear of the head; by default a flat plate of 170 x 90 mm. Where the casing would touch
-        the head away from its center, the coil is lifted along its axis until it is clear.
+        By default a flat plate of 170 x 90 mm that induces along y.
+    current : {"normal", "reverse"}
+        Direction of the coil's current. "reverse" turns the handle to the other side: the induced current runs where
+        `angle_deg` says. Give the same to `Simulator.solve`.
 
     Returns
     -------
@@ -74,9 +82,11 @@ def place_coil(
     Raises
     ------
     InputError
-        If the distance is not positive, lengths look like meters, or there is no such target or electrode.
+        If the distance is not positive, lengths look like meters, or there is no such target, electrode or current.
     OutsideHeadError
         If the place is not near the head.
+    CollisionError
+        If no place on the coil's axis has that gap.
 
     Examples
     --------
@@ -91,9 +101,9 @@ def place_coil(
     place = place_of(head, over)
     surface = scalp(head)
     foot, outward = scalp_point_over(surface, scalp_tree(head), place)
-    y_axis = tangent_direction(outward, angle, medial_sign(foot))
-    pose = Pose.from_axes(foot + gap * outward, y_axis, -outward)
-    return lift_clear(head, coil, pose)
+    induced = tangent_direction(outward, angle, medial_sign(foot))
+    pose = Pose.from_axes(foot + gap * outward, y_axis(induced, -outward, turn_deg(coil, current)), -outward)
+    return settle(head, coil, pose, gap)
 
 
 def scalp_point_over(
@@ -164,3 +174,20 @@ def check_clear(head: HeadMesh, coil: Coil, pose: Pose) -> None:
             "move the pose outward along its z axis, check that z points into the head, or allow the overlap "
             "(--allow-collision)"
         )
+
+
+def check_covers(head: HeadMesh, coil: Coil, pose: Pose) -> None:
+    """Refuse a coil whose sampled field does not reach all of the head, before anything is prepared for it.
+
+    Raises
+    ------
+    InputError
+        With the range that is missing.
+    """
+    if any(isinstance(source, SampledField) for source in coil.sources):
+        vector_potential(coil, pose.to_coil(head.points))
+
+
+def gap_below_center(head: HeadMesh, pose: Pose) -> float:
+    """Distance from the origin of a coil's frame to the scalp along the coil's axis or nearer (mm), never negative."""
+    return float(max(scalp_distance(head)(pose.center_mm[None])[0], 0.0))

@@ -19,7 +19,7 @@ from efield.head.surface import TriangleSurface
 from efield.io.choice import split_choice
 from efield.io.surfaces.gifti import read_surface
 from efield.io.surfaces.vertex_labels import read_annotation, read_label
-from efield.io.volumes.nifti import read_labels
+from efield.io.volumes.labels import read_labels
 from efield.targeting.regions import Patch, Voxels
 
 _VOLUMES: Final = (".nii", ".nii.gz")

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from efield.coils.compressed import compress
 from efield.coils.drive import Drive, given_coil
 from efield.coils.model import Coil, SampledField
+from efield.coils.polarity import signed
 from efield.coils.primary import dadt
 from efield.fem.problem import FemProblem
 from efield.ground import checks
@@ -20,17 +21,24 @@ from efield.ground.pose import Pose, given_pose
 from efield.ground.progress import Progress, told
 from efield.head.conductivity import Conductivity
 from efield.head.mesh import HeadMesh
+from efield.head.refinement import refined_head
 from efield.head.soundness import check_sound
 from efield.head.tissue import tissue_name
 from efield.io.poses.reading import opened_one, read_poses
 from efield.targeting.field import EField
+from efield.targeting.naming import Place, target_of
 from efield.targeting.prepared import prepared_problem
 
 #: Right-hand sides that are solved together by `Simulator.solve_many`: one pass over the matrix serves them all.
 _BLOCK = 8
 
-#: From this many placements on, storing the coil's vector potential costs less than summing over its wires each time.
-_WORTH_STORING = 4
+#: To store a coil's vector potential it is summed over the wires at so many points.
+_POINTS_TO_STORE = 8e5
+
+
+def worth_storing(nodes: int, placements: int) -> bool:
+    """Whether storing a coil's vector potential takes less time than to sum over its wires for so many placements."""
+    return nodes * placements > _POINTS_TO_STORE
 
 
 class Simulator(Carded):
@@ -52,6 +60,10 @@ class Simulator(Carded):
         A folder in which the prepared solver is kept for the next simulator of this head and conductivity, sealed: a
         file that was damaged or made by other versions is made again, and results are the same bits. Unless given,
         nothing is read or written.
+    refine : Target, str or (3,) array_like, optional
+        A place around which edges are quartered before solving (`efield.head.refinement`): `head` is then the finer
+        head, on which fields are, and `parents` (m,) the tetrahedron of the given head that each of its tetrahedra is
+        part of.
     check_mesh : bool
         False solves on a mesh that is cut, overlaps itself or falls into parts as if all of that were meant.
 
@@ -80,10 +92,15 @@ class Simulator(Carded):
         order: int = 1,
         solver: str = "auto",
         cache: str | PathLike[str] | None = None,
+        refine: Place | None = None,
         check_mesh: bool = True,
     ) -> None:
         if checks.flag("check_mesh", check_mesh):
             check_sound(head)
+        self.parents: NDArray[np.int32] | None = None
+        if refine is not None:
+            finer = refined_head(head, target_of(head, refine).center_mm)
+            head, self.parents = finer.head, finer.parents
         self.head = head
         self.conductivity = conductivity or Conductivity()
         sigma, self.tensor_report = self.conductivity.per_tet_with_report(head)
@@ -92,7 +109,9 @@ class Simulator(Carded):
         else:
             self.problem = prepared_problem(head, sigma, cache, tol=tol, order=order, solver=solver)
 
-    def solve(self, coil: Coil, pose: Pose | str | PathLike[str], didt: float = 1e6) -> EField:
+    def solve(
+        self, coil: Coil, pose: Pose | str | PathLike[str], didt: float = 1e6, *, current: str = "normal"
+    ) -> EField:
         """The field of one placement.
 
         Parameters
@@ -102,13 +121,16 @@ class Simulator(Carded):
             Coil to head; of a file with several ``FILE:NAME``.
         didt : float, A/s
             Rate of change of the coil current; 1e6 is 1 A/us.
+        current : {"normal", "reverse"}
+            Direction of the current; "reverse" turns E around. Which way "normal" induces is the coil's own
+            (`efield.coils.polarity.induced_direction`).
 
         Raises
         ------
         SolverError
             If the solver does not reach its tolerance.
         """
-        return next(self.solve_many(coil, [opened_one(pose)], didt))
+        return next(self.solve_many(coil, [opened_one(pose)], didt, current=current))
 
     def solve_many(
         self,
@@ -116,6 +138,7 @@ class Simulator(Carded):
         poses: Iterable[Pose] | str | PathLike[str],
         didt: float = 1e6,
         *,
+        current: str = "normal",
         exact: bool | None = None,
         progress: Progress = None,
     ) -> Iterator[EField]:
@@ -127,18 +150,22 @@ class Simulator(Carded):
         poses : iterable of Pose, or a file of them
             Consumed block by block, so that a long list costs no memory. A file as `read_poses` takes it.
         didt : float, A/s
+        current : {"normal", "reverse"}
+            As in `solve`.
         exact : bool, optional
             True sums over the coil's wires for each placement, False takes its stored vector potential (error below
-            1e-4 of the peak); by default the sum for a few placements and the store for more, whichever is quicker.
+            1e-4 of the peak); by default whichever is quicker for so many placements (`worth_storing`).
         progress : bool or callable, optional
             True shows a bar; a callable is told (done, total, note) after each placement. The total is 0 where `poses`
             does not say how many they are.
         """
-        rate = checks.rate("didt", didt)
+        rate = signed(checks.rate("didt", didt), current)
         if isinstance(poses, str | PathLike):
             poses = read_poses(poses)
         remaining, done = iter(poses), 0
         total = len(poses) if isinstance(poses, Sized) else 0
+        if exact is None and total:
+            exact = not worth_storing(len(self.problem.nodes_mm), total)
         with told(progress, "solving", "placements", total) as tell:
             while block := list(islice(remaining, _BLOCK)):
                 for pose in block:
@@ -176,7 +203,7 @@ class Simulator(Carded):
         return next(self._fields(primary[..., None], [tuple(drives)]))
 
     def _solve_block(self, coil: Coil, poses: list[Pose], didt: float, exact: bool | None) -> Iterator[EField]:
-        evaluate = _evaluator(coil, len(poses) < _WORTH_STORING if exact is None else exact)
+        evaluate = evaluator(coil, bool(exact))
         primary = np.stack([evaluate(pose, self.problem.nodes_mm, didt) for pose in poses], axis=-1)
         yield from self._fields(primary, [(Drive(coil, pose, didt),) for pose in poses])
 
@@ -193,6 +220,7 @@ class Simulator(Carded):
                 pose=first.pose,
                 iterations=solution.iterations,
                 recover=partial(self.problem.recovered_field, phi, primary_k),
+                consult=partial(self.problem.second_opinion, phi, primary_k),
                 others=tuple(others),
             )
 
@@ -209,7 +237,7 @@ class Simulator(Carded):
         return Card("Simulator", rows)
 
 
-def _evaluator(coil: Coil, exact: bool) -> Callable[[Pose, ArrayLike, float], NDArray[np.float64]]:
+def evaluator(coil: Coil, exact: bool) -> Callable[[Pose, ArrayLike, float], NDArray[np.float64]]:
     """The direct sum, or the stored vector potential (error below 1e-4 of the peak); a sampled field is as it is."""
     sampled = any(isinstance(source, SampledField) for source in coil.sources)
     if exact or sampled:

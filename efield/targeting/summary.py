@@ -1,7 +1,9 @@
 """What one field does at a target and in the whole gray matter: all measures of a full solve, with their meanings."""
 
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -11,13 +13,13 @@ from efield.ground.units import AMPERE_PER_MICROSECOND
 from efield.head.surface import cortex, nearest, scalp
 from efield.head.tissue import GRAY_MATTER
 from efield.targeting.collision import clearance_mm
+from efield.targeting.errors import estimated_errors
 from efield.targeting.measures import (
     MEASURES,
-    PEAK_PERCENTILE,
     TargetMeasures,
+    in_gray_matter,
     on_midsurface,
     unknown,
-    weighted_percentile,
 )
 from efield.targeting.regions import Disc
 from efield.targeting.targets import Target
@@ -29,21 +31,93 @@ if TYPE_CHECKING:
 
 Value = float | tuple[float, ...] | None
 
+#: A mesh whose estimated errors exceed these shares at the target is called too coarse. The default head is at 0.5 and
+#: 2 %.
+_TOLERATED: Final = {"mean_magnitude": 0.05, "p99_magnitude": 0.1}
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One measure's value, and how far the mesh may have led it astray.
+
+    Parameters
+    ----------
+    value : float, tuple of float or None
+        None where there is none.
+    unit, meaning : str
+    error : float or None
+        Estimate of the value's distance from what an ever finer mesh of the same surfaces would give, in the same unit;
+        None for what does not depend on the field. docs/accuracy.md says how good it is.
+    """
+
+    value: Value
+    unit: str
+    meaning: str
+    error: float | None = None
+
+    def __str__(self) -> str:
+        if self.value is None:
+            return "n/a"
+        values = self.value if isinstance(self.value, tuple) else (self.value,)
+        places = 1 if isinstance(self.value, tuple) else None
+        if self.error is None:
+            text = [f"{v:.4g}" if places is None else f"{v:.{places}f}" for v in values]
+            return f"{_joined(text)} {self.unit}"
+        # The error to one digit, two where it begins with a 1, and the value no further.
+        digits = _decimals(self.error, max(map(abs, values))) if places is None else places
+        return f"{_joined([f'{v:.{digits}f}' for v in values])} ± {self.error:.{digits}f} {self.unit} (mesh)"
+
+
+def _joined(texts: list[str]) -> str:
+    return texts[0] if len(texts) == 1 else f"({', '.join(texts)})"
+
+
+def _decimals(error: float, value: float) -> int:
+    """Digits behind the point that an error leaves of a value, which has four digits at most."""
+    if error <= 0:
+        return 2
+    first = int(np.floor(np.log10(error)))
+    wanted = -first + (1 if error < 2 * 10.0**first else 0)
+    most = 3 - int(np.floor(np.log10(value))) if value > 0 else wanted
+    return max(0, min(wanted, max(most, 0)))
+
 
 class Summary(Carded, Mapping[str, Any]):
     """Measures by name: ``summary["mean_magnitude"]`` is a plain number, None where there is none.
 
-    `efield.targeting.measures.MEASURES` has their units and meanings; ``print(summary)`` shows all of them.
+    ``summary.measures["mean_magnitude"]`` has its unit, its meaning and its error too, and ``print(summary)`` shows all
+    of them. The errors take about half a solve, at the first use of them.
 
     Parameters
     ----------
     values : mapping of str to float, tuple of float or None
     title : str
         What it is a summary of.
+    errors : callable, optional
+        Gives the errors by name.
     """
 
-    def __init__(self, values: Mapping[str, Value], title: str = "") -> None:
-        self._values, self.title = dict(values), title
+    def __init__(
+        self,
+        values: Mapping[str, Value],
+        title: str = "",
+        errors: Callable[[Mapping[str, Value]], Mapping[str, float]] | None = None,
+    ) -> None:
+        self._values, self.title, self._estimate = dict(values), title, errors
+
+    @cached_property
+    def measures(self) -> Mapping[str, Measured]:
+        """All of them with unit, meaning and error."""
+        errors = {} if self._estimate is None else self._estimate(self._values)
+        return {
+            name: Measured(value, MEASURES[name].unit, MEASURES[name].meaning, errors.get(name))
+            for name, value in self._values.items()
+        }
+
+    @property
+    def metrics(self) -> Mapping[str, Measured]:
+        """`measures` by the name that other programs know them by."""
+        return self.measures
 
     def __getitem__(self, name: str) -> Any:
         if name not in self._values:
@@ -57,30 +131,37 @@ class Summary(Carded, Mapping[str, Any]):
         return len(self._values)
 
     def __str__(self) -> str:
-        return "\n".join(f"{MEASURES[name].meaning:<64} {self.text(name):>22}" for name in self)
+        lines = [f"{one.meaning:<64} {one!s:>30}" for one in self.measures.values()]
+        return "\n".join(lines + [f"note: {self.advice}"] * bool(self.advice))
 
     def text(self, name: str) -> str:
-        """A measure's value and unit for people, such as ``1.12 V/m``."""
-        value, unit = self[name], MEASURES[name].unit
-        if value is None:
-            return "n/a"
-        if isinstance(value, tuple):
-            return "(" + ", ".join(f"{v:.1f}" for v in value) + f") {unit}"
-        return f"{value:.4g} {unit}"
+        """A measure for people, such as ``0.79 ± 0.03 V/m (mesh)``."""
+        _ = self[name]
+        return str(self.measures[name])
+
+    @property
+    def advice(self) -> str:
+        """What to do about a mesh that is too coarse at the target for its question; empty where it is not."""
+        for one, most in ((self.measures.get(name), most) for name, most in _TOLERATED.items()):
+            if one is None or one.error is None or not isinstance(one.value, float) or one.error <= most * one.value:
+                continue
+            share = f"{one.error / one.value:.0%}" if one.value > 0 else "all of it"
+            return (
+                f"the mesh is too coarse at the target: its {one.meaning} is {one}, uncertain by {share}; make edges "
+                "there shorter or use elements of second order"
+            )
+        return ""
 
     def to_dict(self) -> dict[str, Value]:
         """``{name: value}``."""
         return dict(self._values)
 
     def to_json(self) -> dict[str, dict[str, Any]]:
-        """``{name: {value, unit, meaning}}``, ready for `json.dump`."""
-        return {
-            name: {"value": value, "unit": MEASURES[name].unit, "meaning": MEASURES[name].meaning}
-            for name, value in self._values.items()
-        }
+        """``{name: {value, unit, meaning, error}}``, ready for `json.dump`."""
+        return {name: asdict(one) for name, one in self.measures.items()}
 
     def to_dataframe(self) -> "pandas.DataFrame":
-        """One row per measure, with value, unit and meaning; the index is the name."""
+        """One row per measure, with value, unit, meaning and error; the index is the name."""
         import pandas
 
         return pandas.DataFrame.from_dict(self.to_json(), orient="index").rename_axis("measure")
@@ -115,21 +196,9 @@ def summarize(field: "EField", target: Target) -> Summary:
     values["target_volume"] = float(measures.weights.sum())
     if isinstance(target.region, Disc):
         values |= {name: None if np.isnan(value) else value for name, value in on_midsurface(field, target).items()}
-    return Summary(values | _in_head(field) | _distances(field, target), f"at {target.name}")
-
-
-def _in_head(field: "EField") -> dict[str, Value]:
-    """The measures of all gray matter."""
     gray = np.flatnonzero(field.head.tissue == GRAY_MATTER)
-    size = np.linalg.norm(field.in_tets(gray), axis=1)
-    volume = field.head.volumes[gray]
-    peak = weighted_percentile(size, volume, PEAK_PERCENTILE)
-    top = size >= peak
-    place = np.average(field.head.barycenters[gray[top]], axis=0, weights=volume[top])
-    values: dict[str, Value] = {"peak": peak, "peak_place": tuple(float(x) for x in place)}
-    for share in (50, 75):
-        values[f"focality_{share}"] = float(volume[size >= share / 100 * peak].sum()) / 1000.0
-    return values
+    values |= in_gray_matter(field.head, field.in_tets(gray)) | _distances(field, target)
+    return Summary(values, f"at {target.name}", partial(estimated_errors, field, target))
 
 
 def _distances(field: "EField", target: Target) -> dict[str, Value]:

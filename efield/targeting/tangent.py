@@ -39,3 +39,21 @@ def tangent_direction(outward: NDArray[np.float64], angle_deg: float, medial: fl
     right = np.cross(along, outward)
     angle = np.radians(angle_deg)
     return np.asarray(np.cos(angle) * along + np.sin(angle) * medial * right)
+
+
+def y_axis(induced: NDArray[np.float64], z: NDArray[np.float64], turn_deg: float) -> NDArray[np.float64]:
+    """(..., 3) coil's y axes with which the current that it induces runs along given tangents.
+
+    Parameters
+    ----------
+    induced : (..., 3) float
+        Unit tangents.
+    z : (..., 3) float
+        Coil's z axes, into the head.
+    turn_deg : float
+        From the coil's y axis toward its x axis to the induced current (`efield.coils.polarity.turn_deg`).
+    """
+    if turn_deg % 180 == 0:
+        return induced if turn_deg % 360 == 0 else -induced
+    turn = np.radians(turn_deg)
+    return np.asarray(np.cos(turn) * induced - np.sin(turn) * np.cross(induced, z))

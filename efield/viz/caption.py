@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from efield.coils.polarity import induced_words
 from efield.ground.units import AMPERE_PER_MICROSECOND
 from efield.head.tissue import tissue_name
 from efield.targeting.measures import PEAK_PERCENTILE, TargetMeasures, weighted_percentile
@@ -17,7 +18,12 @@ if TYPE_CHECKING:
 
 
 def caption(
-    field: "EField", target: "Target | None" = None, coil: "Coil | None" = None, *, between: str = "  ·  "
+    field: "EField",
+    target: "Target | None" = None,
+    coil: "Coil | None" = None,
+    *,
+    drive: str = "",
+    between: str = "  ·  ",
 ) -> str:
     """Coil, drive, field at the target and peak, the same numbers as in `EField.summary`.
 
@@ -26,21 +32,24 @@ def caption(
     field : EField
     target : Target, optional
     coil : Coil, optional
+        Also which way its rising current induces, in its own frame.
+    drive : str
+        What sets dI/dt, such as ``magstim-rapid2 at 60 %``.
     between : str
         What separates the parts.
 
     Returns
     -------
     str
-        Such as ``d70, dI/dt 1 A/µs  ·  m1-hand-left: mean |E| 0.93 V/m  ·  gray matter: peak |E| 1.42 V/m``.
+        Such as ``d70 (induces +y), dI/dt 1 A/µs  ·  m1-hand-left: mean |E| 0.93 V/m`` and the peak in gray matter.
 
     Raises
     ------
     OutsideHeadError
         If the target's region holds no tissue.
     """
-    drive = f"dI/dt {field.didt / AMPERE_PER_MICROSECOND:.4g} A/µs"
-    parts = [drive if coil is None else f"{coil.name}, {drive}"]
+    rate = f"dI/dt {field.didt / AMPERE_PER_MICROSECOND:.4g} A/µs" + (f" ({drive})" if drive else "")
+    parts = [rate if coil is None else f"{named(coil)}, {rate}"]
     if field.others:
         parts.append(f"with {len(field.others)} more coil{'s' * (len(field.others) > 1)}, not drawn")
     if target is not None:
@@ -52,6 +61,12 @@ def caption(
     peak = weighted_percentile(_magnitude(field, own), field.head.volumes[own], PEAK_PERCENTILE)
     parts.append(f"{tissue_name(tag)}: peak |E| {peak:.3g} V/m")
     return between.join(parts)
+
+
+def named(coil: "Coil") -> str:
+    """The coil's name and direction: ``d70 (induces +y)``."""
+    words = induced_words(coil).partition(",")[0]
+    return f"{coil.name} (induces {words})" if words else coil.name
 
 
 def _magnitude(field: "EField", tets: NDArray[np.intp]) -> NDArray[np.float64]:

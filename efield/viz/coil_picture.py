@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from efield.coils.model import Coil
+from efield.coils.polarity import induced_direction
 from efield.targeting.depth_spread import CorticalField, cortical_field
 from efield.viz import palette
+from efield.viz.caption import named
 from efield.viz.page import LABEL_PT, TICK_PT, TITLE_PT, add_color_bar, new_page
 
 if TYPE_CHECKING:
@@ -55,7 +57,7 @@ def coil_figure(coil: Coil, *, size: tuple[int, int] = SIZE) -> "Figure":
     matplotlib.figure.Figure
     """
     field = cortical_field(coil)
-    title = f"{coil.name}, dI/dt 1 A/µs: |E| on a sphere of 70 mm, 15 mm below the scalp of a spherical head"
+    title = f"{named(coil)}, dI/dt 1 A/µs: |E| on a sphere of 70 mm, 15 mm below the scalp of a spherical head"
     page = new_page(size, title)
     limit = palette.rounded_up(float(field.magnitude.max()))
     _draw_map(page, field, coil, limit)
@@ -74,9 +76,13 @@ def _draw_map(page: "Figure", field: CorticalField, coil: Coil, limit: float) ->
     for winding in coil.windings:
         points = field.pose.to_head(winding)
         axes.plot(points[:, 0], points[:, 1], color=palette.COIL_COLOR, lw=0.5, alpha=0.75)
+    if (direction := induced_direction(coil)) is not None:
+        x, y = 22.0 * (field.pose.rotation @ np.array(direction))[:2]
+        arrow = {"arrowstyle": "-|>", "color": "white", "lw": 1.4, "mutation_scale": 12}
+        axes.annotate("", (x, y), (-x, -y), arrowprops=arrow)
     reach = max(72.0, *(float(np.abs(w[:, :2]).max()) + 4 for w in coil.windings)) if coil.windings else 72.0
     axes.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal")
-    axes.set_title("from above; the handle points down", fontsize=LABEL_PT, pad=3)
+    axes.set_title("from above; the handle points down; arrow: induced", fontsize=LABEL_PT, pad=3)
     _label(axes, "mm", "")
 
 

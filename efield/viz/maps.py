@@ -171,7 +171,7 @@ def sweep_map(dataset: "xarray.Dataset", *, measure: str | None = None, size: tu
     left.set_title(f"{short} in the target, largest at each position", fontsize=LABEL_PT, pad=4)
     _draw_angles(right, best, signed=name in _SIGNED)
     what = "arrows" if name in _SIGNED else "lines"
-    right.set_title(f"angle that gives it ({what} along the coil's y axis)", fontsize=LABEL_PT, pad=4)
+    right.set_title(f"angle that gives it ({what} along the induced current)", fontsize=LABEL_PT, pad=4)
     for axes in (left, right):
         _frame(axes, best, medial_right)
     return page

@@ -18,6 +18,10 @@ _PIXELS: Final = (200, 20_000)
 #: Type sizes, points.
 TITLE_PT, LABEL_PT, TICK_PT = 8.0, 7.0, 6.5
 
+#: So many letters of a title fit; longer ones are set smaller, down to this share.
+_TITLE_LETTERS: Final = 112
+_LEAST_TITLE: Final = 0.7
+
 
 def new_page(size: tuple[int, int], title: str) -> "Figure":
     """A white matplotlib figure of exactly `size` pixels with a title line.
@@ -43,7 +47,8 @@ def new_page(size: tuple[int, int], title: str) -> "Figure":
     FigureCanvasAgg(figure)
     inset = 0.08
     page_height = WIDTH_IN * height / width
-    figure.text(inset / WIDTH_IN, 1 - inset / page_height, title, fontsize=TITLE_PT, va="top", color=palette.INK)
+    points = TITLE_PT * min(1.0, max(_LEAST_TITLE, _TITLE_LETTERS / max(len(title), 1)))
+    figure.text(inset / WIDTH_IN, 1 - inset / page_height, title, fontsize=points, va="top", color=palette.INK)
     return figure
 
 

@@ -51,6 +51,10 @@ def test_simulate_writes_what_it_says(monkeypatch, capsys, small_head, tmp_path)
     # A 70 mm figure-8 with its winding 11 mm from an 85 mm sphere: 1.3 V/m per A/us on the cortex below.
     assert 0.7 < measures["mean_magnitude"]["value"] < 1.5
     assert measures["angle"]["value"] < 20
+    assert 0 < measures["mean_magnitude"]["error"] < 0.05 * measures["mean_magnitude"]["value"]
+    given = read_mesh(small_head)
+    assert len(e) == printed["head"]["tets"] > len(given.tets)
+    assert printed["head"]["refined_within_mm"] == [10.0, 7.0]
 
 
 def test_the_solver_of_a_shipped_head_is_kept_for_the_next_run_unless_told_not_to(
@@ -68,6 +72,17 @@ def test_the_solver_of_a_shipped_head_is_kept_for_the_next_run_unless_told_not_t
         assert len(list((tmp_path / "cache").iterdir())) == 1
         files.append((tmp_path / out / "field.vtu").read_bytes())
     assert files[0] == files[1] == (tmp_path / "b" / "field.vtu").read_bytes()
+
+
+def test_a_mesh_stays_as_it_is_where_that_is_asked_for_and_errors_are_printed(
+    monkeypatch, capsys, small_head, tmp_path
+):
+    assert simulate(monkeypatch, small_head, tmp_path / "a", "--target=0,0,65", "--no-refine") == 0
+    printed = capsys.readouterr()
+    assert " ± " in printed.out
+    document = json.loads((tmp_path / "a" / "summary.json").read_text())
+    assert document["head"]["tets"] == len(read_mesh(small_head).tets)
+    assert document["head"]["refined_within_mm"] == []
 
 
 def test_a_field_file_that_fails_beside_the_picture_fails_the_run(monkeypatch, capsys, small_head, tmp_path):

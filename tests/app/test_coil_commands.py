@@ -105,7 +105,7 @@ def test_info_of_a_grid_gives_depth_and_spread_of_the_coil_it_was_sampled_from(m
         facts.append(json.loads(capsys.readouterr().out))
     wires, grid = facts
     assert grid["inductance_henry"] is None
-    assert grid["casing_from"] == "nothing"
+    assert grid["casing"]["from"] == "nothing"
     # Trilinear between samples 5 mm apart, and its slope by differences over 5 mm.
     assert grid["depth_mm"] == pytest.approx(wires["depth_mm"], rel=0.05)
     assert grid["spread_mm2"] == pytest.approx(wires["spread_mm2"], rel=0.05)

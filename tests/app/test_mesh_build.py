@@ -66,7 +66,70 @@ def test_a_foreign_scheme_becomes_a_head_with_the_right_volumes(monkeypatch, cap
     assert head.tissue_volume_mm3(2) == pytest.approx(ball, rel=0.05)
 
 
+@pytest.fixture(scope="module")
+def tags(tmp_path_factory):
+    """Nested balls in tissue tags, in the coordinates of MNI152, as their file says."""
+    grid = np.stack(np.meshgrid(*[np.arange(-48, 49, 3.0)] * 3, indexing="ij"), axis=-1)
+    radius = np.linalg.norm(grid, axis=-1)
+    labels = np.zeros(radius.shape, np.int16)
+    for tag, size in ({1: 22.0} | RADII).items():
+        labels[(radius < size) & ((labels == 0) | (labels > tag))] = tag
+    affine = np.diag([3.0, 3, 3, 1])
+    affine[:3, 3] = -48
+    image = nibabel.Nifti1Image(labels, affine)
+    image.set_sform(affine, 4)
+    image.set_qform(affine, 4)
+    path = tmp_path_factory.mktemp("tags") / "labels.nii.gz"
+    nibabel.save(image, path)
+    return path
+
+
+def test_a_head_keeps_its_map_from_mni_beside_it(monkeypatch, capsys, tags, tmp_path):
+    out, copy = tmp_path / "head.msh", tmp_path / "copy.vtu"
+    assert run(monkeypatch, "mesh", "build", tags, out, "--scale", "2", "--mni", "same") == 0
+    assert load_head(out).mni.is_identity
+    assert run(monkeypatch, "mesh", "info", out, "--json") == 0
+    capsys.readouterr()
+    assert run(monkeypatch, "mesh", "convert", out, copy) == 0
+    assert "map from MNI coordinates: the coordinates of the label volume" in capsys.readouterr().out
+    assert load_head(copy).mni.is_identity
+    # Beside a mesh of the same name, and over itself.
+    assert run(monkeypatch, "mesh", "convert", out, tmp_path / "head.vtu") == 0
+    assert run(monkeypatch, "mesh", "convert", out, out) == 0
+    assert load_head(out).mni.is_identity
+    assert load_head(tmp_path / "head.vtu").mni.is_identity
+    # Balls are no brain: the file says MNI152, but its brain is not there, and no registration fits.
+    assert run(monkeypatch, "mesh", "build", tags, out, "--scale", "2") == 0
+    assert "no map from MNI coordinates: the brain must" in capsys.readouterr().err
+    assert load_head(out).mni is None
+
+
+def test_a_mesh_that_misses_its_labels_is_kept_apart(monkeypatch, capsys, tags, tmp_path):
+    out = tmp_path / "head.msh"
+    build = ("mesh", "build", tags, out, "--scale", "12", "--mni", "none")
+    assert run(monkeypatch, *build) == 2
+    error = capsys.readouterr().err
+    assert "must keep the volume of its labels" in error
+    assert "head.rejected.msh" in error
+    assert [path.name for path in tmp_path.iterdir()] == ["head.rejected.msh"]
+    assert run(monkeypatch, *build, "--volume-tolerance", "100") == 0
+    assert out.is_file()
+
+
+def test_layers_are_taken_as_given(monkeypatch, capsys, tags, tmp_path):
+    build = ("mesh", "build", tags, tmp_path / "head.msh", "--scale", "2", "--mni", "none", "--json")
+    assert run(monkeypatch, *build, "--nesting", "gray-matter,3,bone,scalp") == 0
+    rows = json.loads(capsys.readouterr().out)["tissues"]
+    assert [row["tag"] for row in rows] == [1, 2, 3, 4, 5]
+    for row in rows:
+        assert row["volume_cm3"] == pytest.approx(row["label_cm3"], rel=0.05)
+
+
 BAD = {
+    "unknown layer": (("{volume}", "head.msh", "--label-map", "{scheme}", "--nesting", "2,9"), "no voxel has [9]"),
+    "unknown map": (("{volume}", "head.msh", "--mni", "talairach"), "--mni must be one of"),
+    "unknown affine": (("{volume}", "head.msh", "--affine", "both"), "affine must be one of"),
+    "negative tolerance": (("{volume}", "head.msh", "--volume-tolerance", "-1"), "--volume-tolerance"),
     "wrong suffix": (("{volume}", "head.stl", "--label-map", "{scheme}"), ".msh or .vtu"),
     "bad edge": (("{volume}", "head.msh", "--edge", "2:1"), "TISSUE=MM"),
     "bad sphere": (("{volume}", "head.msh", "--refine", "1,2,3"), "X,Y,Z"),

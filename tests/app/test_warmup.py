@@ -11,7 +11,7 @@ def test_it_leaves_compiled_kernels_behind(tmp_path):
     command = [sys.executable, "-P", "-m", "efield.app.warmup"]
     subprocess.run(command, check=True, env={**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)})
     compiled = {path.name.split("-")[0] for path in tmp_path.rglob("*.nbi")}
-    assert {"recovery.recover", "multigrid.descend"} <= compiled
+    assert {"recovery.recover", "multigrid.descend", "bubbles.apply", "bubbles.field_at"} <= compiled
 
 
 def test_no_process_is_started_for_kernels_that_are_there(monkeypatch):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from efield.head.lattice import Refinement, mesh_labels
+from efield.head.lattice import Refinement, mesh_and_volumes, mesh_labels
 from efield.head.mesh import HeadMesh
 from efield.head.quality import face_neighbors, mesh_quality, tissue_pieces
 
@@ -114,7 +114,7 @@ def test_every_interface_of_a_folded_phantom_keeps_its_volume(folded):
 def test_volumes_converge_to_the_spheres():
     errors = []
     for scale in (2.0, 1.0, 0.5):
-        head = mesh_labels(nested_spheres(), np.eye(4), edge_mm={3: 5.0, 4: 5.0, 5: 5.0}, scale=scale)
+        head, _ = mesh_and_volumes(nested_spheres(), np.eye(4), edge_mm={3: 5.0, 4: 5.0, 5: 5.0}, scale=scale)
         errors.append(max(abs(head.tissue_volume_mm3(t) / exact_volume(t) - 1) for t in head.tags))
     assert errors[1] < 0.5 * errors[0]
     # The voxels themselves are 0.5 % off.

@@ -50,7 +50,7 @@ def test_unusable_affines_are_refused(cube, affine, message):
 
 @pytest.mark.parametrize(
     ("nesting", "message"),
-    [((1,), r"add \[2\]"), ((1, 2, 3), r"no voxel has \[3\]"), ((1, 2, 2), "every label once")],
+    [((), "must name labels"), ((1, 2, 3), r"no voxel has \[3\]"), ((1, 2, 2), "each once")],
 )
 def test_a_nesting_that_does_not_fit_the_labels_is_refused(cube, nesting, message):
     with pytest.raises(InputError, match=message):
@@ -100,7 +100,10 @@ def test_labels_smaller_than_the_edges_are_refused_not_returned_empty():
         mesh_labels(labels, np.eye(4))
 
 
-@pytest.mark.parametrize(("millimeters", "units"), [(0.001, "looks like meters"), (1000.0, "looks like micrometers")])
+@pytest.mark.parametrize(
+    ("millimeters", "units"),
+    [(0.001, "looks like meters"), (0.1, "looks like centimeters"), (1000.0, "looks like micrometers")],
+)
 def test_labels_in_other_units_are_refused_before_memory_is_asked_for(cube, millimeters, units):
     with pytest.raises(InputError, match=units):
         mesh_labels(cube, np.diag([millimeters, millimeters, millimeters, 1.0]))

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from efield.ground.errors import InputError
+from efield.ground.errors import EfieldWarning, InputError
+from efield.head import registration
 from efield.head.landmarks import Fiducials, fiducials_of
 from efield.head.mesh import HeadMesh
 from efield.head.mni import AffineMap
@@ -57,6 +58,27 @@ def test_what_no_affine_can_follow_is_left_and_stated(template):
     middle, far = map(float, stated.groups())
     assert 0.2 < middle < 1.5
     assert middle < far < 5.0
+
+
+def test_a_turned_brain_is_refused_and_the_turn_is_named(template):
+    def turned(points):
+        return affine(points * (-1, -1, 1))
+
+    with pytest.raises(InputError, match=r"fits MNI152 better when that is turned by \(0, 0, 180\) degrees"):
+        register_to_mni(copy_of_brain(template, turned))
+
+
+def test_a_brain_that_fits_around_the_motor_areas_only_is_taken_with_a_warning(template, monkeypatch):
+    # The brain as it is, with the numbers of a person whose map was right: 6.9 mm at the 95th percentile.
+    monkeypatch.setattr(registration, "_registered", lambda *_: np.eye(4))
+    fit = registration._Fit((1.3, 6.9), (1.1, 3.0))
+    monkeypatch.setattr(registration._Fit, "of", lambda *_: fit)
+    head = copy_of_brain(template, lambda points: points)
+    with pytest.warns(EfieldWarning, match="95th percentile 6.9 mm; around the motor areas 1.1 and 3.0 mm"):
+        assert register_to_mni(head).mni is not None
+    for worse in (registration._Fit((1.3, 6.9), (1.1, 6.5)), registration._Fit((1.3, 11.0), (1.1, 3.0))):
+        with pytest.raises(InputError, match="must have the shape of a brain"):
+            registration._check_doubtful(worse, np.eye(4), (), ())
 
 
 def test_a_ball_is_no_brain():

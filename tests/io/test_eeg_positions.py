@@ -31,6 +31,22 @@ def test_every_kind_of_row_is_read(tmp_path):
     assert not found["C3"].flags.writeable
 
 
+def test_a_place_listed_twice_is_one(tmp_path):
+    # Caps of subject folders have the inion as an electrode and as a fiducial.
+    (tmp_path / "cap.csv").write_text(
+        "Electrode,0.0,-116.2,-30.5,Iz\nElectrode,1,2,90,C3\nFiducial,0,-116.20,-30.5,Iz\n"
+    )
+    found = read_eeg_positions(tmp_path / "cap.csv")
+    assert list(found) == ["Iz", "C3"]
+    assert_allclose(found["Iz"], (0, -116.2, -30.5))
+
+
+def test_a_cap_as_subject_folders_hold_it_is_read(foreign):
+    found = read_eeg_positions(foreign("EEG10-10_UI_Jurak_2007.csv"))
+    assert_allclose(found["Iz"], (0, -116.2, -30.5))
+    assert {"C3", "Cz", "Nz", "LPA", "RPA"} <= set(found)
+
+
 def test_the_fiducials_of_a_cap_measure_a_head(tmp_path):
     corners = {"Nz": (0, 90.0, -20), "Iz": (0, -100.0, -20), "LPA": (-75.0, 0, -30), "RPA": (75.0, 0, -30)}
     write_eeg_positions(tmp_path / "cap.csv", {name: np.array(point) for name, point in corners.items()})
@@ -48,7 +64,7 @@ def test_the_fiducials_of_a_cap_measure_a_head(tmp_path):
         ("Electrode,1,2,99999,C3\n", "x, y, z in mm"),
         ("Electrode\n", "x, y, z in mm"),
         ("Electrode,0.04,0.05,0.09,C3\n", "meters"),
-        ("Electrode,1,2,90,C3\nElectrode,1,3,90,C3\n", "occurs again in line 2"),
+        ("Electrode,1,2,90,C3\nElectrode,1,3,90,C3\n", "'C3' has another in line 2"),
         ("Sensor,1,2,3,C3\n", "must start with one of Electrode"),
         ("Type,x,y,z,name\n", "there are none"),
         ('Electrode,1,2,3,"C3\n', "comma-separated text"),

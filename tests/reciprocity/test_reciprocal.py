@@ -21,6 +21,10 @@ SOLVER = 1e-6
 #: ring, whose field is the rougher one.
 FAST, ROUGH = 5e-6, 2e-4
 
+#: Of the slopes of the stored polynomials, which 150 dipoles with random moments do not average out (4e-5); models of
+#: coils do (3e-6, docs/coils.md).
+DIPOLES = 1e-4
+
 
 @pytest.fixture(scope="module")
 def poses(head, target, coil):
@@ -68,25 +72,47 @@ def test_with_conductivity_tensors_it_is_the_full_solve_too(head, target, coil, 
 
 def test_the_fast_route_is_within_its_error(one, coil, poses):
     exact = one.along(coil, poses, exact=True)
-    assert np.abs(one.along(coil, poses) - exact).max() < FAST * np.abs(exact).max()
+    assert np.abs(one.along(coil, poses, exact=False) - exact).max() < FAST * np.abs(exact).max()
 
 
-def test_a_coil_of_dipoles_on_the_head_side_of_its_origin_too(one, poses):
+def test_a_rough_cloud_of_dipoles_is_summed_as_what_it_is(by_axes, poses):
+    """As models fitted to measurements are: moments that alternate, dipoles wide of the head and before the origin."""
     random = np.random.default_rng(0)
-    points = np.column_stack([random.uniform(-30, 30, (120, 2)), random.uniform(-12, 2, 120)])
-    coil = Coil.from_dipoles(points, np.tile([0.0, 0.0, 1e-3], (120, 1)))
-    # The fast route asks for 2 mm and more between them and the head.
-    clear = [pose.moved((0, 0, -3)) for pose in poses]
-    exact = one.along(coil, clear, exact=True)
-    assert np.abs(one.along(coil, clear) - exact).max() < ROUGH * np.abs(exact).max()
+    points = np.column_stack(
+        [random.uniform(-110, 110, 150), random.uniform(-50, 50, 150), random.uniform(-16, 2, 150)]
+    )
+    coil = Coil.from_dipoles(points, 1e-4 * random.normal(size=(150, 3)))
+    clear = [pose.moved((0, 0, -6)) for pose in poses[:8]]
+    exact, fast = (by_axes.mean(coil, clear, exact=exact) for exact in (True, False))
+    assert not np.array_equal(fast, exact)
+    assert np.abs(fast - exact).max() < DIPOLES * np.abs(exact).max()
+
+
+def test_dipoles_and_wires_of_one_coil_add(one, poses):
+    random = np.random.default_rng(1)
+    points = np.column_stack([random.uniform(-30, 30, (120, 2)), random.uniform(-12, -5, 120)])
+    cloud = Coil.from_dipoles(points, np.tile([0.0, 0.0, 1e-4], (120, 1)))
+    wires = load_coil("magstim-25mm-figure8")
+    both = Coil("both", (*cloud.sources, *wires.sources))
+    sums = sum(one.along(coil, poses[:4], exact=True) for coil in (cloud, wires))
+    assert np.abs(one.along(both, poses[:4], exact=False) - sums).max() < FAST * np.abs(sums).max()
+
+
+def test_the_route_is_the_one_that_takes_less_time_and_says_so(one, coil):
+    assert one.route(coil, 1) == (True, "exact, which takes less time for so few placements")
+    assert one.route(coil, 10**6) == (False, "fast")
+    assert one.route(coil, 1, stored=True) == (False, "fast")
+    assert one.route(coil, 10**6, True)[0]
+    grid = Coil(name="grid", sources=(SampledField(np.diag([600.0, 600, 600, 1]), np.ones((2, 2, 2, 3))),))
+    assert one.route(grid, 10**6, False) == (True, "exact: of a sampled field the wires are not known")
 
 
 def test_a_coil_of_fewer_sources_is_summed_exactly(one, poses, monkeypatch):
     coil = Coil.from_dipoles([[0, 0, 2], [5, 0, -12]], [[0, 0, 1], [1, 0, 0]])
     exact = one.along(coil, poses[:4], exact=True)
-    assert np.array_equal(one.along(coil, poses[:4]), exact)
+    assert np.array_equal(one.along(coil, poses[:4], exact=False), exact)
     monkeypatch.setattr(reciprocity, "_FEW_SOURCES", 0)
-    assert np.abs(one.along(coil, poses[:4]) - exact).max() > ROUGH * np.abs(exact).max()
+    assert np.abs(one.along(coil, poses[:4], exact=False) - exact).max() > FAST * np.abs(exact).max()
 
 
 def test_a_coil_with_its_back_to_the_head_is_summed_exactly(one, poses, monkeypatch):
@@ -95,10 +121,10 @@ def test_a_coil_with_its_back_to_the_head_is_summed_exactly(one, poses, monkeypa
     upright = [pose.moved((0, 0, -20)) for pose in poses[:2]]
     back = [Pose(pose.matrix @ np.diag([1.0, -1.0, -1.0, 1.0])) for pose in upright]
     exact = one.along(coil, back, exact=True)
-    assert np.array_equal(one.along(coil, back), exact)
-    assert not np.array_equal(one.along(coil, upright), one.along(coil, upright, exact=True))
+    assert np.array_equal(one.along(coil, back, exact=False), exact)
+    assert not np.array_equal(one.along(coil, upright, exact=False), one.along(coil, upright, exact=True))
     monkeypatch.setattr(reciprocity, "_LEAST_COSINE", -2.0)
-    assert np.abs(one.along(coil, back) - exact).max() > 2 * FAST * np.abs(exact).max()
+    assert np.abs(one.along(coil, back, exact=False) - exact).max() > 2 * FAST * np.abs(exact).max()
 
 
 def test_a_stack_of_matrices_is_checked_as_poses_are(one, coil, poses):
@@ -114,7 +140,7 @@ def test_a_stack_of_matrices_is_checked_as_poses_are(one, coil, poses):
 
 def test_far_from_the_head_the_fast_route_sums_exactly(one, coil, poses):
     far = [poses[0].moved((0, 0, -400))]
-    assert np.array_equal(one.along(coil, far), one.along(coil, far, exact=True))
+    assert np.array_equal(one.along(coil, far, exact=False), one.along(coil, far, exact=True))
 
 
 def test_no_placements_give_no_numbers(one, by_axes, coil):
@@ -145,8 +171,8 @@ def test_what_cannot_be_answered_is_refused(sim, target, one, poses):
     with pytest.raises(InputError, match="direction"):
         reciprocal(sim, plain).along(Coil.from_dipoles([[0, 0, -10]], [[0, 0, 1]]), poses)
     grid = Coil(name="grid", sources=(SampledField(np.eye(4), np.zeros((2, 2, 2, 3))),))
-    with pytest.raises(InputError, match="exact=True"):
-        one.along(grid, poses)
+    with pytest.raises(InputError, match="outside the coil's sampled field"):
+        one.along(grid, poses[:1])
 
 
 def test_a_ring_of_a_few_segments_is_seen_between_their_ends(one, poses):
@@ -154,4 +180,4 @@ def test_a_ring_of_a_few_segments_is_seen_between_their_ends(one, poses):
     ring = 35.0 * np.column_stack([np.cos(angle), np.sin(angle), 0 * angle])
     coil = Coil.from_segments(ring[:-1], ring[1:])
     exact = one.along(coil, poses, exact=True)
-    assert np.abs(one.along(coil, poses) - exact).max() < ROUGH * np.abs(exact).max()
+    assert np.abs(one.along(coil, poses, exact=False) - exact).max() < ROUGH * np.abs(exact).max()

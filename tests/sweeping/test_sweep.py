@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from efield.coils.model import Coil
+from efield.coils.polarity import CURRENTS
 from efield.ground.errors import FileFormatError, InputError
 from efield.ground.pose import Pose
 from efield.io.poses.pose_table import PoseTable
@@ -101,9 +102,25 @@ def test_exact_reciprocity_is_the_full_solve(sim, adjoint, coil, poses, target):
     assert np.abs(other.along - full.along).max() < 1e-6 * length.max()
     assert np.abs(other.mean_vector - length).max() < 1e-6 * length.max()
     assert "mean_magnitude" not in other
-    fast = sweep(adjoint, coil, poses, target=target)
+    fast = sweep(adjoint, coil, poses, target=target, exact=False)
     assert np.abs(fast.along - full.along).max() < 1e-4 * length.max()
-    assert (fast.attrs["route"], other.attrs["route"]) == ("fast", "exact")
+    assert (fast.attrs["route"], other.attrs["route"]) == ("fast", "exact, as asked for")
+
+
+def test_a_small_sweep_stores_nothing(sim, adjoint, coil, poses, target):
+    assert "less time" in sweep(adjoint, coil, poses[:1], target=target).attrs["route"]
+    assert sweep(sim, coil, poses[:1], target=target).attrs["route"] == "direct sums"
+
+
+def test_reverse_turns_the_field_of_given_poses_and_the_handles_of_a_grid(adjoint, coil, poses, target):
+    along = {current: sweep(adjoint, coil, poses[:2], target=target, current=current) for current in CURRENTS}
+    np.testing.assert_allclose(along["reverse"].along, -along["normal"].along, rtol=1e-12)
+    grid = PlacementGrid(radius_mm=0.0, angles_deg=(0, 60))
+    laid = {current: sweep(adjoint, coil, grid, target=target, current=current) for current in CURRENTS}
+    # Wings are mirror images but for the sampling of their discs.
+    np.testing.assert_allclose(laid["reverse"].along, laid["normal"].along, rtol=1e-3)
+    assert laid["reverse"].attrs["current"] == "reverse"
+    assert laid["normal"].attrs["coil_induced_direction"] == [0.0, 1.0, 0.0]
 
 
 def test_rates_scale_magnitudes_by_their_size_and_components_with_their_sign(adjoint, coil, poses, target):

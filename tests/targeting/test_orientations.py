@@ -8,7 +8,7 @@ from numpy.testing import assert_array_equal
 from efield.coils.model import Coil
 from efield.ground.pose import Pose
 from efield.head.lattice import mesh_labels
-from efield.io.volumes.nifti import read_labels
+from efield.io.volumes.labels import read_labels
 from efield.targeting.simulate import Simulator
 
 SPACING = 4.0

@@ -5,12 +5,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from efield.coils.model import Coil
+from efield.coils.model import Coil, SampledField
+from efield.coils.polarity import signed
+from efield.coils.primary import dadt
 from efield.ground.errors import CollisionError, InputError, OutsideHeadError
 from efield.ground.pose import Pose
 from efield.head.mesh import HeadMesh
 from efield.head.spheres import sphere_head
-from efield.targeting.placement import check_clear, place_coil
+from efield.io.load import load_coil
+from efield.targeting.collision import GAP_TOLERANCE_MM, clearance_mm
+from efield.targeting.placement import check_clear, check_covers, gap_below_center, place_coil
 from efield.targeting.targets import Target, m1_hand
 
 SCALP_MM = 85.0
@@ -105,3 +109,47 @@ def test_a_pose_inside_the_head_is_refused(head):
 def test_a_target_without_tissue_is_refused(head):
     with pytest.raises(OutsideHeadError, match="gray matter within"):
         Target.sphere(center_mm=(0, 0, 200)).tets(head)
+
+
+def wing_pair(turn):
+    depth = np.array([0, 0, 5.0])
+    across = 30 * np.array([np.cos(np.radians(turn)), -np.sin(np.radians(turn)), 0])
+    return Coil.from_dipoles([across - depth, -across - depth], [[0, 0, 1e-3], [0, 0, -1e-3]])
+
+
+@pytest.mark.parametrize("turn", [0, 180, 90, 30])
+@pytest.mark.parametrize("current", ["normal", "reverse"])
+def test_an_angle_is_that_of_the_induced_current_whatever_the_coils_polarity(head, turn, current):
+    target = m1_hand(head, "left")
+    coil = wing_pair(turn)
+    pose = place_coil(head, target, 45, coil=coil, current=current)
+    induced = -dadt(coil, pose, target.center_mm[None], signed(1e6, current))[0]
+    assert np.degrees(np.arccos(induced @ target.direction / np.linalg.norm(induced))) < 3
+
+
+def test_the_smallest_gap_is_the_distance_for_flat_bent_and_open_casings(head):
+    for name in ("magstim-70mm-figure8", "magstim-double-cone", "magstim-70mm-circular"):
+        coil = load_coil(name)
+        pose = place_coil(head, (20, 10, 60), 30, 6.0, coil=coil)
+        assert clearance_mm(head, coil, pose) == pytest.approx(6.0, abs=GAP_TOLERANCE_MM)
+    # A head enters an open ring: under the center the gap is smaller then.
+    assert gap_below_center(head, pose) < 6.0 - 1.0
+
+
+def test_a_coil_without_a_casing_keeps_its_origin_and_its_wires_away(head):
+    behind = wing_pair(0)
+    assert gap_below_center(head, place_coil(head, (0, 0, 60), 0, 4.0, coil=behind)) == pytest.approx(
+        4.0, abs=FACETS_MM
+    )
+    before = Coil.from_dipoles([[0, 0, 3.0]], [[0, 0, 1.0]])
+    pose = place_coil(head, (0, 0, 60), 0, 4.0, coil=before)
+    assert gap_below_center(head, pose) == pytest.approx(7.0, abs=FACETS_MM)
+
+
+def test_a_grid_that_ends_in_the_head_is_refused_before_the_work(head):
+    samples = SampledField(
+        np.array([[20.0, 0, 0, -60], [0, 20, 0, -60], [0, 0, 20, 0], [0, 0, 0, 1]]), np.ones((7, 7, 4, 3))
+    )
+    coil = Coil("short", (samples,))
+    with pytest.raises(InputError, match="cannot be continued"):
+        check_covers(head, coil, place_coil(head, (0, 0, 60), 0, coil=coil))

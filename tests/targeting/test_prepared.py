@@ -49,6 +49,16 @@ def test_a_kept_solver_is_used_and_gives_the_same_bits(head, pose, tmp_path, pre
     assert len(kept(tmp_path / "new" / "cache")) == 1
 
 
+def test_a_refined_head_has_a_file_of_its_own(head, pose, tmp_path, preparations):
+    target = ef.Target.sphere(center_mm=(0, 0, 60))
+    sims = [ef.Simulator(head, cache=tmp_path, solver="multigrid", refine=at) for at in (None, target, target)]
+    assert len(preparations) == 2
+    assert len(kept(tmp_path)) == 2
+    fields = [sim.solve(ef.load_coil("d70"), pose).e for sim in sims]
+    assert (fields[1] == fields[2]).all()
+    assert len(fields[0]) < len(fields[1])
+
+
 def test_nodes_in_another_order_and_nodes_of_no_tetrahedron_are_kept_too(head, pose, tmp_path, preparations):
     order = np.random.default_rng(3).permutation(len(head.points) + 5)[: len(head.points)]
     points = np.zeros((len(head.points) + 5, 3))

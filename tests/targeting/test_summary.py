@@ -104,9 +104,10 @@ def test_a_summary_reads_like_a_dict_and_prints(head):
     assert s.to_json()["peak"]["unit"] == "V/m"
     assert s.text("peak_place").endswith("mm")
     assert s.to_dict() == dict(s)
+    assert s.to_json()["peak"]["error"] is None  # a field that is known by heart has no second opinion
     table = s.to_dataframe()
     assert table.loc["peak", "value"] == s["peak"]
-    assert list(table.columns) == ["value", "unit", "meaning"]
+    assert list(table.columns) == ["value", "unit", "meaning", "error"]
     assert "<table" in s._repr_html_()
 
 

@@ -100,7 +100,7 @@ def test_the_title_says_coil_drive_and_the_summarys_numbers(case):
     field, target, coil, _ = case
     words = caption(field, target, coil)
     summary = field.summary(target)
-    assert words.startswith("small figure-8, dI/dt 1 A/µs")
+    assert words.startswith("small figure-8 (induces +y), dI/dt 1 A/µs")
     assert f"upper left: mean |E| {summary['mean_magnitude']:.3g} V/m" in words
     assert f"gray matter: peak |E| {summary['peak']:.3g} V/m" in words
 

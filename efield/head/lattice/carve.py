@@ -1,20 +1,16 @@
-"""Snap and cut a lattice by every level set, and name the tissue of each tetrahedron."""
+"""Cut a lattice by every level set, and name the tissue of each tetrahedron."""
 
 from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 
+from efield.head.lattice.enclosed import cut_out
 from efield.head.lattice.grid import LabelGrid
+from efield.head.lattice.pieces import Pieces
 from efield.head.quality import outer_faces, pinched_nodes
 from efield.kernels.geometry import stars
-from efield.kernels.meshing import cutting, trilinear
-
-#: A node moves onto a level set that crosses one of its edges within this fraction of the edge.
-_SNAP_REACH = 0.35
-
-#: A snap must leave every tetrahedron around the node better than this.
-_SNAP_QUALITY = 0.2
+from efield.kernels.meshing import trilinear
 
 _MOST_FILLS = 20
 
@@ -25,44 +21,60 @@ def carve(
     tets: NDArray[np.int32],
     fields: NDArray[np.float32],
     report: Callable[[float], None],
-) -> tuple[NDArray[np.float64], NDArray[np.int32], NDArray[np.uint8]]:
-    """Make every level set a union of faces, and drop what is outside the head.
+) -> tuple[NDArray[np.float64], NDArray[np.int32], NDArray[np.uint8], dict[int, int]]:
+    """Make every boundary a union of faces, and drop what is outside the head.
+
+    First the level sets of the layers are cut, then the enclosed tissues out of what they lie in.
+
+    Parameters
+    ----------
+    grid : LabelGrid
+    points, tets
+        The lattice, grid mm.
+    fields : (k, nx, ny, nz) array, mm
+        Level sets; those of enclosed tissues are shifted in place so that the tissues keep their volumes.
+    report : callable
+        Receives the fraction done.
 
     Returns
     -------
     points : (n, 3) array, grid mm
     tets : (m, 4) array of int32
     ranks : (m,) array of uint8
-        Rank of each tetrahedron, 1 innermost.
+    merged : dict of int to int
+        Ranks of enclosed tissues that these tetrahedra cannot hold, and of what they were left in.
     """
-    node_bits = np.zeros(len(points), dtype=np.uint32)
-    tet_bits = np.zeros(len(tets), dtype=np.uint32)
-    order = _carving_order(len(fields))
-    for done, k in enumerate(order):
-        bit = np.uint32(1 << k)
-        values = trilinear.sample(fields[k], grid.inverse_spacing, points)
-        values[(node_bits & bit) != 0] = 0.0
-        pointers, star = stars.node_stars(tets, len(points))
-        cutting.snap(
-            points,
-            tets,
-            pointers,
-            star,
-            fields[k],
-            grid.inverse_spacing,
-            values,
-            node_bits,
-            bit,
-            _SNAP_REACH,
-            _SNAP_QUALITY,
-        )
-        points, tets, node_bits, tet_bits = cutting.cut(
-            points, tets, fields[k], grid.inverse_spacing, values, node_bits, tet_bits, bit
-        )
-        report((done + 1) / len(order))
-    ranks = _sound_surface(tets, _lowest_rank(tet_bits), len(points), len(fields))
-    used, renumbered = np.unique(tets[ranks > 0], return_inverse=True)
-    return points[used], np.ascontiguousarray(renumbered.reshape(-1, 4), dtype=np.int32), ranks[ranks > 0]
+    pieces = _carved_layers(grid, Pieces.of_lattice(points, tets), fields[: grid.layers], report)
+    merged: dict[int, int] = {}
+    for k, host in enumerate(grid.hosts, start=grid.layers):
+        host = merged.get(host, host)
+        found = cut_out(grid, pieces, fields[k], k + 1, host) if len(pieces.tets) else None
+        if found is None:
+            merged[k + 1] = host
+        else:
+            pieces = found
+        report((k + 1) / len(fields))
+    return pieces.points, pieces.tets, _highest_rank(pieces.tet_bits), merged
+
+
+def _carved_layers(
+    grid: LabelGrid, pieces: Pieces, fields: NDArray[np.float32], report: Callable[[float], None]
+) -> Pieces:
+    """Cut by the level sets of the layers; each tetrahedron keeps the bit of its rank only."""
+    for done, k in enumerate(_carving_order(len(fields))):
+        values = trilinear.sample(fields[k], grid.inverse_spacing, pieces.points)
+        pieces = pieces.cut(fields[k], grid.inverse_spacing, values, k)
+        report((done + 1) / len(grid.tags))
+    ranks = _sound_surface(pieces.tets, _lowest_rank(pieces.tet_bits), len(pieces.points), len(fields))
+    used, renumbered = np.unique(pieces.tets[ranks > 0], return_inverse=True)
+    kept = np.ascontiguousarray(renumbered.reshape(-1, 4), dtype=np.int32)
+    bits = np.uint32(1) << (ranks[ranks > 0].astype(np.uint32) - np.uint32(1))
+    return Pieces(pieces.points[used], pieces.node_bits[used], kept, bits)
+
+
+def _highest_rank(tet_bits: NDArray[np.uint32]) -> NDArray[np.uint8]:
+    """Rank of the last set that each tetrahedron was put into."""
+    return np.asarray(np.round(np.log2(tet_bits)) + 1).astype(np.uint8)
 
 
 def _lowest_rank(tet_bits: NDArray[np.uint32]) -> NDArray[np.uint8]:

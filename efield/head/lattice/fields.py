@@ -1,4 +1,4 @@
-"""Level sets of nested tissues, and the edge length wanted everywhere."""
+"""Level sets of layers and of enclosed tissues, and the edge length wanted everywhere."""
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,11 +14,15 @@ from scipy.special import erfinv
 from efield.ground import checks
 from efield.ground.errors import InputError
 from efield.head.lattice.grid import LabelGrid
+from efield.head.lattice.nesting import contacts
 from efield.kernels.meshing import trilinear
 
 #: Edge lengths wanted inside each tissue (mm) at scale 1; other tags get the last value.
 DEFAULT_EDGE_MM: Final[dict[int, float]] = {1: 4.0, 2: 2.5, 3: 4.0, 4: 5.0, 5: 7.0}
 _OTHER_EDGE_MM: Final = 3.0
+#: Edges of enclosed tissues, and of what encloses them, are at most the hydraulic diameter, four volumes by the surface
+#: (of a vessel its width, of a sheet twice its thickness), but not below this.
+_THINNEST_EDGE_MM: Final = 1.5
 
 #: Edges at an interface, relative to the finer of its two tissues: a field jumps or bends there.
 _INTERFACE_RATIO: Final = 0.75
@@ -35,6 +39,9 @@ _SIGMA_VOXELS: Final = 0.6
 _REGULAR_PER_VOLUME: Final = 6 * 2**0.5
 #: More would not fit into the memory of a workstation, neither here nor in the solver.
 _MOST_TETS: Final = 20e6
+
+#: Where smoothed indicators have less weight than this, they cannot be compared.
+_LEAST_WEIGHT: Final = np.float32(1e-3)
 
 #: Where the smoothed indicator is nearer to saturation than this, erfinv loses the distance.
 _SATURATION: Final = 0.97
@@ -92,10 +99,31 @@ def level_set(inside: NDArray[np.bool_], spacing: NDArray[np.float64]) -> NDArra
     -------
     (nx, ny, nz) array of float32
     """
-    smooth = gaussian_filter(inside.astype(np.float32), _SIGMA_VOXELS, truncate=4.0)
+    smooth = _smoothed(inside)
     smooth *= 2.0
     smooth -= 1.0
-    near = np.abs(smooth) < _SATURATION
+    return _distance(smooth, np.abs(smooth) < _SATURATION, inside, spacing)
+
+
+def parting(inside: NDArray[np.bool_], rest: NDArray[np.bool_], spacing: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Signed distance (mm, positive in `inside`) to the boundary between two voxel sets, and to nothing else.
+
+    The smoothed indicators are compared with each other, not with what lies around both: there the boundary goes on
+    a few voxels straight ahead, so that it crosses the surface of the two sets and coincides with it nowhere.
+    """
+    one, other = _smoothed(inside), _smoothed(rest)
+    known = one + other > _LEAST_WEIGHT
+    smooth = np.where(known, (one - other) / np.maximum(one + other, _LEAST_WEIGHT), np.float32(-1))
+    return _distance(smooth, known & (np.abs(smooth) < _SATURATION), smooth > 0, spacing)
+
+
+def _smoothed(inside: NDArray[np.bool_]) -> NDArray[np.float32]:
+    return np.asarray(gaussian_filter(inside.astype(np.float32), _SIGMA_VOXELS, truncate=4.0))
+
+
+def _distance(
+    smooth: NDArray[np.float32], near: NDArray[np.bool_], inside: NDArray[np.bool_], spacing: NDArray[np.float64]
+) -> NDArray[np.float32]:
     sigma_mm = _SIGMA_VOXELS * float(np.mean(spacing))
     signed = np.full(inside.shape, np.float32(1e4))
     band = (sigma_mm * np.sqrt(2.0) * erfinv(smooth[near])).astype(np.float32)
@@ -107,11 +135,20 @@ def level_set(inside: NDArray[np.bool_], spacing: NDArray[np.float64]) -> NDArra
 
 
 def level_sets(grid: LabelGrid) -> NDArray[np.float32]:
-    """(k, nx, ny, nz) level sets of {0 < rank <= 1}, {0 < rank <= 2}, ...; the last is the whole head."""
+    """(k, nx, ny, nz) one level set for each rank.
+
+    Of layers {0 < rank <= 1}, {0 < rank <= 2}, ..., the last of which is the whole head; of enclosed tissues the
+    boundary to what they are cut out of.
+    """
     fields = np.empty((len(grid.tags), *grid.ranks.shape), dtype=np.float32)
+    layered = grid.up_to(grid.layers)
 
     def fill(k: int) -> None:
-        fields[k] = level_set((grid.ranks > 0) & (grid.ranks <= k + 1), grid.spacing)
+        if k < grid.layers:
+            fields[k] = level_set((layered > 0) & (layered <= k + 1), grid.spacing)
+        else:
+            ranks = grid.up_to(k + 1)
+            fields[k] = parting(ranks == k + 1, ranks == grid.hosts[k - grid.layers], grid.spacing)
 
     # Filters and kernel run without the interpreter's lock; two at a time bound the memory.
     with ThreadPoolExecutor(2) as pool:
@@ -157,12 +194,24 @@ def _check_count(grid: LabelGrid, sizes: NDArray[np.float32]) -> None:
 
 def _edge_table(grid: LabelGrid, edge_mm: Mapping[int, float] | None, scale: float) -> NDArray[np.float32]:
     scale = checks.positive("scale", scale)
-    wanted = {**DEFAULT_EDGE_MM, **(edge_mm or {})}
-    if unknown := sorted(set(edge_mm or ()) - set(grid.tags)):
+    given = dict(edge_mm or {})
+    if unknown := sorted(set(given) - set(grid.tags)):
         raise InputError(f"edge_mm must name labels of the volume, {list(grid.tags)}; instead received {unknown}")
-    edges = [checks.positive(f"edge_mm of tag {t}", wanted.get(t, _OTHER_EDGE_MM)) * scale for t in grid.tags]
+    widths = _widths(grid)
+    usual = {t: min(DEFAULT_EDGE_MM.get(t, _OTHER_EDGE_MM), widths.get(t, np.inf)) for t in grid.tags}
+    edges = [checks.positive(f"edge_mm of tag {t}", given.get(t, usual[t])) * scale for t in grid.tags]
     # Outside the head edges grow freely: nothing of it is kept.
     return np.array([4.0 * max(edges), *edges], dtype=np.float32)
+
+
+def _widths(grid: LabelGrid) -> dict[int, float]:
+    """Hydraulic diameters (mm) of enclosed tissues and of what they are cut out of: either may be thin."""
+    if not grid.hosts:
+        return {}
+    faces, counts = contacts(grid.ranks).sum(axis=1), np.bincount(grid.ranks.ravel())
+    voxel = float(np.cbrt(grid.spacing.prod()))
+    ranks = {*range(grid.layers + 1, len(grid.tags) + 1), *grid.hosts}
+    return {grid.tags[k - 1]: max(_THINNEST_EDGE_MM, 4 * voxel * float(counts[k] / faces[k])) for k in ranks}
 
 
 def _neighbors(array: NDArray[Any], axis: int) -> tuple[NDArray[Any], NDArray[Any]]:

@@ -33,7 +33,7 @@ def graded_lattice(
     sizes : (nx, ny, nz) array, mm
         Wanted edges.
     fields : (k, nx, ny, nz) array, mm
-        Level sets; the last is the head.
+        Level sets, those of the layers first; the last of these is the head.
     report : callable
         Receives the fraction done.
 
@@ -42,11 +42,12 @@ def graded_lattice(
     points : (n, 3) array, grid mm
     tets : (m, 4) array of int32, positive volumes
     """
-    points, tets = _kuhn_cubes(grid, float(sizes[grid.ranks > 0].max()), fields[-1])
+    layers = fields[: grid.layers]
+    points, tets = _kuhn_cubes(grid, float(sizes[grid.ranks > 0].max()), layers[-1])
     generations = np.zeros(len(tets), dtype=np.int8)
     active = np.ones(len(tets), dtype=np.uint8)
     keys, middles, n_edges = np.full(1 << 16, -1, dtype=np.int64), np.empty(1 << 16, dtype=np.int32), 0
-    chased = fields[: max(1, min(3, len(fields) - 1))]
+    chased = layers[: max(1, min(3, len(layers) - 1))]
     floors = (_RESOLVE_RATIO * sizes).astype(np.float32)
     for step in range(_MOST_PASSES):
         marked = np.empty(len(tets), dtype=np.uint8)
@@ -59,7 +60,7 @@ def graded_lattice(
             points, tets, generations, marked, keys, middles, n_edges
         )
         report(min(1.0, step / 25))
-    return _trimmed(grid, points, _oriented(points, tets), fields[-1])
+    return _trimmed(grid, points, _oriented(points, tets), layers[-1])
 
 
 def _kuhn_cubes(

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from efield.ground.errors import FileFormatError, InputError
+from efield.io.bounded.stand_in import check_no_stand_in
 
 #: The longest line of text in the formats read here; a longer one is binary data taken for text.
 _LONGEST_LINE = 4096
@@ -23,7 +24,7 @@ def file_bytes(path: str | os.PathLike[str]) -> bytes:
     Raises
     ------
     FileFormatError
-        If the file is missing, a folder, unreadable or empty.
+        If the file is missing, a folder, unreadable, empty, or a stand-in for another (a Git LFS pointer, a web page).
     """
     place = Path(path)
     if not place.exists():
@@ -36,6 +37,7 @@ def file_bytes(path: str | os.PathLike[str]) -> bytes:
         raise FileFormatError(f"{place} cannot be read: {error.strerror}") from error
     if not data:
         raise FileFormatError(f"{place} is empty; it was probably not copied or written completely")
+    check_no_stand_in(place, data)
     return data
 
 

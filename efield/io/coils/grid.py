@@ -1,8 +1,8 @@
 """Coil NIfTI files: the vector potential of a coil, sampled on a grid, in T m per ampere.
 
-The shape is (nx, ny, nz, 3); a fifth axis holds several stimulators. The affine takes voxel indices to coil
-coordinates in mm; values in between are interpolated trilinearly. The field outside the grid is not known, and
-asking for it is an error.
+The shape is (nx, ny, nz, 3), or (nx, ny, nz, s, 3) for s stimulators, as SimNIBS writes them. The affine takes voxel
+indices to coil coordinates in mm; values in between are interpolated trilinearly, beyond the grid see
+`efield.coils.beyond`.
 """
 
 import os
@@ -12,6 +12,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from efield.coils.beyond import continuation
 from efield.coils.model import Coil, SampledField
 from efield.coils.primary import vector_potential
 from efield.ground import checks
@@ -21,6 +22,9 @@ from efield.io.volumes.nifti import read_volume, sample_grid, write_volume
 
 #: A of a coil per ampere: 1e-6 T m is common, 1e-2 impossible (it is 1e5 turns at 1 cm).
 _LARGEST_A: Final = 1e-2
+#: A is read with the axes swapped if that leaves this many times less divergence.
+_CLEARLY: Final = 2.0
+
 #: Codes of the NIfTI standard for coordinates that are those of no scanner and no template.
 _ALIGNED_CODE: Final = 2
 
@@ -49,7 +53,7 @@ def read_coil_grid(path: str | os.PathLike[str], *, stimulator: int | None = Non
     """
     cursor = Cursor.open(path)
     volume, affine = read_volume(cursor)
-    samples = _one_stimulator(cursor, volume, stimulator)
+    samples = _one_stimulator(cursor, volume, affine, stimulator)
     with naming(cursor.path):
         if not np.abs(samples).max() < _LARGEST_A or not samples.any():
             raise InputError(
@@ -58,23 +62,61 @@ def read_coil_grid(path: str | os.PathLike[str], *, stimulator: int | None = Non
             )
         source = SampledField(affine=affine, a_tm=samples.astype(np.float64))
         name = Path(path).name.removesuffix(".gz").removesuffix(".nii")
-        return Coil(name=name, sources=(source,), citation=f"{Path(path).name}, as read")
+        return Coil(name=name, sources=(source,), citation=f"{Path(path).name}, as read", assumptions=_beyond(source))
 
 
-def _one_stimulator(cursor: Cursor, volume: NDArray[np.generic], stimulator: int | None) -> NDArray[np.generic]:
+def _beyond(source: SampledField) -> tuple[str, ...]:
+    """A note on what becomes of the field where the grid ends."""
+    found = continuation(source)
+    if found is None:
+        return ("the field ends with the grid",)
+    where = f"{found.nearest_mm:g} mm and more from the origin"
+    return (f"beyond the grid, {where}, A is continued; samples left out are off by {found.error:.0e} of its maximum",)
+
+
+def _one_stimulator(
+    cursor: Cursor, volume: NDArray[np.generic], affine: NDArray[np.float64], stimulator: int | None
+) -> NDArray[np.generic]:
     """(nx, ny, nz, 3) values of one stimulator."""
-    if volume.ndim == 5 and volume.shape[3:] == (1, 3):  # the NIfTI standard's own layout for vectors
-        volume = volume[:, :, :, 0, :]
-    if volume.ndim not in (4, 5) or volume.shape[3] != 3:
-        raise cursor.error(f"a coil field must have shape (nx, ny, nz, 3); instead received {volume.shape}")
-    count = volume.shape[4] if volume.ndim == 5 else 1
+    fields = _by_stimulator(cursor, volume, affine)
+    count = fields.shape[3]
     chosen = 0 if stimulator is None and count == 1 else stimulator
     if chosen is None or not 0 <= chosen < count:
         raise InputError(
-            f"stimulator must be a number from 0 to {count - 1}, as {cursor.path} holds {count}; "
-            f"instead received {stimulator}"
+            f"stimulator must be a number from 0 to {count - 1}, as {cursor.path} holds {count}: "
+            f"{cursor.path.name}:stimulator=0; instead received {stimulator}"
         )
-    return volume[..., chosen] if volume.ndim == 5 else volume
+    return fields[:, :, :, chosen]
+
+
+def _by_stimulator(cursor: Cursor, volume: NDArray[np.generic], affine: NDArray[np.float64]) -> NDArray[np.generic]:
+    """(nx, ny, nz, s, 3) values of s stimulators; files with the last two axes in the other order are turned."""
+    if volume.ndim == 4 and volume.shape[3] == 3:
+        return volume[:, :, :, None]
+    if volume.ndim != 5 or 3 not in volume.shape[3:]:
+        raise cursor.error(
+            f"a coil field must have shape (nx, ny, nz, 3), or (nx, ny, nz, stimulators, 3); "
+            f"instead received {volume.shape}"
+        )
+    turned = volume.swapaxes(3, 4)
+    if volume.shape[4] != 3:
+        return turned
+    # Of three stimulators the shape does not say which axis is theirs; that A of a coil has no divergence does.
+    if volume.shape[3] == 3 and _divergence(volume, affine) > _CLEARLY * _divergence(turned, affine):
+        raise cursor.error(
+            "of three stimulators the last axis must hold x, y and z of A; instead it is the one before it by whose "
+            "components A has no divergence: swap the last two axes"
+        )
+    return volume
+
+
+def _divergence(fields: NDArray[np.generic], affine: NDArray[np.float64]) -> float:
+    """Mean |div A| of fields (nx, ny, nz, s, 3), in values per mm."""
+    if min(fields.shape[:3]) < 2:
+        return 0.0
+    along_voxels = fields.astype(np.float64) @ np.linalg.inv(affine[:3, :3]).T
+    slopes = [np.gradient(along_voxels[..., axis], axis=axis) for axis in range(3)]
+    return float(np.abs(np.sum(slopes, axis=0)).mean())
 
 
 def write_coil_grid(path: str | os.PathLike[str], coil: Coil, *, bounds: ArrayLike, spacing_mm: float) -> None:

@@ -139,27 +139,39 @@ def _file(root: Node) -> TcdCoil:
 
 def _element(node: Node) -> Element:
     stimulator, casing, moves = node.get("stimulator"), node.get("elementCasing"), node.get("deformations")
+    source, dropped = _source(node)
     return Element(
         name=node.text("name"),
-        source=_source(node),
+        source=source,
+        dropped=dropped,
         stimulator=None if stimulator is None else stimulator.integer(),
         casing=None if casing is None else casing.integer(),
         deformations=() if moves is None else tuple(int(k) for k in moves.array((-1,), np.int64)),
     )
 
 
-def _source(node: Node) -> Source:
+def _source(node: Node) -> tuple[Source, int]:
+    """The source of an element, and how many of its segments had no length and were dropped."""
     kind = node.need("type").integer()
     if kind == _DIPOLES:
-        return Dipoles(node.need("points").array((-1, 3)), node.need("values").array((-1, 3)))
+        return Dipoles(node.need("points").array((-1, 3)), node.need("values").array((-1, 3))), 0
     if kind == _SEGMENTS:
-        centers, along = node.need("points").array((-1, 3)), node.need("values").array((-1, 3))
-        if len(centers) != len(along):
-            raise node.cursor.error(f"{node.where} must have as many values as points; instead it does not")
-        return Segments(centers - along / 2, centers + along / 2)
+        return _segments(node)
     if kind == _GRID:
-        return SampledField(affine=node.need("affine").array((4, 4)), a_tm=node.need("data").array((-1, -1, -1, 3)))
+        return SampledField(affine=node.need("affine").array((4, 4)), a_tm=node.need("data").array((-1, -1, -1, 3))), 0
     raise node.need("type").error("1 (dipoles), 2 (line segments) or 3 (sampled grid)")
+
+
+def _segments(node: Node) -> tuple[Segments, int]:
+    """Wire: a point that its path goes through twice in a row has become a segment without length, and no field."""
+    centers, along = node.need("points").array((-1, 3)), node.need("values").array((-1, 3))
+    if len(centers) != len(along):
+        raise node.cursor.error(f"{node.where} must have as many values as points; instead it does not")
+    starts, ends = centers - along / 2, centers + along / 2
+    kept = (starts != ends).any(axis=1)
+    if not kept.any():
+        raise node.cursor.error(f"{node.where} must have wire segments with a length; instead none has one")
+    return Segments(starts[kept], ends[kept]), int(np.count_nonzero(~kept))
 
 
 def _stimulator(node: Node) -> TcdStimulator:

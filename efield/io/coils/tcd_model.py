@@ -11,6 +11,7 @@ from efield.coils.casing import Casing as CoilCasing
 from efield.coils.casing import joined
 from efield.coils.model import Coil, Dipoles, SampledField, Segments, Source
 from efield.ground import checks
+from efield.ground.card import counted
 from efield.ground.errors import InputError
 
 KINDS: Final = ("x", "y", "z", "rot2p")
@@ -98,13 +99,17 @@ class TcdStimulator:
 
 @dataclass(frozen=True, eq=False)
 class Element:
-    """One source with the stimulator that drives it, its casing, and the deformations that move it, in order."""
+    """One source with the stimulator that drives it, its casing, and the deformations that move it, in order.
+
+    `dropped` counts the wire segments of the file that have no length, and so no field: they are left out.
+    """
 
     name: str
     source: Source
     stimulator: int | None = None
     casing: int | None = None
     deformations: tuple[int, ...] = ()
+    dropped: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -184,7 +189,7 @@ class TcdCoil:
             sources=tuple(moved(element.source, motions[id(element)]) for element in driven),
             casing=self._casing(motions),
             max_didt=device.max_didt if device else None,
-            assumptions=self._where(settings or {}, values),
+            assumptions=(*self._where(settings or {}, values), *_dropped(driven)),
         )
 
     def coils(self, settings: Mapping[str, float] | None = None) -> tuple[Coil, ...]:
@@ -249,6 +254,12 @@ class TcdCoil:
         placed += [(e.casing, motions[id(e)]) for e in self.elements if e.casing is not None]
         surfaces = [(self.casings[number], motion) for number, motion in placed]
         return joined([CoilCasing(c.points, c.faces).moved(motion) for c, motion in surfaces if len(c.faces)])
+
+
+def _dropped(elements: list[Element]) -> tuple[str, ...]:
+    """A note on wire segments that are left out."""
+    count = sum(element.dropped for element in elements)
+    return (f"{counted(count, 'wire segment')} of the file without a length left out",) if count else ()
 
 
 def moved(source: Source, motion: FloatArray) -> Source:

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from efield.ground.errors import FileFormatError, InputError, MissingDependencyError, naming
+from efield.io.bounded.stand_in import SEEN_BYTES, check_no_stand_in
 from efield.io.meshes import meshio_child
 from efield.io.meshes.meshdata import MeshData
 from efield.io.meshes.tags import Tags, tissue_tags
@@ -81,6 +82,8 @@ def read_mesh(path: str | os.PathLike[str], tags: Tags | None = None) -> MeshDat
     place = Path(path)
     if not place.is_file() or not place.stat().st_size:
         raise FileFormatError(f"{place} must be a file with content; instead it is missing, empty or a folder")
+    with place.open("rb") as file:
+        check_no_stand_in(place, file.read(SEEN_BYTES))
     if find_spec("meshio") is None:
         raise _missing(place, "meshio")
     names, arrays = _read_in_child(place)

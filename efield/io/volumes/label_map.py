@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from efield.ground.errors import FileFormatError, InputError
-from efield.head.tissue import TISSUES
+from efield.io.bounded.cursor import file_bytes
 
 _LARGEST_BYTES = 1 << 20
 
@@ -35,7 +35,7 @@ def read_label_map(path: str | os.PathLike[str]) -> dict[int, int]:
     if not place.is_file() or place.stat().st_size > _LARGEST_BYTES:
         raise FileFormatError(f"a label map must be an existing CSV file of at most 1 MB; instead received {place}")
     try:
-        lines = place.read_text(encoding="utf-8-sig").splitlines()
+        lines = file_bytes(place).decode("utf-8-sig").splitlines()
     except UnicodeDecodeError as error:
         raise FileFormatError(f"{place} must be text; instead it is binary") from error
     tags: dict[int, int] = {}
@@ -71,21 +71,3 @@ def mapped(labels: NDArray[np.uint16], tags: dict[int, int]) -> NDArray[np.uint1
         if label < len(table):
             table[label] = tag
     return np.asarray(table[labels])
-
-
-def check_known(labels: NDArray[np.uint16]) -> None:
-    """Refuse a volume with labels that are no tissue tags: it follows another scheme, in which 2 may be white matter.
-
-    Raises
-    ------
-    InputError
-        With the labels, and what to do about tags of one's own.
-    """
-    unknown = [int(label) for label in np.unique(labels) if label and int(label) not in TISSUES]
-    if unknown:
-        more = f" and {len(unknown) - 8} more" if len(unknown) > 8 else ""
-        raise InputError(
-            f"labels must be tissue tags (1 white matter, 2 gray matter, 3 CSF, 4 bone, 5 scalp, ...); instead there "
-            f"are {', '.join(map(str, unknown[:8]))}{more}: say what each label is with --label-map FILE.csv, with "
-            f"rows label,tag; a tag of your own is a row such as {unknown[0]},{unknown[0]}"
-        )

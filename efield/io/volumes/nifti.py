@@ -1,4 +1,4 @@
-"""NIfTI volumes: tissue labels in, sampled fields out.
+"""NIfTI volumes: numbers on a voxel grid, in and out.
 
 Format: NIfTI-1.1 (https://nifti.nimh.nih.gov/nifti-1). Affines take voxel indices to millimeters, RAS.
 """
@@ -18,9 +18,11 @@ from efield.ground.errors import InputError, naming
 from efield.io.atomic import replacing
 from efield.io.bounded.cursor import Cursor
 from efield.io.bounded.inflate import allowed, inflated
+from efield.io.volumes.orientation import MNI_CODE, checked_affine, stored_affine
 
-_MNI_CODE: Final = 4
 _SCANNER_CODE: Final = 1
+#: What a header's numbers are rounded to (mm).
+_ROUNDED_MM: Final = 1e-2
 _MOST_VOXELS: Final = 2**29
 #: Label volumes are mostly air and may compress a thousand times, so a size as such is no sign of damage.
 _LARGEST_BYTES: Final = 1 << 30
@@ -99,11 +101,11 @@ def write_scalar_nifti(
         If the affine cannot be used, shapes do not match, or the name ends in neither ``.nii`` nor
         ``.nii.gz``.
     """
-    matrix = _checked_affine(checks.as_float_array("affine", affine))
+    matrix = checked_affine(checks.as_float_array("affine", affine))
     volume = _sampled(values, matrix, shape) if callable(values) else np.asarray(values, dtype=np.float32)
     if volume.ndim != 3 or not volume.size:
         raise InputError(f"values must have shape (nx, ny, nz); instead received {volume.shape}")
-    write_volume(path, volume, matrix, code=_MNI_CODE if mni else _SCANNER_CODE)
+    write_volume(path, volume, matrix, code=MNI_CODE if mni else _SCANNER_CODE)
 
 
 def write_volume(path: str | os.PathLike[str], volume: NDArray[Any], affine: NDArray[np.float64], *, code: int) -> None:
@@ -117,6 +119,8 @@ def write_volume(path: str | os.PathLike[str], volume: NDArray[Any], affine: NDA
     image.set_sform(affine, code=code)
     # The qform cannot hold shears; nibabel then stores the nearest rotation, and readers use the sform.
     image.set_qform(affine, code=code, strip_shears=True)
+    if not np.allclose(image.get_qform(), affine, atol=_ROUNDED_MM):
+        image.set_qform(affine, code=0, strip_shears=True)  # two affines that disagree would be one too many
     image.header.set_xyzt_units("mm")
     with replacing(path) as temporary:
         nibabel.save(image, temporary)
@@ -138,54 +142,6 @@ def _sampled(
             raise InputError(f"values must return one number per point; instead received shape {answer.shape}")
         volume[:, :, k] = answer.reshape(shape[:2])
     return volume
-
-
-def read_labels(path: str | os.PathLike[str]) -> Volume:
-    """A volume of tissue labels.
-
-    Parameters
-    ----------
-    path : path_like
-        ``.nii`` or ``.nii.gz``, any orientation and voxel size.
-
-    Returns
-    -------
-    labels : (nx, ny, nz) ndarray of uint16
-        As stored; axes are those of the file, not reoriented.
-    affine : (4, 4) ndarray
-        Voxel indices to mm, RAS.
-
-    Raises
-    ------
-    FileFormatError
-        If the file is missing, damaged or too large, is not three-dimensional, has no usable affine, or holds
-        anything but whole numbers from 0 to 65535; a probability map is named as such.
-    """
-    cursor = Cursor.open(path)
-    volume, affine = read_volume(cursor)
-    if volume.ndim == 4 and volume.shape[3] == 1:
-        volume = volume[..., 0]
-    if volume.ndim != 3:
-        raise cursor.error(f"a label volume must have 3 axes; instead it has shape {volume.shape}; pick one volume")
-    return _labels(cursor, volume), affine
-
-
-def _labels(cursor: Cursor, volume: NDArray[Any]) -> NDArray[np.uint16]:
-    if volume.dtype.kind == "f":
-        if not np.isfinite(volume).all():
-            raise cursor.error("labels must be whole numbers; instead some are nan or inf; is it a label volume?")
-        if np.any(volume != np.round(volume)):
-            kind = "a probability map" if volume.min() >= 0 and volume.max() <= 1.01 else "an image such as a T1"
-            raise cursor.error(
-                "labels must be whole numbers; "
-                f"instead they range from {volume.min():.4g} to {volume.max():.4g} "
-                f"in fractions, like {kind}; give the tissue label volume"
-            )
-    if volume.min() < 0 or volume.max() > 65535:
-        raise cursor.error(f"labels must be 0 to 65535; instead they go from {volume.min():g} to {volume.max():g}")
-    if not volume.max():
-        raise cursor.error("labels must not all be 0; instead the volume is empty")
-    return volume.astype(np.uint16)
 
 
 def read_grid(path: str | os.PathLike[str]) -> tuple[tuple[int, int, int], NDArray[np.float64]]:
@@ -213,7 +169,7 @@ def read_grid(path: str | os.PathLike[str]) -> tuple[tuple[int, int, int], NDArr
     shape = tuple(int(n) for n in header.get_data_shape())
     if len(shape) < 3 or not 0 < prod(shape[:3]) <= _MOST_VOXELS:
         raise cursor.error(f"an image must have 3 axes and up to 2^29 voxels; instead its shape is {shape}")
-    return (shape[0], shape[1], shape[2]), _stored_affine(cursor, header)
+    return (shape[0], shape[1], shape[2]), _affine_of(cursor, header, shape)[0]
 
 
 def read_volume(cursor: Cursor) -> Volume:
@@ -222,15 +178,30 @@ def read_volume(cursor: Cursor) -> Volume:
     Raises
     ------
     FileFormatError
-        If the file is damaged, states a size its content does not have, or its affine is singular.
+        If the file is damaged, states a size its content does not have, or its affine is singular, not set, or stated
+        in two ways.
     """
+    return read_placed(cursor)[:2]
+
+
+def read_placed(cursor: Cursor, affine: str | None = None) -> tuple[NDArray[Any], NDArray[np.float64], int]:
+    """As `read_volume`, with the code of the affine, and a choice of it; see `efield.io.volumes.orientation`."""
     header = _header(cursor)
     content = BytesIO(_content(cursor, header))
     with np.errstate(all="ignore"):  # a damaged scale factor overflows; the values are checked by who asked
         values = _attempt(cursor, lambda: np.asanyarray(header.data_from_fileobj(content)))
     if values.dtype.kind not in "iufb":
         raise cursor.error(f"voxels must be plain numbers; instead received {values.dtype}; export it again")
-    return values, _stored_affine(cursor, header)
+    matrix, code = _affine_of(cursor, header, (*values.shape, 1, 1)[:3], affine)
+    return values, matrix, code
+
+
+def _affine_of(
+    cursor: Cursor, header: Any, shape: tuple[int, ...], choice: str | None = None
+) -> tuple[NDArray[np.float64], int]:
+    with naming(cursor.path):
+        found: tuple[NDArray[np.float64], int] = _attempt(cursor, lambda: stored_affine(header, shape[:3], choice))
+        return found
 
 
 def _attempt(cursor: Cursor, read: Callable[[], Any]) -> Any:
@@ -240,6 +211,8 @@ def _attempt(cursor: Cursor, read: Callable[[], Any]) -> Any:
 
     try:
         return read()
+    except InputError:
+        raise
     except (ImageFileError, HeaderDataError, ValueError, TypeError, KeyError, OverflowError, OSError) as error:
         raise cursor.error(f"a NIfTI file must be valid; instead: {error}; copy or export it again") from error
 
@@ -283,25 +256,3 @@ def _content(cursor: Cursor, header: Any) -> bytes:
     if content is None or len(content) < size:
         raise cursor.truncated(f"the volume of shape {shape}")
     return content
-
-
-def _stored_affine(cursor: Cursor, header: Any) -> NDArray[np.float64]:
-    """The best affine of the header: sform, else qform, else voxel sizes alone."""
-    affine = _attempt(cursor, header.get_best_affine)
-    with naming(cursor.path):
-        return _checked_affine(np.asarray(affine, dtype=np.float64))
-
-
-def _checked_affine(affine: NDArray[np.float64]) -> NDArray[np.float64]:
-    if affine.shape != (4, 4) or not np.isfinite(affine).all() or not np.allclose(affine[3], (0, 0, 0, 1)):
-        raise InputError(
-            f"affine must be a finite 4x4 matrix with last row 0 0 0 1; instead received {affine.tolist()}"
-        )
-    sizes = np.linalg.norm(affine[:3, :3], axis=0)
-    if sizes.min() < 1e-6 or sizes.max() > 1e4 or abs(np.linalg.det(affine[:3, :3] / sizes)) < 1e-3:
-        raise InputError(
-            "affine must not be singular, with voxels in mm; "
-            f"instead the voxel edges are {np.round(sizes, 9).tolist()}; "
-            "the header has no usable orientation: set it in the program that wrote the file"
-        )
-    return affine

@@ -30,7 +30,7 @@ def evaluate(points, rotation, center, half, children, coefficients):
         sx = points[i, 0] - center[0]
         sy = points[i, 1] - center[1]
         sz = points[i, 2] - center[2]
-        leaf, x, y, z = find(
+        leaf, x, y, z, _ = find(
             rotation[0, 0] * sx + rotation[1, 0] * sy + rotation[2, 0] * sz,
             rotation[0, 1] * sx + rotation[1, 1] * sy + rotation[2, 1] * sz,
             rotation[0, 2] * sx + rotation[1, 2] * sy + rotation[2, 2] * sz,

@@ -4,7 +4,7 @@ import numpy as np
 from numba import njit, prange
 
 from efield.kernels.lanes import LANES, fma, load, store
-from efield.kernels.octree import find, powers
+from efield.kernels.octree import find, powers, slopes
 from efield.kernels.reduced.leaves import ROWS, products, value
 
 #: Lattice points along each axis that share one source, and that one value is interpolated from.
@@ -200,7 +200,7 @@ def placements(matrices, points, weights, center, half, children, coefficients):
         pairs, total = np.zeros(ROWS[0], np.float32), np.zeros(fields)
         for i in range(points.shape[0]):
             u, v, w = points[i, 0], points[i, 1], points[i, 2]
-            leaf, x, y, z = find(
+            leaf, x, y, z, _ = find(
                 m[0, 0] * u + m[0, 1] * v + m[0, 2] * w + m[0, 3] - center[0],
                 m[1, 0] * u + m[1, 1] * v + m[1, 2] * w + m[1, 3] - center[1],
                 m[2, 0] * u + m[2, 1] * v + m[2, 2] * w + m[2, 3] - center[2],
@@ -220,5 +220,42 @@ def placements(matrices, points, weights, center, half, children, coefficients):
             products(powers(y), powers(z), pairs)
             for q in range(fields):
                 total[q] += value(coefficients[leaf, q], along, turned, pairs)
+        result[p] = total
+    return result
+
+
+@njit(cache=True, parallel=True, error_model="numpy")
+def dipole_placements(matrices, points, moments, center, half, children, coefficients):
+    """`placements` of dipoles: sums (p, d) of moments (k, 3) times the curl of each stored field at points (k, 3)."""
+    fields = coefficients.shape[1]
+    result = np.empty((matrices.shape[0], fields))
+    zero = np.float32(0.0)
+    for p in prange(matrices.shape[0]):
+        m = matrices[p]
+        pairs, total = np.zeros((3, ROWS[0]), np.float32), np.zeros(fields)
+        for i in range(points.shape[0]):
+            u, v, w = points[i, 0], points[i, 1], points[i, 2]
+            leaf, x, y, z, size = find(
+                m[0, 0] * u + m[0, 1] * v + m[0, 2] * w + m[0, 3] - center[0],
+                m[1, 0] * u + m[1, 1] * v + m[1, 2] * w + m[1, 3] - center[1],
+                m[2, 0] * u + m[2, 1] * v + m[2, 2] * w + m[2, 3] - center[2],
+                half,
+                children,
+            )
+            if leaf < 0:
+                total[:] = np.nan
+                break
+            u, v, w = moments[i, 0] / size, moments[i, 1] / size, moments[i, 2] / size
+            a = np.float32(m[0, 0] * u + m[0, 1] * v + m[0, 2] * w)
+            b = np.float32(m[1, 0] * u + m[1, 1] * v + m[1, 2] * w)
+            c = np.float32(m[2, 0] * u + m[2, 1] * v + m[2, 2] * w)
+            px, py, pz = powers(x), powers(y), powers(z)
+            products(py, pz, pairs[0])
+            products(slopes(y), pz, pairs[1])
+            products(py, slopes(z), pairs[2])
+            for q in range(fields):
+                f = coefficients[leaf, q]
+                total[q] += value(f, slopes(x), (zero, c, -b), pairs[0])
+                total[q] += value(f, px, (-c, zero, a), pairs[1]) + value(f, px, (b, -a, zero), pairs[2])
         result[p] = total
     return result

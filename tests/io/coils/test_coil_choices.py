@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from efield.coils.model import Dipoles
+from efield.coils.model import Coil, Dipoles
 from efield.ground.errors import InputError
 from efield.io.coils.tcd import read_tcd_file, write_tcd
 from efield.io.coils.tcd_model import Deformation, DeformRange, Element, TcdCoil, TcdStimulator
@@ -78,6 +78,9 @@ def test_choices_are_given_once_and_only_to_files_that_have_them(path):
         load_coil(f"{path}:stimulator=A", stimulator="B")
     with pytest.raises(InputError, match=r"only \.tcd coils deform"):
         load_coil("magstim-70mm-figure8", settings={"rot2p-0": 1})
+    (path.parent / "plain.ccd").write_text("# plain version 1.1\n1\n#\n0 0 -0.005 0 0 1e-4\n")
+    with pytest.raises(InputError, match=r"only \.tcd coils deform.*plain\.ccd has none; instead received rot2p-0"):
+        load_coil(f"{path.parent / 'plain.ccd'}:rot2p-0=3")
     with pytest.raises(InputError, match="left out for magstim"):
         load_coil("magstim-70mm-figure8", stimulator=1)
 
@@ -90,11 +93,41 @@ def test_stimulators_of_the_same_name_are_chosen_by_number(tmp_path):
 
 
 def test_a_grid_of_several_stimulators_is_chosen_by_number(tmp_path):
-    values = np.random.default_rng(0).normal(size=(3, 4, 5, 3, 2)).astype(np.float32) * 1e-6
+    values = np.random.default_rng(0).normal(size=(3, 4, 5, 2, 3)).astype(np.float32) * 1e-6
     nibabel.save(nibabel.Nifti1Image(values, np.diag([9.0, 9, 9, 1])), tmp_path / "two.nii.gz")
     coil = load_coil(f"{tmp_path / 'two.nii.gz'}:stimulator=1")
-    assert_array_equal(coil.sources[0].a_tm, values[..., 1])
+    assert_array_equal(coil.sources[0].a_tm, values[..., 1, :])
     with pytest.raises(InputError, match="from 0 to 1"):
         load_coil(tmp_path / "two.nii.gz")
     with pytest.raises(InputError, match="must be a number from 0"):
         load_coil(tmp_path / "two.nii.gz", stimulator="A")
+
+
+def test_a_casing_beside_the_file_of_a_coil_is_its_casing(tmp_path):
+    corners = [(x, y, z) for x in (-30, 30) for y in (-20, 20) for z in (-15, 0)]
+    faces = [(0, 1, 3), (0, 3, 2), (4, 6, 7), (4, 7, 5)]
+    facets = ["facet normal 0 0 0\nouter loop"]
+    for face in faces:
+        facets += [*("vertex {} {} {}".format(*corners[k]) for k in face), "endloop endfacet facet outer loop"]
+    (tmp_path / "box.stl").write_text("\n".join(["solid box", *facets, "endsolid"]))
+    (tmp_path / "box.ccd").write_text("# box version 1.1\n1\n#\n0 0 -0.005 0 0 1e-4\n")
+    coil = load_coil(tmp_path / "box.ccd")
+    assert coil.shape_from == "casing"
+    assert len(coil.casing) == 4
+    assert coil.assumptions == ("casing read from box.stl, beside the coil's file",)
+    (tmp_path / "box.stl").rename(tmp_path / "other.stl")
+    assert load_coil(tmp_path / "box.ccd").shape_from == "sources"
+
+
+@pytest.mark.parametrize(("scale", "good"), [(1.0, True), (0.1, False), (0.001, False)])
+def test_wires_in_centimeters_or_meters_are_asked_back(tmp_path, scale, good):
+    angle = np.arange(0, 360, 10)
+    ring = 40 * np.column_stack([np.cos(np.radians(angle)), np.sin(np.radians(angle)), 0 * angle - 0.2]) * scale
+    np.savetxt(tmp_path / "ring.csv", np.vstack([ring, ring[:1]]), delimiter=",")
+    write_tcd(tmp_path / "ring.tcd", Coil.from_segments(ring, np.roll(ring, -1, axis=0)))
+    for name in ("ring.csv", "ring.tcd"):
+        if good:
+            assert load_coil(tmp_path / name).counts == {"Segments": 36}
+            continue
+        with pytest.raises(InputError, match="mm"):
+            load_coil(tmp_path / name)

@@ -14,11 +14,14 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from efield.coils.model import Coil, Dipoles, SampledField, Segments
 from efield.coils.primary import vector_potential
+from efield.coils.shapes import figure8
+from efield.coils.winding import Winding
 from efield.ground.errors import InputError
 from efield.io.coils.ccd import read_ccd, write_ccd
 from efield.io.coils.grid import read_coil_grid, write_coil_grid
 from efield.io.coils.tcd import read_tcd, read_tcd_file, write_tcd
 from efield.io.coils.tcd_model import Deformation, DeformRange, Element, TcdCoil, TcdStimulator
+from efield.io.load import load_coil
 
 #: A file may hold float32: half a unit in its last place.
 FLOAT32 = 6e-8
@@ -97,6 +100,8 @@ def test_wires_do_not_fit_into_ccd(tmp_path):
         ("# Hand", "Hand", "must start with"),
         ("120.5", "fast", "dIdtmax"),
         ("120.5", "-1", "dIdtmax"),
+        ("120.5", "120500", "dIdtmax must be a number in A/us, up to 1000"),
+        ("1 0.02", "n/a 0.02", "at 'n/a 0.02"),
     ],
 )
 def test_wrong_ccd_content_is_named(tmp_path, old, new, message, refuses):
@@ -109,6 +114,60 @@ def test_wrong_ccd_content_is_named(tmp_path, old, new, message, refuses):
 def test_a_row_cut_short_is_refused(tmp_path, refuses):
     (tmp_path / "a.ccd").write_text(CCD[:-4])
     refuses(lambda: read_ccd(tmp_path / "a.ccd"))
+
+
+def test_a_ccd_as_people_edit_it_is_the_same_coil(tmp_path):
+    (tmp_path / "a.ccd").write_text(CCD)
+    rows = CCD.splitlines()
+    plain = read_ccd(tmp_path / "a.ccd")
+    edited = {
+        "commas": "\n".join([*rows[:3], *(", ".join(row.split()) for row in rows[3:])]),
+        "exponents": CCD.replace("1e-6", "0.1D-05").replace("2e-6", "2d-06"),
+        "decimal commas": "\n".join([*rows[:3], *(row.replace(".", ",") for row in rows[3:])]),
+        "mark": "\ufeff" + CCD,
+        "semicolons": "\n".join([*rows[:3], *(";".join(row.split()) for row in rows[3:])]),
+    }
+    for text in edited.values():
+        (tmp_path / "b.ccd").write_text(text, encoding="utf-8")
+        coil = read_ccd(tmp_path / "b.ccd")
+        assert_allclose(coil.sources[0].points_mm, plain.sources[0].points_mm, rtol=1e-15)
+        assert_allclose(coil.sources[0].moments_am2, plain.sources[0].moments_am2, rtol=1e-15)
+        assert (coil.name, coil.max_didt) == ("My coil", 120.5e6)
+    (tmp_path / "b.ccd").write_text(CCD, encoding="utf-16")
+    with pytest.raises(InputError, match="UTF-16"):
+        read_ccd(tmp_path / "b.ccd")
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("n/a", None), ("N/A", None), ("NaN", None), ("", None), ("1.205E2", 120.5e6), ("120.5e6", 120.5e6)],
+)
+def test_a_largest_didt_is_read_in_either_unit_or_left_open(tmp_path, text, value):
+    (tmp_path / "a.ccd").write_text(CCD.replace("120.5", text))
+    coil = read_ccd(tmp_path / "a.ccd")
+    assert coil.max_didt == (None if value is None else pytest.approx(value, rel=1e-15))
+    assert any("A/s" in note for note in coil.assumptions) == (text == "120.5e6")
+
+
+@pytest.mark.parametrize("title", ["# version 1.1;", "#", "#;dIdtmax=3", "# number of elements"])
+def test_a_header_without_a_title_takes_the_name_of_the_file(tmp_path, title):
+    (tmp_path / "nameless.ccd").write_text("\n".join([title, *CCD.splitlines()[1:]]))
+    assert read_ccd(tmp_path / "nameless.ccd").name == "nameless"
+
+
+def test_one_half_of_a_twin_is_said(tmp_path):
+    one, far = np.random.default_rng(0).uniform(-30, 30, (25, 3)), np.array([60.0, 0, 0])
+    up = np.tile([0, 0, 1e-5], (25, 1))
+    for points, moments, name, says in (
+        (one + far, up, "some coil", "right of the origin: the file holds one half"),
+        (one - far, up, "some coil", "left of the origin: the file holds one half"),
+        (one, up, "MST_Twin", "point one way: the file holds one half"),
+        (one, up, "round", ""),
+        (np.vstack([one + far, one - far]), np.vstack([up, -up]), "MST_Twin", ""),
+    ):
+        write_ccd(tmp_path / "a.ccd", Coil.from_dipoles(points, moments, name=name))
+        notes = read_ccd(tmp_path / "a.ccd").assumptions
+        assert says in notes[0] if says else not notes
 
 
 # --- sampled grids
@@ -172,13 +231,46 @@ def test_a_grid_with_another_orientation_is_the_same_field(tmp_path):
 
 
 def test_several_stimulators_must_be_chosen(tmp_path):
-    values = np.random.default_rng(0).normal(size=(4, 5, 6, 3, 2)).astype(np.float32) * 1e-6
+    values = np.random.default_rng(0).normal(size=(4, 5, 6, 2, 3)).astype(np.float32) * 1e-6
     path = saved(tmp_path, values)
     with pytest.raises(InputError, match="from 0 to 1"):
         read_coil_grid(path)
     with pytest.raises(InputError, match="from 0 to 1"):
         read_coil_grid(path, stimulator=2)
-    assert_array_equal(read_coil_grid(path, stimulator=1).sources[0].a_tm, values[..., 1])
+    assert_array_equal(read_coil_grid(path, stimulator=1).sources[0].a_tm, values[..., 1, :])
+    turned = saved(tmp_path, values.swapaxes(3, 4), name="turned.nii.gz")
+    assert_array_equal(read_coil_grid(turned, stimulator=1).sources[0].a_tm, values[..., 1, :])
+
+
+def test_of_three_stimulators_the_axes_are_told_by_the_divergence(tmp_path):
+    axis = np.arange(-40.0, 41.0, 8.0)
+    nodes = np.stack(np.meshgrid(axis, axis, axis + 60, indexing="ij"), axis=-1)
+    rings = [Coil.from_segments(*ring(shift=shift)) for shift in ((0, 0, -5), (30, 0, -5), (0, 30, -20))]
+    values = np.stack([vector_potential(one, nodes.reshape(-1, 3)).reshape(nodes.shape) for one in rings], axis=3)
+    # A turned grid: voxel axes are not those of the coil.
+    turn = np.array([[0, 8.0, 0, -40], [-8.0, 0, 0, 40], [0, 0, 8.0, 20], [0, 0, 0, 1]])
+    values = values.astype(np.float32)
+    for affine, grid in ((np.diag([8.0, 8, 8, 1]), values), (turn, values.swapaxes(0, 1)[::-1])):
+        for number in range(3):
+            read = read_coil_grid(saved(tmp_path, grid, affine), stimulator=number)
+            assert_array_equal(read.sources[0].a_tm, grid[..., number, :])
+        with pytest.raises(InputError, match="swap the last two axes"):
+            read_coil_grid(saved(tmp_path, grid.swapaxes(3, 4), affine), stimulator=0)
+
+
+def test_beyond_its_grid_a_field_goes_on_and_near_the_coil_it_is_refused(tmp_path):
+    coil = figure8(Winding(56, 87, 9, 1.75, 6), 3.0).coil("flat")
+    write_coil_grid(tmp_path / "a.nii.gz", coil, bounds=[(-120, -120, 0), (120, 120, 160)], spacing_mm=8.0)
+    grid = load_coil(tmp_path / "a.nii.gz")
+    beyond = np.random.default_rng(0).uniform((-120, -120, 161), (120, 120, 260), (200, 3))
+    largest = np.linalg.norm(vector_potential(coil, [[0, 0, 10.0]]))
+    assert np.abs(vector_potential(grid, beyond) - vector_potential(coil, beyond)).max() < 1e-4 * largest
+    assert "samples left out are off by" in grid.assumptions[0]
+    with pytest.raises(InputError, match="is continued 120 mm and more from the origin"):
+        vector_potential(grid, [[0.0, 0.0, -10.0]])
+    short = SampledField(grid.sources[0].affine, grid.sources[0].a_tm[:, :, :10])
+    with pytest.raises(InputError, match="cannot be continued"):
+        vector_potential(Coil("short", (short,)), beyond)
 
 
 @pytest.mark.parametrize(
@@ -290,6 +382,44 @@ def test_a_catalog_like_coil_of_wires_keeps_its_field_in_tcd(tmp_path):
     again = read_tcd(tmp_path / "a.tcd")
     assert relative(vector_potential(again, POINTS), vector_potential(coil, POINTS)) < 1e-13
     assert again.max_didt == 5e7
+
+
+def test_segments_without_a_length_are_left_out_and_said(tmp_path):
+    starts, ends = ring()
+    plain, doubled = Coil.from_segments(starts, ends), tmp_path / "a.tcd"
+    write_tcd(doubled, plain)
+    file = json.loads(doubled.read_text())
+    element = file["coilElementList"][0]
+    element["points"], element["values"] = ((starts + ends) / 2).tolist(), (ends - starts).tolist()
+    element["points"].insert(3, starts[3].tolist()), element["values"].insert(3, [0.0, 0.0, 0.0])
+    doubled.write_text(json.dumps(file))
+    coil = read_tcd(doubled)
+    assert coil.assumptions == ("1 wire segment of the file without a length left out",)
+    assert relative(vector_potential(coil, POINTS), vector_potential(plain, POINTS)) < 1e-14
+    element["values"] = [[0.0, 0.0, 0.0]] * len(element["values"])
+    doubled.write_text(json.dumps(file))
+    with pytest.raises(InputError, match="none has one"):
+        read_tcd(doubled)
+
+
+def test_foreign_wires_have_the_potential_of_an_independent_sum(foreign):
+    for name in ("Brainsway_H7.tcd", "two_stimulator_example_coil.tcd:stimulator=0"):
+        coil = load_coil(f"{foreign(name.split(':')[0])}{name[len(name.split(':')[0]) :]}")
+        points = np.random.default_rng(3).uniform((-40, -40, 25), (40, 40, 60), (10, 3))
+        assert relative(vector_potential(coil, points), wire_potential(coil, points)) < 1e-13
+
+
+def wire_potential(coil, points):
+    """The closed form of straight wires, by distances to their ends (in long double)."""
+    total = np.zeros(points.shape, np.longdouble)
+    for source in coil.sources:
+        starts, ends = (np.asarray(p, np.longdouble) * 1e-3 for p in (source.starts_mm, source.ends_mm))
+        length = np.sqrt(((ends - starts) ** 2).sum(axis=1))
+        for row, point in enumerate(np.asarray(points, np.longdouble) * 1e-3):
+            to_ends = sum(np.sqrt(((point - p) ** 2).sum(axis=1)) for p in (starts, ends))
+            share = np.log((to_ends + length) / (to_ends - length)) / length * source.turns
+            total[row] += 1e-7 * (share[:, None] * (ends - starts)).sum(axis=0)
+    return total.astype(np.float64)
 
 
 def test_fractions_of_a_turn_do_not_fit_into_tcd(tmp_path):
@@ -457,5 +587,5 @@ def test_damaged_coil_files_only_ever_give_our_errors(tmp_path, name, damaged, s
 
 def test_a_grid_that_does_not_cover_the_points_names_the_missing_range(foreign):
     coil = read_coil_grid(foreign("testcoil.nii.gz"))
-    with pytest.raises(InputError, match=r"x -100\.0 to 100\.0.*needed are x -3\.0 to 4\.0.*z 20\.0 to 130\.5 mm"):
-        vector_potential(coil, [(-3, 0, 20), (4, 5, 130.5)])
+    with pytest.raises(InputError, match=r"x -100\.0 to 100\.0.*needed are x -3\.0 to 4\.0.*z 20\.0 to 105\.5 mm"):
+        vector_potential(coil, [(-3, 0, 20), (4, 5, 105.5)])

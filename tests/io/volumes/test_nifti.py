@@ -11,6 +11,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from efield.ground.errors import InputError
 from efield.io.volumes import nifti
+from efield.io.volumes.labels import read_labels
 
 OBLIQUE = np.array([[-1.9, 0.3, 0.1, 90.0], [0.2, 0.1, 2.5, -126.0], [0.4, 1.8, -0.2, -72.0], [0, 0, 0, 1]])
 
@@ -19,7 +20,7 @@ OBLIQUE = np.array([[-1.9, 0.3, 0.1, 90.0], [0.2, 0.1, 2.5, -126.0], [0.4, 1.8, 
 def reader(tmp_path):
     def of(data, name="bad.nii"):
         (tmp_path / name).write_bytes(data)
-        return lambda: nifti.read_labels(tmp_path / name)
+        return lambda: read_labels(tmp_path / name)
 
     return of
 
@@ -104,7 +105,7 @@ def test_another_suffix_is_refused(tmp_path):
     seed=st.integers(0, 99),
 )
 def test_labels_of_any_type_and_byte_order_are_read_as_stored(tmp_path, shape, dtype, second, zipped, seed):
-    labels = np.random.default_rng(seed).integers(0, 100, shape)
+    labels = np.random.default_rng(seed).integers(0, 30, shape)
     labels.flat[0] = 5
     header_class = nibabel.Nifti2Image if second else nibabel.Nifti1Image
     endian = ">" if dtype.startswith(">") else "<"
@@ -112,7 +113,7 @@ def test_labels_of_any_type_and_byte_order_are_read_as_stored(tmp_path, shape, d
     header.set_data_dtype(dtype)
     name = "l.nii.gz" if zipped else "l.nii"
     nibabel.save(header_class(labels.astype(dtype), OBLIQUE, header), tmp_path / name)
-    read, affine = nifti.read_labels(tmp_path / name)
+    read, affine = read_labels(tmp_path / name)
     assert read.dtype == np.uint16
     assert_array_equal(read, labels)
     assert_allclose(affine, OBLIQUE, rtol=1e-6)
@@ -171,7 +172,7 @@ def test_a_cut_anywhere_is_refused(good, refuses, reader):
 
 
 def test_the_mni_label_example_is_read(foreign):
-    labels, affine = nifti.read_labels(foreign("../mni152_labels_example.nii.gz"))
+    labels, affine = read_labels(foreign("../mni152_labels_example.nii.gz"))
     assert np.bincount(labels.ravel()).argmax() == 0
     assert_array_equal(affine[:3, :3], np.eye(3))
 
@@ -202,5 +203,5 @@ def test_a_long_header_extension_is_passed_over(tmp_path):
     image = nibabel.Nifti1Image(labels, np.eye(4))
     image.header.extensions.append(nibabel.nifti1.Nifti1Extension("comment", b"x" * 5000))
     nibabel.save(image, tmp_path / "a.nii.gz")
-    assert_array_equal(nifti.read_labels(tmp_path / "a.nii.gz")[0], labels)
+    assert_array_equal(read_labels(tmp_path / "a.nii.gz")[0], labels)
     assert nifti.read_grid(tmp_path / "a.nii.gz")[0] == (3, 4, 5)

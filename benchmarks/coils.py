@@ -1,0 +1,68 @@
+"""Every coil of the catalog and of given files: direction, placement, casing gap, and fast against exact reciprocity.
+
+    python benchmarks/coils.py [--head NAME | --edge-mm MM] [FILE ...]
+
+Placements lie within 20 mm of the target's scalp point, at all angles, tilted by up to 8 degrees, 3 to 10 mm off.
+"""
+
+import argparse
+import time
+from pathlib import Path
+
+import numpy as np
+
+from efield.basis.scalp_patch import ScalpPatch
+from efield.coils.catalog import names
+from efield.coils.polarity import induced_words
+from efield.ground.errors import InputError
+from efield.head.spheres import sphere_head
+from efield.io.load import load_coil, load_head
+from efield.reciprocity.reciprocal import reciprocal
+from efield.targeting.collision import clearance_mm
+from efield.targeting.placement import gap_below_center, place_coil
+from efield.targeting.simulate import Simulator
+from efield.targeting.targets import m1_hand
+
+ROW = "{:<30} {:<24} {:<8} {:>6} {:>8} {:>9} {:>9}"
+
+
+def row(name, head, target, adjoint, count):
+    """One coil's line of the table."""
+    coil = load_coil(name)
+    pose = place_coil(head, target, 45.0, 4.0, coil=coil)
+    gap, below = clearance_mm(head, coil, pose), gap_below_center(head, pose)
+    poses = ScalpPatch.around(head, target, 20.0, 8.0, (3.0, 10.0)).poses(count, (5,), head, coil)
+    exact = adjoint.mean(coil, poses, exact=True)
+    slow, why = adjoint.route(coil, 10**6, False)
+    adjoint.mean(coil, poses[:1], exact=False)
+    started = time.process_time()
+    fast = adjoint.mean(coil, poses, exact=False)
+    each = 1e3 * (time.process_time() - started) / count
+    error = "exact" if slow else f"{np.abs(fast - exact).max() / np.abs(exact).max():.1e}"
+    words = name if name in names() else Path(name).name, induced_words(coil) or "no one way", coil.shape_from
+    print(ROW.format(*words, f"{gap:.2f}", f"{below:.1f}", error, f"{each:.1f}"))
+    if slow:
+        print(f"{'':<30} {why}")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("files", nargs="*")
+    parser.add_argument("--head", default="mni152")
+    parser.add_argument("--edge-mm", type=float)
+    parser.add_argument("--placements", type=int, default=8)
+    options = parser.parse_args()
+    head = sphere_head(edge_mm=options.edge_mm) if options.edge_mm else load_head(options.head)
+    target = m1_hand(head)
+    adjoint = reciprocal(Simulator(head), target, axes=True)
+    print(f"{len(head.points)} nodes; gaps (mm) of place_coil(angle 45, distance 4); CPU ms a placement")
+    print(ROW.format("coil", "induces", "casing", "gap", "center", "error", "ms"))
+    for name in [*names(), *options.files]:
+        try:
+            row(name, head, target, adjoint, options.placements)
+        except InputError as error:
+            print(f"{name}: {error}")
+
+
+if __name__ == "__main__":
+    main()

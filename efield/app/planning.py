@@ -1,0 +1,139 @@
+"""`efield optimize` and `efield uncertainty`: from options to the best placement, and to how sure a placement is."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from efield.app.console import Steps
+from efield.app.planning_request import OptimizeRequest, UncertaintyRequest
+from efield.app.simulation import parse_conductivity
+from efield.ground import checks
+from efield.ground.errors import InputError
+from efield.ground.progress import Progress
+from efield.ground.version import __version__
+from efield.head.mesh import HeadMesh
+from efield.io.atomic import replacing
+from efield.io.cache_folder import cache_folder
+from efield.io.load import HEAD_NAMES, load_coil, load_head
+from efield.io.poses.reading import load_pose
+from efield.planning.belief import Range
+from efield.planning.misplacement import misplacement
+from efield.planning.optimize import Optimum, optimize
+from efield.planning.uncertainty import Uncertainty, uncertainty
+from efield.targeting.placement import check_clear, place_coil
+from efield.targeting.simulate import Simulator
+from efield.targeting.targets import named_target, parse_target
+from efield.viz.loss_picture import save_loss_picture
+
+
+def find_best(request: OptimizeRequest, progress: Progress = True) -> tuple[Optimum, dict[str, Any]]:
+    """The best placement, written to the request's folder, and its document.
+
+    Raises
+    ------
+    InputError
+        That names the option.
+    """
+    for word in (request.target, *(request.spare or ())):
+        parse_target(word)
+    zones = [_zone(text) for text in request.forbidden or ()]
+    checks.rate("--didt", request.didt)
+    coil = load_coil(request.coil)
+    steps = Steps(4, progress)
+    with steps(f"loading head {request.head}"):
+        head = load_head(request.head)
+        target = named_target(head, request.target)
+        spare = [named_target(head, word) for word in request.spare or ()]
+    sim = _simulator(request, head, steps)
+    limits = {"radius_mm": request.radius, "tilt_deg": request.tilt, "distance_mm": request.distance}
+    with steps("looking for the best placement"):
+        options: dict[str, Any] = {"spare": spare, "forbidden": zones, "didt": request.didt, **limits}
+        best = optimize(sim, coil, target, request.goal, **options)
+    document = {
+        "efield": __version__,
+        "head": request.head,
+        "coil": coil.name,
+        "target": target.to_json(),
+        "didt": request.didt,
+        **best.to_json(),
+    }
+    with steps("writing pose.txt, optimum.json, loss.png"):
+        _write(request, best, document)
+    return best, document
+
+
+def _write(request: OptimizeRequest, best: Optimum, document: dict[str, Any]) -> None:
+    request.out.mkdir(parents=True, exist_ok=True)
+    with replacing(request.out / "pose.txt") as temporary:
+        np.savetxt(temporary, best.pose.matrix, fmt="%.6f")
+    save_loss_picture(request.out / "loss.png", best, f"{document['coil']} over {request.target} of {request.head}")
+    with replacing(request.out / "optimum.json") as temporary:
+        temporary.write_text(json.dumps(document, indent=2) + "\n")
+
+
+def how_sure(request: UncertaintyRequest, progress: Progress = True) -> tuple[Uncertainty, dict[str, Any]]:
+    """How sure the measures of a placement are, and the document.
+
+    Raises
+    ------
+    InputError
+        That names the option.
+    """
+    parse_target(request.target)
+    ranges = _ranges(request.vary)
+    if request.placement is not None:
+        misplacement(request.placement)
+    coil = load_coil(request.coil)
+    given = load_pose(request.pose) if request.pose else None
+    steps = Steps(3, progress)
+    with steps(f"loading head {request.head}"):
+        head = load_head(request.head)
+        target = named_target(head, request.target)
+        pose = given or place_coil(head, target, request.angle, request.distance, coil=coil)
+        check_clear(head, coil, pose)
+    sim = _simulator(request, head, steps)
+    with steps("solving at other conductivities and placements"):
+        options: dict[str, Any] = {"placement": request.placement, "didt": request.didt, "samples": request.samples}
+        sure = uncertainty(sim, coil, pose, target, ranges, **options)
+    document = {
+        "efield": __version__,
+        "head": request.head,
+        "coil": coil.name,
+        "target": target.to_json(),
+        "pose": pose.matrix.tolist(),
+        "didt": request.didt,
+        **sure.to_json(),
+    }
+    return sure, document
+
+
+def _simulator(request: OptimizeRequest | UncertaintyRequest, head: HeadMesh, steps: Steps) -> Simulator:
+    with steps("preparing the solver"):
+        conductivity = parse_conductivity(request.conductivity or (), request.conductivity_table)
+        return Simulator(head, conductivity, cache=cache_folder() if request.head in HEAD_NAMES else None)
+
+
+def _zone(text: str) -> tuple[tuple[float, ...], float]:
+    parts = text.split(",")
+    try:
+        x, y, z, radius = map(float, parts)
+    except ValueError as error:
+        raise InputError(f"--forbidden must be x,y,z,radius in mm; instead received {text!r}") from error
+    return (x, y, z), radius
+
+
+def _ranges(texts: Sequence[str] | None) -> dict[str, Range] | None:
+    if not texts:
+        return None
+    found = {}
+    for text in texts:
+        name, _, values = text.partition("=")
+        low, _, high = values.partition("..")
+        try:
+            ends = float(low), float(high)
+        except ValueError as error:
+            raise InputError(f"--vary must be NAME=LOW..HIGH in S/m; instead received {text!r}") from error
+        found[name] = Range(*ends, source="--vary")
+    return found

@@ -1,0 +1,75 @@
+"""What `efield optimize` and `efield uncertainty` can be asked for: names, defaults and help, said once."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from efield.app.options import (
+    CoilOption,
+    ConductivityOption,
+    ConductivityTableOption,
+    HeadOption,
+    TargetOption,
+)
+from efield.planning.goals import GOALS
+from efield.planning.misplacement import TECHNIQUES
+
+_DistanceOption = Annotated[float, typer.Option(help="Smallest gap from scalp to coil casing in mm (hair).")]
+_DidtOption = Annotated[float, typer.Option(help="dI/dt in A/s at which values are given; 80 A/us is 80e6.")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class OptimizeRequest:
+    """The options of `efield optimize`."""
+
+    head: HeadOption = "mni152"
+    coil: CoilOption = "magstim-70mm-figure8"
+    target: TargetOption = "m1-hand-left"
+    goal: Annotated[
+        str, typer.Option(help=f"What is to be large: {', '.join(GOALS)} (mean |E| in the target over that elsewhere).")
+    ] = "magnitude"
+    distance: _DistanceOption = 4.0
+    radius: Annotated[float, typer.Option(help="How far from over the target to look, mm.")] = 20.0
+    tilt: Annotated[float, typer.Option(help="Largest tilt to either side, degrees; 0 keeps the coil tangential.")] = (
+        10.0
+    )
+    spare: Annotated[
+        list[str] | None, typer.Option(help="A region that focality spares, named as --target; repeatable.")
+    ] = None
+    forbidden: Annotated[
+        list[str] | None,
+        typer.Option(help="A sphere that the casing must not enter, x,y,z,radius in mm (ear, eye); repeatable."),
+    ] = None
+    didt: _DidtOption = 1e6
+    conductivity: ConductivityOption = None
+    conductivity_table: ConductivityTableOption = None
+    out: Annotated[Path, typer.Option(help="Folder for pose.txt, optimum.json and loss.png.")] = Path("efield-optimum")
+
+
+@dataclass(frozen=True, kw_only=True)
+class UncertaintyRequest:
+    """The options of `efield uncertainty`."""
+
+    head: HeadOption = "mni152"
+    coil: CoilOption = "magstim-70mm-figure8"
+    target: TargetOption = "m1-hand-left"
+    angle: Annotated[float, typer.Option(help="Direction of the induced current, degrees from anterior.")] = 45.0
+    distance: _DistanceOption = 4.0
+    pose: Annotated[Path | None, typer.Option(help="File with the pose; replaces angle and gap.")] = None
+    vary: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A tissue that varies, NAME=LOW..HIGH in S/m, such as bone=0.003..0.012; repeatable. The published "
+            "ranges of all tissues unless given."
+        ),
+    ] = None
+    placement: Annotated[
+        str | None,
+        typer.Option(help=f"How the coil is held: {', '.join(TECHNIQUES)}; exactly as planned unless given."),
+    ] = None
+    samples: Annotated[int, typer.Option(help="Samples of the conductivities.")] = 1 << 17
+    didt: _DidtOption = 1e6
+    conductivity: ConductivityOption = None
+    conductivity_table: ConductivityTableOption = None

@@ -1,0 +1,108 @@
+"""A sampled field beyond its grid: far from a coil its vector potential is that of a few sources at its place.
+
+Each component of A is harmonic away from the wires and vanishes far from them. Sources of 1/r on a plate where coils
+are, fitted to the samples that are far from it, therefore continue A outward; how well is measured on the outermost
+samples by a fit that has not seen them.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from efield.coils.model import SampledField
+from efield.ground.units import mm_to_m
+from efield.kernels.reduced.reciprocity import inverse_distance
+
+FloatArray = NDArray[np.float64]
+
+#: A continuation that misses by more of the largest A in front of the coil is none.
+WORST: Final = 1e-3
+
+#: Where sources are tried, and the distance from the coil's origin at which A is continued, and fitted, and beyond
+#: (mm): wires end before it. Flat coils first, then coils that reach around the head.
+_LAYOUTS: Final = (
+    (120.0, (np.linspace(-80.0, 80.0, 7), np.linspace(-40.0, 40.0, 5), np.array([-30.0, -5.0]))),
+    (150.0, (np.linspace(-90.0, 90.0, 5), np.linspace(-50.0, 50.0, 4), np.linspace(-50.0, 70.0, 4))),
+)
+
+#: Samples of the fit and of its check, at most; singular values below this share of the largest are left out.
+_MOST_SAMPLES: Final = 1500
+_CUT: Final = 1e-7
+
+#: A grid must reach this far in front of the coil, as a share of the distance at which A is continued.
+_IN_FRONT: Final = 0.75
+
+#: The share of the samples, the farthest ones, that the check is made on.
+_CHECKED: Final = 0.3
+
+
+@dataclass(frozen=True, eq=False)
+class Continuation:
+    """A beyond a grid; made by `continuation`.
+
+    Parameters
+    ----------
+    places : (k, 3) float, m
+    strengths : (k, 3) float
+        A (T m per ampere) is the sum of strengths over distances.
+    error : float
+        Largest error on samples that were not fitted, relative to the largest A of the grid in front of the coil.
+    nearest_mm : float
+        From this distance to the coil's origin on.
+    """
+
+    places: FloatArray
+    strengths: FloatArray
+    error: float
+    nearest_mm: float
+
+    def __call__(self, points_mm: FloatArray) -> FloatArray:
+        """(n, 3) A at (n, 3) points, nan where they are nearer to the coil than `nearest_mm`."""
+        values = inverse_distance(mm_to_m(points_mm), self.places, self.strengths)
+        values[np.linalg.norm(points_mm, axis=1) < self.nearest_mm] = np.nan
+        return np.asarray(values)
+
+
+@lru_cache(maxsize=8)
+def continuation(source: SampledField) -> Continuation | None:
+    """The continuation of a sampled field; None if the grid ends near the coil, or the samples do not support one."""
+    points, values = _samples(source)
+    for nearest, grid in _LAYOUTS:
+        places = mm_to_m(np.stack(np.meshgrid(*grid, indexing="ij"), axis=-1).reshape(-1, 3))
+        found = _continued(points, values, nearest, places)
+        if found is not None and found.error <= WORST:
+            return found
+    return None
+
+
+def _continued(points: FloatArray, values: FloatArray, nearest_mm: float, places: FloatArray) -> Continuation | None:
+    """A fit to the far samples, and its error on the farthest of them when those are left out."""
+    distance = np.linalg.norm(points, axis=1)
+    near, far = (distance < nearest_mm) & (points[:, 2] > 0), np.flatnonzero(distance >= nearest_mm)
+    # Samples beside the coil do not tell what is far in front of it, where the head goes on.
+    if len(far) < 4 * len(places) or not near.any() or points[:, 2].max() < _IN_FRONT * nearest_mm:
+        return None
+    if len(far) > _MOST_SAMPLES:
+        far = far[np.random.default_rng(0).choice(len(far), _MOST_SAMPLES, replace=False)]
+    far = far[np.argsort(distance[far])]
+    seen, rest = np.split(far, [int((1 - _CHECKED) * len(far))])
+    guess = _fitted(points[seen], values[seen], places)
+    miss = inverse_distance(mm_to_m(points[rest]), places, guess) - values[rest]
+    error = np.linalg.norm(miss, axis=1).max() / np.linalg.norm(values[near], axis=1).max()
+    return Continuation(places, _fitted(points[far], values[far], places), float(error), nearest_mm)
+
+
+def _samples(source: SampledField) -> tuple[FloatArray, FloatArray]:
+    """(n, 3) places of the samples in the coil frame (mm) and (n, 3) values."""
+    index = np.indices(source.a_tm.shape[:3]).reshape(3, -1).T
+    return index @ source.affine[:3, :3].T + source.affine[:3, 3], source.a_tm.reshape(-1, 3)
+
+
+def _fitted(points_mm: FloatArray, values: FloatArray, places: FloatArray) -> FloatArray:
+    """Strengths (k, 3); far samples count as near ones, relative to the field of a dipole."""
+    weight = np.linalg.norm(mm_to_m(points_mm), axis=1)[:, None] ** 2
+    matrix = weight / np.linalg.norm(mm_to_m(points_mm)[:, None] - places, axis=2)
+    return np.ascontiguousarray(np.linalg.lstsq(matrix, weight * values, rcond=_CUT)[0])

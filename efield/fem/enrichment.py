@@ -1,0 +1,105 @@
+"""A second opinion on a field of first order: what quadratic potentials on the same tetrahedra would change.
+
+To the linear potential a quadratic bubble is added on every edge, from a few steps of conjugate gradients with the
+bubbles alone (their matrix is as well conditioned on fine meshes as on coarse ones), and then the linear potential that
+answers to them: one sweep over the two parts of second order. On a sphere that comes as near to the truth as second
+order itself, for less than the price of one more solve. Its difference from a measured field estimates that field's
+error wherever it comes from: the elements at the target, interfaces, or coarse elements far away.
+
+References
+----------
+Bank RE, Smith RK. A posteriori error estimates based on hierarchical bases. SIAM J Numer Anal 1993;30:921-935.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Final, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from efield.fem.assembly import LinearElements
+from efield.fem.recovery import RecoveredField
+from efield.ground.checks import plain
+from efield.kernels.elements import bubbles as kernels
+
+#: Steps of conjugate gradients for the bubbles: 1, 3 and 8 left 0.65, 0.43 and 0.35 % of error in E on a sphere of 8 mm
+#: edges, where the field of the elements has 3.5 % and the recovered one 1.0 %.
+_STEPS: Final = 3
+
+
+class SecondOpinion(Protocol):
+    """A field that is compared with another one."""
+
+    def at(self, tets: NDArray[np.integer], weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(q, 3) E in V/m at barycentric coordinates (q, 4) in the tetrahedra with the given numbers (q,)."""
+        ...
+
+    def scaled(self, factor: float) -> "SecondOpinion":
+        """A multiple of it."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class AveragedField:
+    """The average of second-order elements over patches, which is not moved to their field at the centers."""
+
+    recovered: RecoveredField
+
+    def at(self, tets: NDArray[np.integer], weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        """As `SecondOpinion.at`."""
+        return self.recovered.averaged(tets, weights)
+
+    def scaled(self, factor: float) -> "AveragedField":
+        """A multiple of it."""
+        return AveragedField(self.recovered.scaled(factor))
+
+
+@dataclass(frozen=True, eq=False)
+class EnrichedField:
+    """E of a potential that is quadratic in each tetrahedron.
+
+    Parameters
+    ----------
+    linear : LinearElements
+    phi : (n,) float, V
+        At the nodes.
+    dadt : (n, 3) float, V/m
+        At the nodes.
+    bubbles : (e,) float, V
+        What the potential has in the middle of each edge of `linear` beyond the mean of the edge's ends.
+    """
+
+    linear: LinearElements
+    phi: NDArray[np.float64]
+    dadt: NDArray[np.float64]
+    bubbles: NDArray[np.float64]
+
+    def at(self, tets: NDArray[np.integer], weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        """As `SecondOpinion.at`."""
+        mesh, given = self.linear, (self.phi, self.dadt, self.bubbles)
+        chosen = np.ascontiguousarray(tets, dtype=np.int64)
+        return np.asarray(kernels.field_at(mesh.points, mesh.tets, mesh.edges_of_tets, *given, chosen, plain(weights)))
+
+    def scaled(self, factor: float) -> "EnrichedField":
+        """A multiple of it."""
+        given = {name: factor * getattr(self, name) for name in ("phi", "dadt", "bubbles")}
+        return replace(self, **given)
+
+
+def bubbles_of(linear: LinearElements, phi: NDArray[np.float64], dadt: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(e,) heights in V of the bubbles that nearly balance what a linear potential leaves (see `EnrichedField`)."""
+    mesh = (linear.points, linear.tets, linear.sigma, linear.edges_of_tets)
+    remainder, diagonal = kernels.residual_and_diagonal(*mesh, linear.n_edges, phi, dadt)
+    heights, direction, before = np.zeros_like(remainder), np.zeros_like(remainder), np.inf
+    for _ in range(_STEPS):
+        preconditioned = remainder / diagonal
+        now = float(np.sum(remainder * preconditioned))
+        if now == 0:
+            break
+        direction = preconditioned + (now / before) * direction
+        image = kernels.apply(*mesh, direction)
+        step = now / float(np.sum(direction * image))
+        heights += step * direction
+        remainder -= step * image
+        before = now
+    return np.asarray(heights)

@@ -1,0 +1,125 @@
+"""Conductivities that vary: the stiffness and the load are sums over tissues, so a few solves tell all others.
+
+Let s_t be the factor by which tissue t conducts more than in the problem at hand. Then K(s) = sum_t s_t K_t and
+b(s) = sum_t s_t b_t, and the potentials of all s lie near a space of few dimensions. Galerkin's principle finds the
+best of that space in energy, from matrices of its own size.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
+
+from efield.fem.assembly import LinearElements
+from efield.fem.problem import FemProblem
+from efield.fem.system import Solution
+from efield.ground.errors import InputError
+
+FloatArray = NDArray[np.float64]
+
+#: A correction is solved to this share of itself at least, however near the guess was.
+_LOOSEST = 0.1
+
+
+@dataclass(frozen=True, eq=False)
+class GalerkinModel:
+    """The equations on a space of r modes, one set for each part of the head.
+
+    Parameters
+    ----------
+    stiffness : (T + 1, r, r) float
+        Of each tissue that varies, and last of all the others.
+    load : (T + 1, r) float
+    """
+
+    stiffness: FloatArray
+    load: FloatArray
+
+    def __call__(self, factors: FloatArray) -> FloatArray:
+        """(s, r) coefficients of the modes for factors (s, T) of the tissues' conductivities."""
+        all_factors = np.column_stack([factors, np.ones(len(factors))])
+        matrices = np.einsum("st,tij->sij", all_factors, self.stiffness)
+        return np.asarray(np.linalg.solve(matrices, (all_factors @ self.load)[..., None])[..., 0])
+
+
+class VariedProblem:
+    """One primary field in one head, for any conductivities of some of its tissues.
+
+    Parameters
+    ----------
+    problem : FemProblem
+        At the conductivities from which factors count; its solver preconditions those of all others.
+    tags : sequence of int
+        Tissues that vary; the others stay as they are.
+    dadt_nodes : (n, 3) float, V/m
+        The primary field.
+
+    Raises
+    ------
+    InputError
+        If the problem is not of first order, or the head lacks one of the tissues.
+    """
+
+    def __init__(self, problem: FemProblem, tags: Sequence[int], dadt_nodes: FloatArray) -> None:
+        if problem.order != 1:
+            raise InputError("conductivities can be varied in a problem of order 1; instead it is of order 2")
+        missing = [tag for tag in tags if tag not in problem.head.tags]
+        if missing:
+            raise InputError(f"tissues that vary must be in the head; instead it has no tag {missing[0]}")
+        self.problem, self.tags = problem, tuple(tags)
+        self._dadt = np.ascontiguousarray(dadt_nodes)[..., None]
+        tissue = problem.head.tissue
+        self._members = [np.flatnonzero(tissue == tag) for tag in tags]
+        self._members.append(np.flatnonzero(~np.isin(tissue, tags)))
+
+    @cached_property
+    def _parts(self) -> list[tuple[csr_matrix, FloatArray]]:
+        """Stiffness (n, n) and load (n,) of each tissue that varies, and last of all the others."""
+        return [self._part(members) for members in self._members]
+
+    def _part(self, members: NDArray[np.intp]) -> tuple[csr_matrix, FloatArray]:
+        whole, nodes = self.problem.linear, len(self._dadt)
+        if not len(members):
+            return csr_matrix((nodes, nodes)), np.zeros(nodes)
+        elements = LinearElements(whole.points, whole.tets[members], whole.sigma[members])
+        return elements.stiffness(), elements.load(self._dadt)[:, 0]
+
+    def solve(self, factors: FloatArray, guess: FloatArray) -> Solution:
+        """The potential (n, 1) for factors (T,), from a guess (n,); what the guess lacks is solved for.
+
+        Raises
+        ------
+        SolverError
+            If the solver does not reach the problem's tolerance.
+        """
+        matrix, load = self._system(factors)
+        rest = load - (matrix @ guess)[:, None]
+        size = float(np.linalg.norm(load))
+        left = float(np.linalg.norm(rest))
+        share = min(_LOOSEST, self.problem.tol * size / left) if left else _LOOSEST
+        found = self.problem.solver_of(matrix).solve(rest, max(share, self.problem.tol))
+        reached = float(np.linalg.norm(rest - matrix @ found.phi) / size) if size else 0.0
+        return Solution(found.phi + guess[:, None], found.iterations, reached)
+
+    def _system(self, factors: FloatArray) -> tuple[csr_matrix, FloatArray]:
+        linear = self.problem.linear
+        per_tet = np.ones(len(linear.tets))
+        for factor, chosen in zip(factors, self._members, strict=False):
+            per_tet[chosen] = factor
+        sigma = linear.sigma * per_tet.reshape(-1, *(1,) * (linear.sigma.ndim - 1))
+        elements = LinearElements(linear.points, linear.tets, sigma)
+        return elements.stiffness(), elements.load(self._dadt)
+
+    def extended(self, model: GalerkinModel | None, modes: FloatArray) -> GalerkinModel:
+        """The equations on the span of modes (n, r), of which the model has all but the last."""
+        last, rank = modes[:, -1], modes.shape[1]
+        matrices, loads = np.zeros((len(self._parts), rank, rank)), np.zeros((len(self._parts), rank))
+        if model is not None:
+            matrices[:, :-1, :-1], loads[:, :-1] = model.stiffness, model.load
+        for number, (stiffness, load) in enumerate(self._parts):
+            matrices[number, :, -1] = matrices[number, -1, :] = modes.T @ (stiffness @ last)
+            loads[number, -1] = last @ load
+        return GalerkinModel(matrices, loads)

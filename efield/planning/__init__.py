@@ -1,0 +1,1 @@
+"""From fields to plans: the best placement, and how sure its numbers are."""

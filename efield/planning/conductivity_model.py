@@ -1,0 +1,303 @@
+"""The field of one placement for any conductivities: a dozen solves, then less than a tenth of a millisecond each.
+
+The space is spanned by solves at spread-out conductivities; each is first guessed from those before it, and only what
+the guess lacks is solved for. How good the space is, is measured at other conductivities,
+which were solved and not put into it.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import qmc
+
+from efield.basis.outputs import Outputs, Reader
+from efield.coils.drive import given_coil
+from efield.coils.model import Coil
+from efield.coils.primary import dadt
+from efield.fem.varied import GalerkinModel, VariedProblem
+from efield.ground import checks
+from efield.ground.card import Card, Carded, counted
+from efield.ground.errors import InputError
+from efield.ground.pose import Pose, given_pose
+from efield.ground.progress import Progress, told
+from efield.head.mesh import HeadMesh
+from efield.head.tissue import GRAY_MATTER, WHITE_MATTER, tissue_name
+from efield.planning.belief import Range, ranges_in
+from efield.planning.goals import CenterField
+from efield.targeting.measures import Rows, TargetMeasures
+from efield.targeting.simulate import Simulator
+from efield.targeting.targets import Target
+
+FloatArray = NDArray[np.float64]
+
+#: The space is wide enough when it has guessed so many solves in a row.
+_GUESSED: Final = 3
+
+#: Samples whose fields are in memory at a time.
+_BLOCK: Final = 512
+
+#: What a snapshot adds is kept if it is more than rounding.
+_ROUNDING: Final = 1e-12
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class ConductivityModel(Carded):
+    """Measures of one placement at one target, as a function of the conductivities of some tissues.
+
+    Make one with `ConductivityModel.build`.
+
+    Parameters
+    ----------
+    ranges : mapping of int to Range
+        By tissue tag, in the order in which conductivities are given.
+    nominal : (T,) float, S/m
+        What the tissues have in the simulator.
+    model : GalerkinModel
+    primary : (q, 3) float, V/m
+        E at the rows without the potential.
+    modes : (r, q * 3) float, V/m
+        E of each mode.
+    region : (k,) int
+        Tetrahedra of the brain that maps are drawn of; none unless asked for.
+    region_primary, region_modes : (k, 3), (r, k * 3) float, V/m
+        E at their centers, without the potential and of each mode.
+    rows : Rows
+        What the rows are to the target.
+    measures : TargetMeasures
+    error : dict of str to float
+        Of each measure, in its unit: the largest difference to a full solve at held-out conductivities.
+    field_error : float
+        The largest difference of E at any row to a held-out full solve, as a share of the largest |E| there.
+    solves, iterations : int
+        What it took.
+    """
+
+    ranges: Mapping[int, Range]
+    nominal: FloatArray
+    model: GalerkinModel
+    primary: FloatArray
+    modes: FloatArray
+    region: NDArray[np.intp]
+    region_primary: FloatArray
+    region_modes: FloatArray
+    rows: Rows
+    measures: TargetMeasures
+    error: dict[str, float]
+    field_error: float
+    solves: int
+    iterations: int
+
+    @classmethod
+    def build(
+        cls,
+        sim: Simulator,
+        coil: Coil,
+        pose: Pose,
+        target: Target,
+        conductivity: Mapping[Any, Any] | None = None,
+        *,
+        didt: float = 1e6,
+        tol: float = 1e-4,
+        max_solves: int = 32,
+        held_out: int = 6,
+        region_mm: float | None = None,
+        progress: Progress = None,
+    ) -> "ConductivityModel":
+        """Solve at spread-out conductivities and keep what they span.
+
+        Parameters
+        ----------
+        sim : Simulator
+            Of first order. Its solver serves all conductivities.
+        coil : Coil
+        pose : Pose
+        target : Target
+        conductivity : mapping of str or int to (low, high) or Range, optional
+            S/m, by tissue; the published ranges unless given.
+        didt : float, A/s
+        tol : float
+            Share of the largest |E| at the target's rows to which three solves in a row must have been guessed right.
+        max_solves : int
+            The space gets no more; what it misses is in `field_error`.
+        held_out : int
+            Solves that are not put into the space; it is checked there.
+        region_mm : float, optional
+            Maps can be drawn of gray and white matter within this distance of the target.
+        progress : bool or callable, optional
+
+        Raises
+        ------
+        InputError
+            If a tissue is not in the head, or an argument is out of range.
+        SolverError
+            If a solve does not reach the simulator's tolerance.
+        """
+        given_coil(coil), given_pose(pose)
+        ranges = ranges_in(sim.head, conductivity)
+        if not ranges:
+            raise InputError("conductivity must name one tissue or more whose range is (low, high) in S/m")
+        drive = dadt(coil, pose, sim.problem.nodes_mm, checks.rate("didt", didt))
+        varied = VariedProblem(sim.problem, tuple(ranges), drive)
+        nominal = np.array([sim.conductivity.values[tag] for tag in ranges])
+        checks.in_range("tol", tol, 1e-8, 0.1)
+        total = checks.whole("max_solves", max_solves, 2) + checks.whole("held_out", held_out, 1)
+        with told(progress, "conductivities", "solves", total) as tell:
+            space = _Space(
+                varied, ranges, nominal, _Measuring(sim, target, drive, region_mm), lambda done: tell(done, total, "")
+            )
+            space.span(max_solves, tol)
+            model = space.checked(held_out)
+            tell(total, total, "")
+            return model
+
+    def fields(self, values: FloatArray) -> FloatArray:
+        """(s, q, 3) E in V/m at the rows, for conductivities (s, T) in S/m."""
+        coefficients = self.model(np.asarray(values) / self.nominal)
+        return self.primary + (coefficients @ self.modes).reshape(len(values), -1, 3)
+
+    def measured(self, values: FloatArray) -> FloatArray:
+        """(s, m) measures for conductivities (s, T) in S/m, a block at a time."""
+        blocks = range(0, len(values), _BLOCK)
+        return np.concatenate(
+            [self.measures.of_rows(self.fields(values[first : first + _BLOCK]), self.rows) for first in blocks]
+        )
+
+    def magnitudes(self, values: FloatArray) -> FloatArray:
+        """(s, k) |E| in V/m at the centers of the region's tetrahedra, for conductivities (s, T) in S/m."""
+        coefficients = self.model(np.asarray(values) / self.nominal)
+        e = self.region_primary + (coefficients @ self.region_modes).reshape(len(values), -1, 3)
+        return np.asarray(np.linalg.norm(e, axis=2))
+
+    def sampled(self, quantiles: FloatArray) -> FloatArray:
+        """(s, T) conductivities in S/m at quantiles (s, T) of the ranges."""
+        return _at(self.ranges, quantiles)
+
+    def _card(self) -> Card:
+        tissues = ", ".join(f"{tissue_name(tag)} {one.low:g}-{one.high:g}" for tag, one in self.ranges.items())
+        rows = (
+            ("S/m", tissues),
+            ("size", f"{counted(len(self.modes), 'mode')} of {counted(self.solves, 'solve')}"),
+            ("error", f"{self.field_error:.1e} of the largest |E|, at solves that are not in it"),
+        )
+        return Card("ConductivityModel", rows)
+
+
+class _Measuring:
+    """Takes potentials to the rows of E that the measures of a target need."""
+
+    def __init__(self, sim: Simulator, target: Target, drive: FloatArray, region_mm: float | None) -> None:
+        head = sim.head
+        self.region = _region(head, target, region_mm)
+        self._at_centers = CenterField(sim.problem, self.region)
+        reach = float(np.linalg.norm(head.barycenters[target.tets(head)] - target.center_mm, axis=1).max())
+        outputs = Outputs.near(sim.problem, target, max(reach, target.radius_mm) + 1e-6, "tets")
+        self.measures, self.rows = outputs.measured(head, target)
+        self._reader, self._drive = Reader(sim.problem, outputs), drive
+
+    def of_drive(self) -> FloatArray:
+        """(q, 3) E in V/m of the primary field alone."""
+        return self._rows(np.zeros(len(self._drive)), self._drive)
+
+    def of_mode(self, phi: FloatArray) -> FloatArray:
+        """(q, 3) E in V/m of a potential (n,) alone."""
+        return self._rows(phi, np.zeros((len(phi), 3)))
+
+    def of_solve(self, phi: FloatArray) -> FloatArray:
+        """(q, 3) E in V/m of a potential (n,) and the primary field."""
+        return self._rows(phi, self._drive)
+
+    def over_region(self, modes: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """(k, 3) E in V/m of the primary field alone, and (r, k * 3) of each mode (n, r), at the region's centers."""
+        none = np.zeros((len(modes), 1))
+        first = self._at_centers(none, self._drive[..., None])[0]
+        each = [self._at_centers(mode[:, None], np.zeros((len(mode), 3, 1))).ravel() for mode in modes.T]
+        return first, np.array(each)
+
+    def _rows(self, phi: FloatArray, drive: FloatArray) -> FloatArray:
+        return np.asarray(self._reader(phi[:, None], drive[..., None])[self.rows.numbers, :, 0])
+
+
+class _Space:
+    """The space of potentials while it grows."""
+
+    def __init__(
+        self,
+        varied: VariedProblem,
+        ranges: Mapping[int, Range],
+        nominal: FloatArray,
+        measuring: _Measuring,
+        tell: Callable[[int], None],
+    ) -> None:
+        self._varied, self._ranges, self._nominal = varied, ranges, nominal
+        self._measuring, self._tell = measuring, tell
+        self._modes = np.empty((len(varied.problem.nodes_mm), 0))
+        self._model: GalerkinModel | None = None
+        self.solves = self.iterations = 0
+
+    def span(self, most: int, tol: float) -> None:
+        """Put solves at the points of a Halton sequence, spread over the ranges, into the space."""
+        low, high = np.array([(one.low, one.high) for one in self._ranges.values()]).T
+        guessed = 0
+        for share in qmc.Halton(len(low), scramble=False).random(most + 1)[1:]:
+            phi, lacked = self._solved(low + share * (high - low))
+            missed = np.linalg.norm(self._measuring.of_mode(lacked), axis=1).max()
+            size = np.linalg.norm(self._measuring.of_solve(phi), axis=1).max()
+            guessed = guessed + 1 if missed <= tol * size else 0
+            self._add(lacked)
+            if guessed == _GUESSED:
+                return
+
+    def _guess(self, factors: FloatArray) -> FloatArray:
+        if self._model is None:
+            return np.zeros(len(self._modes))
+        return np.asarray(self._modes @ self._model(factors[None])[0])
+
+    def _solved(self, values: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """The potential (n,) at conductivities (T,), and what the guess lacked."""
+        factors = values / self._nominal
+        guess = self._guess(factors)
+        solution = self._varied.solve(factors, guess)
+        self.solves, self.iterations = self.solves + 1, self.iterations + solution.iterations
+        self._tell(self.solves)
+        return solution.phi[:, 0], solution.phi[:, 0] - guess
+
+    def _add(self, correction: FloatArray) -> None:
+        mode = correction.copy()
+        size = np.linalg.norm(mode)
+        for _ in range(2):  # once more for what rounding left
+            mode -= self._modes @ (self._modes.T @ mode)
+        if np.linalg.norm(mode) > _ROUNDING * size:
+            self._modes = np.column_stack([self._modes, mode / np.linalg.norm(mode)])
+            self._model = self._varied.extended(self._model, self._modes)
+
+    def checked(self, held_out: int) -> ConductivityModel:
+        """The model, with its errors at conductivities drawn from the ranges that are not in it."""
+        measuring = self._measuring
+        assert self._model is not None  # noqa: S101 - at least two snapshots were asked for
+        modes = np.array([measuring.of_mode(mode) for mode in self._modes.T]).reshape(self._modes.shape[1], -1)
+        fields = (measuring.of_drive(), modes, measuring.region, *measuring.over_region(self._modes))
+        parts = (self._ranges, self._nominal, self._model, *fields, measuring.rows)
+        model = ConductivityModel(*parts, measuring.measures, {}, 0.0, 0, 0)
+        values = model.sampled(np.random.default_rng(0).random((held_out, len(self._ranges))))
+        full = np.stack([measuring.of_solve(self._solved(one)[0]) for one in values])
+        size = np.linalg.norm(full, axis=2).max(axis=1)
+        worst = (np.linalg.norm(full - model.fields(values), axis=2).max(axis=1) / size).max()
+        off = np.abs(measuring.measures.of_rows(full, measuring.rows) - model.measured(values)).max(axis=0)
+        error = dict(zip(measuring.measures.names, off.tolist(), strict=True))
+        return ConductivityModel(*parts, measuring.measures, error, float(worst), self.solves, self.iterations)
+
+
+def _region(head: HeadMesh, target: Target, region_mm: float | None) -> NDArray[np.intp]:
+    if region_mm is None:
+        return np.empty(0, np.intp)
+    near = np.linalg.norm(head.barycenters - target.center_mm, axis=1) <= checks.positive("region_mm", region_mm)
+    return np.flatnonzero(near & np.isin(head.tissue, (WHITE_MATTER, GRAY_MATTER)))
+
+
+def _at(ranges: Mapping[int, Range], quantiles: FloatArray) -> FloatArray:
+    return np.column_stack(
+        [one.at(column) for one, column in zip(ranges.values(), np.asarray(quantiles).T, strict=True)]
+    )

@@ -1,0 +1,135 @@
+"""What a placement is to be best at, as a number of the field at some tetrahedra."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from efield.fem.problem import FemProblem
+from efield.ground import checks
+from efield.ground.errors import InputError
+from efield.head.mesh import HeadMesh
+from efield.head.tissue import GRAY_MATTER
+from efield.targeting.targets import Target
+
+FloatArray = NDArray[np.float64]
+
+#: Goals and their units.
+GOALS: Final = {"magnitude": "V/m", "along": "V/m", "focality": "1"}
+
+#: So many tetrahedra stand for the rest of gray matter while searching; what is stated of a winner is of all of it.
+_REST: Final = 4000
+
+
+@dataclass(frozen=True, eq=False)
+class Goal:
+    """A number to be made as large as possible.
+
+    - ``magnitude``: mean |E| in the target, V/m.
+    - ``along``: component of the mean E along the target's direction, V/m.
+    - ``focality``: mean |E| in the target over mean |E| in the regions to spare, or in all other gray matter.
+
+    Parameters
+    ----------
+    name : {"magnitude", "along", "focality"}
+    target : (k,) int
+        Tetrahedra of the target.
+    elsewhere : (l,) int
+        Tetrahedra that are to be spared; empty unless the goal is focality.
+    volumes : (k + l,) float
+    direction : (3,) float
+        Zero if the target has none.
+    """
+
+    name: str
+    target: NDArray[np.intp]
+    elsewhere: NDArray[np.intp]
+    volumes: FloatArray
+    direction: FloatArray
+
+    @classmethod
+    def of(cls, head: HeadMesh, name: str, target: Target, spare: Sequence[Target], *, whole: bool) -> "Goal":
+        """The goal at a target.
+
+        Parameters
+        ----------
+        head : HeadMesh
+        name : str
+        target : Target
+        spare : sequence of Target
+            What focality spares; all other gray matter unless given.
+        whole : bool
+            Whether all of gray matter counts, or a sample of it.
+
+        Raises
+        ------
+        InputError
+            If there is no such goal, the target has no direction for it, or regions are spared by another goal.
+        """
+        checks.choice("goal", name, GOALS)
+        if name == "along" and target.direction is None:
+            raise InputError('the target must have a direction for goal="along"; give it one, or take "magnitude"')
+        if spare and name != "focality":
+            raise InputError(f'regions are spared by goal="focality"; instead the goal is {name!r}')
+        inside = target.tets(head)
+        outside = np.empty(0, np.intp)
+        if name == "focality":
+            outside = _elsewhere(head, inside, spare)
+            if not whole and len(outside) > _REST:
+                outside = np.sort(np.random.default_rng(0).choice(outside, _REST, replace=False))
+        direction = np.zeros(3) if target.direction is None else np.array(target.direction)
+        return cls(name, inside, outside, np.array(head.volumes[np.concatenate([inside, outside])]), direction)
+
+    @property
+    def tets(self) -> NDArray[np.intp]:
+        """Tetrahedra at whose centers E is wanted."""
+        return np.concatenate([self.target, self.elsewhere])
+
+    def __call__(self, e: FloatArray) -> FloatArray:
+        """(p,) the goal of fields (p, k + l, 3) at the centers of `tets`."""
+        count = len(self.target)
+        weights = self.volumes[:count] / self.volumes[:count].sum()
+        if self.name == "along":
+            return np.asarray(np.einsum("pkc,k,c->p", e[:, :count], weights, self.direction))
+        size = np.linalg.norm(e, axis=2)
+        inside = size[:, :count] @ weights
+        if self.name == "magnitude":
+            return np.asarray(inside)
+        return np.asarray(inside * self.volumes[count:].sum() / (size[:, count:] @ self.volumes[count:]))
+
+
+def _elsewhere(head: HeadMesh, inside: NDArray[np.intp], spare: Sequence[Target]) -> NDArray[np.intp]:
+    chosen = [one.tets(head) for one in spare] or [np.flatnonzero(head.tissue == GRAY_MATTER)]
+    found = np.setdiff1d(np.concatenate(chosen), inside)
+    if not len(found):
+        raise InputError("regions to spare must hold tissue that is not in the target; instead they have none")
+    return found
+
+
+class CenterField:
+    """Takes potentials of a problem to the recovered field at the centers of some tetrahedra.
+
+    Parameters
+    ----------
+    problem : FemProblem
+    tets : (k,) int
+    """
+
+    def __init__(self, problem: FemProblem, tets: NDArray[np.intp]) -> None:
+        self._problem, self._tets = problem, tets
+
+    @cached_property
+    def _pairs(self) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        pairs, corners = np.unique(self._problem.patches.corners(self._tets), return_inverse=True)
+        return pairs, corners.reshape(-1, 4)
+
+    def __call__(self, phi: FloatArray, dadt: FloatArray) -> FloatArray:
+        """(b, k, 3) E in V/m of potentials (n, b) and their dA/dt (n, 3, b)."""
+        if self._problem.order == 2:
+            return np.moveaxis(self._problem.element_field(phi, dadt)[self._tets], 2, 0)
+        pairs, corners = self._pairs
+        at_pairs = self._problem.recovered_at(phi, dadt, pairs)
+        return np.ascontiguousarray(np.moveaxis(at_pairs[corners].mean(axis=1), 2, 0))

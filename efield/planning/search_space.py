@@ -1,0 +1,121 @@
+"""The placements among which the best is looked for: over the scalp, turned and tilted, out of forbidden zones."""
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.spatial.transform import Rotation
+
+from efield.coils.model import Coil
+from efield.coils.polarity import turn_deg
+from efield.ground import checks
+from efield.ground.errors import InputError
+from efield.ground.pose import Pose
+from efield.head.mesh import HeadMesh
+from efield.head.surface import scalp
+from efield.sweeping.grid import plane_over
+from efield.targeting.collision import casing_points_mm, settle
+from efield.targeting.placement import scalp_point_over, scalp_tree
+from efield.targeting.tangent import medial_sign, tangent_direction, y_axis
+from efield.targeting.targets import Target
+
+FloatArray = NDArray[np.float64]
+
+#: What a placement is described by, and the unit of each.
+AXES: Final = {"u_mm": "mm", "v_mm": "mm", "angle_deg": "deg", "tilt_x_deg": "deg", "tilt_y_deg": "deg"}
+
+#: Angle by which places are turned from one to the next so that they fill a disc evenly (Vogel 1979).
+_GOLDEN: Final = float(np.pi * (3.0 - np.sqrt(5.0)))
+
+
+class SearchSpace:
+    """Placements over a target, five numbers each: u (medial) and v (anterior) in mm, angle and two tilts in degrees.
+
+    They are those of `PlacementGrid`: the angle is that of the induced current.
+
+    Parameters
+    ----------
+    head : HeadMesh
+    coil : Coil
+    target : Target
+    radius_mm : float
+        How far from the point over the target the coil's center may be.
+    tilt_deg : float
+        Largest tilt about each axis.
+    distance_mm : float
+        Smallest gap between casing and scalp: hair, a cap.
+    forbidden : sequence of Target or ((3,), float)
+        Zones that nothing of the casing may enter: ears, eyes, an electrode; spheres in mm.
+
+    Raises
+    ------
+    InputError
+        If a number is out of range or a zone is none.
+    """
+
+    def __init__(
+        self,
+        head: HeadMesh,
+        coil: Coil,
+        target: Target,
+        *,
+        radius_mm: float,
+        tilt_deg: float,
+        distance_mm: float,
+        forbidden: Sequence[Target | tuple[ArrayLike, float]] = (),
+    ) -> None:
+        self.head, self.coil, self.target = head, coil, target
+        self.radius_mm = checks.in_range("radius_mm", radius_mm, 1.0, 60.0)
+        self.tilt_deg = checks.in_range("tilt_deg", tilt_deg, 0.0, 45.0)
+        self.distance_mm = checks.length_mm("distance_mm", distance_mm)
+        self._zones = [_zone(one) for one in forbidden]
+        self._plane = plane_over(head, target)
+        self._casing, self._turn = casing_points_mm(coil), turn_deg(coil, "normal")
+        self._feet: dict[tuple[float, float], tuple[FloatArray, FloatArray]] = {}
+
+    def pose(self, place: FloatArray) -> Pose | None:
+        """The pose of five numbers, at its distance from the head; None in a forbidden zone or outside the search."""
+        u, v, angle, tilt_x, tilt_y = place
+        if np.hypot(u, v) > self.radius_mm * (1 + 1e-9) or max(abs(tilt_x), abs(tilt_y)) > self.tilt_deg + 1e-9:
+            return None
+        foot, outward = self._foot(float(u), float(v))
+        induced = tangent_direction(outward, angle, medial_sign(foot))
+        flat = Pose.from_axes(foot + self.distance_mm * outward, y_axis(induced, -outward, self._turn), -outward)
+        matrix = flat.matrix.copy()
+        matrix[:3, :3] = flat.rotation @ Rotation.from_euler("XY", (tilt_x, tilt_y), degrees=True).as_matrix()
+        pose = settle(self.head, self.coil, Pose(matrix), self.distance_mm)
+        return None if self._is_forbidden(pose) else pose
+
+    def _foot(self, u: float, v: float) -> tuple[FloatArray, FloatArray]:
+        """The scalp under a position, and its outward normal."""
+        if (u, v) not in self._feet:
+            wanted = self._plane[:3, 3] + self._plane[:3, :2] @ (u, v)
+            self._feet[u, v] = scalp_point_over(scalp(self.head), scalp_tree(self.head), wanted)
+        return self._feet[u, v]
+
+    def _is_forbidden(self, pose: Pose) -> bool:
+        if not self._zones:
+            return False
+        casing = pose.to_head(self._casing)
+        return any(np.linalg.norm(casing - center, axis=1).min() < radius for center, radius in self._zones)
+
+    def spread(self, positions: int, angles: int) -> FloatArray:
+        """(positions * angles, 5) places that fill the disc evenly, at some angles each, turned from place to place."""
+        index = np.arange(positions)
+        reach, turn = self.radius_mm * np.sqrt((index + 0.5) / positions), _GOLDEN * index
+        first = np.degrees(turn) % (360 / angles)
+        places = np.zeros((positions, angles, 5))
+        places[..., 0], places[..., 1] = (reach * np.cos(turn))[:, None], (reach * np.sin(turn))[:, None]
+        places[..., 2] = first[:, None] + 360 / angles * np.arange(angles)
+        return places.reshape(-1, 5)
+
+
+def _zone(given: Target | tuple[ArrayLike, float]) -> tuple[FloatArray, float]:
+    if isinstance(given, Target):
+        return np.array(given.center_mm), given.radius_mm
+    try:
+        center, radius = given
+    except (TypeError, ValueError) as error:
+        raise InputError(f"a forbidden zone must be a Target or (center, radius) in mm; instead {given!r}") from error
+    return checks.vector("center of a forbidden zone", center), checks.length_mm("radius of a forbidden zone", radius)

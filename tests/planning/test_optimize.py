@@ -1,0 +1,148 @@
+"""The best placement: against every placement of a fine grid, against symmetry, and within its limits."""
+
+import numpy as np
+import pytest
+
+import efield as ef
+from efield.ground.errors import InputError
+from efield.planning.goals import Goal
+from efield.planning.response import Response
+from efield.planning.search_space import SearchSpace
+from efield.targeting.collision import casing_points_mm, clearance_mm
+
+
+@pytest.fixture(scope="module")
+def best(sim, coil, target):
+    return ef.optimize(sim, coil, target, "along", radius_mm=12, tilt_deg=0)
+
+
+def test_no_placement_of_a_fine_grid_is_better(best, head, coil, target, by_axes):
+    """1 mm and 2 degrees around the best, by reciprocity, which is exact for the mean along a direction."""
+    grid = ef.PlacementGrid(radius_mm=3.0, spacing_mm=1.0, angles_deg=(41, 43, 45, 47, 49))
+    placed = grid.on(head, target, coil)
+    along = by_axes.along(coil, placed.matrices, exact=True)
+    assert best.value >= along.max() * (1 - 1e-3)
+    assert np.ptp(along) > 0.01 * best.value
+
+
+def test_its_value_is_that_of_a_full_solve(best, sim, coil, target):
+    assert best.value == pytest.approx(sim.solve(coil, best.pose).summary(target)["along"], rel=1e-7)
+    assert best.gain == pytest.approx(best.value / sim.solve(coil, best.plain).summary(target)["along"] - 1, abs=1e-7)
+
+
+def test_on_a_sphere_the_current_runs_along_the_direction_over_the_target(best, target):
+    """By symmetry; the mesh of 12 mm breaks it by some millimeters and degrees."""
+    assert np.hypot(best.place["u_mm"], best.place["v_mm"]) < 4.0
+    assert abs(best.place["angle_deg"] - 45) < 8.0
+    assert best.pose.y @ target.direction > 0.9
+
+
+def test_tolerances_are_where_five_percent_are_lost(best, sim, coil, target, head):
+    """cos(18.2 degrees) is 0.95, if all of the target's field runs one way."""
+    assert best.tolerance_deg == pytest.approx(18.2, abs=3.0)
+    turned = best.pose.matrix.copy()
+    turn = np.radians(best.tolerance_deg)
+    turned[:3, :2] = best.pose.rotation[:, :2] @ [[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]]
+    lost = 1 - sim.solve(coil, ef.Pose(turned)).summary(target)["along"] / best.value
+    assert lost == pytest.approx(0.05, abs=0.015)
+    assert 2.0 < best.tolerance_mm < 15.0
+
+
+def test_the_map_of_losses_knows_the_best_and_the_opposite(best):
+    loss = best.loss["loss"]
+    assert loss.dims == ("u_mm", "v_mm", "angle_deg")
+    assert float(loss.min()) > -2e-3
+    near = loss.sel(u_mm=0, v_mm=0)
+    assert float(near.sel(angle_deg=40)) < 0.03
+    assert float(near.sel(angle_deg=220)) > 1.9
+
+
+def test_magnitude_has_the_opposite_handle_as_an_alternative(sim, coil, target):
+    """|E| does not change where the current turns round."""
+    found = ef.optimize(sim, coil, target, radius_mm=6, tilt_deg=0)
+    turns = [np.degrees(np.arccos(np.clip(pose.y @ found.pose.y, -1, 1))) for pose, _ in found.alternatives]
+    assert max(turns) > 60
+    assert all(value >= 0.98 * found.value for _, value in found.alternatives)
+    assert found.value >= max(value for _, value in found.alternatives)
+
+
+def test_focality_spares_what_is_named(sim, coil, target, head):
+    """Against a region on one side of the target, the best coil is on the other side of it."""
+    medial = ef.Target.sphere(center_mm=target.center_mm + np.array([25.0, 0, 8.0]), radius_mm=12, name="medial")
+    found = ef.optimize(sim, coil, target, "focality", radius_mm=14, tilt_deg=0, spare=[medial])
+    assert found.place["u_mm"] < -3
+    assert found.unit == "1"
+    assert found.gain > 0.02
+
+
+def test_zones_are_not_entered(sim, coil, target, head, best):
+    zone = (best.pose.to_head([(60.0, 0, 5.0)])[0], 25.0)
+    found = ef.optimize(sim, coil, target, "along", radius_mm=12, tilt_deg=0, forbidden=[zone])
+    casing = found.pose.to_head(casing_points_mm(coil))
+    assert np.linalg.norm(casing - zone[0], axis=1).min() >= 25.0
+    assert np.isnan(found.loss["loss"]).any()
+    assert found.value <= best.value * (1 + 1e-3)
+    with pytest.raises(InputError, match="zones must leave"):
+        ef.optimize(sim, coil, target, "along", radius_mm=5, forbidden=[(target.center_mm, 60.0)])
+
+
+def test_a_basis_answers_the_search(basis, sim, coil, target, best):
+    found = ef.optimize(basis, coil, target, "along", radius_mm=7, tilt_deg=0)
+    assert found.value == pytest.approx(best.value, rel=2e-3)
+
+
+def test_places_are_those_of_a_grid(head, coil, target):
+    space = SearchSpace(head, coil, target, radius_mm=12, tilt_deg=10, distance_mm=5)
+    placed = ef.PlacementGrid(radius_mm=5, spacing_mm=5, angles_deg=(30,), tilts_deg=((4, -3),), distances_mm=(5,)).on(
+        head, target, coil
+    )
+    for number in range(len(placed)):
+        u, v = placed.coordinates["u_mm"][number], placed.coordinates["v_mm"][number]
+        pose = space.pose(np.array([u, v, 30.0, 4.0, -3.0]))
+        assert np.allclose(pose.matrix, placed.matrices[number], atol=1e-9)
+        assert clearance_mm(head, coil, pose) == pytest.approx(5, abs=0.05)
+    assert space.pose(np.array([13.0, 0, 0, 0, 0])) is None
+    assert space.pose(np.array([0, 0, 0, 11.0, 0])) is None
+
+
+def test_a_response_predicts_a_smooth_field():
+    """A field that turns with the coil and falls off around a center, at poses that were not given."""
+    rng = np.random.default_rng(0)
+
+    def poses(n):
+        turns = rng.uniform(0, 2 * np.pi, n)
+        made = np.tile(np.eye(4), (n, 1, 1))
+        made[:, 0, 0], made[:, 0, 1] = np.cos(turns), -np.sin(turns)
+        made[:, 1, 0], made[:, 1, 1] = np.sin(turns), np.cos(turns)
+        made[:, :2, 3] = rng.uniform(-12, 12, (n, 2))
+        return made
+
+    def field(made):
+        size = 1 / (1 + (made[:, :2, 3] ** 2).sum(axis=1) / 900)
+        return (size[:, None] * made[:, :3, 1])[:, None]
+
+    seen, new = poses(60), poses(40)
+    response = Response(seen, field(seen))
+    assert np.sqrt(np.mean((response(new) - field(new)) ** 2)) < 5e-3
+    assert np.abs(response(seen) - field(seen)).max() < 1e-5
+    assert response.error < 0.02
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"goal": "most"}, "goal"),
+        ({"goal": "magnitude", "spare": [ef.Target.sphere(center_mm=(0, 0, 60))]}, "focality"),
+        ({"radius_mm": 0.0}, "radius_mm"),
+        ({"distance_mm": -1.0}, "distance_mm"),
+        ({"forbidden": [3.0]}, "forbidden zone"),
+    ],
+)
+def test_wrong_requests_are_refused(sim, coil, target, options, message):
+    with pytest.raises(InputError, match=message):
+        ef.optimize(sim, coil, target, **options)
+
+
+def test_along_needs_a_direction(head, target):
+    with pytest.raises(InputError, match="direction"):
+        Goal.of(head, "along", ef.Target.sphere(center_mm=target.center_mm), (), whole=True)

@@ -1,0 +1,217 @@
+"""How sure a field is: reduced models against full solves, shares against known functions, and placements."""
+
+import json
+
+import numpy as np
+import pytest
+from scipy.special import roots_jacobi
+
+import efield as ef
+from efield.ground.errors import InputError
+from efield.planning.belief import PUBLISHED, Range, ranges_in
+from efield.planning.conductivity_model import ConductivityModel
+from efield.planning.misplacement import TECHNIQUES, Misplacement, misplacement
+from efield.planning.uncertainty import Uncertainty, _shares
+from efield.targeting.measures import TargetMeasures, UnknownMeasureError
+
+RANGES = {"gray matter": (0.1, 0.6), "CSF": (1.2, 1.8), "bone": (0.003, 0.012), "scalp": (0.2, 0.5)}
+
+
+@pytest.fixture(scope="module")
+def egg(head):
+    """Not a sphere, whose field does not hear of conductivity."""
+    return ef.HeadMesh(head.points * (1.15, 0.85, 1.0), head.tets, head.tissue)
+
+
+@pytest.fixture(scope="module")
+def egg_sim(egg):
+    return ef.Simulator(egg, solver="multigrid", tol=1e-9)
+
+
+@pytest.fixture(scope="module")
+def spot():
+    return ef.Target.sphere(center_mm=(-30, 10, 55), radius_mm=12, direction=(1, 1, 0), name="spot")
+
+
+@pytest.fixture(scope="module")
+def pose(egg, coil, spot):
+    return ef.place_coil(egg, spot, 45, coil=coil)
+
+
+@pytest.fixture(scope="module")
+def model(egg_sim, coil, pose, spot):
+    return ConductivityModel.build(egg_sim, coil, pose, spot, RANGES)
+
+
+def solved(sim, coil, pose, spot, values):
+    """(m,) measures of a simulator that was made for some conductivities."""
+    own = ef.Conductivity().with_values(dict(zip(RANGES, values.tolist(), strict=True)))
+    field = ef.Simulator(sim.head, own, solver="multigrid", tol=1e-9).solve(coil, pose)
+    return TargetMeasures.at(sim.head, spot).of_field(field, spot)
+
+
+def test_the_model_equals_full_solves_at_conductivities_it_has_not_seen(egg_sim, coil, pose, spot, model):
+    values = model.sampled(np.random.default_rng(7).random((3, 4)))
+    full = np.array([solved(egg_sim, coil, pose, spot, one) for one in values])
+    found = model.measured(values)
+    magnitude = model.measures.names.index("mean_magnitude")
+    assert np.abs(found / full - 1)[:, magnitude].max() < 1e-4
+    assert model.field_error < 1e-4
+    assert np.ptp(full[:, magnitude]) > 1e-3 * full[0, magnitude]
+
+
+def test_its_stated_error_is_that_of_solves_it_was_not_made_from(model):
+    assert set(model.error) == set(model.measures.names)
+    assert 0 < model.field_error < 1e-4
+    assert model.solves < 30
+
+
+def test_spread_and_shares_equal_those_of_full_solves(egg_sim, coil, pose, spot, model):
+    """Gauss quadrature of full solves, a tissue at a time: their variances are the shares of what is nearly a sum."""
+    sure = ef.uncertainty(egg_sim, coil, pose, spot, RANGES, samples=4096)
+    magnitude = model.measures.names.index("mean_magnitude")
+    nodes, weights = roots_jacobi(3, 2, 2)  # the weight (1 - x)^2 (1 + x)^2 of Beta(3, 3)
+    variances = {}
+    for tissue, (name, (low, high)) in enumerate(RANGES.items()):
+        values = np.tile(model.sampled(np.full((1, 4), 0.5)), (3, 1))
+        values[:, tissue] = low + (high - low) * (nodes + 1) / 2
+        found = [solved(egg_sim, coil, pose, spot, one)[magnitude] for one in values]
+        variances[name] = np.cov(found, aweights=weights, ddof=0)
+    total = sum(variances.values())
+    assert sure.sd["mean_magnitude"] == pytest.approx(np.sqrt(total), rel=0.1)
+    for name in RANGES:
+        assert sure.sobol["mean_magnitude"][name].first == pytest.approx(variances[name] / total, abs=0.06)
+
+
+def test_a_map_is_of_full_solves(egg_sim, coil, pose, spot):
+    """With one conductivity that varies uniformly, the mean over the map's samples is that of a few solves."""
+    sure = ef.uncertainty(egg_sim, coil, pose, spot, {"CSF": Range(0.8, 2.4, "uniform")}, samples=64, region_mm=20)
+    tets = sure.map["tet"].values
+    nodes, weights = np.polynomial.legendre.leggauss(4)
+    found = []
+    for value in 1.6 + 0.8 * nodes:
+        own = ef.Simulator(egg_sim.head, ef.Conductivity().with_values({"CSF": value}), solver="multigrid", tol=1e-9)
+        found.append(np.linalg.norm(own.solve(coil, pose).in_tets(tets), axis=1))
+    mean = np.average(found, axis=0, weights=weights)
+    sd = np.sqrt(np.average((np.array(found) - mean) ** 2, axis=0, weights=weights))
+    assert np.abs(sure.map["mean"].values - mean).max() < 1e-3 * mean.max()
+    assert np.abs(sure.map["sd"].values - sd).max() < 0.03 * sd.max()
+
+
+def test_a_sphere_does_not_hear_of_its_conductivities(sim, coil, target, head):
+    pose = ef.place_coil(head, target, 45, coil=coil)
+    sure = ef.uncertainty(sim, coil, pose, target, RANGES, samples=256)
+    assert sure.sd["mean_magnitude"] < 0.01 * sure.mean["mean_magnitude"]
+
+
+def test_shares_of_a_known_function():
+    """y = 3 a + b + 4 a b for a, b uniform on (-1, 1): variances 9/3, 1/3 and 16/9."""
+    n = 4096
+    a, b = np.random.default_rng(0).uniform(-1, 1, (2, 2, n))
+
+    def y(p, q):
+        return np.array([3 * p + q + 4 * p * q, np.ones(n)])
+
+    given = {"f_A": y(*a), "f_B": y(*b), "f_AB": np.array([y(b[0], a[1]), y(a[0], b[1])])}
+    shares = _shares(given, n, ["a", "b"])
+    total = 9 / 3 + 1 / 3 + 16 / 9
+    assert shares[0]["a"].first == pytest.approx(3 / total, abs=0.06)
+    assert shares[0]["b"].first == pytest.approx(1 / 3 / total, abs=0.06)
+    assert shares[0]["b"].total == pytest.approx((1 / 3 + 16 / 9) / total, abs=0.06)
+    assert shares[1]["a"] == (0.0, 0.0)
+
+
+def made(**given):
+    sample = np.linspace(0.9, 1.1, 2001)
+    values = {"nominal": {"mean_magnitude": 1.0}, "by_conductivity": {"mean_magnitude": sample}, "by_placement": {}}
+    values |= {"mesh_error": {}, "sobol": {"mean_magnitude": {}}, "ranges": {}, "placement": None, "model_error": {}}
+    return Uncertainty(**values | given)
+
+
+def test_causes_add_up():
+    """A uniform spread of +-0.1 has the variance 0.01 / 3; the mesh adds 0.05^2."""
+    alone, both = made(), made(mesh_error={"mean_magnitude": 0.05})
+    assert alone.sd["mean_magnitude"] == pytest.approx(0.1 / np.sqrt(3), rel=1e-2)
+    assert both.sd["mean_magnitude"] == pytest.approx(np.sqrt(0.01 / 3 + 0.0025), rel=0.05)
+    assert both.causes("mean_magnitude")["mesh"] == pytest.approx(0.0025 / (0.0025 + 0.01 / 3), rel=1e-2)
+    assert alone.percentile(5)["mean_magnitude"] == pytest.approx(0.91, abs=1e-3)
+
+
+def test_unknown_measures_are_refused():
+    with pytest.raises(UnknownMeasureError, match="mean_magnitude"):
+        made().together("target_mean")
+
+
+def test_distance_is_felt_as_the_coil_feels_it(egg, egg_sim, coil, pose, spot):
+    """Only the distance varies: measures follow it with the slope between two full solves."""
+    held, higher = Misplacement(distance_mm=0.5), pose.moved((0, 0, -3))
+    given = {"placement": held, "placements": 3, "samples": 64}
+    sure = ef.uncertainty(egg_sim, coil, higher, spot, {"CSF": (1.6, 1.7)}, **given)
+    near, far = (egg_sim.solve(coil, pose.moved((0, 0, -gap))).summary(spot)["mean_magnitude"] for gap in (2.5, 3.5))
+    slope = np.polyfit(held.offsets(3)[:, 2], sure.by_placement["mean_magnitude"], 1)[0]
+    assert slope == pytest.approx(far - near, rel=0.02)
+    assert sure.causes("mean_magnitude")["placement"] > 0.9
+
+
+def test_displaced_placements_stay_on_the_scalp(egg, coil, pose):
+    from efield.targeting.collision import clearance_mm
+
+    held = Misplacement(position_mm=6.0, yaw_deg=5.0)
+    poses = held.placements(egg, coil, pose, 24)
+    gaps = [clearance_mm(egg, coil, one) for one in poses]
+    assert min(gaps) > 0
+    assert np.ptp(gaps) < 2.5
+    moved = np.array([one.center_mm - pose.center_mm for one in poses])
+    assert np.sqrt((moved @ pose.x) ** 2).std() > 2.0
+    assert np.abs(moved @ pose.x).mean() == pytest.approx(6.0 * np.sqrt(2 / np.pi), rel=0.25)
+
+
+def test_techniques_give_back_what_was_measured():
+    """Means and medians over many offsets are those of the papers."""
+    cap = TECHNIQUES["cap"].offsets(4096)
+    assert np.linalg.norm(cap[:, :2], axis=1).mean() == pytest.approx(10.66, rel=0.02)
+    assert np.abs(cap[:, 5]).mean() == pytest.approx(5.99, rel=0.02)
+    robot = TECHNIQUES["robot"].offsets(4096)
+    assert np.median(np.linalg.norm(robot[:, :2], axis=1)) == pytest.approx(1.34, rel=0.02)
+    assert np.median(np.linalg.norm(robot[:, 3:], axis=1)) == pytest.approx(3.48, rel=0.03)
+
+
+def test_published_ranges_hold_the_default_and_say_what_was_not_read():
+    for tag, one in PUBLISHED.items():
+        assert one.low <= ef.Conductivity().values[tag] <= one.high
+    assert {tag for tag, one in PUBLISHED.items() if one.source == "unverified"} == {3, 4, 5}
+
+
+def test_ranges_follow_their_shape():
+    uniform, bell = Range(0.1, 0.6, "uniform"), Range(0.1, 0.6)
+    quantiles = (np.arange(1000) + 0.5) / 1000
+    assert uniform.at(quantiles).std() == pytest.approx(0.5 / np.sqrt(12), rel=1e-3)
+    assert bell.at(quantiles).std() == pytest.approx(0.5 * np.sqrt(9 / (36 * 7)), rel=1e-2)
+
+
+def test_a_result_is_ready_for_json():
+    sure = made(sobol={"mean_magnitude": {}}, mesh_error={"mean_magnitude": 0.01})
+    text = json.dumps(sure.to_json())
+    assert "belief" in text
+    assert json.loads(text)["measures"]["mean_magnitude"]["unit"] == "V/m"
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"blood": (0.1, 0.2)}, "has not"),
+        ({"gray matter": 0.3}, r"\(low, high\)"),
+        ({"gray matter": (0.6, 0.1)}, "low to a higher"),
+        ({"gray matter": (-0.1, 0.1)}, "low"),
+    ],
+)
+def test_ranges_that_are_none_are_refused(egg, given, message):
+    with pytest.raises(InputError, match=message):
+        ranges_in(egg, given)
+
+
+def test_unknown_techniques_are_refused():
+    with pytest.raises(InputError, match="cap"):
+        misplacement("by eye")
+    with pytest.raises(InputError, match="above zero"):
+        Misplacement()
