@@ -48,7 +48,8 @@ def main(head_name: str = "mni152", recording: str = "", picture: str = "live.pn
     plan = ef.place_coil(head, hand, 45.0, 4.5, coil=coil)
 
     answers = []
-    engine = LiveEngine(basis, coil, hand, 80e6, plan=plan, alerts=(Alert.parse("mean_magnitude<0.95*plan"),))
+    alerts = tuple(map(Alert.parse, ("mean_magnitude<0.95*plan", "off_plan_mm>3")))
+    engine = LiveEngine(basis, coil, hand, 80e6, plan=plan, alerts=alerts)
     with tempfile.TemporaryDirectory() as folder:
         poses = recording or str(Path(folder) / "hand.json")
         if not recording:
@@ -71,9 +72,7 @@ def main(head_name: str = "mni152", recording: str = "", picture: str = "live.pn
     above.plot(number, [answer.measures["mean_magnitude"] for answer in ok], color="0.3")
     marked = [answer for answer in ok if answer.alerts]
     at = [answer.pose.number for answer in marked]
-    above.plot(
-        at, [answer.measures["mean_magnitude"] for answer in marked], ".", color="tab:red", label="under 95 % of plan"
-    )
+    above.plot(at, [answer.measures["mean_magnitude"] for answer in marked], ".", color="tab:red", label="off plan")
     above.set(ylabel="mean |E| in the hand area (V/m)")
     above.legend()
     below.semilogy(number, [answer.engine_ms for answer in ok], ".", color="0.3")
