@@ -9,7 +9,7 @@ import tomllib
 from pathlib import Path
 
 #: Extras that the tests need.
-EXTRAS = ("test", "cluster", "formats")
+EXTRAS = ("test", "cluster", "formats", "live")
 
 
 def lowest(project: dict) -> list[str]:

@@ -1,6 +1,7 @@
 """Seconds per phase of one simulation, peak memory, and ratios to plain alternatives measured in the same run.
 
     python -m benchmarks [--edges 4.1 1.9] [--out benchmarks.json]
+    python -m benchmarks NAME [options]    # another script of this folder, such as live or soak
 
 Edges of 4.1 mm give about 65 thousand nodes, 1.9 mm about 650 thousand. Every size runs in its own process, so that
 the peak memory is that size's own; kernels are compiled (or loaded from disk) on a small head before the clock starts,
@@ -14,6 +15,7 @@ import json
 import os
 import platform
 import resource
+import runpy
 import subprocess
 import sys
 import time
@@ -159,6 +161,11 @@ def warm(run: Callable[[], object]) -> float:
 
 
 def main() -> None:
+    name = sys.argv[1] if len(sys.argv) > 1 else ""
+    if name.isidentifier() and Path(__file__).with_name(f"{name}.py").is_file():
+        sys.argv = [f"benchmarks {name}", *sys.argv[2:]]
+        runpy.run_module(f"benchmarks.{name}", run_name="__main__")
+        return
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--edges", type=float, nargs="+", default=[4.1, 1.9], help="mesh sizes in mm")
     parser.add_argument("--out", type=Path, default=Path("benchmarks.json"))

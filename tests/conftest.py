@@ -19,6 +19,7 @@ _SHARING = (
     "basis",
     "reciprocity",
     "sweeping",
+    "nav",
     "test_measures.py",
     "test_naming.py",
     "test_regions.py",

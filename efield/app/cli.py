@@ -14,6 +14,7 @@ from efield.app.dose_request import DoseRequest
 from efield.app.options import JsonOption, asking_for
 from efield.app.planning_request import OptimizeRequest, UncertaintyRequest
 from efield.app.request import Request
+from efield.app.serve_request import ServeRequest
 from efield.ground.errors import EfieldError
 from efield.ground.version import __version__
 
@@ -108,6 +109,28 @@ def dose(request: DoseRequest, as_json: JsonOption = False) -> None:
         sys.stdout.write("\n")
         return
     OUT.print(dose_table(document, found))
+
+
+@app.command()
+@asking_for(ServeRequest)
+def serve(request: ServeRequest, as_json: JsonOption = False) -> None:
+    """Follow the coil: poses come in from a navigator, the field at the target goes out, until Ctrl-C.
+
+    Poses come over OpenIGTLink (each TRANSFORM is answered by a STRING of JSON), over Socket.IO, or from what --follow
+    names. When they come faster than they are answered, the latest counts. At the end the latency is told. --json
+    prints every answer as a line of JSON. Research software: no treatment may depend on it.
+
+    Examples:
+
+      efield serve --basis hand-basis --target m1-hand-left
+
+      efield serve --basis hand-basis --follow recorded.txt:samples --no-openigtlink --json
+
+      efield serve --basis hand-basis --plan plan.txt --alert "mean_magnitude<0.9*plan" --alert "off_plan_mm>3"
+    """
+    from efield.app.serving import run
+
+    run(request, as_json)
 
 
 @app.command()

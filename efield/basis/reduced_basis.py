@@ -294,6 +294,25 @@ class ReducedBasis(Carded):
         table = dict(zip(measures.names, found.T, strict=True))
         return table | {self.outputs.focality: focal} if focality else table
 
+    def on_rows(
+        self, pose: Pose, rows: NDArray[np.intp], didt: float = 1e6, *, coil: Coil | None = None, outside: str = "raise"
+    ) -> NDArray[np.float32]:
+        """(r, 3) E in V/m of one placement at some rows of `outputs`: places, or the (node, tissue) pairs behind them.
+
+        Parameters
+        ----------
+        pose : Pose
+        rows : (r,) int
+        didt : float, A/s
+        coil : Coil, optional
+            As in `measures`.
+        outside : {"raise", "solve"}
+            As in `measures`.
+        """
+        checks.choice("outside", outside, ("raise", "solve"))
+        asked = [given_pose(opened_one(pose))], 0, checks.rate("didt", didt), self.serves(coil)
+        return np.asarray(self._answers.expanded(*self._answers.batch(*asked, outside), rows)[0])
+
     def check(self, n: int = 16, seed: int = 1, *, progress: Progress = None) -> Certificate:
         """Test the basis, also a stored one, against full solves at fresh placements of its region.
 

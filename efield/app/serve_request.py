@@ -1,0 +1,85 @@
+"""What `efield serve` can be asked for: each option's name, default and help, said once."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from efield.app.options import CoilOption, ConductivityOption, ConductivityTableOption, HeadOption
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServeRequest:
+    """The options of `efield serve`; `efield.app.serving.run` checks them before any work."""
+
+    head: HeadOption = "mni152"
+    coil: CoilOption = "magstim-70mm-figure8"
+    target: Annotated[
+        str | None,
+        typer.Option(help="As in `efield simulate`; that of the basis, or m1-hand-left, unless given."),
+    ] = None
+    basis: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder that `efield basis build` wrote for this head and coil: answers in milliseconds. Without it "
+            "each pose is solved in full, which takes seconds."
+        ),
+    ] = None
+    outside: Annotated[
+        str, typer.Option(help="A pose the basis is not certified for: refuse (say by how much), or solve it in full.")
+    ] = "refuse"
+    didt: Annotated[float, typer.Option(help="Coil current's rate of change in A/s that measures are of.")] = 1e6
+    plan: Annotated[
+        str | None, typer.Option(help="The planned pose, FILE or FILE:NAME: each answer says how far the coil is off.")
+    ] = None
+    alert: Annotated[
+        list[str] | None,
+        typer.Option(
+            help='Mark poses: MEASURE<NUMBER or MEASURE<NUMBER*plan, such as "mean_magnitude<0.9*plan" or '
+            '"off_plan_mm>3"; repeatable.'
+        ),
+    ] = None
+    openigtlink: Annotated[
+        int, typer.Option(help="Port of the OpenIGTLink server (3D Slicer); 0 takes a free one.")
+    ] = 18944
+    no_openigtlink: Annotated[bool, typer.Option("--no-openigtlink", help="Do not serve OpenIGTLink.")] = False
+    device: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Name of a transform that is the coil's; repeatable; 'any' takes all. CoilToRefe and "
+            "NavigationTransform unless given.",
+            show_default=False,
+        ),
+    ] = None
+    name: Annotated[str, typer.Option(help="Device name of what is sent over OpenIGTLink.")] = "efield"
+    spacing: Annotated[float, typer.Option(help="Voxel size in mm of images sent over OpenIGTLink.")] = 2.0
+    socketio: Annotated[
+        int | None, typer.Option(help="Port of a Socket.IO server (InVesalius --remote-host); needs efield[live].")
+    ] = None
+    image: Annotated[
+        Path | None, typer.Option(help="The NIfTI image that InVesalius has open: its coordinates are of it.")
+    ] = None
+    follow: Annotated[
+        str | None,
+        typer.Option(
+            help="Take poses from: a recorded FILE (see `efield poses`), brainsight://HOST:PORT, localite://HOST:PORT, "
+            "or invesalius://HOST:PORT?image=T1.nii.gz (a relay)."
+        ),
+    ] = None
+    speed: Annotated[
+        float, typer.Option(help="Of a recording: times as fast; 0 waits for each answer instead of the clock.")
+    ] = 1.0
+    axes: Annotated[
+        str | None, typer.Option(help="Axes of the coil in what comes in, if not the usual ones (docs/frames.md).")
+    ] = None
+    frame: Annotated[str | None, typer.Option(help="RAS or LPS: axes of the coordinates that come in, if not RAS.")] = (
+        None
+    )
+    host: Annotated[
+        str, typer.Option(help="Address to listen on. Any other than this machine's own lets others in: no encryption.")
+    ] = "127.0.0.1"
+    max_clients: Annotated[int, typer.Option(min=1, max=1000, help="Most OpenIGTLink clients at a time.")] = 8
+    conductivity: ConductivityOption = None
+    conductivity_table: ConductivityTableOption = None
+    lines: Annotated[Path | None, typer.Option(help="Append every answer to this file, a line of JSON each.")] = None

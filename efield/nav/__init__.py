@@ -1,0 +1,1 @@
+"""Live navigation: poses come in, measures go out."""
