@@ -37,6 +37,13 @@ POSE_HELP: Final = (
     "`efield poses`). Replaces --angle and --distance."
 )
 PoseOption = Annotated[str | None, typer.Option(help=POSE_HELP)]
+AllowCollisionOption = Annotated[
+    bool,
+    typer.Option(
+        "--allow-collision",
+        help="Compute also where nobody holds a coil: in the head, turned away, far off, or not over the target.",
+    ),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print as JSON on standard output.")]
 
 

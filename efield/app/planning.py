@@ -22,7 +22,8 @@ from efield.planning.belief import Range
 from efield.planning.misplacement import misplacement
 from efield.planning.optimize import Optimum, optimize
 from efield.planning.uncertainty import Uncertainty, uncertainty
-from efield.targeting.placement import check_clear, place_coil
+from efield.targeting.held import check_held
+from efield.targeting.placement import place_coil
 from efield.targeting.simulate import Simulator
 from efield.targeting.targets import named_target, parse_target
 from efield.viz.loss_picture import save_loss_picture
@@ -92,10 +93,12 @@ def how_sure(request: UncertaintyRequest, progress: Progress = True) -> tuple[Un
         head = load_head(request.head)
         target = named_target(head, request.target)
         pose = given or place_coil(head, target, request.angle, request.distance, coil=coil)
-        check_clear(head, coil, pose)
+        if not request.allow_collision:
+            check_held(head, coil, pose, target.center_mm)
     sim = _simulator(request, head, steps)
     with steps("solving at other conductivities and placements"):
         options: dict[str, Any] = {"placement": request.placement, "didt": request.didt, "samples": request.samples}
+        options["allow_collision"] = True  # looked at above
         sure = uncertainty(sim, coil, pose, target, ranges, **options)
     document = {
         "efield": __version__,

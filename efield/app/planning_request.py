@@ -7,10 +7,12 @@ from typing import Annotated
 import typer
 
 from efield.app.options import (
+    AllowCollisionOption,
     CoilOption,
     ConductivityOption,
     ConductivityTableOption,
     HeadOption,
+    PoseOption,
     TargetOption,
 )
 from efield.planning.goals import GOALS
@@ -57,7 +59,8 @@ class UncertaintyRequest:
     target: TargetOption = "m1-hand-left"
     angle: Annotated[float, typer.Option(help="Direction of the induced current, degrees from anterior.")] = 45.0
     distance: _DistanceOption = 4.0
-    pose: Annotated[Path | None, typer.Option(help="File with the pose; replaces angle and gap.")] = None
+    pose: PoseOption = None
+    allow_collision: AllowCollisionOption = False
     vary: Annotated[
         list[str] | None,
         typer.Option(

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from efield.app.options import (
+    AllowCollisionOption,
     CoilOption,
     ConductivityOption,
     ConductivityTableOption,
@@ -63,9 +64,7 @@ class Request:
         list[str] | None,
         typer.Option(help="A coil driven at the same time, COIL,POSE.txt,A/s, such as d70,right.txt,-1e6; repeatable."),
     ] = None
-    allow_collision: Annotated[
-        bool, typer.Option("--allow-collision", help="Compute also if the coil cuts into the head.")
-    ] = False
+    allow_collision: AllowCollisionOption = False
     allow_defects: Annotated[
         bool,
         typer.Option(

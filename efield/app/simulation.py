@@ -41,7 +41,8 @@ from efield.io.poses.reading import load_pose
 from efield.io.poses.words import pose_words
 from efield.io.volumes.tensor import check_order, read_tensors
 from efield.targeting.field import EField
-from efield.targeting.placement import check_clear, check_covers, gap_below_center, place_coil
+from efield.targeting.held import check_held
+from efield.targeting.placement import check_covers, gap_below_center, place_coil
 from efield.targeting.simulate import Simulator
 from efield.targeting.summary import Summary
 from efield.targeting.targets import Target, named_target, needs_mni, parse_target
@@ -195,9 +196,9 @@ def run(request: Request, progress: Progress = True) -> tuple[dict[str, Any], Su
             for drive in (Drive(coil, pose, didt), *others):
                 check_covers(head, drive.coil, drive.pose)
             if not request.allow_collision:
-                check_clear(head, coil, pose)
+                check_held(head, coil, pose, target.center_mm)
                 for other in others:
-                    check_clear(head, other.coil, other.pose)
+                    check_held(head, other.coil, other.pose)
         with steps("refining the mesh, preparing the solver" if request.refine else "preparing the solver"):
             # A shipped head's is asked for again and again; those of other heads would fill the folder.
             cache = cache_folder() if request.head in HEAD_NAMES and not request.no_cache else None
@@ -206,7 +207,9 @@ def run(request: Request, progress: Progress = True) -> tuple[dict[str, Any], Su
                 head, conductivity, order=request.order, cache=cache, refine=place, check_mesh=checked
             )
         with steps("solving"):
-            field = simulator.solve_together([Drive(coil, pose, didt), *others])
+            field = simulator.solve_together(
+                [Drive(coil, pose, didt), *others], allow_collision=True
+            )  # looked at above
         request.out.mkdir(parents=True, exist_ok=True)
         # Files are compressed beside other work. Kernels that run on all threads stay in this one: not every threading
         # layer of Numba can be entered from two.

@@ -84,6 +84,7 @@ def measure(
     *,
     region: Target | None = None,
     exact: bool | None = None,
+    allow_collision: bool = False,
     progress: Progress = None,
 ) -> Table:
     """Measures of placements at a target for a dI/dt of 1 A/us.
@@ -103,6 +104,9 @@ def measure(
         True: sum over the coil's sources at every node, instead of a stored potential (errors of 1e-4 of the peak with
         a Simulator, see `Reciprocal.along` for reciprocity). By default whichever is quicker for so many placements
         (`sums_exactly`). Not with a basis.
+    allow_collision : bool
+        True computes poses at which nobody holds a coil, see `Simulator.solve`. Placements of a grid are taken as they
+        were laid, a basis refuses what is not on its patch.
     progress : bool or callable, optional
         True shows a bar; a callable is told (done, total, note) of placements.
 
@@ -129,7 +133,8 @@ def measure(
             raise InputError("exact must be False with a ReducedBasis, which has the error of its certificate")
         table = _expanded(engine, coil, placements.poses, target, region)
     else:
-        return _solved(engine, coil, placements.poses, (target, region), exact, progress)
+        unchecked = checks.flag("allow_collision", allow_collision) or placements.plane is not None
+        return _solved(engine, coil, placements.poses, (target, region), exact, unchecked, progress)
     with told(progress, "measuring", "placements", len(placements)) as tell:
         tell(len(placements), len(placements), "")
     return table
@@ -162,6 +167,7 @@ def _solved(
     poses: list[Pose],
     wanted: tuple[Target, Target | None],
     exact: bool | None,
+    unchecked: bool,
     progress: Progress,
 ) -> Table:
     target, region = wanted
@@ -169,7 +175,8 @@ def _solved(
     measures = TargetMeasures.at(sim.head, target)
     fields = _room(len(poses), len(kept))
     rows: list[FloatArray] = []
-    for field in sim.solve_many(coil, poses, UNIT_DIDT, exact=exact, progress=progress):
+    options: dict[str, Any] = {"exact": exact, "allow_collision": unchecked, "progress": progress}
+    for field in sim.solve_many(coil, poses, UNIT_DIDT, **options):
         fields[len(rows)] = field.e[kept]
         rows.append(measures.of_field(field, target))
     table = dict(zip(measures.names, np.array(rows).T, strict=True))
