@@ -207,9 +207,8 @@ def run(request: Request, progress: Progress = True) -> tuple[dict[str, Any], Su
                 head, conductivity, order=request.order, cache=cache, refine=place, check_mesh=checked
             )
         with steps("solving"):
-            field = simulator.solve_together(
-                [Drive(coil, pose, didt), *others], allow_collision=True
-            )  # looked at above
+            drives = [Drive(coil, pose, didt), *others]
+            field = simulator.solve_together(drives, allow_collision=True)  # looked at above
         request.out.mkdir(parents=True, exist_ok=True)
         # Files are compressed beside other work. Kernels that run on all threads stay in this one: not every threading
         # layer of Numba can be entered from two.
