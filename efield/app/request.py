@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -11,10 +11,15 @@ from efield.app.options import (
     CoilOption,
     ConductivityOption,
     ConductivityTableOption,
+    ForceOption,
     HeadOption,
     PoseOption,
     TargetOption,
 )
+
+#: Where results go unless asked otherwise, and all that may be written there.
+OUT: Final = Path("efield-out")
+FILES: Final = ("summary.json", "field.vtu", "field.msh", "field.nii.gz", "m1.png")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,9 +121,16 @@ class Request:
             "whose results are the same.",
         ),
     ] = False
-    out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("efield-out")
+    out: Annotated[
+        Path,
+        typer.Option(
+            help="Folder for the results. If this one holds some already, new ones go to efield-out-2, -3, ...; one "
+            "that you name is refused then."
+        ),
+    ] = OUT
+    force: ForceOption = False
 
     @property
     def files(self) -> list[str]:
         """Names of the files that are written."""
-        return ["summary.json", "field.vtu", *(["field.msh"] * self.gmsh), "field.nii.gz", "m1.png"]
+        return [name for name in FILES if self.gmsh or name != "field.msh"]

@@ -1,8 +1,8 @@
 """Folders of this user that need not be asked for: what can be computed again, and compiled kernels.
 
-`settle_kernels` is called when the package is imported, before Numba is: Numba keeps compiled kernels beside their source
-files or in the user's cache folder, and where neither can be written (an installation for all, a container, a cluster's
-node without a home) it refuses to define them.
+`settle_kernels` is called when the package is imported, before Numba is: Numba keeps compiled kernels beside their
+source files or in the user's cache folder, and where neither can be written (an installation for all, a container, a
+cluster's node without a home) it refuses to define them.
 """
 
 import logging
@@ -82,7 +82,7 @@ def _own_name() -> str:
 
 
 def _temporary() -> Path | None:
-    """A temporary folder that later runs find again, if it is this user's alone: kernels are programs. Else a new one."""
+    """A temporary folder that later runs find again, if it is this user's alone, for kernels are programs; else a new one."""
     with suppress(OSError):
         folder = Path(tempfile.gettempdir()) / f"{_own_name()}-kernels"
         folder.mkdir(mode=0o700, exist_ok=True)
@@ -104,5 +104,5 @@ def _keep_nothing() -> None:
     """Compile kernels anew in every process."""
     from numba.core.dispatcher import Dispatcher
 
-    Dispatcher.enable_caching = lambda self: None
+    setattr(Dispatcher, "enable_caching", lambda self: None)  # noqa: B010 - a method of a class that is not ours
     _LOG.warning("note: no folder can be written, so kernels are compiled in every run; set %s", _VARIABLE)
