@@ -82,7 +82,7 @@ def _own_name() -> str:
 
 
 def _temporary() -> Path | None:
-    """A temporary folder that later runs find again, if it is this user's alone, for kernels are programs; else a new one."""
+    """A temporary folder for later runs too, if it is this user's alone, for kernels are programs; else a new one."""
     with suppress(OSError):
         folder = Path(tempfile.gettempdir()) / f"{_own_name()}-kernels"
         folder.mkdir(mode=0o700, exist_ok=True)

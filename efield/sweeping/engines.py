@@ -23,6 +23,7 @@ from efield.head.mesh import HeadMesh
 from efield.reciprocity.reciprocal import Reciprocal
 from efield.sweeping.grid import Placements
 from efield.targeting.fingerprint import coil_digest, fingerprints
+from efield.targeting.held import check_centers
 from efield.targeting.measures import MEASURES, MIDSURFACE, RECIPROCAL, Measure, TargetMeasures, names_at, scaled
 from efield.targeting.simulate import Simulator, worth_storing
 from efield.targeting.targets import Target
@@ -105,7 +106,8 @@ def measure(
         a Simulator, see `Reciprocal.along` for reciprocity). By default whichever is quicker for so many placements
         (`sums_exactly`). Not with a basis.
     allow_collision : bool
-        True computes poses at which nobody holds a coil, see `Simulator.solve`. Placements of a grid are taken as they
+        True computes poses at which nobody holds a coil, see `Simulator.solve` (with a Reciprocal by
+        centers and axes, which takes no time). Placements of a grid are taken as they
         were laid, a basis refuses what is not on its patch.
     progress : bool or callable, optional
         True shows a bar; a callable is told (done, total, note) of placements.
@@ -125,15 +127,17 @@ def measure(
         raise InputError("poses must hold at least one placement; instead it is empty")
     if not isinstance(engine, ReducedBasis):
         exact = sums_exactly(engine, coil, len(placements), exact)[0]
+    unchecked = checks.flag("allow_collision", allow_collision) or placements.plane is not None
     if isinstance(engine, Reciprocal):
         _check_reciprocal(engine, target, region)
+        if not unchecked:
+            check_centers(engine.head, placements.matrices)
         table: Table = dict(engine.measures(coil, placements.matrices, exact=exact))
     elif isinstance(engine, ReducedBasis):
         if exact:
             raise InputError("exact must be False with a ReducedBasis, which has the error of its certificate")
         table = _expanded(engine, coil, placements.poses, target, region)
     else:
-        unchecked = checks.flag("allow_collision", allow_collision) or placements.plane is not None
         return _solved(engine, coil, placements.poses, (target, region), exact, unchecked, progress)
     with told(progress, "measuring", "placements", len(placements)) as tell:
         tell(len(placements), len(placements), "")

@@ -82,6 +82,28 @@ def check_held(head: HeadMesh, coil: Coil | None, pose: Pose, target_mm: FloatAr
         warn("the coil is over the other half of the head than its target", EfieldWarning, stacklevel=3)
 
 
+def check_centers(head: HeadMesh, matrices: FloatArray) -> None:
+    """The same for many poses (p, 4, 4) by their centers and axes alone, in microseconds each.
+
+    Raises
+    ------
+    CollisionError
+        If a center is in the head or more than `FARTHEST_MM` from it, or an axis points away from it; with the number
+        of the first such pose.
+    """
+    distance, centers = scalp_distance(head), matrices[:, :3, 3]
+    height = distance(centers)
+    inward = distance.find(centers)[0] - centers
+    turned = np.einsum("pk,pk->p", inward, matrices[:, :3, 2]) < np.cos(np.radians(MOST_TURNED_DEG)) * height
+    # Of a center within a millimeter of the scalp the nearest place does not tell where the head is.
+    wrong = np.flatnonzero((height < -0.5) | (height > FARTHEST_MM) | (turned & (height > 1.0)))
+    for number in wrong:
+        try:
+            check_held(head, None, Pose(matrices[number]))
+        except CollisionError as error:
+            raise CollisionError(f"pose {number}: {error}") from None
+
+
 def warn_if_mistaken(head: HeadMesh, coil: Coil, pose: Pose, target_mm: FloatArray) -> None:
     """Warn of a pose that a common mistake keeps away from a target.
 
