@@ -19,6 +19,7 @@ _SHARING = (
     "reciprocity",
     "sweeping",
     "test_measures.py",
+    "test_held.py",
     "test_naming.py",
     "test_regions.py",
     "test_faces.py",
