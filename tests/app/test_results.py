@@ -1,4 +1,4 @@
-"""Results are never written over those of an earlier run without a word, and a full disk leaves nothing half written."""
+"""Results do not go over those of an earlier run without a word, and a full disk leaves nothing half written."""
 
 import json
 import os
