@@ -21,6 +21,7 @@ _SHARING = (
     "sweeping",
     "nav",
     "test_measures.py",
+    "test_held.py",
     "test_naming.py",
     "test_regions.py",
     "test_faces.py",

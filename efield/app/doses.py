@@ -23,7 +23,8 @@ from efield.io.load import HEAD_NAMES, load_coil, load_head
 from efield.io.poses.reading import load_pose
 from efield.targeting.aim import checked_angle, usual_angle
 from efield.targeting.field import EField
-from efield.targeting.placement import check_clear, place_coil
+from efield.targeting.held import check_held
+from efield.targeting.placement import place_coil
 from efield.targeting.simulate import Simulator
 from efield.targeting.targets import Target, named_target, parse_target
 
@@ -97,7 +98,8 @@ def run(request: DoseRequest, progress: Progress = True) -> tuple[Dose, dict[str
         head = load_head(request.head)
     with steps("finding the targets, placing the coils"):
         targets = [named_target(head, side.target) for side in sides]
-        poses = [_pose(head, *placed) for placed in zip(sides, targets, coils, strict=True)]
+        placed = zip(sides, targets, coils, strict=True)
+        poses = [_pose(head, *each, request.allow_collision) for each in placed]
     with steps("preparing the solver"):
         simulator = Simulator(head, cache=cache_folder() if request.head in HEAD_NAMES else None)
     with steps("solving both placements"):
@@ -147,13 +149,14 @@ def _check(sides: tuple[_Side, _Side], percent: float, request: DoseRequest) -> 
     return coils
 
 
-def _pose(head: HeadMesh, side: _Side, target: Target, coil: Coil) -> Pose:
+def _pose(head: HeadMesh, side: _Side, target: Target, coil: Coil, allow_collision: bool) -> Pose:
     if side.pose is not None:
         pose = load_pose(side.pose)
     else:
         angle = usual_angle(target) if side.angle is None else checked_angle(f"{side.name}-angle", side.angle)
         pose = place_coil(head, target, angle, side.distance, coil=coil)
-    check_clear(head, coil, pose)
+    if not allow_collision:
+        check_held(head, coil, pose, target.center_mm)
     return pose
 
 
@@ -161,8 +164,8 @@ def _solve(simulator: Simulator, coils: list[Coil], poses: list[Pose]) -> list[E
     """Both fields at 1 A/us; of one coil they are solved together."""
     first, second = coils
     if first is second:
-        return list(simulator.solve_many(first, poses))
-    return [simulator.solve(coil, pose) for coil, pose in zip(coils, poses, strict=True)]
+        return list(simulator.solve_many(first, poses, allow_collision=True))  # looked at above
+    return [simulator.solve(coil, pose, allow_collision=True) for coil, pose in zip(coils, poses, strict=True)]
 
 
 def _reports(given: Protocol | None, found: Dose) -> dict[str, Any]:

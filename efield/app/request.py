@@ -2,20 +2,26 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
 from efield.app.options import (
+    AllowCollisionOption,
     CoilOption,
     ConductivityOption,
     ConductivityTableOption,
+    ForceOption,
     HeadOption,
     PoseOption,
     SolverOption,
     TargetOption,
     TolOption,
 )
+
+#: Where results go unless asked otherwise, and all that may be written there.
+OUT: Final = Path("efield-out")
+FILES: Final = ("summary.json", "field.vtu", "field.msh", "field.nii.gz", "m1.png")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,9 +72,7 @@ class Request:
         list[str] | None,
         typer.Option(help="A coil driven at the same time, COIL,POSE.txt,A/s, such as d70,right.txt,-1e6; repeatable."),
     ] = None
-    allow_collision: Annotated[
-        bool, typer.Option("--allow-collision", help="Compute also if the coil cuts into the head.")
-    ] = False
+    allow_collision: AllowCollisionOption = False
     allow_defects: Annotated[
         bool,
         typer.Option(
@@ -122,9 +126,16 @@ class Request:
             "whose results are the same.",
         ),
     ] = False
-    out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("efield-out")
+    out: Annotated[
+        Path,
+        typer.Option(
+            help="Folder for the results. If this one holds some already, new ones go to efield-out-2, -3, ...; one "
+            "that you name is refused then."
+        ),
+    ] = OUT
+    force: ForceOption = False
 
     @property
     def files(self) -> list[str]:
         """Names of the files that are written."""
-        return ["summary.json", "field.vtu", *(["field.msh"] * self.gmsh), "field.nii.gz", "m1.png"]
+        return [name for name in FILES if self.gmsh or name != "field.msh"]

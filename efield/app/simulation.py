@@ -1,7 +1,6 @@
 """`efield simulate`: from options to files."""
 
 import json
-import os
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -9,7 +8,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from efield.app.console import Steps
-from efield.app.request import Request
+from efield.app.request import FILES, OUT, Request
+from efield.app.results import results_folder
 from efield.app.warmup import Warmup
 from efield.coils import stimulators
 from efield.coils.drive import Drive
@@ -34,7 +34,7 @@ from efield.head.registration import register_to_mni
 from efield.head.remarks import remarks
 from efield.head.soundness import check_sound, defects
 from efield.head.tissue import tissue_name
-from efield.io.atomic import replacing
+from efield.io.atomic import filled_folder
 from efield.io.cache_folder import cache_folder
 from efield.io.conductivity_table import ConductivityTable, read_conductivity_table
 from efield.io.eeg_positions import CapFile
@@ -44,7 +44,8 @@ from efield.io.poses.words import pose_words
 from efield.io.volumes.tensor import check_order, read_tensors
 from efield.targeting.aim import checked_angle, degrees_off, usual_angle
 from efield.targeting.field import EField
-from efield.targeting.placement import check_clear, check_covers, gap_below_center, place_coil
+from efield.targeting.held import check_held
+from efield.targeting.placement import check_covers, gap_below_center, place_coil
 from efield.targeting.simulate import Simulator
 from efield.targeting.summary import Summary
 from efield.targeting.targets import Target, named_target, needs_mni, parse_target
@@ -127,7 +128,6 @@ def check(request: Request) -> None:
         checks.rate("--didt", request.didt)
         if request.intensity is not None:
             raise InputError("--didt and --intensity must not be given together; each sets the drive")
-    _check_writable(request.out)
 
 
 def conductivity_of(request: Request) -> Conductivity:
@@ -168,15 +168,6 @@ def _rate_of(request: Request, coil: Coil) -> float:
     return coil.max_didt * percent / 100.0
 
 
-def _check_writable(folder: Path) -> None:
-    """Fail before the work, not after it; the folder itself is made only when there is something to put in."""
-    nearest = next(path for path in (folder, *folder.absolute().parents) if path.exists())
-    if not nearest.is_dir():
-        raise InputError(f"--out must be a folder; instead {nearest} is a file")
-    if not os.access(nearest, os.W_OK):
-        raise InputError(f"--out must be in a folder that can be written; {nearest} cannot")
-
-
 def run(request: Request, progress: Progress = True) -> tuple[dict[str, Any], Summary]:
     """Simulate, write the files of the request, ``summary.json`` and others; return the summary.
 
@@ -187,6 +178,7 @@ def run(request: Request, progress: Progress = True) -> tuple[dict[str, Any], Su
         True shows each step and how long it took; a callable is told (done, total, note).
     """
     check(request)
+    out = results_folder(request.out, OUT, FILES, force=request.force)
     conductivity = conductivity_of(request)
     coil = load_coil(request.coil)
     didt = didt_of(request, coil)
@@ -204,9 +196,9 @@ def run(request: Request, progress: Progress = True) -> tuple[dict[str, Any], Su
             for drive in (Drive(coil, pose, didt), *others):
                 check_covers(head, drive.coil, drive.pose)
             if not request.allow_collision:
-                check_clear(head, coil, pose)
+                check_held(head, coil, pose, target.center_mm)
                 for other in others:
-                    check_clear(head, other.coil, other.pose)
+                    check_held(head, other.coil, other.pose)
         with steps("refining the mesh, preparing the solver" if request.refine else "preparing the solver"):
             # A shipped head's is asked for again and again; those of other heads would fill the folder.
             cache = cache_folder() if request.head in HEAD_NAMES and not request.no_cache else None
@@ -222,33 +214,33 @@ def run(request: Request, progress: Progress = True) -> tuple[dict[str, Any], Su
                 check_mesh=checked,
             )
         with steps("solving"):
-            field = simulator.solve_together([Drive(coil, pose, didt), *others])
-        request.out.mkdir(parents=True, exist_ok=True)
-        # Files are compressed beside other work. Kernels that run on all threads stay in this one: not every threading
-        # layer of Numba can be entered from two.
-        written = [beside.submit(_save_meshes, request, field)]
-        with steps("recovering and measuring the field"):
-            warmup.wait()
-            _ = field.recovered.field
-            written.append(beside.submit(field.to_nifti, request.out / "field.nii.gz"))
-            summary = field.summary(target)
-            _ = summary.measures  # with their errors
-        notes = [f"driven at the same time: {d.coil.name} at {d.didt / 1e6:g} A/us" for d in others]
-        notes += _notes(request, target, didt, summary, field) + _head_notes(simulator)
-        with steps(f"writing {', '.join(request.files[1:])}"):
-            libraries.result()  # half imported they fail where they are used
-            title = caption(field, target, coil, drive=drive_words(request, coil))
-            report = save_picture(request.out / "m1.png", field, target, coil, field.pose, title=title)
-            for file in written:
-                file.result()
-        notes += [report.advice] if report.advice else []
-    document = _document(request, simulator, field, target, summary, steps, notes)
-    document["drive"] = drive_words(request, coil)
-    if simulator.tensor_report is not None:
-        tensors = {"file": str(request.tensors), "order": request.tensor_order, **simulator.tensor_report.to_json()}
-        document["conductivity_tensors"] = tensors
-    with replacing(request.out / "summary.json") as temporary:
-        temporary.write_text(json.dumps(document, indent=2) + "\n")
+            drives = [Drive(coil, pose, didt), *others]
+            field = simulator.solve_together(drives, allow_collision=True)  # looked at above
+        with filled_folder(out, FILES) as folder, ThreadPoolExecutor(2) as writers:
+            # Files are compressed beside other work. Kernels that run on all threads stay in this one: not every
+            # threading layer of Numba can be entered from two.
+            written = [writers.submit(_save_meshes, request, folder, field)]
+            with steps("recovering and measuring the field"):
+                warmup.wait()
+                _ = field.recovered.field
+                written.append(writers.submit(field.to_nifti, folder / "field.nii.gz"))
+                summary = field.summary(target)
+                _ = summary.measures  # with their errors
+            notes = [f"driven at the same time: {d.coil.name} at {d.didt / 1e6:g} A/us" for d in others]
+            notes += _notes(request, target, didt, summary, field) + _head_notes(simulator)
+            with steps(f"writing {', '.join(request.files[1:])}"):
+                libraries.result()  # half imported they fail where they are used
+                title = caption(field, target, coil, drive=drive_words(request, coil))
+                report = save_picture(folder / "m1.png", field, target, coil, field.pose, title=title)
+                for file in written:
+                    file.result()
+            notes += [report.advice] if report.advice else []
+            document = _document(request, simulator, field, target, summary, steps, notes)
+            document |= {"drive": drive_words(request, coil), "folder": str(out)}
+            if simulator.tensor_report is not None:
+                tensors = {"file": str(request.tensors), "order": request.tensor_order}
+                document["conductivity_tensors"] = tensors | simulator.tensor_report.to_json()
+            (folder / "summary.json").write_text(json.dumps(document, indent=2) + "\n")
     return document, summary
 
 
@@ -373,11 +365,11 @@ def _head_notes(simulator: Simulator) -> list[str]:
     return notes + ([] if simulator.tensor_report is None else simulator.tensor_report.lines())
 
 
-def _save_meshes(request: Request, field: EField) -> None:
+def _save_meshes(request: Request, folder: Path, field: EField) -> None:
     """The files that hold the field of the elements."""
-    field.save(request.out / "field.vtu")
+    field.save(folder / "field.vtu")
     if request.gmsh:
-        field.save(request.out / "field.msh")
+        field.save(folder / "field.msh")
 
 
 def _document(

@@ -64,9 +64,7 @@ class DirectSolver:
         try:
             pardiso = import_module("pypardiso")
         except ImportError as error:
-            raise MissingDependencyError(
-                "solver='direct' needs pypardiso; install it with: pip install 'efield[mkl]'"
-            ) from error
+            raise MissingDependencyError.of("solver='direct'", "mkl", "pypardiso") from error
         self._null = ConstantsPerPart(matrix)
         self._matrix = with_unused_nodes(matrix)
         self._upper = csr_matrix(triu(self._grounded(), format="csr"))

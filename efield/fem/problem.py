@@ -74,7 +74,7 @@ class FemProblem:
     tol : float
         Relative residual at which the solver stops.
     solver : {"auto", "multigrid", "direct"}
-        How the linear system is solved. "direct" needs the extra ``efield[mkl]``; "auto" takes it for small
+        How the linear system is solved. "direct" needs the extra ``mkl``; "auto" takes it for small
         systems when it is installed and its factor fits the memory, else multigrid.
     order : {1, 2}
         Polynomial order of the potential. 2 has about seven times the unknowns and wants dA/dt at `nodes_mm`.

@@ -172,11 +172,19 @@ class EField(Carded):
         ----------
         target : Target, str or (3,) array_like
             A name such as ``"m1-hand-left"`` or ``"C3"``, or a point in mm.
+
+        Warns
+        -----
+        EfieldWarning
+            If the coil would be over the target had its pose been read otherwise, such as LPS for RAS.
         """
+        from efield.targeting.held import warn_if_mistaken
         from efield.targeting.naming import target_of
         from efield.targeting.summary import summarize
 
-        return summarize(self, target_of(self.head, target))
+        place = target_of(self.head, target)
+        warn_if_mistaken(self.head, self.coil, self.pose, place.center_mm)
+        return summarize(self, place)
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write the head with ``E`` and ``magnE`` (V/m, per tetrahedron).
