@@ -61,4 +61,7 @@ class DoseRequest:
         str | None,
         typer.Option(help="A published protocol (`efield protocol list`): its intensity, and what tables say of it."),
     ] = None
-    error: Annotated[float, typer.Option(help="Numerical error of the fields in percent, for the interval.")] = 0.0
+    error: Annotated[
+        float | None,
+        typer.Option(help="Numerical error of both fields in percent, for the interval; estimated unless given."),
+    ] = None

@@ -49,7 +49,7 @@ class _Side:
 
 def _sides(request: DoseRequest) -> tuple[_Side, _Side]:
     """Threshold and treatment; what is not said of the first is as of the second."""
-    error = checks.in_range("--error", request.error, 0.0, 100.0) / 100.0
+    error = None if request.error is None else checks.in_range("--error", request.error, 0.0, 100.0) / 100.0
     coil, rmt_coil = request.coil, request.rmt_coil or request.coil
     stimulator = request.stimulator or usual_stimulator(coil)
     there = stimulator if rmt_coil == coil else usual_stimulator(rmt_coil) or request.stimulator
@@ -141,7 +141,11 @@ def _check(sides: tuple[_Side, _Side], percent: float, request: DoseRequest) -> 
             checked_angle(f"{side.name}-angle", side.angle)
     by_name = {name: load_coil(name) for name in {side.coil for side in sides}}
     coils = [by_name[side.coil] for side in sides]
-    sites = [DoseSite(1.0, coil=coil.name, **side.machine_with(coil)) for coil, side in zip(coils, sides, strict=True)]
+    # Errors are not known yet.
+    sites = [
+        DoseSite(1.0, coil=coil.name, **side.machine_with(coil) | {"error": 0.0})
+        for coil, side in zip(coils, sides, strict=True)
+    ]
     try:
         dose(request.rmt, *sites, percent=percent, method=request.rmt_method, rmt_sd=request.rmt_sd)
     except InputError as error:

@@ -28,8 +28,9 @@ _FORMAT: Final = 2
 #: Whose versions decide on the numbers in a file.
 _PACKAGES: Final = ("numpy", "scipy", "pyamg", "numba")
 
-#: Prepared solvers in a folder; the default head's takes 85 MB. Those unused for longest go first.
-_KEPT: Final = 3
+#: Prepared solvers in a folder: a head refined at a target has one for each target. The default head's takes 85 MB.
+#: Those unused for longest go first.
+_KEPT: Final = 5
 
 _PREFIX, _SUFFIX = "solver-", ".arrays"
 
