@@ -47,14 +47,19 @@ def main(head_name: str = "mni152", recording: str = "", picture: str = "live.pn
     basis = ef.ReducedBasis.build(ef.Simulator(head), coil, hand, **PATCH, max_solves=96)
     plan = ef.place_coil(head, hand, 45.0, 4.5, coil=coil)
 
-    answers = []
+    answers, latency = [], {}
+
+    def told(answer) -> None:
+        answers.append(answer)
+        latency[answer.id] = answer.age_ms
+
     alerts = tuple(map(Alert.parse, ("mean_magnitude<0.95*plan", "off_plan_mm>3")))
     engine = LiveEngine(basis, coil, hand, 80e6, plan=plan, alerts=alerts)
     with tempfile.TemporaryDirectory() as folder:
         poses = recording or str(Path(folder) / "hand.json")
         if not recording:
             wandering_hand(plan).write(poses)
-        report = serve(engine, Session(follow=poses, speed=10.0), told=answers.append)
+        report = serve(engine, Session(follow=poses, speed=10.0), told=told)
 
     ok = [answer for answer in answers if answer.status == "ok"]
     late, slow = report["latency_ms"], report["engine_ms"]
@@ -73,10 +78,14 @@ def main(head_name: str = "mni152", recording: str = "", picture: str = "live.pn
     marked = [answer for answer in ok if answer.alerts]
     at = [answer.pose.number for answer in marked]
     above.plot(at, [answer.measures["mean_magnitude"] for answer in marked], ".", color="tab:red", label="off plan")
-    above.set(ylabel="mean |E| in the hand area (V/m)")
+    above.set(ylabel="mean |E| at the hand (V/m)")
     above.legend()
-    below.semilogy(number, [answer.engine_ms for answer in ok], ".", color="0.3")
-    below.set(xlabel="pose", ylabel="engine (ms)")
+    below.semilogy(
+        number, [latency[answer.id] for answer in ok], ".", color="tab:blue", label="pose in to measures out"
+    )
+    below.semilogy(number, [answer.engine_ms for answer in ok], ".", color="0.6", label="the engine's own")
+    below.legend()
+    below.set(xlabel="pose", ylabel="ms")
     figure.savefig(picture)
 
 
