@@ -132,4 +132,6 @@ def _writer(path: Path, rate: float) -> Any:
     if not FFMpegWriter.isAvailable():
         raise MissingDependencyError("an .mp4 needs ffmpeg, which is not installed; a .gif needs nothing")
     # The common decoders take even sides and this pixel format only.
-    return FFMpegWriter(fps=rate, extra_args=["-vf", "pad=ceil(iw/2)*2:ceil(ih/2)*2", "-pix_fmt", "yuv420p"])
+    return FFMpegWriter(
+        fps=max(1, round(rate)), extra_args=["-vf", "pad=ceil(iw/2)*2:ceil(ih/2)*2", "-pix_fmt", "yuv420p"]
+    )
