@@ -270,7 +270,7 @@ class Scene(Carded):
         return self._with(lambda scene: [pose_shape(given, values, label, unit)])
 
     def scalp_map(self, points_mm: ArrayLike, values: ArrayLike, label: str = "value", unit: str = "") -> "Scene":
-        """Values at places on the scalp, painted between them, with lines at 95, 90 and 80 % of the largest.
+        """Values at places on the scalp, painted between them; the largest is marked, 95, 90 and 80 % of it are lines.
 
         Parameters
         ----------

@@ -1,4 +1,4 @@
-"""Shapes: triangles with a look. Scenes are made of them; every drawing (OpenGL, a page for browsers) takes them."""
+"""Shapes: triangles with a look. Scenes are made of them; OpenGL and pages for browsers both draw them."""
 
 from dataclasses import dataclass, replace
 from typing import Any, Final

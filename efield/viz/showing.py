@@ -43,20 +43,19 @@ def show_scene(
     """
     if not in_notebook():
         return scene.plotter(view, theme=theme, title=title).show()
-    shown: Any = import_module("IPython.display")
-
+    display: Any = import_module("IPython.display")
     if turnable:
         from efield.viz.web import page_text
 
         page = escape(page_text(scene, view, theme=theme, title=title), quote=True)
         frame = f'<iframe srcdoc="{page}" style="width:100%;height:560px;border:0" allowfullscreen></iframe>'
-        return shown.HTML(frame)
+        return display.HTML(frame)
     from efield.viz.saving import picture_of
 
     with BytesIO() as file:
         figure = picture_of(scene, [view], width_mm, _DPI, theme, title)
         figure.savefig(file, format="png", facecolor=figure.get_facecolor(), dpi=figure.dpi)
-        return shown.Image(file.getvalue())
+        return display.Image(file.getvalue())
 
 
 def in_notebook() -> bool:
