@@ -90,8 +90,11 @@ def run_study(
         plan = read_study(study, out)
         _say_coils(plan)
         if dry_run:
-            found = sweep_plan.look(plan, probe)
-            _print_json(found.to_json()) if as_json else sweep_plan.print_plan(found)
+            looked = sweep_plan.look(plan, probe)
+            if as_json:
+                _print_json(looked.to_json())
+            else:
+                sweep_plan.print_plan(looked)
             return
         with _shown(plan, runner) as progress, _stoppable(plan, _again(study, out, workers, scheduler)):
             outcome = run(plan, runner, progress)
