@@ -91,7 +91,10 @@ def run_study(
         _say_coils(plan)
         if dry_run:
             looked = sweep_plan.look(plan, probe)
-            _print_json(looked.to_json()) if as_json else sweep_plan.print_plan(looked)
+            if as_json:
+                _print_json(looked.to_json())
+            else:
+                sweep_plan.print_plan(looked)
             return
         with _shown(plan, runner) as progress, _stoppable(plan, _again(study, out, workers, scheduler)):
             outcome = run(plan, runner, progress)
