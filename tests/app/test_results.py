@@ -106,11 +106,11 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(monkeypatch, small, tmp_path
     out = tmp_path / "out"
     if " " in verb:
         out.mkdir()
-    with files_of_at_most(60):
+    with files_of_at_most(20):
         assert run(monkeypatch, *VERBS[verb](small, out)) == 2
     errors = [line for line in capsys.readouterr().err.splitlines() if "error" in line]
     assert len(errors) == 1
-    assert errors[0].startswith("error: File too large")
+    assert any(words in errors[0] for words in ("error: File too large", "could not be written; check the free space"))
     assert not [path for path in tmp_path.rglob("*") if path != out]
     assert out.exists() == (" " in verb)
 
