@@ -101,7 +101,8 @@ def _write(name: str, mesh: MeshData) -> bool:
     writer.EncodeAppendedDataOff()
     writer.SetCompressorTypeToZLib()
     writer.SetCompressionLevel(1)  # twice as fast as the default, and fields hardly compress further
-    for source in (writer, writer.GetExecutive()):
+    said: tuple[Any, ...] = (writer, writer.GetExecutive())  # its stubs know numbers of events only
+    for source in said:
         source.AddObserver("ErrorEvent", lambda *_: None)
     return bool(writer.Write())
 
