@@ -33,7 +33,7 @@ figure = ef.viz.sweep_map(table, measure="mean_vector")
 
 # %%
 # A full solve of the best placement gives the same number.
-field = sim.solve(coil, ef.Pose(best.matrix.values), didt=1e6)
+field = sim.solve(coil, ef.Pose(best.pose.values), didt=1e6)
 off = abs(field.summary(m1)["mean_vector"] / float(best.mean_vector) - 1)
 print(f"a full solve of the best placement differs by {off:.1e}")
 assert off < 1e-4

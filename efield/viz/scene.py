@@ -289,7 +289,7 @@ class Scene(Carded):
         name = measure_of(dataset, measure)
         best = best_of_positions(dataset, name)
         known = best.placement[best.placement >= 0]
-        centers = np.asarray(dataset["matrix"].values)[known, :3, 3]
+        centers = np.asarray(dataset["pose"].values)[known, :3, 3]
         values = best.value[best.placement >= 0]
         return self.scalp_map(centers, values, short_name(name), dataset[name].attrs.get("units", "V/m"))
 
