@@ -20,15 +20,15 @@ from efield.head.mesh import HeadMesh
 from efield.head.spheres import sphere_head
 
 
-def primary_fields(head: HeadMesh, width: int) -> np.ndarray:
-    """dA/dt (n, 3, width) of one dipole each, spread over the upper half of the head."""
+def primary_fields(points_mm: np.ndarray, width: int) -> np.ndarray:
+    """dA/dt (n, 3, width) at points (n, 3) of one dipole each, spread over the upper half of the head."""
     rng = np.random.default_rng(0)
-    fields = np.empty((len(head.points), 3, width))
+    fields = np.empty((len(points_mm), 3, width))
     for column in range(width):
         place = rng.normal(size=3)
         place *= 100 / np.linalg.norm(place)
         place[2] = abs(place[2])
-        gap = (head.points - place) / 1e3
+        gap = (points_mm - place) / 1e3
         fields[:, :, column] = 0.1 * np.cross(place / 100, gap) / np.linalg.norm(gap, axis=1)[:, None] ** 3
     return fields
 
@@ -56,7 +56,7 @@ def measure(head: HeadMesh, width: int, kinds: list[str], quiet: bool = False) -
 
     mesh = elements()
     matrix = timed(say("assembly"), lambda: elements().stiffness())
-    dadt = primary_fields(head, width)
+    dadt = primary_fields(head.points, width)
     one = np.ascontiguousarray(dadt[:, :, :1])
     mesh.around  # noqa: B018 (built once, part of the assembly above)
     load = timed(say("right-hand side, one"), lambda: mesh.load(one))

@@ -3,9 +3,12 @@
 Research software: not a medical device. See ``efield --help`` and the README.
 """
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from efield.ground import forks as _forks  # noqa: F401 (tells forked processes)
 from efield.ground.doors import doors
+from efield.ground.own_folders import settle_kernels
 from efield.ground.version import __version__ as __version__
 
 if TYPE_CHECKING:
@@ -51,6 +54,8 @@ if TYPE_CHECKING:
     from efield.targeting.targets import m1_hand as m1_hand
     from efield.targeting.targets import m1_leg as m1_leg
 
+
+settle_kernels(Path(__file__).parent)
 
 #: Public names and the modules that hold them; each is imported when it is first used, so `import efield` is quick.
 _HOMES = {

@@ -12,6 +12,7 @@ from efield.reciprocity.reciprocal import reciprocal
 from efield.targeting.simulate import Simulator
 from efield.targeting.targets import Target, m1_hand
 from efield.targeting.validation import validation_coil
+from tests import small
 
 #: Tests that share the sphere, the basis and the adjoint solves below: in one process these are made once.
 _SHARING = (
@@ -20,6 +21,7 @@ _SHARING = (
     "sweeping",
     "nav",
     "test_measures.py",
+    "test_held.py",
     "test_naming.py",
     "test_regions.py",
     "test_faces.py",
@@ -56,6 +58,19 @@ def one_thread():
 @pytest.fixture(scope="session")
 def head():
     return sphere_head((70.0, 73.0, 79.0, 85.0), (2, 3, 4, 5), edge_mm=12.0)
+
+
+@pytest.fixture(scope="session")
+def named_heads():
+    """What `load_head` gives under `small_names`."""
+    return small.named_heads()
+
+
+@pytest.fixture
+def small_names(named_heads, monkeypatch):
+    """`load_head`, `load_coil` and `ReducedBasis.build` as people call them, with small answers."""
+    for thing, name, value in small.replacements(named_heads, small.named_coils()):
+        monkeypatch.setattr(thing, name, value)
 
 
 @pytest.fixture(scope="session")

@@ -1,14 +1,16 @@
 """The command `efield`: each verb checks its input, calls the package, and shows the answer."""
 
 import json
+import os
 import sys
 import warnings
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from efield.app import bases, coils, mesh_build, meshes, poses, protocols, sweeps
+from efield.app import bases, coils, mesh_build, meshes, plan, poses, protocols, sweeps
 from efield.app.console import ERR, OUT
 from efield.app.dose_request import DoseRequest
 from efield.app.options import JsonOption, asking_for
@@ -17,6 +19,7 @@ from efield.app.request import Request
 from efield.app.serve_request import ServeRequest
 from efield.ground.errors import EfieldError
 from efield.ground.version import __version__
+from efield.io.atomic import system_words
 
 if TYPE_CHECKING:
     from efield.targeting.summary import Summary
@@ -25,7 +28,6 @@ app = typer.Typer(
     name="efield",
     help="The electric field that TMS induces in the motor cortex. Research software, not a medical device.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
@@ -36,6 +38,7 @@ app.add_typer(bases.app, name="basis")
 app.add_typer(poses.app, name="poses")
 app.add_typer(sweeps.app, name="sweep")
 app.add_typer(protocols.app, name="protocol")
+app.add_typer(plan.app, name="plan")
 
 
 def _version(wanted: bool) -> None:
@@ -68,10 +71,10 @@ def simulate(request: Request, as_json: JsonOption = False) -> None:
     """
     from efield.app.simulation import run
 
-    _report(*run(request), request.out, as_json)
+    _report(*run(request), as_json)
 
 
-def _report(document: dict[str, Any], summary: "Summary", out: Path, as_json: bool) -> None:
+def _report(document: dict[str, Any], summary: "Summary", as_json: bool) -> None:
     """What a simulation found: JSON for machines, or a table, notes and the files written."""
     from efield.app.tables import summary_table
 
@@ -82,7 +85,8 @@ def _report(document: dict[str, Any], summary: "Summary", out: Path, as_json: bo
     OUT.print(summary_table(document, summary))
     for note in document["notes"]:
         ERR.print(f"note: {note}", markup=False, soft_wrap=True)
-    OUT.print(f"written: {', '.join(str(out / name) for name in document['files'])}", markup=False, soft_wrap=True)
+    written = (str(Path(document["folder"]) / name) for name in document["files"])
+    OUT.print(f"written: {', '.join(written)}", markup=False, soft_wrap=True)
 
 
 @app.command()
@@ -155,7 +159,7 @@ def optimize(request: OptimizeRequest, as_json: JsonOption = False) -> None:
         sys.stdout.write("\n")
         return
     OUT.print(optimum_table(document, best))
-    OUT.print(f"written: {request.out / 'pose.txt'}, optimum.json, loss.png", markup=False, soft_wrap=True)
+    OUT.print(f"written: {Path(document['folder']) / 'pose.txt'}, optimum.json, loss.png", markup=False, soft_wrap=True)
 
 
 @app.command()
@@ -237,7 +241,23 @@ def main() -> None:
     try:
         with warnings.catch_warnings():
             warnings.showwarning = _note
-            app()
+            try:
+                app()
+            finally:
+                sys.stdout.flush()  # what cannot be written is told here, not while Python ends
     except EfieldError as error:
-        ERR.print(f"error: {' '.join(str(error).split())}", style="red", markup=False, soft_wrap=True)
-        raise SystemExit(2) from None
+        _refuse(str(error))
+    except OSError as error:
+        _discard_output()
+        _refuse(system_words(error))
+
+
+def _refuse(message: str) -> NoReturn:
+    ERR.print(f"error: {' '.join(message.split())}", style="red", markup=False, soft_wrap=True)
+    raise SystemExit(2) from None
+
+
+def _discard_output() -> None:
+    """Let nothing that standard output still holds be written again when Python ends."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

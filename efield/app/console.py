@@ -50,5 +50,5 @@ class Steps:
 class Bar(progress.Bar):
     """A bar on standard error that shares its console with the other lines there."""
 
-    def __init__(self, title: str, total: int, unit: str) -> None:
-        super().__init__(title, total, unit, ERR)
+    def __init__(self, title: str, total: int, unit: str, *, timed: bool = True) -> None:
+        super().__init__(title, total, unit, ERR, timed=timed)

@@ -5,7 +5,7 @@ from typing import Annotated, Final
 
 import typer
 
-from efield.app.options import CoilOption, HeadOption, PoseOption, TargetOption
+from efield.app.options import AllowCollisionOption, CoilOption, HeadOption, PoseOption, TargetOption
 from efield.dosing.words import METHODS, PHASES, SENSES, WAVEFORMS
 
 _WAVEFORM: Final = f"Pulse: {', '.join(WAVEFORMS)}; that of the stimulator where it has only one."
@@ -21,7 +21,7 @@ class DoseRequest:
     rmt_method: Annotated[str, typer.Option(help=f"How the threshold was found: {', '.join(METHODS)}.")] = "emg"
     rmt_sd: Annotated[float | None, typer.Option(help="Its standard deviation, percent of the maximum output.")] = None
     rmt_target: Annotated[str, typer.Option(help="Where it was measured, as --target.")] = "m1-hand-left"
-    rmt_angle: Annotated[float | None, typer.Option(help="Coil angle there; the target's own unless given.")] = None
+    rmt_angle: Annotated[str | None, typer.Option(help="Coil angle there, as --angle.")] = None
     rmt_distance: Annotated[float, typer.Option(help="Gap from scalp to casing there in mm.")] = 4.0
     rmt_pose: Annotated[
         str | None, typer.Option(help="File of the pose there, or FILE:NAME; replaces angle and gap.")
@@ -42,11 +42,15 @@ class DoseRequest:
     ] = None
     target: TargetOption = "m1-leg-left"
     angle: Annotated[
-        float | None,
-        typer.Option(help="Degrees from anterior toward the midline; the target's own (`ef.list_targets()`) or 45."),
+        str | None,
+        typer.Option(
+            help="Degrees from anterior toward the midline, or best: the target's own preferred direction, which is "
+            "meant unless an angle is given (45 where a target has none)."
+        ),
     ] = None
     distance: Annotated[float, typer.Option(help="Gap from scalp to coil casing in mm (hair).")] = 4.0
     pose: PoseOption = None
+    allow_collision: AllowCollisionOption = False
     waveform: Annotated[str, typer.Option(help=_WAVEFORM)] = ""
     phase: Annotated[str, typer.Option(help=_PHASE)] = "first"
     current: Annotated[str, typer.Option(help=_CURRENT)] = ""
@@ -57,4 +61,7 @@ class DoseRequest:
         str | None,
         typer.Option(help="A published protocol (`efield protocol list`): its intensity, and what tables say of it."),
     ] = None
-    error: Annotated[float, typer.Option(help="Numerical error of the fields in percent, for the interval.")] = 0.0
+    error: Annotated[
+        float | None,
+        typer.Option(help="Numerical error of both fields in percent, for the interval; estimated unless given."),
+    ] = None

@@ -1,7 +1,7 @@
 """`efield dose`: from options to two placements on one head, and the dose between them."""
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from efield.app.console import Steps
 from efield.app.dose_request import DoseRequest
@@ -21,14 +21,12 @@ from efield.head.mesh import HeadMesh
 from efield.io.cache_folder import cache_folder
 from efield.io.load import HEAD_NAMES, load_coil, load_head
 from efield.io.poses.reading import load_pose
+from efield.targeting.aim import checked_angle, usual_angle
 from efield.targeting.field import EField
-from efield.targeting.naming import target_facts
-from efield.targeting.placement import check_clear, place_coil
+from efield.targeting.held import check_held
+from efield.targeting.placement import place_coil
 from efield.targeting.simulate import Simulator
-from efield.targeting.targets import NAMES, Target, named_target, parse_target
-
-#: The angle where a target has none of its own.
-_ANGLE: Final = 45.0
+from efield.targeting.targets import Target, named_target, parse_target
 
 
 @dataclass(frozen=True)
@@ -37,7 +35,7 @@ class _Side:
 
     name: str
     target: str
-    angle: float | None
+    angle: str | None
     distance: float
     pose: str | None
     coil: str
@@ -51,7 +49,7 @@ class _Side:
 
 def _sides(request: DoseRequest) -> tuple[_Side, _Side]:
     """Threshold and treatment; what is not said of the first is as of the second."""
-    error = checks.in_range("--error", request.error, 0.0, 100.0) / 100.0
+    error = None if request.error is None else checks.in_range("--error", request.error, 0.0, 100.0) / 100.0
     coil, rmt_coil = request.coil, request.rmt_coil or request.coil
     stimulator = request.stimulator or usual_stimulator(coil)
     there = stimulator if rmt_coil == coil else usual_stimulator(rmt_coil) or request.stimulator
@@ -100,7 +98,8 @@ def run(request: DoseRequest, progress: Progress = True) -> tuple[Dose, dict[str
         head = load_head(request.head)
     with steps("finding the targets, placing the coils"):
         targets = [named_target(head, side.target) for side in sides]
-        poses = [_pose(head, *placed) for placed in zip(sides, targets, coils, strict=True)]
+        placed = zip(sides, targets, coils, strict=True)
+        poses = [_pose(head, *each, request.allow_collision) for each in placed]
     with steps("preparing the solver"):
         simulator = Simulator(head, cache=cache_folder() if request.head in HEAD_NAMES else None)
     with steps("solving both placements"):
@@ -138,9 +137,15 @@ def _check(sides: tuple[_Side, _Side], percent: float, request: DoseRequest) -> 
     for side in sides:
         parse_target(side.target)
         checks.length_mm(f"{side.name}-distance", side.distance)
+        if side.angle is not None:
+            checked_angle(f"{side.name}-angle", side.angle)
     by_name = {name: load_coil(name) for name in {side.coil for side in sides}}
     coils = [by_name[side.coil] for side in sides]
-    sites = [DoseSite(1.0, coil=coil.name, **side.machine_with(coil)) for coil, side in zip(coils, sides, strict=True)]
+    # Errors are not known yet.
+    sites = [
+        DoseSite(1.0, coil=coil.name, **side.machine_with(coil) | {"error": 0.0})
+        for coil, side in zip(coils, sides, strict=True)
+    ]
     try:
         dose(request.rmt, *sites, percent=percent, method=request.rmt_method, rmt_sd=request.rmt_sd)
     except InputError as error:
@@ -148,14 +153,14 @@ def _check(sides: tuple[_Side, _Side], percent: float, request: DoseRequest) -> 
     return coils
 
 
-def _pose(head: HeadMesh, side: _Side, target: Target, coil: Coil) -> Pose:
+def _pose(head: HeadMesh, side: _Side, target: Target, coil: Coil, allow_collision: bool) -> Pose:
     if side.pose is not None:
         pose = load_pose(side.pose)
     else:
-        own = target_facts(side.target)["angle_deg"] if side.target in NAMES else _ANGLE
-        angle = own if side.angle is None else checks.number(f"{side.name}-angle", side.angle)
+        angle = usual_angle(target) if side.angle is None else checked_angle(f"{side.name}-angle", side.angle)
         pose = place_coil(head, target, angle, side.distance, coil=coil)
-    check_clear(head, coil, pose)
+    if not allow_collision:
+        check_held(head, coil, pose, target.center_mm)
     return pose
 
 
@@ -163,8 +168,8 @@ def _solve(simulator: Simulator, coils: list[Coil], poses: list[Pose]) -> list[E
     """Both fields at 1 A/us; of one coil they are solved together."""
     first, second = coils
     if first is second:
-        return list(simulator.solve_many(first, poses))
-    return [simulator.solve(coil, pose) for coil, pose in zip(coils, poses, strict=True)]
+        return list(simulator.solve_many(first, poses, allow_collision=True))  # looked at above
+    return [simulator.solve(coil, pose, allow_collision=True) for coil, pose in zip(coils, poses, strict=True)]
 
 
 def _reports(given: Protocol | None, found: Dose) -> dict[str, Any]:

@@ -1,27 +1,54 @@
 """Options that several commands take, with the same names and the same help, and commands made from a dataclass."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, Field, fields
 from pathlib import Path
 from typing import Annotated, Any, Final, get_type_hints
 
 import typer
 
+from efield.ground.errors import InputError
+
+
+def _heads(incomplete: str) -> Iterator[str]:
+    """What a shell completes; files are its own."""
+    from efield.io.load import HEAD_NAMES
+
+    return (name for name in HEAD_NAMES if name.startswith(incomplete))
+
+
+def _coils(incomplete: str) -> Iterator[str]:
+    from efield.coils.catalog import list_coils
+
+    return (name for name in list_coils() if name.startswith(incomplete))
+
+
+def _targets(incomplete: str) -> Iterator[str]:
+    from efield.targeting.motor_sites import NAMES
+
+    return (name for name in NAMES if name.startswith(incomplete))
+
+
 HeadOption = Annotated[
-    str, typer.Option(help="A shipped head (mni152, sphere), a mesh file (.msh, .vtu, ...), or a folder m2m_<id>.")
+    str,
+    typer.Option(
+        help="A shipped head (mni152, sphere), a mesh file (.msh, .vtu, ...), or a folder m2m_<id>.",
+        autocompletion=_heads,
+    ),
 ]
 COIL_HELP: Final = (
     "A coil's name (see `efield coils list`) or a coil file. Parts of a .tcd that move, and one of several "
     "stimulators, are chosen behind its name: coil.tcd:rot2p-0=10,stimulator=1 (`efield coils info` names them)."
 )
-CoilOption = Annotated[str, typer.Option(help=COIL_HELP)]
+CoilOption = Annotated[str, typer.Option(help=COIL_HELP, autocompletion=_coils)]
 TargetOption = Annotated[
     str,
     typer.Option(
         help="m1-hand-left, m1-leg-right, ..., an electrode (C3, cap.csv:C3), a label of a volume (mask.nii.gz:3; of "
         "an atlas in MNI152 space atlas.nii.gz:3,mni) or of a FreeSurfer surface (lh.aparc.annot:precentral), or "
-        "x,y,z in mm (--target=-39,-15,62). `efield targets` lists the names, where they come from and their spread."
+        "x,y,z in mm (--target=-39,-15,62). `efield targets` lists the names, where they come from and their spread.",
+        autocompletion=_targets,
     ),
 ]
 ConductivityOption = Annotated[
@@ -32,17 +59,49 @@ ConductivityTableOption = Annotated[
     Path | None,
     typer.Option(help="Conductivities of many tissues, a .csv (tag,value or tag,name,value) or .toml file."),
 ]
+TolOption = Annotated[
+    float, typer.Option(help="Residual at which the solver stops, |b - K phi| / |b|; 1e-6 is enough where 1e-8 stalls.")
+]
+SolverOption = Annotated[
+    str,
+    typer.Option(
+        help="How the equations are solved: auto, multigrid, or direct (small heads; pip install 'efield[mkl]')."
+    ),
+]
 POSE_HELP: Final = (
     "File of a pose, of a navigator or a 4x4 coil-to-head matrix; one of several is chosen behind it, FILE:NAME (see "
-    "`efield poses`). Replaces --angle and --distance."
+    "`efield poses`). It has its own angle and distance: --angle and --distance are refused beside it."
 )
 PoseOption = Annotated[str | None, typer.Option(help=POSE_HELP)]
+AllowCollisionOption = Annotated[
+    bool,
+    typer.Option(
+        "--allow-collision",
+        help="Compute also where nobody holds a coil: in the head, turned away, far off, or not over the target.",
+    ),
+]
+ForceOption = Annotated[
+    bool, typer.Option("--force", help="Replace the results of an earlier run that are in the folder.")
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print as JSON on standard output.")]
 
 
 def _default(field: Field[Any]) -> Any:
     """Of an option; a field without a default is an option that must be given."""
     return inspect.Parameter.empty if field.default is MISSING else field.default
+
+
+def _check_rivals(ctx: typer.Context, given: Mapping[str, Any]) -> None:
+    """Refuse an angle or a gap beside a pose, which has its own: one of them would be passed over without a word."""
+    for pose in (name for name in given if name.endswith("pose") and given[name] is not None):
+        for rival in (f"{pose.removesuffix('pose')}{what}" for what in ("angle", "distance")):
+            source = ctx.get_parameter_source(rival) if rival in given else None
+            if source is not None and source.name == "COMMANDLINE":
+                options = [f"--{name.replace('_', '-')}" for name in (rival, pose)]
+                raise InputError(
+                    f"{' and '.join(options)} must not be given together: a pose has its own angle and distance; leave "
+                    f"{options[0]} out"
+                )
 
 
 def asking_for(request: type[Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -55,7 +114,8 @@ def asking_for(request: type[Any]) -> Callable[[Callable[..., None]], Callable[.
     """
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
-        def options_to_request(**given: Any) -> None:
+        def options_to_request(ctx: typer.Context, **given: Any) -> None:
+            _check_rivals(ctx, given)
             rest = {name: given.pop(name) for name in others}
             command(request(**given), **rest)
 
@@ -66,6 +126,7 @@ def asking_for(request: type[Any]) -> Callable[[Callable[..., None]], Callable[.
             inspect.Parameter(f.name, kind, default=_default(f), annotation=hints[f.name]) for f in fields(request)
         ]
         options += [option.replace(kind=kind) for option in others.values()]
+        options.append(inspect.Parameter("ctx", kind, annotation=typer.Context))
         options_to_request.__name__, options_to_request.__doc__ = command.__name__, command.__doc__
         options_to_request.__annotations__ = {option.name: option.annotation for option in options}
         # What Typer reads the options from.

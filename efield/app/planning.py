@@ -7,14 +7,15 @@ from typing import Any
 import numpy as np
 
 from efield.app.console import Steps
-from efield.app.planning_request import OptimizeRequest, UncertaintyRequest
+from efield.app.planning_request import FILES, OUT, OptimizeRequest, UncertaintyRequest
+from efield.app.results import results_folder
 from efield.app.simulation import parse_conductivity
 from efield.ground import checks
 from efield.ground.errors import InputError
 from efield.ground.progress import Progress
 from efield.ground.version import __version__
 from efield.head.mesh import HeadMesh
-from efield.io.atomic import replacing
+from efield.io.atomic import filled_folder
 from efield.io.cache_folder import cache_folder
 from efield.io.load import HEAD_NAMES, load_coil, load_head
 from efield.io.poses.reading import load_pose
@@ -22,7 +23,8 @@ from efield.planning.belief import Range
 from efield.planning.misplacement import misplacement
 from efield.planning.optimize import Optimum, optimize
 from efield.planning.uncertainty import Uncertainty, uncertainty
-from efield.targeting.placement import check_clear, place_coil
+from efield.targeting.held import check_held
+from efield.targeting.placement import place_coil
 from efield.targeting.simulate import Simulator
 from efield.targeting.targets import named_target, parse_target
 from efield.viz.loss_picture import save_loss_picture
@@ -40,6 +42,7 @@ def find_best(request: OptimizeRequest, progress: Progress = True) -> tuple[Opti
         parse_target(word)
     zones = [_zone(text) for text in request.forbidden or ()]
     checks.rate("--didt", request.didt)
+    out = results_folder(request.out, OUT, FILES, force=request.force)
     coil = load_coil(request.coil)
     steps = Steps(4, progress)
     with steps(f"loading head {request.head}"):
@@ -58,6 +61,7 @@ def find_best(request: OptimizeRequest, progress: Progress = True) -> tuple[Opti
         "target": target.to_json(),
         "didt": request.didt,
         **best.to_json(),
+        "folder": str(out),
     }
     with steps("writing pose.txt, optimum.json, loss.png"):
         _write(request, best, document)
@@ -65,12 +69,10 @@ def find_best(request: OptimizeRequest, progress: Progress = True) -> tuple[Opti
 
 
 def _write(request: OptimizeRequest, best: Optimum, document: dict[str, Any]) -> None:
-    request.out.mkdir(parents=True, exist_ok=True)
-    with replacing(request.out / "pose.txt") as temporary:
-        np.savetxt(temporary, best.pose.matrix, fmt="%.6f")
-    save_loss_picture(request.out / "loss.png", best, f"{document['coil']} over {request.target} of {request.head}")
-    with replacing(request.out / "optimum.json") as temporary:
-        temporary.write_text(json.dumps(document, indent=2) + "\n")
+    with filled_folder(document["folder"], FILES) as folder:
+        np.savetxt(folder / "pose.txt", best.pose.matrix, fmt="%.6f")
+        save_loss_picture(folder / "loss.png", best, f"{document['coil']} over {request.target} of {request.head}")
+        (folder / "optimum.json").write_text(json.dumps(document, indent=2) + "\n")
 
 
 def how_sure(request: UncertaintyRequest, progress: Progress = True) -> tuple[Uncertainty, dict[str, Any]]:
@@ -92,10 +94,12 @@ def how_sure(request: UncertaintyRequest, progress: Progress = True) -> tuple[Un
         head = load_head(request.head)
         target = named_target(head, request.target)
         pose = given or place_coil(head, target, request.angle, request.distance, coil=coil)
-        check_clear(head, coil, pose)
+        if not request.allow_collision:
+            check_held(head, coil, pose, target.center_mm)
     sim = _simulator(request, head, steps)
     with steps("solving at other conductivities and placements"):
         options: dict[str, Any] = {"placement": request.placement, "didt": request.didt, "samples": request.samples}
+        options["allow_collision"] = True  # looked at above
         sure = uncertainty(sim, coil, pose, target, ranges, **options)
     document = {
         "efield": __version__,

@@ -2,15 +2,18 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
 from efield.app.options import (
+    AllowCollisionOption,
     CoilOption,
     ConductivityOption,
     ConductivityTableOption,
+    ForceOption,
     HeadOption,
+    PoseOption,
     TargetOption,
 )
 from efield.planning.goals import GOALS
@@ -18,6 +21,11 @@ from efield.planning.misplacement import TECHNIQUES
 
 _DistanceOption = Annotated[float, typer.Option(help="Smallest gap from scalp to coil casing in mm (hair).")]
 _DidtOption = Annotated[float, typer.Option(help="dI/dt in A/s at which values are given; 80 A/us is 80e6.")]
+
+
+#: Where an optimum goes unless asked otherwise, and what is written there.
+OUT: Final = Path("efield-optimum")
+FILES: Final = ("pose.txt", "optimum.json", "loss.png")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +53,14 @@ class OptimizeRequest:
     didt: _DidtOption = 1e6
     conductivity: ConductivityOption = None
     conductivity_table: ConductivityTableOption = None
-    out: Annotated[Path, typer.Option(help="Folder for pose.txt, optimum.json and loss.png.")] = Path("efield-optimum")
+    out: Annotated[
+        Path,
+        typer.Option(
+            help="Folder for pose.txt, optimum.json and loss.png. If this one holds some already, new ones go to "
+            "efield-optimum-2, -3, ...; one that you name is refused then."
+        ),
+    ] = OUT
+    force: ForceOption = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +72,8 @@ class UncertaintyRequest:
     target: TargetOption = "m1-hand-left"
     angle: Annotated[float, typer.Option(help="Direction of the induced current, degrees from anterior.")] = 45.0
     distance: _DistanceOption = 4.0
-    pose: Annotated[Path | None, typer.Option(help="File with the pose; replaces angle and gap.")] = None
+    pose: PoseOption = None
+    allow_collision: AllowCollisionOption = False
     vary: Annotated[
         list[str] | None,
         typer.Option(

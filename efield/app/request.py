@@ -2,18 +2,26 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
 from efield.app.options import (
+    AllowCollisionOption,
     CoilOption,
     ConductivityOption,
     ConductivityTableOption,
+    ForceOption,
     HeadOption,
     PoseOption,
+    SolverOption,
     TargetOption,
+    TolOption,
 )
+
+#: Where results go unless asked otherwise, and all that may be written there.
+OUT: Final = Path("efield-out")
+FILES: Final = ("summary.json", "field.vtu", "field.msh", "field.nii.gz", "m1.png")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,12 +46,13 @@ class Request:
         typer.Option(help="Measures are of the tissue within this distance of the target, mm; 10 unless given."),
     ] = None
     angle: Annotated[
-        float,
+        str | None,
         typer.Option(
-            help="Direction of the induced current, degrees from anterior toward the midline; at 45 the handle of a "
-            "coil that induces away from it is back and to the side (see `efield coils info`)."
+            help="Direction of the induced current, degrees from anterior toward the midline, or best: the target's "
+            "own preferred direction, which is meant unless an angle is given (45 where a target has none). At 45 the "
+            "handle of a coil that induces away from it is back and to the side (see `efield coils info`)."
         ),
-    ] = 45.0
+    ] = None
     distance: Annotated[float, typer.Option(help="Smallest gap from scalp to coil casing in mm (hair).")] = 4.0
     pose: PoseOption = None
     didt: Annotated[float | None, typer.Option(help="Coil current's rate of change in A/s; 1e6 = 1 A/us.")] = None
@@ -63,9 +72,7 @@ class Request:
         list[str] | None,
         typer.Option(help="A coil driven at the same time, COIL,POSE.txt,A/s, such as d70,right.txt,-1e6; repeatable."),
     ] = None
-    allow_collision: Annotated[
-        bool, typer.Option("--allow-collision", help="Compute also if the coil cuts into the head.")
-    ] = False
+    allow_collision: AllowCollisionOption = False
     allow_defects: Annotated[
         bool,
         typer.Option(
@@ -105,6 +112,8 @@ class Request:
     order: Annotated[
         int, typer.Option(help="Order of the finite elements: 2 is slower and follows the field more finely.")
     ] = 1
+    tol: TolOption = 1e-8
+    solver: SolverOption = "auto"
     gmsh: Annotated[
         bool,
         typer.Option("--gmsh", help="Write field.msh as well, for Gmsh and SimNIBS: with the surface of each tissue."),
@@ -117,9 +126,16 @@ class Request:
             "whose results are the same.",
         ),
     ] = False
-    out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("efield-out")
+    out: Annotated[
+        Path,
+        typer.Option(
+            help="Folder for the results. If this one holds some already, new ones go to efield-out-2, -3, ...; one "
+            "that you name is refused then."
+        ),
+    ] = OUT
+    force: ForceOption = False
 
     @property
     def files(self) -> list[str]:
         """Names of the files that are written."""
-        return ["summary.json", "field.vtu", *(["field.msh"] * self.gmsh), "field.nii.gz", "m1.png"]
+        return [name for name in FILES if self.gmsh or name != "field.msh"]

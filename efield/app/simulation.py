@@ -1,7 +1,6 @@
 """`efield simulate`: from options to files."""
 
 import json
-import os
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -9,13 +8,16 @@ from pathlib import Path
 from typing import Any, Final
 
 from efield.app.console import Steps
-from efield.app.request import Request
+from efield.app.request import FILES, OUT, Request
+from efield.app.results import results_folder
 from efield.app.warmup import Warmup
 from efield.coils import stimulators
 from efield.coils.drive import Drive
 from efield.coils.model import Coil
 from efield.coils.polarity import CURRENTS, induced_direction, induced_words, signed
 from efield.dosing.marks import DISCLAIMER
+from efield.fem.problem import TOL_RANGE
+from efield.fem.solvers import SOLVERS
 from efield.ground import checks
 from efield.ground.card import place
 from efield.ground.directions import in_words
@@ -32,7 +34,7 @@ from efield.head.registration import register_to_mni
 from efield.head.remarks import remarks
 from efield.head.soundness import check_sound, defects
 from efield.head.tissue import tissue_name
-from efield.io.atomic import replacing
+from efield.io.atomic import filled_folder
 from efield.io.cache_folder import cache_folder
 from efield.io.conductivity_table import ConductivityTable, read_conductivity_table
 from efield.io.eeg_positions import CapFile
@@ -40,8 +42,10 @@ from efield.io.load import HEAD_NAMES, load_coil, load_head
 from efield.io.poses.reading import load_pose
 from efield.io.poses.words import pose_words
 from efield.io.volumes.tensor import check_order, read_tensors
+from efield.targeting.aim import checked_angle, degrees_off, usual_angle
 from efield.targeting.field import EField
-from efield.targeting.placement import check_clear, check_covers, gap_below_center, place_coil
+from efield.targeting.held import check_held
+from efield.targeting.placement import check_covers, gap_below_center, place_coil
 from efield.targeting.simulate import Simulator
 from efield.targeting.summary import Summary
 from efield.targeting.targets import Target, named_target, needs_mni, parse_target
@@ -55,6 +59,9 @@ _SMALL_DIDT: Final = 1e4
 
 #: Beyond this angle to the preferred direction a field points the other way (degrees).
 _BACKWARD_DEG: Final = 135.0
+
+#: A coil that is turned farther than this from the preferred direction is said to be (degrees).
+_OFF_DEG: Final = 30.0
 
 #: What readers of coil files note, and a reader of the numbers must know.
 _OF_THE_FILE: Final = ("all dipoles point one way", "casing read from", "beyond the grid", "dIdtmax =")
@@ -99,7 +106,8 @@ def check(request: Request) -> None:
         That names the option.
     """
     checks.length_mm("--distance", request.distance)
-    checks.number("--angle", request.angle)
+    if request.angle is not None:
+        checked_angle("--angle", request.angle)
     checks.choice("--current", request.current, CURRENTS)
     if request.radius is not None:
         checks.length_mm("--radius", request.radius)
@@ -110,6 +118,8 @@ def check(request: Request) -> None:
         raise InputError("--tensor-order, --tensor-mapping and --tensor-factor must come with --tensors, a file")
     if request.fiducials is not None:
         fiducials_in(CapFile(request.fiducials))
+    checks.in_range("--tol", request.tol, *TOL_RANGE)
+    checks.choice("--solver", request.solver, SOLVERS)
     if request.order not in (1, 2):
         raise InputError(f"--order must be 1 or 2; instead received {request.order}")
     if request.stimulator is not None and request.intensity is None:
@@ -118,7 +128,6 @@ def check(request: Request) -> None:
         checks.rate("--didt", request.didt)
         if request.intensity is not None:
             raise InputError("--didt and --intensity must not be given together; each sets the drive")
-    _check_writable(request.out)
 
 
 def conductivity_of(request: Request) -> Conductivity:
@@ -151,20 +160,12 @@ def drive_words(request: Request, coil: Coil) -> str:
 def _rate_of(request: Request, coil: Coil) -> float:
     if request.intensity is None:
         return _DEFAULT_DIDT if request.didt is None else request.didt
+    percent = checks.percent_of_output("--intensity", request.intensity)
     if request.stimulator is not None:
-        return stimulators.didt(request.stimulator, coil, request.intensity)
+        return stimulators.didt(request.stimulator, coil, percent)
     if coil.max_didt is None:
         raise InputError(f"the largest dI/dt of {coil.name} is not known: give --stimulator as well, or --didt")
-    return coil.max_didt * checks.in_range("--intensity", request.intensity, 0.0, 100.0) / 100.0
-
-
-def _check_writable(folder: Path) -> None:
-    """Fail before the work, not after it; the folder itself is made only when there is something to put in."""
-    nearest = next(path for path in (folder, *folder.absolute().parents) if path.exists())
-    if not nearest.is_dir():
-        raise InputError(f"--out must be a folder; instead {nearest} is a file")
-    if not os.access(nearest, os.W_OK):
-        raise InputError(f"--out must be in a folder that can be written; {nearest} cannot")
+    return coil.max_didt * percent / 100.0
 
 
 def run(request: Request, progress: Progress = True) -> tuple[dict[str, Any], Summary]:
@@ -177,6 +178,7 @@ def run(request: Request, progress: Progress = True) -> tuple[dict[str, Any], Su
         True shows each step and how long it took; a callable is told (done, total, note).
     """
     check(request)
+    out = results_folder(request.out, OUT, FILES, force=request.force)
     conductivity = conductivity_of(request)
     coil = load_coil(request.coil)
     didt = didt_of(request, coil)
@@ -189,50 +191,56 @@ def run(request: Request, progress: Progress = True) -> tuple[dict[str, Any], Su
         with steps("finding the target, placing the coil"):
             target = target_of(head, request)
             target.tets(head)
-            pose = given_pose or place_coil(
-                head, target, request.angle, request.distance, coil=coil, current=request.current
-            )
+            angle = usual_angle(target) if request.angle is None else request.angle
+            pose = given_pose or place_coil(head, target, angle, request.distance, coil=coil, current=request.current)
             for drive in (Drive(coil, pose, didt), *others):
                 check_covers(head, drive.coil, drive.pose)
             if not request.allow_collision:
-                check_clear(head, coil, pose)
+                check_held(head, coil, pose, target.center_mm)
                 for other in others:
-                    check_clear(head, other.coil, other.pose)
+                    check_held(head, other.coil, other.pose)
         with steps("refining the mesh, preparing the solver" if request.refine else "preparing the solver"):
             # A shipped head's is asked for again and again; those of other heads would fill the folder.
             cache = cache_folder() if request.head in HEAD_NAMES and not request.no_cache else None
             place, checked = target if request.refine else None, not request.allow_defects
             simulator = Simulator(
-                head, conductivity, order=request.order, cache=cache, refine=place, check_mesh=checked
+                head,
+                conductivity,
+                tol=request.tol,
+                order=request.order,
+                solver=request.solver,
+                cache=cache,
+                refine=place,
+                check_mesh=checked,
             )
         with steps("solving"):
-            field = simulator.solve_together([Drive(coil, pose, didt), *others])
-        request.out.mkdir(parents=True, exist_ok=True)
-        # Files are compressed beside other work. Kernels that run on all threads stay in this one: not every threading
-        # layer of Numba can be entered from two.
-        written = [beside.submit(_save_meshes, request, field)]
-        with steps("recovering and measuring the field"):
-            warmup.wait()
-            _ = field.recovered.field
-            written.append(beside.submit(field.to_nifti, request.out / "field.nii.gz"))
-            summary = field.summary(target)
-            _ = summary.measures  # with their errors
-        notes = [f"driven at the same time: {d.coil.name} at {d.didt / 1e6:g} A/us" for d in others]
-        notes += _notes(request, target, didt, summary, field) + _head_notes(simulator)
-        with steps(f"writing {', '.join(request.files[1:])}"):
-            libraries.result()  # half imported they fail where they are used
-            title = caption(field, target, coil, drive=drive_words(request, coil))
-            report = save_picture(request.out / "m1.png", field, target, coil, field.pose, title=title)
-            for file in written:
-                file.result()
-        notes += [report.advice] if report.advice else []
-    document = _document(request, simulator, field, target, summary, steps, notes)
-    document["drive"] = drive_words(request, coil)
-    if simulator.tensor_report is not None:
-        tensors = {"file": str(request.tensors), "order": request.tensor_order, **simulator.tensor_report.to_json()}
-        document["conductivity_tensors"] = tensors
-    with replacing(request.out / "summary.json") as temporary:
-        temporary.write_text(json.dumps(document, indent=2) + "\n")
+            drives = [Drive(coil, pose, didt), *others]
+            field = simulator.solve_together(drives, allow_collision=True)  # looked at above
+        with filled_folder(out, FILES) as folder, ThreadPoolExecutor(2) as writers:
+            # Files are compressed beside other work. Kernels that run on all threads stay in this one: not every
+            # threading layer of Numba can be entered from two.
+            written = [writers.submit(_save_meshes, request, folder, field)]
+            with steps("recovering and measuring the field"):
+                warmup.wait()
+                _ = field.recovered.field
+                written.append(writers.submit(field.to_nifti, folder / "field.nii.gz"))
+                summary = field.summary(target)
+                _ = summary.measures  # with their errors
+            notes = [f"driven at the same time: {d.coil.name} at {d.didt / 1e6:g} A/us" for d in others]
+            notes += _notes(request, target, didt, summary, field) + _head_notes(simulator)
+            with steps(f"writing {', '.join(request.files[1:])}"):
+                libraries.result()  # half imported they fail where they are used
+                title = caption(field, target, coil, drive=drive_words(request, coil))
+                report = save_picture(folder / "m1.png", field, target, coil, field.pose, title=title)
+                for file in written:
+                    file.result()
+            notes += [report.advice] if report.advice else []
+            document = _document(request, simulator, field, target, summary, steps, notes)
+            document |= {"drive": drive_words(request, coil), "folder": str(out)}
+            if simulator.tensor_report is not None:
+                tensors = {"file": str(request.tensors), "order": request.tensor_order}
+                document["conductivity_tensors"] = tensors | simulator.tensor_report.to_json()
+            (folder / "summary.json").write_text(json.dumps(document, indent=2) + "\n")
     return document, summary
 
 
@@ -297,6 +305,17 @@ def direction_note(coil: Coil, pose: Pose) -> str:
     return f"a rising current in {coil.name} induces along {words}; its handle points {in_words(-pose.y)}"
 
 
+def aim_note(coil: Coil, pose: Pose, target: Target, didt: float) -> list[str]:
+    """That the coil is turned far from the target's preferred direction, if it is."""
+    off = degrees_off(coil, pose, target, didt)
+    if off is None or not _OFF_DEG < off <= _BACKWARD_DEG:
+        return []
+    return [
+        f"the coil is turned {off:.0f} degrees away from the preferred direction of {target.name}: --angle best "
+        "turns it there"
+    ]
+
+
 def _lift_note(request: Request, field: EField) -> list[str]:
     """Where the casing touches first, if not under the coil's center."""
     below = gap_below_center(field.head, field.pose)
@@ -316,7 +335,7 @@ def _notes(request: Request, target: Target, didt: float, summary: Summary, fiel
         notes.append(f"dI/dt is only {didt:g} A/s; --didt is in A/s, so 80 A/us is written 80e6")
     if request.intensity is not None:
         notes.append(DISCLAIMER)
-    notes += coil_notes(coil, summary)
+    notes += coil_notes(coil, summary) + aim_note(coil, field.pose, target, didt)
     if advice := summary.advice:
         others = ["--refine"] * (not request.refine) + ["--order 2"] * (request.order == 1)
         notes.append(f"{advice}{' (' + ' or '.join(others) + ')' if others else ''}")
@@ -346,11 +365,11 @@ def _head_notes(simulator: Simulator) -> list[str]:
     return notes + ([] if simulator.tensor_report is None else simulator.tensor_report.lines())
 
 
-def _save_meshes(request: Request, field: EField) -> None:
+def _save_meshes(request: Request, folder: Path, field: EField) -> None:
     """The files that hold the field of the elements."""
-    field.save(request.out / "field.vtu")
+    field.save(folder / "field.vtu")
     if request.gmsh:
-        field.save(request.out / "field.msh")
+        field.save(folder / "field.msh")
 
 
 def _document(

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.table import Table
 from typer.core import TyperGroup
 
 from efield.app.console import ERR, OUT, Bar
@@ -18,9 +17,7 @@ from efield.ground.errors import InputError
 from efield.ground.progress import Tell
 
 if TYPE_CHECKING:
-    from efield.campaign.estimate import Estimate
     from efield.campaign.run import Runner
-    from efield.campaign.store import Store
     from efield.campaign.study import Study
 
 #: What a shell reports for a program stopped by Ctrl-C.
@@ -80,6 +77,7 @@ def run_study(
 
       efield sweep study.toml --workers 4
     """
+    from efield.app import sweep_plan
     from efield.campaign.plan import read_study
     from efield.campaign.run import run
 
@@ -92,9 +90,13 @@ def run_study(
         plan = read_study(study, out)
         _say_coils(plan)
         if dry_run:
-            _dry_run(plan, probe, as_json)
+            looked = sweep_plan.look(plan, probe)
+            if as_json:
+                _print_json(looked.to_json())
+            else:
+                sweep_plan.print_plan(looked)
             return
-        with _shown(plan) as progress, _stoppable(plan, _again(study, out, workers, scheduler)):
+        with _shown(plan, runner) as progress, _stoppable(plan, _again(study, out, workers, scheduler)):
             outcome = run(plan, runner, progress)
     found = {"store": plan.output, **vars(outcome)}
     if as_json:
@@ -111,41 +113,65 @@ def run_study(
 @app.command()
 def show(
     store: StoreArgument,
-    top: Annotated[int, typer.Option(min=1, help="How many placements.")] = 10,
-    measure: Annotated[str | None, typer.Option(help="What placements are ranked by.")] = None,
+    top: Annotated[
+        int | None, typer.Option(min=1, help="How many placements of each cell; 10, or 3 of each of several.")
+    ] = None,
+    measure: Annotated[
+        str | None,
+        typer.Option(
+            help="What placements are ranked by; E along the target's preferred direction (along) unless given, or the "
+            "size of the field where a target has none."
+        ),
+    ] = None,
     head: Annotated[str | None, typer.Option(help="Of this head of the study only.")] = None,
     target: Annotated[str | None, typer.Option(help="Of this target of the study only.")] = None,
     coil: Annotated[str | None, typer.Option(help="Of this coil of the study only.")] = None,
-    picture: Annotated[Path | None, typer.Option("--map", help="Draw the map of the best cell to this file.")] = None,
+    pose: Annotated[
+        Path | None,
+        typer.Option(
+            help="Write the best pose of each cell to this file, for `efield simulate --pose` or a navigator; the "
+            "suffix chooses the format, as of `efield poses convert`."
+        ),
+    ] = None,
+    to: Annotated[str | None, typer.Option(help="Format of --pose, where its suffix does not tell.")] = None,
+    picture: Annotated[Path | None, typer.Option("--map", help="Draw the map of the first cell to this file.")] = None,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print as CSV on standard output, poses included.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """The best placements and a map; also while the study runs.
+    """The best placements of each head, target and coil, and a map; also while the study runs.
 
-    Over all heads, targets and coils unless some are named. The map is of the cell that holds the best placement.
+    Of a measure without a sign a coil and the same turned by 180 degrees count as one. For each target the better coil
+    comes first.
 
     Examples:
 
-      efield sweep show hand-study --top 5 --measure along --map map.png
+      efield sweep show hand-study --top 5 --measure mean_magnitude
 
-      efield sweep show hand-study --target hand --coil d70
+      efield sweep show hand-study --target hand --coil d70 --map map.png --pose best.txt
     """
-    from efield.campaign.best import best, default_measure
+    from efield.app import sweep_best
     from efield.campaign.store import reading
 
+    if as_csv and as_json:
+        raise InputError("--csv and --json must not be given together; each says how to print")
+    if to is not None and pose is None:
+        raise InputError("--to must come with --pose FILE, which it is the format of")
     found = reading(store)
-    name = measure or default_measure(found)
-    rows = best(found, name, top, among={"head": head, "target": target, "coil": coil})
+    blocks = sweep_best.shown(found, measure, top, {"head": head, "target": target, "coil": coil})
     pending = len(found.pending())
     if as_json:
-        _print_json({"measure": name, "pending_chunks": pending, "best": rows})
+        _print_json({"pending_chunks": pending, "blocks": [sweep_best.to_json(block) for block in blocks]})
+    elif as_csv:
+        sweep_best.print_csv(found, blocks, sys.stdout)
     else:
-        OUT.print(_best_table(rows, name))
-        _print_map(found, rows[0], name)
-        if pending:
-            total = len(found.study.cells) * found.study.chunks_per_cell
-            ERR.print(f"note: {pending} of {total} chunks are not finished", markup=False)
+        sweep_best.print_blocks(found, blocks)
+    if pending:
+        total = len(found.study.cells) * found.study.chunks_per_cell
+        ERR.print(f"note: {pending} of {total} chunks are not finished", markup=False)
+    if pose is not None:
+        sweep_best.write_poses(pose, blocks, to)
     if picture is not None:
-        _draw(picture, found, rows[0], name)
+        sweep_best.draw(picture, found, blocks)
 
 
 @app.command()
@@ -171,7 +197,7 @@ def check(
     if repair and (not condition.good or condition.pending):
         with _listed():
             plan = reading(store).study
-            with _shown(plan) as progress, _stoppable(plan, f"efield sweep check {store} --repair"):
+            with _shown(plan, runner) as progress, _stoppable(plan, f"efield sweep check {store} --repair"):
                 integrity.repair(store, runner, progress)
         repaired = True
     if as_json:
@@ -247,7 +273,7 @@ def _listed() -> Iterator[None]:
 
 
 @contextmanager
-def _shown(study: "Study") -> Iterator[Tell]:
+def _shown(study: "Study", runner: "Runner | None") -> Iterator[Tell]:
     """Shows a run on the console: placements as a bar, notes as lines of their own beside it."""
     said = ""
 
@@ -259,7 +285,8 @@ def _shown(study: "Study") -> Iterator[Tell]:
             ERR.print(note, markup=False, soft_wrap=True)
             said = note
 
-    with Bar("sweep", study.count * len(study.cells), "placements") as bar:
+    # A run in this process says itself how long it will take.
+    with Bar("sweep", study.count * len(study.cells), "placements", timed=runner is not None) as bar:
         yield tell
 
 
@@ -274,99 +301,6 @@ def _stoppable(study: "Study", command: str) -> Iterator[None]:
         total = len(study.cells) * study.chunks_per_cell
         ERR.print(f"stopped: {done} of {total} chunks are finished; to go on: {command}", markup=False, soft_wrap=True)
         raise typer.Exit(_INTERRUPTED) from None
-
-
-def _dry_run(study: "Study", probe: bool, as_json: bool) -> None:
-    from efield.campaign import estimate
-    from efield.campaign.survey import survey
-
-    facts = survey(study, lambda done, total, note: ERR.print(note, markup=False))
-    say = estimate.probe if probe else estimate.estimate
-    found = say(study, facts)
-    if as_json:
-        _print_json(found.to_json() | {"store": study.output})
-        return
-    OUT.print(_estimate_table(study, found))
-    OUT.print(f"time: {found.source}", markup=False, soft_wrap=True)
-
-
-def _estimate_table(study: "Study", found: "Estimate") -> Table:
-    from efield.campaign.estimate import duration
-
-    table = Table(title=f"{study.document.get('title') or study.output}: nothing is computed yet")
-    table.add_column("what")
-    table.add_column("how much", justify="right")
-    sizes = f"{len(study.heads)} heads x {len(study.targets)} targets x {len(study.coils)} coils"
-    table.add_row("cells", f"{found.cells} = {sizes}")
-    table.add_row("placements", f"{found.placements} = {found.cells} x {study.count}")
-    table.add_row("drives", str(len(study.drive.values)))
-    table.add_row("rows of the table", str(found.rows))
-    table.add_row("chunks", f"{found.chunks} of {study.chunk} placements")
-    table.add_row("engine", study.engine.kind)
-    table.add_row("solves, at most", str(found.solves))
-    table.add_row("disk, at most", _size(found.bytes))
-    table.add_row("time in one process", f"about {duration(found.seconds)}")
-    return table
-
-
-def _size(number: float) -> str:
-    for unit in ("B", "kB", "MB", "GB"):
-        if number < 1000:
-            return f"{number:.0f} {unit}"
-        number /= 1000
-    return f"{number:.1f} TB"
-
-
-def _best_table(rows: list[dict[str, Any]], measure: str) -> Table:
-    """As many columns as the console is wide: the measure, then where the coil is, then the other measures."""
-    labels = ["head", "target", "coil"]
-    # What is the same in all rows stands above them once.
-    same = [name for name in labels if len({row[name] for row in rows}) == 1]
-    places = [name for name in _PLACES if name in rows[0] and (name in _ALWAYS or any(row[name] for row in rows))]
-    shown = [*(name for name in labels if name not in same), "placement", measure, *places]
-    hidden = {*labels, *shown, *_PLACES, "matrix", "position", "didt"}
-    columns = [*shown, *(name for name in rows[0] if name not in hidden)]
-    drive = f"dI/dt = {rows[0]['didt'] / 1e6:g} A/us (V/m, mm, degrees)"
-    table = Table(title="\n".join([f"Best placements by {measure}", ", ".join([*(rows[0][n] for n in same), drive])]))
-    room = OUT.width - 1
-    for number, name in enumerate(columns):
-        cells = [_cell(row[name]) for row in rows]
-        room -= max(len(name), *map(len, cells)) + 3
-        if room < 0:
-            columns = columns[:number]
-            break
-        table.add_column(name, justify="left" if name in labels else "right")
-    for row in rows:
-        table.add_row(*(_cell(row[name]) for name in columns))
-    return table
-
-
-#: Where a coil is, in the order of what is needed to put it there.
-_PLACES = ("angle_deg", "u_mm", "v_mm", "distance_mm", "tilt_x_deg", "tilt_y_deg", "lifted_mm")
-_ALWAYS = _PLACES[:4]
-
-
-def _cell(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
-
-
-def _print_map(store: "Store", row: dict[str, Any], measure: str) -> None:
-    from efield.campaign.best import text_map
-
-    lines = text_map(store, row, measure, OUT.width)
-    if lines:
-        where = f"{row['head']}, {row['target']}, {row['coil']}"
-        OUT.print(f"{measure} (V/m) at the best angle, tilt and distance of each position; {where}", markup=False)
-        OUT.print("u: mm toward medial, v: mm toward anterior, from the point over the target", markup=False)
-        OUT.print("\n".join(lines), markup=False, soft_wrap=True)
-
-
-def _draw(path: Path, store: "Store", row: dict[str, Any], measure: str) -> None:
-    from efield.campaign.best import cell_dataset
-    from efield.viz.maps import save_sweep_map
-
-    save_sweep_map(path, cell_dataset(store, row), measure=measure)
-    ERR.print(f"written: {path}", markup=False, soft_wrap=True)
 
 
 def _print_condition(condition: Any) -> None:

@@ -57,8 +57,9 @@ class Warmup:
 
 
 def _compiled_before() -> bool:
-    folder = Path(recovery.recover.stats.cache_path)
-    return any(folder.glob("recovery.recover-*.nbi"))
+    folder = recovery.recover.stats.cache_path
+    # Nothing is kept where no folder can be written: a second process could not hand on what it compiles.
+    return folder is None or any(Path(folder).glob("recovery.recover-*.nbi"))
 
 
 def _compile() -> None:

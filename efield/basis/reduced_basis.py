@@ -27,7 +27,6 @@ from efield.basis.region_field import RegionField, tets_of
 from efield.basis.scalp_patch import ScalpPatch
 from efield.basis.snapshots import UNIT_DIDT, Snapshots
 from efield.basis.storage import Parts, load, save
-from efield.coils.drive import given_coil
 from efield.coils.model import Coil
 from efield.ground import checks
 from efield.ground.card import Card, Carded
@@ -39,6 +38,7 @@ from efield.io.poses.reading import opened, opened_one
 from efield.targeting import given
 from efield.targeting.fingerprint import coil_digest, digest, made_with
 from efield.targeting.measures import Rows, TargetMeasures
+from efield.targeting.named import CoilLike, the_coil
 from efield.targeting.naming import Place, target_of
 from efield.targeting.simulate import Simulator
 from efield.targeting.targets import Target
@@ -179,7 +179,7 @@ class ReducedBasis(Carded):
         """(k,) tetrahedra it gives the field of; refused on a surface."""
         return tets_of(self.outputs)
 
-    def serves(self, coil: Coil | None) -> Coil:
+    def serves(self, coil: CoilLike | None) -> Coil:
         """The coil to use: the one given, or that of the basis.
 
         Raises
@@ -191,7 +191,7 @@ class ReducedBasis(Carded):
             if self.coil is None:
                 raise InputError("coil must be given to a basis that serves any coil; instead received none")
             return self.coil
-        given_coil(coil)
+        coil = the_coil(coil)
         if self.coil is None:
             return coil
         if coil is self.coil or coil_digest(coil) == self.settings["coil"]:
@@ -257,7 +257,7 @@ class ReducedBasis(Carded):
     ) -> dict[str, NDArray[np.float64]]:
         """Measures of many placements, each (p,): those of `efield.targeting.measures.AT_TARGET`.
 
-        On a surface their names begin with "midsurface_".
+        On a surface their names begin with ``midsurface_``.
 
         What a placement gives does not depend, to the last bit, on the placements it is asked for with.
 

@@ -1,15 +1,27 @@
 """The best placements of a store."""
 
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Final
 
 import numpy as np
 
+from efield.campaign.layout import CELL
 from efield.campaign.store import Store
-from efield.campaign.study import Study
+from efield.campaign.study import Cell, Study
 from efield.ground import checks
 from efield.ground.errors import InputError
+from efield.sweeping.sweep import HEAD
 from efield.targeting.measures import unknown
+
+#: Measures that change where the current turns round: a coil and its twin, turned by 180 degrees, differ in them.
+_TURNING: Final = ("along", "angle", "normal_in_p99", "normal_out_p99")
+
+#: What tells the placements of a grid apart.
+_OF_A_TWIN: Final = ("position", "distance_mm", "angle_deg", "tilt_x_deg", "tilt_y_deg")
+
+#: Twins are the same within this share: casings that are not symmetric lift a coil and its twin by different amounts.
+_SAME: Final = 0.01
 
 
 def dataset(store: Store) -> Any:
@@ -29,96 +41,186 @@ def dataset(store: Store) -> Any:
         raise InputError(f"{store.zarr} cannot be read ({error}): see `efield sweep check {store.folder}`") from error
 
 
-def default_measure(store: Store) -> str:
-    """What placements are ranked by unless asked otherwise: the size of the field at the target."""
-    preferred = ("mean_magnitude", "mean_vector", "along")
-    return next((name for name in preferred if name in store.study.measures), store.study.measures[0])
+@dataclass(frozen=True)
+class Block:
+    """The best placements of one cell: one head with one target and one coil.
+
+    Parameters
+    ----------
+    head, target, coil : str
+        Labels of the study.
+    measure : str
+        What they are ranked by.
+    rows : list of dict
+        Best first: number of the placement, dI/dt, the grid's coordinates, all measures, and the pose as ``pose``.
+    notes : list of str
+        What a reader of the ranking must know: twins that are left out, an optimum at the edge of the grid.
+    """
+
+    head: str
+    target: str
+    coil: str
+    measure: str
+    rows: list[dict[str, Any]]
+    notes: list[str]
+
+    @property
+    def value(self) -> float:
+        """The best value."""
+        return float(self.rows[0][self.measure])
+
+
+def usual_measure(store: Store, cell: Cell) -> str:
+    """What placements of a cell are ranked by unless asked otherwise.
+
+    E along the target's preferred direction, which is what excites; without a direction the size of the field there.
+    """
+    facts = store.facts.heads[cell.head].targets[cell.target]
+    preferred = [*(["along"] if facts.direction is not None else []), "mean_magnitude", "mean_vector"]
+    kept = [name for name in preferred if name in store.study.measures]
+    return kept[0] if kept else store.study.measures[0]
 
 
 def best(
     store: Store, measure: str | None = None, top: int = 10, *, among: Mapping[str, str | None] | None = None
-) -> list[dict[str, Any]]:
-    """The placements with the largest value of a measure, at the first drive.
+) -> list[Block]:
+    """The placements with the best value of a measure in each cell, at the first drive.
+
+    The best is the largest value, of `angle` the smallest. Of a measure without a sign the twin of a placement, the
+    coil turned by 180 degrees at the same place, is left out where its value is the same.
 
     Parameters
     ----------
     store : Store
     measure : str, optional
-        One of the study's.
+        One of the study's; `usual_measure` of each cell unless given.
     top : int
-        How many, at least 1.
+        How many of each cell, at least 1.
     among : mapping of str to str or None, optional
         Labels that `head`, `target` and `coil` must have; all cells where none is given.
 
     Returns
     -------
-    list of dict
-        Head, target, coil, number of the placement, the grid's coordinates, all measures, and the pose as ``matrix``.
+    list of Block
+        Of the cells in which something is finished: heads and targets in the study's order, for each the better coil
+        first.
 
     Raises
     ------
     InputError
         If the measure or a label is not in the store, or nothing is finished.
     """
-    name = measure or default_measure(store)
-    if name not in store.study.measures:
-        raise unknown(name, store.study.measures)
+    if measure is not None and measure not in store.study.measures:
+        raise unknown(measure, store.study.measures)
     if top < 1:
         raise InputError(f"top must be at least 1; instead received {top}")
-    data = dataset(store)
-    found: list[tuple[float, int, int]] = []
-    cells = _chosen(store.study, among or {})
-    for number in cells:
-        cell = store.study.cells[number]
-        values = data[name][cell.head, cell.target, cell.coil, 0].values
-        order = np.argsort(-values, kind="stable")[:top]  # nan last
-        found += [(float(values[k]), number, int(k)) for k in order if np.isfinite(values[k])]
+    data, cells = dataset(store), _chosen(store.study, among or {})
+    found = [(cell, block) for cell in cells if (block := _block(store, data, cell, measure, top)) is not None]
     if not found:
         what = f"nothing of {store.folder}" if len(cells) == len(store.study.cells) else "none of these cells"
         raise InputError(f"{what} is finished yet: run `efield sweep` first")
-    found.sort(key=lambda row: (-row[0], row[1], row[2]))
-    return [_row(store, data, number, placement) for _, number, placement in found[:top]]
+    found.sort(key=lambda pair: (pair[0].head, pair[0].target, -_sign(pair[1].measure) * pair[1].value))
+    return [block for _, block in found]
 
 
-def _chosen(study: Study, among: Mapping[str, str | None]) -> list[int]:
-    """Numbers of the cells with these labels."""
-    numbers = list(range(len(study.cells)))
+def _chosen(study: Study, among: Mapping[str, str | None]) -> list[Cell]:
+    """The cells with these labels."""
+    cells = list(study.cells)
     for kind, label in among.items():
         if label is not None:
             labels = [entry.label for entry in getattr(study, f"{kind}s")]
             wanted = labels.index(checks.choice(kind, label, labels))
-            numbers = [number for number in numbers if getattr(study.cells[number], kind) == wanted]
-    return numbers
+            cells = [cell for cell in cells if getattr(cell, kind) == wanted]
+    return cells
 
 
-def _row(store: Store, data: Any, number: int, placement: int) -> dict[str, Any]:
-    cell = store.study.cells[number]
-    here = data.isel(head=cell.head, target=cell.target, coil=cell.coil, placement=placement)
+def _sign(measure: str) -> int:
+    """1 where more is better, -1 where less is."""
+    return -1 if measure == "angle" else 1
+
+
+def _block(store: Store, data: Any, cell: Cell, measure: str | None, top: int) -> Block | None:
+    """The best of a cell; None if nothing of it is known."""
+    study, name = store.study, measure or usual_measure(store, cell)
+    values = data[name][cell.head, cell.target, cell.coil, 0].values
+    order = np.argsort(-_sign(name) * values, kind="stable")  # nan last
+    order = order[: np.count_nonzero(np.isfinite(values))]
+    if not len(order):
+        return None
+    chosen, twins = _without_twins(study, values, order, top) if name not in _TURNING else (list(order[:top]), 0)
+    labels = study.heads[cell.head].label, study.targets[cell.target].label, study.coils[cell.coil].label
+    rows = [_row(store, data, cell, int(k)) for k in chosen]
+    return Block(*labels, name, rows, [*_twin_notes(name, twins, study), *_edge_notes(study, rows[0])])
+
+
+def _without_twins(study: Study, values: Any, order: Any, top: int) -> tuple[list[int], int]:
+    """The first placements of an order that are not the same as one before but for half a turn, and how many are."""
+    if study.grid is None:
+        return list(order[:top]), 0
+    known = study.grid.coordinates()
+    keys = np.column_stack([known[name] for name in _OF_A_TWIN])
+    taken: dict[tuple[float, ...], float] = {}
+    chosen: list[int] = []
+    twins = 0
+    for k in order:
+        position, distance, angle, x, y = keys[k]
+        twin = taken.get((position, distance, (angle + 180.0) % 360.0, -x, -y))
+        if twin is not None and abs(values[k] - twin) <= _SAME * abs(twin):
+            twins += 1
+            continue
+        if len(chosen) == top:
+            break
+        taken[position, distance, angle % 360.0, x, y] = float(values[k])
+        chosen.append(int(k))
+    return chosen, twins
+
+
+def _twin_notes(measure: str, twins: int, study: Study) -> list[str]:
+    if twins:
+        noun = "placement that is" if twins == 1 else "placements that are"
+        return [f"not shown: {twins} {noun} one above but for half a turn of the coil; {measure} has no sign"]
+    if measure == "along" and study.grid is not None:
+        return ["of a biphasic pulse both directions count: then the coil turned by 180 degrees does as well"]
+    return []
+
+
+def _edge_notes(study: Study, row: Mapping[str, Any]) -> list[str]:
+    grid = study.grid
+    if grid is None or len(grid.offsets_mm) < 2:
+        return []
+    if np.hypot(row["u_mm"], row["v_mm"]) <= grid.radius_mm - grid.spacing_mm:
+        return []
+    return [f"the best position lies at the edge of the grid: one beyond radius_mm = {grid.radius_mm:g} may be better"]
+
+
+def _row(store: Store, data: Any, cell: Cell, placement: int) -> dict[str, Any]:
+    here = data.isel({HEAD: cell.head}, drop=True).isel(target=cell.target, coil=cell.coil, placement=placement)
     here = here.isel({store.study.drive.dimension: 0})
-    row: dict[str, Any] = {name: str(here[name].values) for name in ("head", "target", "coil")}
-    row |= {"placement": placement, "didt": float(here["didt"])}
+    row: dict[str, Any] = {"placement": placement, "didt": float(here["didt"])}
+    if store.study.drive.percent:
+        row[store.study.drive.dimension] = store.study.drive.values[0]
     names = [name for name, values in data.coords.items() if values.dims == ("placement",)]
     names += [name for name in ("lifted_mm",) if name in data]
     row |= {str(name): float(here[name]) for name in (*names, *store.study.measures)}
-    return row | {"matrix": here["matrix"].values.tolist()}
+    return row | {"pose": here["pose"].values.tolist()}
 
 
-def cell_dataset(store: Store, row: dict[str, Any]) -> Any:
-    """The results of the cell of one row of `best`, at the first drive, as `efield.sweeping.sweep` would give them."""
+def cell_dataset(store: Store, block: Block) -> Any:
+    """The results of the cell of a block, at the first drive, as `efield.sweeping.sweep` would give them."""
     data = dataset(store)
-    number = {name: list(data[name].values).index(row[name]) for name in ("head", "target", "coil")}
+    labels = zip(CELL, (block.head, block.target, block.coil), strict=True)
+    number = {name: list(data[name].values).index(label) for name, label in labels}
     return data.isel({**number, store.study.drive.dimension: 0}).load()
 
 
-def text_map(store: Store, row: dict[str, Any], measure: str, width: int) -> list[str]:
-    """The largest value at each position of a cell's grid as lines of text, anterior up and medial right.
+def text_map(store: Store, block: Block, width: int) -> list[str]:
+    """The best value at each position of a cell's grid as lines of text, anterior up and medial right.
 
     Parameters
     ----------
     store : Store
-    row : dict
-        Of `best`: says which cell.
-    measure : str
+    block : Block
+        Of `best`: says which cell, and which measure.
     width : int
         Characters of a line; a wider map is left out.
 
@@ -130,9 +232,10 @@ def text_map(store: Store, row: dict[str, Any], measure: str, width: int) -> lis
     grid = store.study.grid
     if grid is None or len(grid.offsets_mm) < 2:
         return []
-    values = cell_dataset(store, row)[measure].values.reshape(len(grid.offsets_mm), -1)
-    with np.errstate(invalid="ignore"):
-        largest = np.where(np.isnan(values).all(axis=1), np.nan, np.max(np.nan_to_num(values, nan=-np.inf), axis=1))
+    sign = _sign(block.measure)
+    values = sign * cell_dataset(store, block)[block.measure].values.reshape(len(grid.offsets_mm), -1)
+    known = np.isfinite(values).any(axis=1)
+    largest = np.where(known, sign * np.max(np.nan_to_num(values, nan=-np.inf), axis=1), np.nan)
     columns, column = np.unique(np.round(grid.offsets_mm[:, 0], 6), return_inverse=True)
     rows, line = np.unique(np.round(grid.offsets_mm[:, 1], 6), return_inverse=True)
     cell = 8 if len(columns) * 8 + 8 <= width else 5

@@ -59,9 +59,8 @@ def on_cluster(*, workers: int | None = None, scheduler: str | None = None) -> R
     try:
         import distributed  # noqa: F401
     except ImportError as error:
-        raise MissingDependencyError(
-            "running on several processes or a cluster needs Dask; install it with: pip install 'efield[cluster]'"
-        ) from error
+        what = "running on several processes or a cluster"
+        raise MissingDependencyError.of(what, "cluster", "dask", "distributed") from error
 
     def runner(store: Store, chunks: list[Chunk], ear: Listener) -> Iterator[Finished]:
         if not chunks:

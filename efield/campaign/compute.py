@@ -9,12 +9,14 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from efield.basis.reduced_basis import ReducedBasis
+from efield.campaign.costs import BASIS_TESTS, Costs, unknowns
 from efield.campaign.disk import remove
 from efield.campaign.study import Cell, Chunk, Study
 from efield.campaign.survey import TargetFacts
@@ -67,6 +69,8 @@ class Bench:
         self._kept: dict[str, tuple[object, Any]] = {}
         #: How many heads were prepared.
         self.heads = 0
+        #: What the work took so far.
+        self.costs = Costs()
 
     def chunk(self, chunk: Chunk, progress: Progress = None) -> Result:
         """Compute one chunk.
@@ -88,19 +92,17 @@ class Bench:
         place = (cell.head, cell.target)
         target = self._keep("target", place, lambda: study.targets[cell.target].on(sim.head, study.base))
         coil = self._keep(f"coil {cell.coil}", cell.coil, lambda: study.coils[cell.coil].load(study.base))
-        placements = self._keep("placements", cell, lambda: self._placements(sim.head, target, coil))
+        placements = self._keep("placements", cell, lambda: self._placements(cell, sim.head, target, coil))
         engine = self._engine(cell, sim, target, coil, placements)
         part = placements[chunk.first : chunk.first + chunk.count]
         region = target if study.fields else None
-        table = measure(
-            engine,
-            coil,
-            part,
-            target,
-            region=region,
-            exact=self._exact(cell, engine, coil),
-            progress=progress,
-        )
+        exact = self._exact(cell, engine, coil)
+        if isinstance(engine, Reciprocal) and not exact:
+            self._store(cell, engine)
+        begun = perf_counter()
+        table = measure(engine, coil, part, target, region=region, exact=exact, progress=progress)
+        kind, units = self._answered(engine, exact)
+        self.costs.add(kind, units * len(part), perf_counter() - begun)
         arrays = self._arrays(table, part, coil, target)
         if isinstance(engine, ReducedBasis):
             arrays["certified_error"] = np.array(engine.certificate.field.max)
@@ -108,6 +110,26 @@ class Bench:
             arrays["tets"] = region.tets(sim.head)
         made_of = self._made_of(cell, sim, coil, engine) | {"target": TargetFacts.of(target, sim.head).digest}
         return Result(arrays, made_of)
+
+    def _answered(self, engine: Engine, exact: bool | None) -> tuple[str, float]:
+        """The kind of work that a placement was, and its units."""
+        if isinstance(engine, ReducedBasis):
+            return "expanding", 1.0
+        if isinstance(engine, Reciprocal):
+            return ("sum", len(engine.head.points)) if exact else ("fast", 1.0)
+        return "solve", self._nodes(engine)
+
+    @staticmethod
+    def _nodes(sim: Simulator) -> float:
+        return unknowns(len(sim.head.points), sim.problem.order)
+
+    def _store(self, cell: Cell, engine: Reciprocal) -> None:
+        """Store the potential of the adjoint currents, which is most of the work for the first coil of a target."""
+        if engine.stored:
+            return
+        self._say(f"storing the potential of {self.study.cell_name(cell).rsplit('.', 1)[0]}")
+        with self.costs.timing("potential", 1.0, cell.head, cell.target):
+            engine.store()
 
     def _exact(self, cell: Cell, engine: Engine, coil: Coil) -> bool | None:
         """Whether the coil is summed over its sources: chosen for the whole cell, so that its chunks are alike."""
@@ -124,7 +146,7 @@ class Bench:
         rates = [at_rate(table, rate) for rate in study.drive.didt(coil)]
         absent = np.full(len(part), np.nan)  # a target without a direction has no `along`
         arrays: Arrays = {name: np.stack([rate.get(name, absent) for rate in rates]) for name in study.measures}
-        arrays["matrix"] = part.matrices
+        arrays["pose"] = part.matrices
         if "lifted_mm" in part.coordinates and part.plane is not None:
             arrays |= {"lifted_mm": part.coordinates["lifted_mm"], "plane": part.plane}
         if "e" in table:
@@ -143,14 +165,19 @@ class Bench:
         entry, engine = self.study.heads[number], self.study.engine
         self._say(f"head {entry.label}")
         self.heads += 1
+        begun = perf_counter()
         head = entry.load(self.study.base)
-        return Simulator(head, entry.conductivities(), tol=engine.tol, order=engine.order, solver="multigrid")
+        sim = Simulator(head, entry.conductivities(), tol=engine.tol, order=engine.order, solver="multigrid")
+        self.costs.add("head", self._nodes(sim), perf_counter() - begun)
+        self.costs.made = {("head", number)}
+        return sim
 
-    def _placements(self, head: HeadMesh, target: Target, coil: Coil) -> Placements:
+    def _placements(self, cell: Cell, head: HeadMesh, target: Target, coil: Coil) -> Placements:
         if self.study.poses is not None:
             return Placements(self.study.poses)
         assert self.study.grid is not None  # noqa: S101 - a study has a grid or poses
-        return self.study.grid.on(head, target, coil, current=self.study.drive.current)
+        with self.costs.timing("laying", self.study.count, cell):
+            return self.study.grid.on(head, target, coil, current=self.study.drive.current)
 
     def _engine(self, cell: Cell, sim: Simulator, target: Target, coil: Coil, placements: Placements) -> Engine:
         kind, name = self.study.engine.kind, self.study.cell_name(cell)
@@ -161,9 +188,11 @@ class Bench:
 
             def solve_adjoint() -> Engine:
                 self._say(f"adjoint solves of {name.rsplit('.', 1)[0]}")
-                return reciprocal(sim, target, axes=True)
+                with self.costs.timing("adjoint", self._nodes(sim), *key):
+                    return reciprocal(sim, target, axes=True)
 
             return self._keep("engine", key, solve_adjoint)  # type: ignore[no-any-return]
+        self.costs.made.add(("solve", cell))
         return self._keep("engine", cell, lambda: self._basis(name, sim, target, coil, placements))  # type: ignore[no-any-return]
 
     def basis_folder(self, name: str) -> Path:
@@ -191,6 +220,7 @@ class Bench:
         def tell(done: int, planned: int, note: str) -> None:
             self._say(f"basis of {name}, {done} of at most {planned} solves")
 
+        begun = perf_counter()
         basis = ReducedBasis.build(
             sim,
             coil,
@@ -205,6 +235,8 @@ class Bench:
             checkpoint=solves,
             progress=tell,
         )
+        # As if all the solves that are allowed had been needed: so is the estimate of the next.
+        self.costs.add("solve", self._nodes(sim) * (engine.max_solves + BASIS_TESTS), perf_counter() - begun)
         basis.save(folder)
         remove(solves)
 

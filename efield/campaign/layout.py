@@ -12,9 +12,11 @@ from efield.campaign.study import Chunk, Study
 from efield.campaign.survey import Survey
 from efield.sweeping.engines import columns
 from efield.sweeping.grid import COORDINATES
+from efield.sweeping.sweep import HEAD
 from efield.targeting.targets import Target
 
-_CELL: Final = ("head", "target", "coil")
+#: The dimensions of cells, as the arrays of the store and the columns of the tables are called.
+CELL: Final = (HEAD, "target", "coil")
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ class Variable:
     def index(self, chunk: Chunk) -> tuple[int | slice, ...]:
         """Where the values of a chunk go."""
         at: dict[str, int | slice] = {
-            "head": chunk.cell.head,
+            HEAD: chunk.cell.head,
             "target": chunk.cell.target,
             "coil": chunk.cell.coil,
             "placement": slice(chunk.first, chunk.first + chunk.count),
@@ -65,7 +67,7 @@ class Variable:
     def file(self, chunk: Chunk) -> str:
         """Path of the one file, inside the store, that holds the values of a chunk."""
         numbers = {
-            "head": chunk.cell.head,
+            HEAD: chunk.cell.head,
             "target": chunk.cell.target,
             "coil": chunk.cell.coil,
             "placement": chunk.number,
@@ -96,20 +98,20 @@ def variables(study: Study, facts: Survey) -> tuple[Variable, ...]:
     meanings = columns(study.engine.kind, Target.sphere(center_mm=(0, 0, 0), direction=(0, 0, 1)))
     for measure in study.measures:
         units, meaning = meanings[measure].unit, meanings[measure].meaning
-        dims = (*_CELL, study.drive.dimension, "placement")
+        dims = (*CELL, study.drive.dimension, "placement")
         found.append(Variable(measure, dims, (*cells, drives, count), (1, 1, 1, drives, chunk), units, meaning))
-    pose = "pose, coil to head: columns x, y, z, center"
-    axes = (*_CELL, "placement", "row", "column")
-    found.append(Variable("matrix", axes, (*cells, count, 4, 4), (1, 1, 1, chunk, 4, 4), "mm", pose))
+    meaning = "pose, coil to head: columns x, y, z, center"
+    axes = (*CELL, "placement", "row", "column")
+    found.append(Variable("pose", axes, (*cells, count, 4, 4), (1, 1, 1, chunk, 4, 4), "mm", meaning))
     if study.grid is not None:
         units, meaning = COORDINATES["lifted_mm"]
         shape, parts = (*cells, count), (1, 1, 1, chunk)
-        found.append(Variable("lifted_mm", (*_CELL, "placement"), shape, parts, units, meaning))
+        found.append(Variable("lifted_mm", (*CELL, "placement"), shape, parts, units, meaning))
         plane = "plane of the grid's positions: medial, anterior, outward, origin"
-        found.append(Variable("plane", (*_CELL, "row", "column"), (*cells, 4, 4), (1, 1, 1, 4, 4), "mm", plane))
+        found.append(Variable("plane", (*CELL, "row", "column"), (*cells, 4, 4), (1, 1, 1, 4, 4), "mm", plane))
     if study.engine.kind == "reduced":
         meaning = "largest relative error of E at the held-out placements of the cell's basis"
-        found.append(Variable("certified_error", _CELL, cells, (1, 1, 1), "1", meaning))
+        found.append(Variable("certified_error", CELL, cells, (1, 1, 1), "1", meaning))
     if study.fields:
         found += _field_variables(study, facts)
     return tuple(found)
@@ -137,23 +139,23 @@ def _field_variables(study: Study, facts: Survey) -> list[Variable]:
 def fixed(study: Study, facts: Survey) -> tuple[Fixed, ...]:
     """All arrays whose values are known beforehand."""
     found = [
-        Fixed("head", ("head",), [head.label for head in study.heads]),
+        Fixed(HEAD, (HEAD,), [head.label for head in study.heads]),
         Fixed("target", ("target",), [target.label for target in study.targets]),
         Fixed("coil", ("coil",), [coil.label for coil in study.coils]),
-        Fixed("head_hash", ("head",), [head.digest for head in facts.heads]),
-        Fixed("conductivity_hash", ("head",), [head.conductivity for head in facts.heads]),
+        Fixed("head_hash", (HEAD,), [head.digest for head in facts.heads]),
+        Fixed("conductivity_hash", (HEAD,), [head.conductivity for head in facts.heads]),
         Fixed("coil_hash", ("coil",), list(facts.coils)),
         Fixed("axis", ("axis",), ["x", "y", "z"]),
     ]
     places = np.array([[target.center_mm for target in head.targets] for head in facts.heads])
-    found.append(Fixed("target_center_mm", ("head", "target", "axis"), places, {"units": "mm"}))
+    found.append(Fixed("target_center_mm", (HEAD, "target", "axis"), places, {"units": "mm"}))
     radii = np.array([[target.radius_mm for target in head.targets] for head in facts.heads])
-    found.append(Fixed("target_radius_mm", ("head", "target"), radii, {"units": "mm"}))
+    found.append(Fixed("target_radius_mm", (HEAD, "target"), radii, {"units": "mm"}))
     none = (np.nan,) * 3
     spreads = np.array([[target.spread_mm or none for target in head.targets] for head in facts.heads])
-    found.append(Fixed("target_spread_mm", ("head", "target", "axis"), spreads, {"units": "mm"}))
+    found.append(Fixed("target_spread_mm", (HEAD, "target", "axis"), spreads, {"units": "mm"}))
     ways = np.array([[target.direction or none for target in head.targets] for head in facts.heads])
-    found.append(Fixed("target_direction", ("head", "target", "axis"), ways, {"units": "1"}))
+    found.append(Fixed("target_direction", (HEAD, "target", "axis"), ways, {"units": "1"}))
     return (*found, *_drives(study), *_placement_coordinates(study))
 
 
@@ -176,7 +178,7 @@ def _placement_coordinates(study: Study) -> list[Fixed]:
         Fixed(
             name, ("placement",), np.asarray(values), {"units": COORDINATES[name][0], "long_name": COORDINATES[name][1]}
         )
-        for name, values in study.grid._coordinates().items()
+        for name, values in study.grid.coordinates().items()
     ]
 
 

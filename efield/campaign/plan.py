@@ -295,7 +295,7 @@ def _drive(section: Section, loaded: Mapping[str, Coil], problems: Problems) -> 
             "drive.stimulator", "drive.stimulator needs drive.intensity_percent, percent of its maximum output"
         )
     for value in percent:
-        problems.attempt("drive", lambda v=value: checks.in_range("drive.intensity_percent", v, 0, 100), 0.0)  # type: ignore[misc]
+        problems.attempt("drive", lambda v=value: checks.percent_of_output("drive.intensity_percent", v), 0.0)  # type: ignore[misc]
     values = percent or didt
     if len(set(values)) < len(values):
         problems.add("drive", f"the drives must be different; instead received {list(values)}")

@@ -3,14 +3,21 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from time import perf_counter
+from typing import Final
 
 from efield.campaign.compute import Bench, Result
+from efield.campaign.costs import duration
 from efield.campaign.store import BASES, Store, writing
 from efield.campaign.study import Chunk, Study
 from efield.campaign.tables import tables_stand, write_tables
 from efield.ground.errors import EfieldError, InputError
 from efield.ground.progress import Progress, Tell, told
 from efield.targeting.fingerprint import head_digest
+
+#: The time that is left is said once in so many seconds, or in such a share of it.
+_SAID_EVERY: Final = 30.0
+_SAID_SHARE: Final = 0.1
 
 
 class ChunkError(EfieldError, RuntimeError):
@@ -50,6 +57,23 @@ def listening(study: Study, progress: Progress) -> Iterator[Listener]:
     total = study.count * len(study.cells)
     with told(progress, "sweep", "placements", total) as tell:
         yield Listener(tell, total)
+
+
+class Clock:
+    """Says now and then how long a run will still take; the longer that is, the less often."""
+
+    def __init__(self, ear: Listener) -> None:
+        self._ear, self._next = ear, 0.0
+
+    def tick(self, left: Callable[[], float]) -> None:
+        """Ask for the seconds that are left, and say them, if it is time."""
+        now = perf_counter()
+        if now < self._next:
+            return
+        seconds = left()
+        self._next = now + max(_SAID_EVERY, _SAID_SHARE * seconds)
+        if seconds > 0:
+            self._ear.note(f"about {duration(seconds)} left")
 
 
 @dataclass
@@ -188,8 +212,9 @@ def _check_same(store: Store, chunk: Chunk, result: Result) -> None:
 def in_this_process(store: Store, chunks: list[Chunk], ear: Listener) -> Iterator[Finished]:
     """Compute chunks one after another, with all threads."""
     bench = Bench(store.study, store.folder / BASES, ear.note)
+    clock = Clock(ear)
     done = store.study.count * len(store.study.cells) - sum(chunk.count for chunk in chunks)
-    for chunk in chunks:
+    for number, chunk in enumerate(chunks, 1):
         before = done
         try:
             result = bench.chunk(chunk, lambda count, of, note, b=before: ear.placements(b + count))  # type: ignore[misc]
@@ -198,3 +223,4 @@ def in_this_process(store: Store, chunks: list[Chunk], ear: Listener) -> Iterato
             continue
         done += chunk.count
         yield chunk, result, "", ("here", bench.heads)
+        clock.tick(lambda n=number: bench.costs.of(store.study, store.facts, chunks[n:]))  # type: ignore[misc]

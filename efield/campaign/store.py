@@ -4,7 +4,7 @@
     STORE/sweep.zarr       the results (Zarr 3)
     STORE/chunks/*.json    one marker per finished chunk, with the SHA-256 of its files; written last
     STORE/bases/           reduced bases, if the engine is "reduced"
-    STORE/table.parquet, table.csv, complete.json    written when all chunks are finished
+    STORE/table.*, complete.json    written when all chunks are finished; table.json says what its columns are
     STORE/lock             held while a process writes
 
 A chunk without a marker is not finished and is computed again; one whose files do not match its marker is damaged.
@@ -37,14 +37,14 @@ from efield.io.atomic import new_folder, settle_file, settle_folder
 from efield.io.sealed import SealError
 from efield.targeting.fingerprint import coil_digest, digest
 
-#: Of the note and of the markers.
-_FORMAT: Final = 2
+#: Of the note and of the markers. Since 3 poses are called `pose`, and heads are over `head_name`.
+_FORMAT: Final = 3
 _NOTE: Final = "study.json"
 _ZARR: Final = "sweep.zarr"
 _MARKERS: Final = "chunks"
 BASES: Final = "bases"
 _LOCK: Final = "lock"
-TABLES: Final = ("table.parquet", "table.csv")
+TABLES: Final = ("table.parquet", "table.csv", "table.json")
 COMPLETE: Final = "complete.json"
 
 
@@ -312,7 +312,25 @@ def _same_study(note: Path, study: Study) -> Survey:
 def _read_note(note: Path) -> dict[str, Any]:
     if not note.exists():
         raise FileFormatError(f"{note.parent} must be a store that `efield sweep` wrote; it has no {note.name}")
-    return sealed.read_note(note, version=_FORMAT, remedy=_remedy(note))
+    try:
+        return sealed.read_note(note, version=_FORMAT, remedy=_remedy(note))
+    except SealError:
+        if (format := _format_of(note)) < _FORMAT:
+            raise FileFormatError(
+                f"{note.parent} must be a store of format {_FORMAT}; instead it has {format}, which calls poses and "
+                "heads otherwise: run the study again with another --out, or use the version of efield that wrote it; "
+                "its tables and sweep.zarr are as readable as they were"
+            ) from None
+        raise
+
+
+def _format_of(note: Path) -> int:
+    """The format that a note states, damaged or not; ours where it states none."""
+    try:
+        found = json.loads(note.read_text()).get("format")
+    except (OSError, ValueError, RecursionError, AttributeError):
+        return _FORMAT
+    return found if isinstance(found, int) and not isinstance(found, bool) else _FORMAT
 
 
 def _remedy(note: Path) -> str:
@@ -339,6 +357,24 @@ def _check_ours(folder: Path) -> None:
             f"the output folder must be new, empty, or the store of this study; instead {folder} holds {foreign[0]}: "
             "choose another"
         )
+
+
+def check_output(study: Study) -> Path:
+    """Refuse an output folder that `writing` would refuse, without making it; the folder that exists on its disk.
+
+    Raises
+    ------
+    InputError
+        As `writing` does.
+    """
+    folder = Path(study.output).absolute()
+    _check_ours(folder)
+    if (folder / _NOTE).exists():
+        _same_study(folder / _NOTE, study)
+    nearest = next(path for path in (folder, *folder.parents) if path.exists())
+    if not nearest.is_dir() or not os.access(nearest, os.W_OK):
+        raise InputError(f"{folder} must be a folder that can be made and written; instead {nearest} forbids it")
+    return nearest
 
 
 def _make_folder(folder: Path) -> None:

@@ -1,5 +1,9 @@
-"""The results as one flat table: a row per placement, cell and drive, in Parquet and CSV."""
+"""The results as one flat table: a row per placement, cell and drive, in Parquet and CSV with the same columns.
 
+``table.json`` says of each column what it is and in which units, in the manner of BIDS.
+"""
+
+import json
 from collections.abc import Iterator
 from itertools import product
 from typing import TYPE_CHECKING, Any, Final
@@ -7,18 +11,25 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from efield.campaign import disk
+from efield.campaign.layout import CELL, fixed
 from efield.campaign.store import COMPLETE, TABLES, Store
 from efield.io import sealed
 from efield.io.atomic import replacing
 from efield.io.sealed import SealError
+from efield.sweeping.grid import COORDINATES
+from efield.sweeping.sweep import HEAD
 
 if TYPE_CHECKING:
     import pyarrow
 
 #: Of the note that the store is complete.
-_FORMAT: Final = 1
+_FORMAT: Final = 2
 
-_CENTER: Final = ("x_mm", "y_mm", "z_mm")
+#: Rows and columns of the pose's upper three rows, which follow one another; the fourth is 0 0 0 1.
+POSE: Final = tuple(f"pose_{row}{column}" for row in "123" for column in "1234")
+
+#: What the dimensions of cells hold.
+_KINDS: Final = ("head", "target", "coil")
 
 #: Rows that are written together.
 _ROWS: Final = 1 << 16
@@ -33,22 +44,23 @@ def write_tables(store: Store) -> None:
     import pyarrow.csv
     import pyarrow.parquet
 
-    places = [store.folder / name for name in TABLES]
+    parquet_path, csv_path, json_path = (store.folder / name for name in TABLES)
     with disk.room(store.folder):
         (store.folder / COMPLETE).unlink(missing_ok=True)
         schema = _schema(store)
-        plain = pyarrow.schema([(_csv_name(field), field.type) for field in schema])
         options = pyarrow.csv.WriteOptions(quoting_style="needed")
         with (
-            replacing(places[0], lasting=True) as parquet,
-            replacing(places[1], lasting=True) as text,
+            replacing(parquet_path, lasting=True) as parquet,
+            replacing(csv_path, lasting=True) as text,
             pyarrow.parquet.ParquetWriter(parquet, schema, compression="zstd") as binary,
-            pyarrow.csv.CSVWriter(text, plain, write_options=options) as lines,
+            pyarrow.csv.CSVWriter(text, schema, write_options=options) as lines,
         ):
             for batch in _batches(store, schema):
                 binary.write_batch(batch)
-                lines.write_batch(batch.rename_columns(plain.names))
-        hashes = {place.name: sealed.digest_of(place) for place in places}
+                lines.write_batch(batch)
+        with replacing(json_path, lasting=True) as words:
+            words.write_text(json.dumps(_meanings(schema), indent=2) + "\n", encoding="utf-8")
+        hashes = {name: sealed.digest_of(store.folder / name) for name in TABLES}
         sealed.write_note(store.folder / COMPLETE, hashes, version=_FORMAT, lasting=True)
 
 
@@ -61,29 +73,49 @@ def tables_stand(store: Store) -> bool:
     return all(sealed.digest_of(store.folder / name) == hashes.get(name) for name in TABLES)
 
 
+def column_names(store: Store) -> list[str]:
+    """The columns of the tables, in order."""
+    return list(_schema(store).names)
+
+
 def _schema(store: Store) -> "pyarrow.Schema":
+    """All columns, with units and meanings."""
     import pyarrow
 
     study = store.study
     label, number = pyarrow.dictionary(pyarrow.int32(), pyarrow.string()), pyarrow.float64()
-    fields = [pyarrow.field(name, label) for name in ("head", "target", "coil")]
+    fields = [_field(name, label, ("", f"label of the {kind}")) for name, kind in zip(CELL, _KINDS, strict=True)]
     if study.drive.percent:
-        fields.append(_field(study.drive.dimension, number, "%"))
-    fields += [_field("didt", number, "A/s"), pyarrow.field("placement", pyarrow.int64())]
+        fields.append(_field(study.drive.dimension, number, ("%", "of the stimulator's maximum output")))
+    fields.append(_field("didt", number, ("A/s", "rate of change of the coil current")))
+    fields.append(_field("placement", pyarrow.int64(), ("1", "number of the placement in its cell")))
     if study.grid is not None:
-        notes = {one.name: one.notes for one in _coordinates(store)}
-        fields += [_field(name, _type(values), notes[name]["units"]) for name, values in _grid_columns(store).items()]
-        fields.append(_field("lifted_mm", number, "mm"))
-    fields += [_field(name, number, "mm") for name in _CENTER]
-    units = {variable.name: variable.units for variable in store.variables}
-    fields += [_field(name, number, units[name]) for name in study.measures]
+        grid = _grid_columns(store).items()
+        fields += [_field(name, _type(values), COORDINATES[name]) for name, values in grid]
+        fields.append(_field("lifted_mm", number, COORDINATES["lifted_mm"]))
+    fields += [_field(name, number, _pose_note(*name[-2:])) for name in POSE]
+    known = {variable.name: (variable.units, variable.meaning) for variable in store.variables}
+    fields += [_field(name, number, known[name]) for name in study.measures]
     return pyarrow.schema(fields, metadata=store.notes)
 
 
-def _field(name: str, kind: Any, units: str) -> Any:
+def _field(name: str, kind: Any, note: tuple[str, str]) -> Any:
     import pyarrow
 
-    return pyarrow.field(name, kind, metadata={"units": units})
+    return pyarrow.field(name, kind, metadata={"units": note[0], "meaning": note[1]})
+
+
+def _pose_note(row: str, column: str) -> tuple[str, str]:
+    return "mm" if column == "4" else "1", f"pose, coil to head: row {row}, column {column}"
+
+
+def _meanings(schema: "pyarrow.Schema") -> dict[str, dict[str, str]]:
+    """What each column is, without the units of what has none."""
+    found = {}
+    for field in schema:
+        units, meaning = (field.metadata[key].decode() for key in (b"units", b"meaning"))
+        found[field.name] = {"Description": meaning} | ({"Units": units} if units not in ("", "1") else {})
+    return found
 
 
 def _type(values: Any) -> Any:
@@ -92,16 +124,7 @@ def _type(values: Any) -> Any:
     return pyarrow.int64() if np.issubdtype(values.dtype, np.integer) else pyarrow.float64()
 
 
-def _csv_name(field: Any) -> str:
-    """A name with its units, unless it ends with them."""
-    units = (field.metadata or {}).get(b"units", b"1").decode()
-    ending = units.replace("%", "percent")
-    return field.name if units == "1" or field.name.endswith(f"_{ending}") else f"{field.name} ({units})"
-
-
 def _coordinates(store: Store) -> list[Any]:
-    from efield.campaign.layout import fixed
-
     return [one for one in fixed(store.study, store.facts) if one.dims == ("placement",)]
 
 
@@ -122,7 +145,7 @@ def _batches(store: Store, schema: "pyarrow.Schema") -> Iterator["pyarrow.Record
         rows, at = slice(first, min(first + _ROWS, study.count)), (cell.head, cell.target, cell.coil)
         numbers = np.arange(rows.start, rows.stop)
         columns: dict[str, Any] = {
-            "head": _repeated(study.heads[cell.head].label, len(numbers)),
+            HEAD: _repeated(study.heads[cell.head].label, len(numbers)),
             "target": _repeated(study.targets[cell.target].label, len(numbers)),
             "coil": _repeated(study.coils[cell.coil].label, len(numbers)),
             study.drive.dimension: np.full(len(numbers), study.drive.values[drive]),
@@ -130,8 +153,8 @@ def _batches(store: Store, schema: "pyarrow.Schema") -> Iterator["pyarrow.Record
             "placement": numbers,
         }
         columns |= {name: values[rows] for name, values in grid.items()}
-        centers = root["matrix"][(*at, rows, slice(0, 3), 3)]
-        columns |= {name: centers[:, k] for k, name in enumerate(_CENTER)}
+        poses = root["pose"][(*at, rows, slice(0, 3))].reshape(-1, len(POSE))
+        columns |= {name: np.ascontiguousarray(poses[:, k]) for k, name in enumerate(POSE)}
         if grid:
             columns["lifted_mm"] = root["lifted_mm"][(*at, rows)]
         columns |= {name: root[name][(*at, drive, rows)] for name in study.measures}

@@ -19,6 +19,7 @@ from efield.ground import checks
 from efield.ground.card import Card, Carded
 from efield.ground.errors import InputError
 from efield.ground.pose import Pose
+from efield.ground.turns import in_turn
 from efield.ground.units import mm_to_m
 from efield.kernels import octree
 from efield.kernels.coils import stored
@@ -68,6 +69,7 @@ class CompressedCoil(Carded):
         """Memory the leaves take, in bytes."""
         return int(self._coefficients.nbytes)
 
+    @in_turn
     def dadt(self, pose: Pose, points_mm: ArrayLike, didt: float) -> FloatArray:
         """Rate of change of the coil's vector potential, as `efield.coils.primary.dadt` gives it.
 

@@ -198,7 +198,7 @@ def dose(
     >>> ef.dose(80, 1.0, 0.5).within_range
     False
     """
-    rmt = checks.in_range("rmt_percent", checks.positive("rmt_percent", rmt_percent), 0.0, 100.0)
+    rmt = checks.percent_of_output("rmt_percent", checks.positive("rmt_percent", rmt_percent))
     wanted = checks.positive("percent", percent)
     checks.choice("method", method, METHODS)
     first, second = (_site(name, one, stimulator, coil) for name, one in (("measured", measured), ("treated", treated)))
@@ -207,7 +207,7 @@ def dose(
     threshold = None if first.per_percent is None else by_emg * first.per_percent
     spread = _relative_sd(rmt, rmt_sd, method, first, second)
     rules = by_threshold(rmt, wanted, first, second), by_distance(rmt, wanted, first, second)
-    notes = tuple(_notes(rmt, method, threshold, output, spread, first, second))
+    notes = tuple(_notes(rmt, rmt_sd, method, threshold, output, spread, first, second))
     return Dose(rmt, method, wanted, first, second, threshold, output, spread, *rules, notes)
 
 
@@ -253,6 +253,7 @@ def _relative_sd(rmt: float, rmt_sd: float | None, method: str, first: DoseSite,
 
 def _notes(
     rmt: float,
+    rmt_sd: float | None,
     method: str,
     threshold: float | None,
     output: float,
@@ -282,6 +283,14 @@ def _notes(
         yield "the threshold field is far from what is typical: check threshold, coil, pose and head"
     if output <= 100 and spread is not None and output * exp(_Z * spread) > 100:
         yield "the upper end of the interval lies beyond the stimulator's maximum"
-    if not first.error or not second.error:
+    yield from _notes_of_interval(rmt_sd, first, second)
+
+
+def _notes_of_interval(rmt_sd: float | None, first: DoseSite, second: DoseSite) -> Iterator[str]:
+    if first.error and second.error:
+        yield f"in the interval: errors of the fields of {100 * first.error:.2g} and {100 * second.error:.2g} %"
+    else:
         yield "not in the interval: the numerical error of both fields, unless given"
+    if rmt_sd is None:
+        yield "not in the interval: how far the threshold itself is off, unless its standard deviation is given"
     yield "not in the interval: conductivities, and where the coil really was"

@@ -12,6 +12,7 @@ from efield.ground.errors import InputError
 from efield.ground.units import AMPERE_PER_MICROSECOND
 from efield.head.surface import nearest, scalp
 from efield.head.tissue import GRAY_MATTER, WHITE_MATTER
+from efield.targeting.errors import estimated_errors
 from efield.targeting.field import EField
 from efield.targeting.measures import on_midsurface
 from efield.targeting.naming import Place, target_of
@@ -43,7 +44,7 @@ class DoseSite(Carded):
     depth_mm : float, optional
         Target to scalp, for the rule by distance.
     error : float
-        Relative standard error of `field`, such as 0.03.
+        Relative standard error of `field`, such as 0.03; 0 if it is not known.
     measure : str
         Which measure `field` is of.
 
@@ -102,16 +103,19 @@ class DoseSite(Carded):
             Needed with an `EField`.
         machine
             The other parameters of `DoseSite`. Coil and depth are the field's unless given, and so is dI/dt at full
-            output where no stimulator is named.
+            output where no stimulator is named. The error is the numerical one that is estimated of the measure, which
+            takes about half a solve.
 
         Raises
         ------
         InputError
             If several coils were driven, there is no drive, or a field comes without a target.
         """
+        wants_error = machine.get("error") is None
+        machine = {name: value for name, value in machine.items() if name != "error" or not wants_error}
         if isinstance(field, Summary):
-            return cls(**_of_summary(field) | machine)
-        found = _of_field(field, target)
+            return cls(**_of_summary(field, wants_error) | machine)
+        found = _of_field(field, target, wants_error)
         if not machine.get("stimulator"):
             found["max_didt"] = field.coil.max_didt
         return cls(**found | machine)
@@ -182,15 +186,20 @@ def _max_didt(machine: str, coil: str, given: float | None) -> float | None:
         return None
 
 
-def _of_summary(summary: Summary) -> dict[str, Any]:
+def _of_summary(summary: Summary, wants_error: bool) -> dict[str, Any]:
     if summary.get("mean_magnitude_per_drive") is None:
         raise InputError("field must be of one coil that is driven; instead the summary has no field per drive")
     measure = MIDDLE if summary.get(MIDDLE) is not None else IN_GRAY
-    per_drive = summary[measure] / abs(summary["didt"])
-    return {"field": per_drive, "depth_mm": summary["target_depth"], "measure": measure}
+    error = summary.measures[measure].error if wants_error else None
+    return {
+        "field": summary[measure] / abs(summary["didt"]),
+        "error": _share(error, summary[measure]),
+        "depth_mm": summary["target_depth"],
+        "measure": measure,
+    }
 
 
-def _of_field(field: EField, target: "Place | None") -> dict[str, Any]:
+def _of_field(field: EField, target: "Place | None", wants_error: bool) -> dict[str, Any]:
     if not isinstance(field, EField):
         raise InputError(f"field must be an EField or a Summary; instead received {checks.kind(field)}")
     if target is None:
@@ -198,11 +207,18 @@ def _of_field(field: EField, target: "Place | None") -> dict[str, Any]:
     if field.others or not field.didt:
         raise InputError("field must be of one coil that is driven; instead it is of several, or dI/dt is 0")
     place = target_of(field.head, target)
-    middle = {WHITE_MATTER, GRAY_MATTER} <= set(field.head.tags)
-    mean = on_midsurface(field, place)[MIDDLE] if middle else field.summary(place)[IN_GRAY]
+    measure = MIDDLE if {WHITE_MATTER, GRAY_MATTER} <= set(field.head.tags) else IN_GRAY
+    mean = on_midsurface(field, place)[MIDDLE] if measure == MIDDLE else field.summary(place)[IN_GRAY]
+    errors = estimated_errors(field, place, {measure: mean}) if wants_error else {}
     return {
         "field": mean * AMPERE_PER_MICROSECOND / abs(field.didt),
+        "error": _share(errors.get(measure), mean),
         "coil": field.coil.name,
         "depth_mm": nearest(scalp(field.head).points_mm, place.center_mm)[1],
-        "measure": MIDDLE if middle else IN_GRAY,
+        "measure": measure,
     }
+
+
+def _share(error: float | None, value: float) -> float:
+    """A relative error, 1 at most; 0 where none is known."""
+    return 0.0 if error is None or not value else min(error / abs(value), 1.0)

@@ -11,6 +11,7 @@ from scipy.sparse import csr_matrix, triu
 
 from efield.fem.system import ConstantsPerPart, Solution, with_unused_nodes
 from efield.ground.errors import MissingDependencyError, SolverError
+from efield.ground.turns import in_turn
 
 _SYMMETRIC_POSITIVE_DEFINITE = 2
 #: At 15 thousand nodes one direct solve took a third of a multigrid solve, at 69 thousand more than one, besides
@@ -35,11 +36,14 @@ def _memory_available() -> float:
         return np.inf
 
 
+def fits(n: int) -> bool:
+    """Whether the direct solver is installed and its factor of so many unknowns fits half of the free memory."""
+    return find_spec("pypardiso") is not None and memory_estimate(n) < 0.5 * _memory_available()
+
+
 def pays_off(n: int) -> bool:
-    """Whether the direct solver is installed, quick at this size, and fits half of the free memory."""
-    if find_spec("pypardiso") is None or n > _LARGEST_THAT_PAYS:
-        return False
-    return memory_estimate(n) < 0.5 * _memory_available()
+    """Whether the direct solver is quick at this size besides."""
+    return n <= _LARGEST_THAT_PAYS and fits(n)
 
 
 class DirectSolver:
@@ -60,9 +64,7 @@ class DirectSolver:
         try:
             pardiso = import_module("pypardiso")
         except ImportError as error:
-            raise MissingDependencyError(
-                "solver='direct' needs pypardiso; install it with: pip install 'efield[mkl]'"
-            ) from error
+            raise MissingDependencyError.of("solver='direct'", "mkl", "pypardiso") from error
         self._null = ConstantsPerPart(matrix)
         self._matrix = with_unused_nodes(matrix)
         self._upper = csr_matrix(triu(self._grounded(), format="csr"))
@@ -86,6 +88,7 @@ class DirectSolver:
         """The solver of another matrix."""
         return DirectSolver(matrix)
 
+    @in_turn
     def solve(self, load: NDArray[np.float64], tol: float) -> Solution:
         """Solve every column; raises SolverError when the residual stays above tol."""
         balanced = self._null.remove(load)

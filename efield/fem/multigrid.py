@@ -12,30 +12,21 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
+from efield.fem.smoothing import SAFETY, Csr, as_float32, chebyshev_steps, incomplete_factor
+from efield.fem.spectrum import top_of_spectrum
 from efield.fem.system import csr_arrays, csr_from_arrays
+from efield.kernels.elements import incomplete
 from efield.kernels.elements import multigrid as kernels
 
 #: Strength threshold of the aggregation. On sphere and folded heads 0.02 to 0.08 took 12 to 20 iterations; the usual
 #: 0 took 42 on the sphere, and 0.12 took 24 to 47. Lower thresholds coarsen faster and set up sooner.
 _STRENGTH = 0.035
 _COARSEST = 500
-_DEGREE = 2
-#: Chebyshev smoothing damps the part of the spectrum from 1/10 of its top upwards; the coarser level has the rest.
-_DAMPED_SHARE = 10.0
-#: The estimated top of the spectrum is from below; a mode above the interval would be amplified.
-_SAFETY = 1.1
+#: A diagonal below this share of the terms that cancel in it is that of an insulated part whose every unknown is in one
+#: aggregate: zero but for rounding.
+_ROUNDING = 1e-10
 
 _ONE = np.float32(1)
-
-Csr = tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float32]]
-
-
-def _as_float32(matrix: csr_matrix) -> Csr:
-    return (
-        matrix.indptr.astype(np.int32, copy=False),
-        matrix.indices.astype(np.int32, copy=False),
-        matrix.data.astype(np.float32),
-    )
 
 
 @dataclass(eq=False)
@@ -47,17 +38,43 @@ class _Level:
     chebyshev: list[tuple[np.float32, np.float32]]
     down: Csr
     up: Csr
+    factor: Csr | None = None
     load: NDArray[np.float32] = field(default_factory=lambda: np.empty((0, 0), np.float32))
     x: NDArray[np.float32] = field(default_factory=lambda: np.empty((0, 0), np.float32))
     spare: NDArray[np.float32] = field(default_factory=lambda: np.empty((0, 0), np.float32))
     step: NDArray[np.float32] = field(default_factory=lambda: np.empty((0, 0), np.float32))
 
+    def smooth_from_zero(self) -> None:
+        """The first step needs no product."""
+        rate = self.chebyshev[0][1]
+        if self.factor is None:
+            np.multiply(self.load, rate * self.inverse_diagonal[:, None], out=self.x)
+        else:
+            np.multiply(self.load, rate, out=self.x)
+            incomplete.solve(*self.factor, self.x)
+        self.step[:] = self.x
+        self.smooth(self.chebyshev[1:])
+
     def smooth(self, steps: list[tuple[np.float32, np.float32]]) -> None:
         for keep, rate in steps:
-            kernels.smoothing_step(
-                *self.matrix, self.inverse_diagonal, self.load, self.x, keep, rate, self.step, self.spare
-            )
-            self.x, self.spare = self.spare, self.x
+            if self.factor is None:
+                kernels.smoothing_step(
+                    *self.matrix, self.inverse_diagonal, self.load, self.x, keep, rate, self.step, self.spare
+                )
+                self.x, self.spare = self.spare, self.x
+                continue
+            self.remainder()
+            incomplete.solve(*self.factor, self.spare)
+            self.step *= keep
+            self.spare *= rate
+            self.step += self.spare
+            self.x += self.step
+
+    def remainder(self) -> NDArray[np.float32]:
+        """Load minus A x, in the spare buffer."""
+        self.spare[:] = self.load
+        kernels.add_product(*self.matrix, self.x, -_ONE, self.spare)
+        return self.spare
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,7 +88,7 @@ class Grids:
     ups : tuple of csr_matrix
         From each grid but the first to the one above.
     tops : tuple of float
-        Largest eigenvalue of D^-1 A, from below, of each grid but the coarsest.
+        Bound of the eigenvalues of D^-1 A of each grid but the coarsest.
     """
 
     matrices: tuple[csr_matrix, ...]
@@ -97,8 +114,19 @@ class Grids:
         )
         matrices = (matrix, *(csr_matrix(level.A) for level in hierarchy.levels[1:]))
         ups = tuple(csr_matrix(level.P) for level in hierarchy.levels[:-1])
-        tops = tuple(_top_of_spectrum(*_with_inverse(a, _scale(matrix))) for a in matrices[:-1])
+        unbounded = Grids(matrices, ups, ())
+        inverses = unbounded.inverse_diagonals()[:-1]
+        tops = tuple(top_of_spectrum(a, inverse) for a, inverse in zip(matrices, inverses, strict=False))
         return Grids(matrices, ups, tops)
+
+    def inverse_diagonals(self) -> list[NDArray[np.float64]]:
+        """Of each matrix; zero for unknowns that rounding alone holds, as those of insulated specks do when coarse."""
+        terms = self.matrices[0].diagonal()
+        inverses = [_inverse(terms, terms)]
+        for matrix, up in zip(self.matrices[1:], self.ups, strict=True):
+            terms = up.power(2).T @ terms
+            inverses.append(_inverse(matrix.diagonal(), terms))
+        return inverses
 
     @property
     def sizes(self) -> list[int]:
@@ -139,11 +167,28 @@ def _scale(matrix: csr_matrix) -> float:
     return float(np.mean(matrix.diagonal()))
 
 
-def _with_inverse(given: csr_matrix, scale: float) -> tuple[csr_matrix, NDArray[np.float64]]:
-    """The matrix over the scale, and the inverse of its diagonal, zero where that is not positive."""
-    matrix = csr_matrix(given / scale)
-    diagonal = matrix.diagonal()
-    return matrix, np.divide(1.0, diagonal, out=np.zeros_like(diagonal), where=diagonal > 0)
+def _inverse(diagonal: NDArray[np.float64], terms: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.divide(1.0, diagonal, out=np.zeros_like(diagonal), where=diagonal > _ROUNDING * terms)
+
+
+def _pseudoinverse(matrix: csr_matrix, inverse_diagonal: NDArray[np.float64]) -> csr_matrix:
+    """Of a small matrix scaled to a unit diagonal, so that what conducts a millionth is not taken for null."""
+    root = np.sqrt(inverse_diagonal)
+    inverse = np.linalg.pinv(root[:, None] * matrix.toarray() * root, rcond=1e-10, hermitian=True)
+    return csr_matrix(root[:, None] * inverse * root)
+
+
+def _make_level(
+    given: csr_matrix, up: csr_matrix, inverse: NDArray[np.float64], top: float, scale: float, strong: bool
+) -> _Level:
+    return _Level(
+        matrix=as_float32(csr_matrix(given / scale)),
+        inverse_diagonal=(scale * inverse).astype(np.float32),
+        chebyshev=chebyshev_steps(1.0 if strong else SAFETY * top),
+        down=as_float32(csr_matrix(up.T)),
+        up=as_float32(up),
+        factor=incomplete_factor(csr_matrix(given / scale), scale * inverse) if strong else None,
+    )
 
 
 class VCycle:
@@ -155,28 +200,25 @@ class VCycle:
         The system, whose null space may hold one constant per connected part, and what is below it.
     finer : pair of csr_matrix, optional
         A system (N, N) of higher order above it and the way up (N, n), smoothed as one more grid.
+    strong : bool
+        Smooth over an incomplete factor instead of the diagonal: about three times as long, for any shape of elements.
     """
 
-    def __init__(self, grids: Grids, finer: tuple[csr_matrix, csr_matrix] | None = None) -> None:
-        self.grids = grids
-        self._scale = _scale(grids.matrices[0])
-        given = zip(grids.matrices[:-1], grids.ups, grids.tops, strict=True)
-        self._levels = [self._make_level(*level) for level in given]
+    def __init__(
+        self, grids: Grids, finer: tuple[csr_matrix, csr_matrix] | None = None, *, strong: bool = False
+    ) -> None:
+        self.grids, self.finer, self.strong = grids, finer, strong
+        scale = _scale(grids.matrices[0])
+        inverses = grids.inverse_diagonals()
+        given = zip(grids.matrices[:-1], grids.ups, inverses, grids.tops, strict=False)
+        self._levels = [_make_level(*level, scale, strong) for level in given]
         if finer:
-            self._levels.insert(0, self._make_level(*finer))
-        coarsest = grids.matrices[-1].toarray() / self._scale
-        self._coarsest = _as_float32(csr_matrix(np.linalg.pinv(coarsest, rcond=1e-10, hermitian=True)))
+            matrix, up = finer
+            inverse = _inverse(matrix.diagonal(), matrix.diagonal())
+            top = 1.0 if strong else top_of_spectrum(matrix, inverse)
+            self._levels.insert(0, _make_level(matrix, up, inverse, top, scale, strong))
+        self._coarsest = as_float32(csr_matrix(scale * _pseudoinverse(grids.matrices[-1], inverses[-1])))
         self._load = self._x = np.empty((0, 0), np.float32)
-
-    def _make_level(self, given: csr_matrix, up: csr_matrix, top: float | None = None) -> _Level:
-        matrix, inverse = _with_inverse(given, self._scale)
-        return _Level(
-            matrix=_as_float32(matrix),
-            inverse_diagonal=inverse.astype(np.float32),
-            chebyshev=_chebyshev_steps(_SAFETY * (_top_of_spectrum(matrix, inverse) if top is None else top)),
-            down=_as_float32(csr_matrix(up.T)),
-            up=_as_float32(csr_matrix(up)),
-        )
 
     def load(self, width: int) -> NDArray[np.float32]:
         """(n, width) buffer to fill with the right-hand sides before a call."""
@@ -191,15 +233,10 @@ class VCycle:
     def __call__(self) -> NDArray[np.float32]:
         """One V-cycle from zero on the loads in the buffer; the result lives until the next call."""
         for number, level in enumerate(self._levels):
-            # The first step starts from zero and needs no product.
-            np.multiply(level.load, level.chebyshev[0][1] * level.inverse_diagonal[:, None], out=level.x)
-            level.step[:] = level.x
-            level.smooth(level.chebyshev[1:])
-            level.spare[:] = level.load
-            kernels.add_product(*level.matrix, level.x, -_ONE, level.spare)
+            level.smooth_from_zero()
             below = self._levels[number + 1].load if number + 1 < len(self._levels) else self._load
             below[:] = 0
-            kernels.add_product(*level.down, level.spare, _ONE, below)
+            kernels.add_product(*level.down, level.remainder(), _ONE, below)
         self._x[:] = 0
         kernels.add_product(*self._coarsest, self._load, _ONE, self._x)
         x = self._x
@@ -208,31 +245,3 @@ class VCycle:
             level.smooth(level.chebyshev)
             x = level.x
         return x
-
-
-def _top_of_spectrum(matrix: csr_matrix, inverse_diagonal: NDArray[np.float64]) -> float:
-    """Largest eigenvalue of D^-1 A from below: Rayleigh quotients of a power iteration with a fixed start.
-
-    The sums are NumPy's own, whose order does not depend on the number of threads as a linear-algebra library's may.
-    """
-    x = np.random.default_rng(0).standard_normal(len(inverse_diagonal))
-    root = np.sqrt(inverse_diagonal)
-    top = 0.0
-    for _ in range(15):
-        x /= np.sqrt(np.sum(x * x))
-        image = root * (matrix @ (root * x))
-        top = float(np.sum(x * image))
-        x = image
-    return top
-
-
-def _chebyshev_steps(top: float) -> list[tuple[np.float32, np.float32]]:
-    """(keep, rate) of each step of the Chebyshev iteration on [top / share, top] (Saad 2003, algorithm 12.1)."""
-    center, half = 0.5 * (top + top / _DAMPED_SHARE), 0.5 * (top - top / _DAMPED_SHARE)
-    ratio = half / center
-    steps = [(np.float32(0), np.float32(1 / center))]
-    for _ in range(_DEGREE - 1):
-        following = 1 / (2 * center / half - ratio)
-        steps.append((np.float32(following * ratio), np.float32(2 * following / half)))
-        ratio = following
-    return steps

@@ -22,14 +22,19 @@ from efield.fem.system import Solution, Solver
 from efield.ground import checks
 from efield.ground.card import Card, Carded
 from efield.ground.errors import InputError
+from efield.ground.turns import in_turn
 from efield.ground.units import m_to_mm, mm_to_m
 from efield.head.mesh import HeadMesh
 from efield.kernels.elements import bubbles as bubble_kernels
 from efield.kernels.elements.adjoint import gradient_load
 from efield.kernels.elements.tensors import first_not_positive
 
-#: Relative residual of the potential that answers to bubbles: it is a correction of some percent.
-_ENRICHED_TOL: Final = 1e-3
+#: Residuals that can be asked for.
+TOL_RANGE: Final = (1e-12, 1e-1)
+
+#: Relative residual of the potential that answers to bubbles, a correction of some percent: a thousandth estimates
+#: errors no better (docs/accuracy.md).
+_ENRICHED_TOL: Final = 0.1
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -70,7 +75,7 @@ class FemProblem:
     tol : float
         Relative residual at which the solver stops.
     solver : {"auto", "multigrid", "direct"}
-        How the linear system is solved. "direct" needs the extra ``efield[mkl]``; "auto" takes it for small
+        How the linear system is solved. "direct" needs the extra ``mkl``; "auto" takes it for small
         systems when it is installed and its factor fits the memory, else multigrid.
     order : {1, 2}
         Polynomial order of the potential. 2 has about seven times the unknowns and wants dA/dt at `nodes_mm`.
@@ -87,6 +92,7 @@ class FemProblem:
         If the direct solver is asked for and not installed.
     """
 
+    @in_turn
     def __init__(
         self,
         head: HeadMesh,
@@ -99,7 +105,7 @@ class FemProblem:
     ) -> None:
         self.head = head
         self.sigma = checks.read_only(_check_sigma(sigma, len(head.tets)))
-        self.tol = checks.in_range("tol", tol, 1e-12, 1e-1)
+        self.tol = checks.in_range("tol", tol, *TOL_RANGE)
         if order not in (1, 2):
             raise InputError(f"order must be 1 or 2; instead received {order!r}")
         self.order = order
@@ -151,6 +157,7 @@ class FemProblem:
         """
         return self._solver.solve(load, self.tol if tol is None else tol)
 
+    @in_turn
     def solve(self, dadt_nodes: ArrayLike, tol: float | None = None) -> PotentialSolution:
         """Potential for one or several primary fields.
 
@@ -177,6 +184,7 @@ class FemProblem:
         phi = solution.phi[:, 0] if np.ndim(dadt_nodes) == 2 else solution.phi
         return PotentialSolution(checks.read_only(phi), solution.iterations, solution.residual)
 
+    @in_turn
     def element_field(self, phi: ArrayLike, dadt_nodes: ArrayLike) -> NDArray[np.float64]:
         """E in each tetrahedron: minus dA/dt, minus the gradient of the potential, at its center.
 
@@ -200,6 +208,7 @@ class FemProblem:
         """The (node, tissue) pairs over which fields are recovered."""
         return Patches(self.head, self.linear)
 
+    @in_turn
     def recovered_field(self, phi: ArrayLike, dadt_nodes: ArrayLike) -> RecoveredField:
         """A smooth field within each tissue, more accurate than the field per element.
 
@@ -223,6 +232,7 @@ class FemProblem:
         centers = self._quadratic.field(potential, dadt)[:, :, 0]
         return self.patches.average(self._quadratic.corner_fields(potential[:, 0], dadt[:, :, 0]), centers)
 
+    @in_turn
     def second_opinion(self, phi: NDArray[np.float64], dadt_nodes: NDArray[np.float64]) -> SecondOpinion:
         """Another field of a solution, to estimate errors with: what quadratic potentials would make of first order.
 
@@ -238,7 +248,7 @@ class FemProblem:
         Raises
         ------
         SolverError
-            If the solver does not reach the tolerance, which is a thousandth here.
+            If the solver does not reach the tolerance, which is a tenth here.
         """
         if self.order == 2:
             return AveragedField(self.recovered_field(phi, dadt_nodes))
@@ -248,6 +258,7 @@ class FemProblem:
         answer = self.solve_load(-gradient_load(mesh.points, mesh.tets, *mesh.around, flow), _ENRICHED_TOL)
         return EnrichedField(mesh, phi + answer.phi[:, 0], dadt_nodes, bubbles)
 
+    @in_turn
     def recovered_at(
         self, phi: NDArray[np.float64], dadt_nodes: NDArray[np.float64], pairs: NDArray[np.intp]
     ) -> NDArray[np.float64]:

@@ -24,6 +24,7 @@ from efield.ground import checks
 from efield.ground.card import Card, Carded, counted
 from efield.ground.checks import plain
 from efield.ground.errors import InputError
+from efield.ground.turns import in_turn
 from efield.ground.units import mm_to_m
 from efield.head.locate import Locator
 from efield.head.mesh import HeadMesh
@@ -76,6 +77,7 @@ class Patches:
         chosen = np.ascontiguousarray(tets, dtype=np.int64)
         return np.asarray(patches.corners(self.elements.tets, self.tissue, self.row, self.tags, chosen))
 
+    @in_turn
     def recover(
         self,
         phi: NDArray[np.float64],
@@ -107,6 +109,7 @@ class Patches:
 
         return RecoveredField(self, at)
 
+    @in_turn
     def functional(
         self, pairs: NDArray[np.integer], weights: NDArray[np.float64]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -161,6 +164,7 @@ class RecoveredField(Carded):
         self._known = np.zeros(len(patches.tags), np.bool_)
         self._field, self._gradient = np.empty((len(patches.tags), 3)), np.empty((len(patches.tags), 3, 3))
 
+    @in_turn
     def _learn(self, pairs: NDArray[np.intp]) -> None:
         """Recover the field at those of the pairs where it is not known yet."""
         asked = np.zeros(len(self._known), np.bool_)
@@ -191,6 +195,7 @@ class RecoveredField(Carded):
 
         return RecoveredField(self.patches, known, None if self.centers is None else factor * self.centers)
 
+    @in_turn
     def at(self, points_mm: ArrayLike, locator: Locator | None = None) -> NDArray[np.float64]:
         """E at any points.
 
@@ -235,6 +240,7 @@ class RecoveredField(Carded):
         points = self.patches.elements.points[self.patches.elements.tets[tets]].mean(axis=1)
         return np.asarray(self.centers[tets] - self._blended(tets, np.full((len(tets), 4), 0.25), points))
 
+    @in_turn
     def in_tets(self, tets: NDArray[np.integer]) -> NDArray[np.float64]:
         """(k, 3) E at the centers of the tetrahedra with the given numbers (k,), in V/m."""
         if self.centers is not None:

@@ -129,6 +129,22 @@ def degrees(name: str, value: Any) -> float:
     return angle
 
 
+def percent_of_output(name: str, value: Any) -> float:
+    """Percent of a stimulator's maximum output, 0 to 100; a share of 1, such as 0.52, is asked back.
+
+    Raises
+    ------
+    InputError
+        If it is out of range, or above 0 and below 1: no stimulator is set to that.
+    """
+    percent = in_range(name, value, 0.0, 100.0)
+    if 0.0 < percent < 1.0:
+        raise InputError(
+            f"{name} must be in percent; instead received {percent:g}: write {100 * percent:g} for {100 * percent:g} %"
+        )
+    return percent
+
+
 def unit_vector(name: str, value: ArrayLike) -> NDArray[np.float64]:
     """A finite non-zero 3-vector, scaled to length one."""
     array = vector(name, value)

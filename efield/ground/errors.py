@@ -52,8 +52,24 @@ class SolverError(EfieldError, RuntimeError):
     """The linear solver did not reach its tolerance."""
 
 
+class ForkError(EfieldError, RuntimeError):
+    """A forked process that cannot compute; the message says how to start processes that can."""
+
+
 class MissingDependencyError(EfieldError, ImportError):
-    """An optional package is needed; the message names the pip extra that brings it."""
+    """An optional package is needed; the message says how to install it."""
+
+    @classmethod
+    def of(cls, what: str, extra: str, *packages: str) -> "MissingDependencyError":
+        """What needs packages, the extra of this package that brings them, and the packages themselves.
+
+        Whether this package can be had by its name, and which one would come, depends on the index that pip asks: a
+        checkout and the packages' own names always work.
+        """
+        return cls(
+            f'{what} needs {" and ".join(packages)}; install with: pip install ".[{extra}]" in the checkout of efield, '
+            f"or anywhere: pip install {' '.join(packages)}"
+        )
 
 
 @contextmanager

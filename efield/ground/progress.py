@@ -91,10 +91,14 @@ class Bar:
         What a piece is, in the plural.
     console : rich.console.Console, optional
         Where it is shown; standard error unless given.
+    timed : bool
+        Whether the time that is left is told from the rate; not where pieces differ and somebody knows better.
     """
 
-    def __init__(self, title: str, total: int, unit: str, console: "Console | None" = None) -> None:
-        self.title, self.total, self.unit = title, total, unit
+    def __init__(
+        self, title: str, total: int, unit: str, console: "Console | None" = None, *, timed: bool = True
+    ) -> None:
+        self.title, self.total, self.unit, self._timed = title, total, unit, timed
         self._first: tuple[float, int] | None = None
         self._written, self._said = float("-inf"), -1
         self._log: Console | None = None
@@ -128,7 +132,7 @@ class Bar:
         since, before = self._first or (now, done)
         elapsed, new = now - since, done - before
         rate = f"{new / elapsed:.3g} {self.unit}/s" if new and elapsed > 0 else ""
-        left = f"{elapsed / new * (self.total - done):.0f} s left" if new and done < self.total else ""
+        left = f"{elapsed / new * (self.total - done):.0f} s left" if self._timed and new and done < self.total else ""
         if self._shown is not None:
             self._shown.draw(done, self.total, _joined(rate, left, note))
             return

@@ -2,7 +2,7 @@
 
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from shutil import rmtree
@@ -77,6 +77,53 @@ def new_folder(path: str | os.PathLike[str], *, lasting: bool = False) -> Iterat
         temporary.rename(target)
         if lasting:
             settle_folder(target.parent)
+
+
+@contextmanager
+def filled_folder(path: str | os.PathLike[str], replaces: Collection[str] = ()) -> Iterator[Path]:
+    """A temporary folder whose files come into `path` when the block ends well; nothing does when it does not.
+
+    Parameters
+    ----------
+    path : path_like
+        A folder, which may exist; it is made with its parents.
+    replaces : collection of str
+        Names of files that go if they are there and the block wrote no new ones: files that belong together are never
+        of two runs.
+
+    Raises
+    ------
+    InputError
+        If the folder above `path` cannot be written.
+    """
+    target = Path(path).absolute()
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with _beside(target) as temporary:
+        temporary.mkdir()
+        yield temporary
+        if not target.exists():
+            temporary.rename(target)
+            return
+        for name in {*replaces} - {file.name for file in temporary.iterdir()}:
+            (target / name).unlink(missing_ok=True)
+        for file in temporary.iterdir():
+            file.replace(target / file.name)
+
+
+def system_words(error: OSError) -> str:
+    """What the operating system refused, for people: the reason, the file or folder, and what to do."""
+    reason = error.strerror or str(error)
+    place = f": {_named(error.filename)}" if error.filename is not None else ""
+    if error.errno in NO_ROOM:
+        return f"{reason}{place}; make room, or choose a folder on another disk. No file was left half written"
+    return f"{reason}{place}; check the path and its permissions, or choose another folder"
+
+
+def _named(file: object) -> str:
+    """A file by the name it was to have: those that are being written lie in hidden folders beside it."""
+    parts = Path(os.fsdecode(file) if isinstance(file, bytes) else str(file)).parts
+    hidden = [number for number, part in enumerate(parts) if part.startswith(".") and part.strip(".")]
+    return str(Path(*parts[: hidden[0]], parts[-1])) if hidden and hidden[0] else str(Path(*parts))
 
 
 @contextmanager

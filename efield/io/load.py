@@ -39,7 +39,7 @@ def load_head(name_or_path: str | os.PathLike[str], *, tags: Tags | None = None)
     name_or_path : str or path_like
         ``mni152`` (the default head), ``sphere`` (nested spheres), a subject folder ``m2m_<id>`` of SimNIBS, or a
         mesh file in mm: ``.msh``, ``.vtu``, or one of `efield.io.meshes.other_meshes.FORMATS`, which need the extra
-        ``efield[formats]``. The map from MNI coordinates that `efield mesh build` puts beside a mesh,
+        ``formats``. The map from MNI coordinates that `efield mesh build` puts beside a mesh,
         ``head.msh.mni.json`` for ``head.msh``, is read, too.
     tags : str or mapping, optional
         For mesh files: the name of the array that holds the tissue tags, where the file leaves doubt; or the tissue
@@ -251,6 +251,8 @@ def _looks_like_path(text: str) -> bool:
 
 
 def _unknown(what: str, text: str, names: tuple[str, ...], suffixes: tuple[str, ...]) -> InputError:
+    if what == "head" and (Path(text).name.startswith("m2m_") or text.endswith(("/", os.sep))):
+        return FileFormatError(f"{what} {text} must be a folder that exists; instead there is none: check the path")
     if Path(text).is_dir():
         return InputError(f"{what} must be a name or a file; instead {text} is a folder; name the file inside it")
     near = get_close_matches(text.lower(), names, n=1, cutoff=0.4)

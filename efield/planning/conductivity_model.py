@@ -14,8 +14,6 @@ from numpy.typing import NDArray
 from scipy.stats import qmc
 
 from efield.basis.outputs import Outputs, Reader
-from efield.coils.drive import given_coil
-from efield.coils.model import Coil
 from efield.coils.primary import dadt
 from efield.fem.varied import GalerkinModel, VariedProblem
 from efield.ground import checks
@@ -25,9 +23,12 @@ from efield.ground.pose import Pose, given_pose
 from efield.ground.progress import Progress, told
 from efield.head.mesh import HeadMesh
 from efield.head.tissue import GRAY_MATTER, WHITE_MATTER, tissue_name
+from efield.io.poses.reading import opened_one
 from efield.planning.belief import Range, ranges_in
 from efield.planning.goals import CenterField
+from efield.targeting.held import check_held
 from efield.targeting.measures import Rows, TargetMeasures
+from efield.targeting.named import CoilLike, the_coil
 from efield.targeting.simulate import Simulator
 from efield.targeting.targets import Target
 
@@ -94,7 +95,7 @@ class ConductivityModel(Carded):
     def build(
         cls,
         sim: Simulator,
-        coil: Coil,
+        coil: CoilLike,
         pose: Pose,
         target: Target,
         conductivity: Mapping[Any, Any] | None = None,
@@ -104,6 +105,7 @@ class ConductivityModel(Carded):
         max_solves: int = 32,
         held_out: int = 6,
         region_mm: float | None = None,
+        allow_collision: bool = False,
         progress: Progress = None,
     ) -> "ConductivityModel":
         """Solve at spread-out conductivities and keep what they span.
@@ -112,8 +114,8 @@ class ConductivityModel(Carded):
         ----------
         sim : Simulator
             Of first order. Its solver serves all conductivities.
-        coil : Coil
-        pose : Pose
+        coil : Coil, or its name or file
+        pose : Pose, or a file of one
         target : Target
         conductivity : mapping of str or int to (low, high) or Range, optional
             S/m, by tissue; the published ranges unless given.
@@ -126,16 +128,23 @@ class ConductivityModel(Carded):
             Solves that are not put into the space; it is checked there.
         region_mm : float, optional
             Maps can be drawn of gray and white matter within this distance of the target.
+        allow_collision : bool
+            As in `Simulator.solve`.
         progress : bool or callable, optional
 
         Raises
         ------
         InputError
             If a tissue is not in the head, or an argument is out of range.
+        CollisionError
+            If nobody holds a coil at the pose.
         SolverError
             If a solve does not reach the simulator's tolerance.
         """
-        given_coil(coil), given_pose(pose)
+        coil = the_coil(coil)
+        pose = given_pose(opened_one(pose))
+        if not checks.flag("allow_collision", allow_collision):
+            check_held(sim.head, coil, pose, target.center_mm)
         ranges = ranges_in(sim.head, conductivity)
         if not ranges:
             raise InputError("conductivity must name one tissue or more whose range is (low, high) in S/m")

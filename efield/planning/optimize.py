@@ -23,7 +23,8 @@ from efield.planning.goals import GOALS, CenterField, Goal
 from efield.planning.response import Response
 from efield.planning.search_space import AXES, SearchSpace
 from efield.targeting.given import simulator
-from efield.targeting.naming import target_of
+from efield.targeting.named import CoilLike, the_coil
+from efield.targeting.naming import Place, target_of
 from efield.targeting.placement import place_coil
 from efield.targeting.simulate import Simulator, evaluator, worth_storing
 from efield.targeting.targets import Target
@@ -154,8 +155,8 @@ class _Engine(Protocol):
 
 def optimize(
     engine: Simulator | ReducedBasis,
-    coil: Coil,
-    target: Target | str,
+    coil: CoilLike,
+    target: Place,
     goal: str = "magnitude",
     *,
     distance_mm: float = 4.0,
@@ -172,8 +173,8 @@ def optimize(
     ----------
     engine : Simulator or ReducedBasis
         A basis answers the search if it holds the target; its simulator solves the winners.
-    coil : Coil
-    target : Target or str
+    coil : Coil, or its name or file
+    target : Target, str or (3,) array_like
     goal : {"magnitude", "along", "focality"}
         Mean |E| in the target; mean E along its direction; or mean |E| in the target over that in the rest of gray
         matter (or in the regions to spare).
@@ -202,7 +203,7 @@ def optimize(
     """
     sim = simulator(engine._answers.sim if isinstance(engine, ReducedBasis) else engine)
     spot = target_of(sim.head, target)
-    rate = checks.rate("didt", didt)
+    rate, coil = checks.rate("didt", didt), the_coil(coil)
     space = SearchSpace(
         sim.head, coil, spot, radius_mm=radius_mm, tilt_deg=tilt_deg, distance_mm=distance_mm, forbidden=forbidden
     )

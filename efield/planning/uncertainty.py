@@ -24,7 +24,8 @@ from efield.planning.conductivity_model import ConductivityModel
 from efield.planning.misplacement import Misplacement, misplacement
 from efield.targeting.given import simulator
 from efield.targeting.measures import MEASURES, TargetMeasures, unknown
-from efield.targeting.naming import target_of
+from efield.targeting.named import CoilLike, the_coil
+from efield.targeting.naming import Place, target_of
 from efield.targeting.simulate import Simulator
 from efield.targeting.targets import Target
 
@@ -187,9 +188,9 @@ class Uncertainty(Carded):
 
 def uncertainty(
     sim: Simulator,
-    coil: Coil,
+    coil: CoilLike,
     pose: Pose,
-    target: Target | str,
+    target: Place,
     conductivity: Mapping[Any, Any] | None = None,
     *,
     placement: Misplacement | str | None = None,
@@ -198,6 +199,7 @@ def uncertainty(
     placements: int = 48,
     mesh_error: Mapping[str, float] | None = None,
     region_mm: float | None = None,
+    allow_collision: bool = False,
     progress: Progress = None,
 ) -> Uncertainty:
     """How sure the measures at a target are.
@@ -205,10 +207,10 @@ def uncertainty(
     Parameters
     ----------
     sim : Simulator
-    coil : Coil
+    coil : Coil, or its name or file
     pose : Pose
         As planned.
-    target : Target or str
+    target : Target, str or (3,) array_like
     conductivity : mapping of str or int to (low, high) or Range, optional
         S/m, by tissue: Beta(3, 3) between the ends, or what a `Range` says. The published ranges of all tissues of the
         head unless given.
@@ -223,12 +225,16 @@ def uncertainty(
         Numerical error of measures by name.
     region_mm : float, optional
         Draw a map of gray and white matter within this distance of the target.
+    allow_collision : bool
+        As in `Simulator.solve`, for the pose as planned.
     progress : bool or callable, optional
 
     Raises
     ------
     InputError
         If a tissue, technique or measure is unknown or a number is out of range.
+    CollisionError
+        If nobody holds a coil at the pose.
 
     Examples
     --------
@@ -239,9 +245,10 @@ def uncertainty(
     >>> sure.sd["mean_magnitude"] < 0.01 * sure.mean["mean_magnitude"]  # a sphere's field hears little of it
     True
     """
-    place = target_of(simulator(sim).head, target)
+    place, coil = target_of(simulator(sim).head, target), the_coil(coil)
     held = None if placement is None else misplacement(placement)
-    options: dict[str, Any] = {"didt": didt, "region_mm": region_mm, "progress": progress}
+    options: dict[str, Any] = {"didt": didt, "region_mm": region_mm, "allow_collision": allow_collision}
+    options["progress"] = progress
     model = ConductivityModel.build(sim, coil, pose, place, conductivity, **options)
     names = model.measures.names
     values, sobol = _sampled(model, checks.whole("samples", samples, 64))
@@ -316,5 +323,5 @@ def _at_placements(
 ) -> FloatArray:
     """(p, m) measures of full solves at placements."""
     measures = TargetMeasures.at(sim.head, target)
-    fields = sim.solve_many(coil, poses, didt, progress=progress)
+    fields = sim.solve_many(coil, poses, didt, allow_collision=True, progress=progress)  # lifted clear already
     return np.array([measures.of_field(one, target) for one in fields])

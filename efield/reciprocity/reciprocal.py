@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from efield.coils.drive import given_coil
 from efield.coils.model import Coil, SampledField
 from efield.coils.primary import dadt
 from efield.fem.adjoint import adjoint_weights
@@ -33,6 +32,7 @@ from efield.reciprocity.equivalent_points import skeleton
 from efield.reciprocity.outside_potential import ExteriorField
 from efield.targeting import given
 from efield.targeting.fingerprint import digest, head_digest
+from efield.targeting.named import the_coil
 from efield.targeting.naming import Place, target_of
 from efield.targeting.simulate import Simulator
 from efield.targeting.targets import Target
@@ -242,11 +242,11 @@ class Reciprocal(Carded):
 
     def _means(self, coil: Coil, poses: Poses, didt: float, exact: bool | None) -> FloatArray:
         rate = checks.rate("didt", didt)
-        given_coil(coil)
+        coil = the_coil(coil)
         poses = opened(poses)
         one = isinstance(poses, np.ndarray) and poses.shape == (4, 4)
         matrices = pose_matrices(np.array([poses]) if one else poses)
-        exact, _ = self.route(coil, len(matrices), exact, stored="_exterior" in vars(self))
+        exact, _ = self.route(coil, len(matrices), exact, stored=self.stored)
         bones = "" if exact else skeleton(coil)
         if isinstance(bones, str):
             return np.array(list(self._exact(coil, matrices, rate))).reshape(-1, len(self.directions))
@@ -276,6 +276,15 @@ class Reciprocal(Carded):
         for matrix in matrices:
             primary = dadt(coil, Pose(matrix), self.head.points, rate)
             yield np.einsum("dni,ni->d", self.currents, primary)
+
+    @property
+    def stored(self) -> bool:
+        """Whether the potential that fast answers are taken from is stored already."""
+        return "_exterior" in vars(self)
+
+    def store(self) -> None:
+        """Store the potential that fast answers are taken from now, and not with the first of them."""
+        _ = self._exterior
 
     @cached_property
     def _exterior(self) -> ExteriorField:

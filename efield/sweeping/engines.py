@@ -3,7 +3,7 @@
 `measure` is the step that sweeps and campaigns repeat; what it gives for a placement depends on that placement only.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from importlib.metadata import version
 from os import PathLike
 from typing import Any, Final
@@ -23,6 +23,7 @@ from efield.head.mesh import HeadMesh
 from efield.reciprocity.reciprocal import Reciprocal
 from efield.sweeping.grid import Placements
 from efield.targeting.fingerprint import coil_digest, fingerprints
+from efield.targeting.held import check_centers
 from efield.targeting.measures import MEASURES, MIDSURFACE, RECIPROCAL, Measure, TargetMeasures, names_at, scaled
 from efield.targeting.simulate import Simulator, worth_storing
 from efield.targeting.targets import Target
@@ -33,6 +34,9 @@ Engine = Simulator | ReducedBasis | Reciprocal
 
 #: dI/dt that `measure` answers for: 1 A/us.
 UNIT_DIDT: Final = 1e6
+
+#: Placements that reciprocity answers between two words on how far it is: by the stored potential, and exactly.
+_PART: Final = (1024, 16)
 
 #: Fields that would take more memory than this are refused (bytes).
 _MOST_MEMORY: Final = 8e9
@@ -84,6 +88,7 @@ def measure(
     *,
     region: Target | None = None,
     exact: bool | None = None,
+    allow_collision: bool = False,
     progress: Progress = None,
 ) -> Table:
     """Measures of placements at a target for a dI/dt of 1 A/us.
@@ -103,6 +108,10 @@ def measure(
         True: sum over the coil's sources at every node, instead of a stored potential (errors of 1e-4 of the peak with
         a Simulator, see `Reciprocal.along` for reciprocity). By default whichever is quicker for so many placements
         (`sums_exactly`). Not with a basis.
+    allow_collision : bool
+        True computes poses at which nobody holds a coil, see `Simulator.solve` (with a Reciprocal by
+        centers and axes, which takes no time). Placements of a grid are taken as they
+        were laid, a basis refuses what is not on its patch.
     progress : bool or callable, optional
         True shows a bar; a callable is told (done, total, note) of placements.
 
@@ -121,18 +130,35 @@ def measure(
         raise InputError("poses must hold at least one placement; instead it is empty")
     if not isinstance(engine, ReducedBasis):
         exact = sums_exactly(engine, coil, len(placements), exact)[0]
+    unchecked = checks.flag("allow_collision", allow_collision) or placements.plane is not None
     if isinstance(engine, Reciprocal):
         _check_reciprocal(engine, target, region)
-        table: Table = dict(engine.measures(coil, placements.matrices, exact=exact))
-    elif isinstance(engine, ReducedBasis):
+        if not unchecked:
+            check_centers(engine.head, placements.matrices)
+        return _in_parts(
+            lambda part: dict(engine.measures(coil, part.matrices, exact=exact)), placements, exact, progress
+        )
+    if isinstance(engine, ReducedBasis):
         if exact:
             raise InputError("exact must be False with a ReducedBasis, which has the error of its certificate")
         table = _expanded(engine, coil, placements.poses, target, region)
-    else:
-        return _solved(engine, coil, placements.poses, (target, region), exact, progress)
-    with told(progress, "measuring", "placements", len(placements)) as tell:
-        tell(len(placements), len(placements), "")
-    return table
+        with told(progress, "measuring", "placements", len(placements)) as tell:
+            tell(len(placements), len(placements), "")
+        return table
+    return _solved(engine, coil, placements.poses, (target, region), exact, unchecked, progress)
+
+
+def _in_parts(
+    ask: Callable[[Placements], Table], placements: Placements, exact: bool | None, progress: Progress
+) -> Table:
+    """The table of placements, a part at a time, so that it can be said how far it is."""
+    step, count = _PART[bool(exact)], len(placements)
+    parts = []
+    with told(progress, "measuring", "placements", count) as tell:
+        for first in range(0, count, step):
+            parts.append(ask(placements[first : first + step]))
+            tell(min(first + step, count), count, "")
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
 def sums_exactly(engine: Engine, coil: Coil, placements: int, exact: bool | None = None) -> tuple[bool, str]:
@@ -162,6 +188,7 @@ def _solved(
     poses: list[Pose],
     wanted: tuple[Target, Target | None],
     exact: bool | None,
+    unchecked: bool,
     progress: Progress,
 ) -> Table:
     target, region = wanted
@@ -169,7 +196,8 @@ def _solved(
     measures = TargetMeasures.at(sim.head, target)
     fields = _room(len(poses), len(kept))
     rows: list[FloatArray] = []
-    for field in sim.solve_many(coil, poses, UNIT_DIDT, exact=exact, progress=progress):
+    options: dict[str, Any] = {"exact": exact, "allow_collision": unchecked, "progress": progress}
+    for field in sim.solve_many(coil, poses, UNIT_DIDT, **options):
         fields[len(rows)] = field.e[kept]
         rows.append(measures.of_field(field, target))
     table = dict(zip(measures.names, np.array(rows).T, strict=True))

@@ -129,7 +129,8 @@ class PlacementGrid(Carded):
     spacing_mm : float
         Between neighbors, in the plane that touches the scalp over the target.
     angles_deg : sequence of float
-        Of the induced current, as in `place_coil`: 0 = anterior, 90 = medial, at every position.
+        Of the induced current, as in `place_coil`: 0 = anterior, 90 = medial, at every position. By default the full
+        circle: half of it leaves out the best direction of every second target.
     tilts_deg : sequence of (float, float)
         Turns about the coil's x axis and then its y axis, through its center. The first leaves the y axis above the
         direction of `angle_deg`, the second leaves it where it is.
@@ -156,7 +157,7 @@ class PlacementGrid(Carded):
 
     radius_mm: float = 20.0
     spacing_mm: float = 5.0
-    angles_deg: tuple[float, ...] = tuple(range(0, 180, 15))
+    angles_deg: tuple[float, ...] = tuple(range(0, 360, 15))
     tilts_deg: tuple[tuple[float, float], ...] = ((0.0, 0.0),)
     distances_mm: tuple[float, ...] = (4.0,)
     pattern: str = "square"
@@ -252,7 +253,7 @@ class PlacementGrid(Carded):
         matrices[..., :3, 3] = np.moveaxis(feet[:, :, None] + heights, 1, 2)[:, None, None]
         matrices[..., 3, 3] = 1.0
         flat = matrices.reshape(-1, 4, 4)
-        known = self._coordinates()
+        known = self.coordinates()
         lifted = (
             _settle(head, coil, flat, np.asarray(known["distance_mm"], np.float64)) if lift else np.zeros(len(flat))
         )
@@ -272,7 +273,7 @@ class PlacementGrid(Carded):
         flat = np.stack([np.cross(y, z), y, z], axis=-1)
         return np.asarray(flat[:, :, None] @ tilts)
 
-    def _coordinates(self) -> dict[str, FloatArray | NDArray[np.integer]]:
+    def coordinates(self) -> dict[str, FloatArray | NDArray[np.integer]]:
         """What is known of the placements before they are laid on a head, each (p,)."""
         of_position, of_angle, of_tilt, of_distance = (index.ravel() for index in np.indices(self.shape))
         tilts = np.array(self.tilts_deg)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from efield.coils.drive import given_coil
 from efield.coils.model import Coil
 from efield.coils.polarity import signed
 from efield.ground import checks
@@ -18,6 +17,7 @@ from efield.ground.progress import Progress, Tell, told
 from efield.head.mesh import HeadMesh
 from efield.sweeping.engines import Engine, Table, at_rate, columns, head_of, measure, provenance
 from efield.sweeping.grid import COORDINATES, PlacementGrid, Placements
+from efield.targeting.named import CoilLike, the_coil
 from efield.targeting.naming import Place, target_of
 from efield.targeting.targets import Target
 
@@ -26,14 +26,17 @@ if TYPE_CHECKING:
 
 Poses = Iterable[Pose] | NDArray[np.float64] | Placements | PlacementGrid | str | PathLike[str]
 
+#: The dimension of heads; `head` would hide a method of a Dataset.
+HEAD: Final = "head_name"
+
 _FIELD_NOTE: Final = {"units": "V/m", "long_name": "electric field E per tetrahedron (not recovered), in head axes"}
-_MATRIX: Final = ("mm", "pose, coil to head: columns x, y, z, center")
+_POSE: Final = ("mm", "pose, coil to head: columns x, y, z, center")
 _PLANE: Final = ("mm", "plane of the grid's positions: medial, anterior, outward, origin")
 
 
 def sweep(
     engine: Engine | Mapping[str, Engine],
-    coil: Coil | Sequence[Coil] | Mapping[str, Coil],
+    coil: CoilLike | Sequence[CoilLike] | Mapping[str, CoilLike],
     poses: Poses,
     *,
     target: Place | Mapping[str, Place],
@@ -41,6 +44,7 @@ def sweep(
     current: str = "normal",
     fields: bool | Place = False,
     exact: bool | None = None,
+    allow_collision: bool = False,
     progress: Progress = None,
 ) -> "xarray.Dataset":
     """What each of many placements does at a target.
@@ -49,8 +53,8 @@ def sweep(
     ----------
     engine : Simulator, ReducedBasis or Reciprocal, or mapping of head names to them
         Full solves; a basis, which refuses placements it is not certified for; or adjoint solves, which give means
-        only. A mapping gives the dimension `head`.
-    coil : Coil, sequence of Coil, or mapping of labels to Coil
+        only. A mapping gives the dimension `head_name`.
+    coil : Coil, sequence of Coil, or mapping of labels to Coil; names and files stand for coils
         That of the basis, if one is given. A sequence or a mapping gives the dimension `coil`; coils with the same
         name, as from some files, need the labels of a mapping.
     poses : iterable of Pose, (p, 4, 4) array, Placements, PlacementGrid, or a file of poses
@@ -67,13 +71,15 @@ def sweep(
     exact : bool, optional
         Sum over the coil's wires for each placement; by default whichever is quicker, see
         `efield.sweeping.engines.measure`. The attribute `route` says what was done.
+    allow_collision : bool
+        True computes poses at which nobody holds a coil, see `Simulator.solve`. Placements of a grid are clear.
     progress : bool or callable, optional
         True shows a bar; a callable is told (done, total, note) of placements.
 
     Returns
     -------
     xarray.Dataset
-        The measures over `placement` (and `head`, `coil`, `didt`), the poses as `matrix`, the coordinates of a grid,
+        The measures over `placement` (and `head_name`, `coil`, `didt`), the poses as `pose`, the coordinates of a grid,
         and where everything comes from in `attrs`. Units are in each variable's `attrs["units"]`.
 
     Raises
@@ -81,6 +87,8 @@ def sweep(
     InputError
         If there are no poses, the engine was made for another coil or target, a pose lies outside a basis, or names
         are not different.
+    CollisionError
+        If nobody holds a coil at a pose that is given.
 
     Examples
     --------
@@ -95,13 +103,14 @@ def sweep(
     cells = list(_cells(engine, coil, poses, target, fields, current))
     total = sum(len(cell.placements) for cell in cells)
     notes, tables, done = [], [], 0
+    options: dict[str, Any] = {"exact": exact, "allow_collision": allow_collision}
     with told(progress, "sweep", "placements", total) as tell:
         for cell in cells:
             asked = (cell.coil, cell.placements, cell.target)
             count = len(cell.placements)
             notes.append(provenance(cell.engine, cell.coil, cell.target, placements=count, exact=exact))
             step = _shifted(tell, done, total)
-            tables.append(measure(cell.engine, *asked, region=cell.region, exact=exact, progress=step))
+            tables.append(measure(cell.engine, *asked, region=cell.region, **options, progress=step))
             done += count
     shape = _Shape.of(engine, coil, didt)
     return _dataset(shape, cells, tables, [note | {"current": current} for note in notes], rates)
@@ -130,8 +139,8 @@ class _Shape:
     def of(cls, engine: object, coil: object, didt: object) -> "_Shape":
         labels: dict[str, list[str]] = {}
         if isinstance(engine, Mapping):
-            labels["head"] = [str(name) for name in engine]
-        if not isinstance(coil, Coil):
+            labels[HEAD] = [str(name) for name in engine]
+        if not isinstance(coil, Coil | str | PathLike):
             labels["coil"] = list(_coils(coil)[0])
         return cls(tuple(labels), labels, np.ndim(didt) > 0)  # type: ignore[arg-type]
 
@@ -173,9 +182,8 @@ def _laid(poses: PlacementGrid | Placements, head: HeadMesh, target: Target, coi
 def _coils(coil: Any) -> tuple[tuple[str, ...], list[Coil]]:
     """Labels and coils."""
     coils = dict(coil) if isinstance(coil, Mapping) else None
-    listed = list(coils.values()) if coils is not None else [coil] if isinstance(coil, Coil) else list(coil)
-    for one in listed:
-        given_coil(one)
+    alone = isinstance(coil, Coil | str | PathLike)
+    listed = [the_coil(one) for one in (coils.values() if coils is not None else [coil] if alone else coil)]
     return tuple(map(str, coils)) if coils is not None else tuple(one.name for one in listed), listed
 
 
@@ -248,7 +256,7 @@ def _places(shape: _Shape, cells: list[_Cell], coordinates: dict[str, Any]) -> d
     dims = () if shared else shape.dims
     matrices = [cell.placements.matrices for cell in cells]
     values = matrices[0] if shared else shape.stack(matrices)
-    found["matrix"] = ((*dims, "placement", "row", "column"), values, _meaning(_MATRIX))
+    found["pose"] = ((*dims, "placement", "row", "column"), values, _meaning(_POSE))
     planes = [cell.placements.plane for cell in cells if cell.placements.plane is not None]
     if planes:
         found["plane"] = ((*dims, "row", "column"), planes[0] if shared else shape.stack(planes), _meaning(_PLANE))
@@ -265,7 +273,7 @@ def _notes(shape: _Shape, notes: list[dict[str, Any]]) -> tuple[dict[str, Any], 
             attributes[name] = values[0]
         elif name != "coil_name":
             texts = [str(value) if isinstance(value, list) else value for value in values]
-            label = f"{name}_hash" if name in shape.dims else name
+            label = f"{name}_hash" if name in ("head", "coil") else name
             coordinates[label] = (shape.dims, shape.stack([np.asarray(text) for text in texts]))
     return coordinates, attributes
 

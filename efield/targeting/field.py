@@ -172,11 +172,19 @@ class EField(Carded):
         ----------
         target : Target, str or (3,) array_like
             A name such as ``"m1-hand-left"`` or ``"C3"``, or a point in mm.
+
+        Warns
+        -----
+        EfieldWarning
+            If the coil would be over the target had its pose been read otherwise, such as LPS for RAS.
         """
+        from efield.targeting.held import warn_if_mistaken
         from efield.targeting.naming import target_of
         from efield.targeting.summary import summarize
 
-        return summarize(self, target_of(self.head, target))
+        place = target_of(self.head, target)
+        warn_if_mistaken(self.head, self.coil, self.pose, place.center_mm)
+        return summarize(self, place)
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write the head with ``E`` and ``magnE`` (V/m, per tetrahedron).
@@ -311,25 +319,26 @@ class EField(Carded):
         return grid
 
     def plot(self, target: "Place | None" = None, coil: Coil | None = None) -> Any:
-        """Show the field on the cortex in three dimensions (PyVista).
+        """Show the field on the cortex in three dimensions (PyVista); `efield.viz.Scene` shows more, and elsewhere.
 
         Parameters
         ----------
         target : Target, str or (3,) array_like, optional
             Marked in the picture.
         coil : Coil, optional
-            Drawn at the field's pose.
+            Drawn at the field's pose, with its handle and the current that it induces.
 
         Returns
         -------
         pyvista.Plotter
-            Call its ``show()``, or ``screenshot(path)``.
+            Two panels, 960 pixels wide: the whole head, and the cortex at the target. Call its ``show()``, or
+            ``screenshot(path)``.
         """
         from efield.targeting.naming import target_of
-        from efield.viz.scene import field_scene
+        from efield.viz.overview import field_plotter
 
         place = None if target is None else target_of(self.head, target)
-        return field_scene(self, target=place, coil=coil, pose=self.pose if coil is not None else None)
+        return field_plotter(self, target=place, coil=coil, pose=self.pose if coil is not None else None)
 
     def _card(self) -> Card:
         points, tets = len(self.head.points), len(self.head.tets)

@@ -5,6 +5,7 @@ from typing import Any
 from efield.coils.model import Coil
 from efield.ground import checks
 from efield.ground.errors import InputError
+from efield.targeting.named import the_coil
 from efield.targeting.simulate import Simulator
 
 
@@ -19,9 +20,4 @@ def coil_or_any(value: Any) -> Coil | None:
     """The coil; None for the word "any"."""
     if isinstance(value, str) and value == "any":
         return None
-    if not isinstance(value, Coil):
-        raise InputError(
-            f"coil must be a Coil, such as load_coil('magstim-70mm-figure8'), or \"any\"; instead received "
-            f"{checks.kind(value)}"
-        )
-    return value
+    return the_coil(value)

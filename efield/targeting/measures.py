@@ -261,6 +261,12 @@ class TargetMeasures:
             e = np.concatenate([e, field.recovered.on_nodes(nodes, GRAY_MATTER)])
         return np.asarray(self.of_rows(e[None], rows)[0])
 
+    def of_vertices(self, e: FloatArray) -> dict[str, float]:
+        """The measures by name of E (k, 3) in V/m at the vertices that they were made for by `on_vertices`."""
+        places = np.arange(len(e))
+        rows = Rows(places, np.repeat(places[:, None], 4, axis=1), np.repeat(places[:, None], 3, axis=1))
+        return dict(zip(self.names, map(float, self.of_rows(e[None], rows)[0]), strict=True))
+
     def of_rows(self, e: NDArray[np.floating], rows: Rows) -> FloatArray:
         """(p, m) measures of fields (p, r, 3) in V/m; those of a field do not depend on the others."""
         given = (np.ascontiguousarray(e), rows.corners, self.weights, self.direction)
@@ -308,14 +314,23 @@ def on_midsurface(field: "EField", target: Target) -> dict[str, float]:
     OutsideHeadError
         If no vertex of the middle of the cortex lies in the region.
     """
-    surface, chosen, share = midsurface_in(field.head, lambda points: target.among(field.head, points))
+    measures, places = middle_of(field.head, target)
+    return measures.of_vertices(field.at(places))
+
+
+def middle_of(head: HeadMesh, target: Target) -> tuple[TargetMeasures, FloatArray]:
+    """How fields are measured on the middle of the cortex in a target's region, and at which vertices (k, 3), mm.
+
+    Raises
+    ------
+    InputError, OutsideHeadError
+        As `on_midsurface`.
+    """
+    surface, chosen, share = midsurface_in(head, lambda points: target.among(head, points))
     if not len(chosen):
         raise OutsideHeadError(f"{target.name} must hold vertices of the middle of the cortex; instead it holds none")
     measures = TargetMeasures.on_vertices(target, share[chosen], surface.normals[chosen])
-    places = np.arange(len(chosen))
-    rows = Rows(places, np.repeat(places[:, None], 4, axis=1), np.repeat(places[:, None], 3, axis=1))
-    found = measures.of_rows(field.at(surface.points_mm[chosen])[None], rows)[0]
-    return dict(zip(measures.names, map(float, found), strict=True))
+    return measures, surface.points_mm[chosen]
 
 
 def midsurface_in(

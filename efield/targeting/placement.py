@@ -15,8 +15,10 @@ from efield.ground.pose import Pose
 from efield.head.closest import signed_distance
 from efield.head.mesh import HeadMesh, once_per_head
 from efield.head.surface import Surface, scalp
+from efield.targeting.aim import best_angle_deg, checked_angle
 from efield.targeting.collision import clearance_mm, scalp_distance, settle
-from efield.targeting.naming import place_of
+from efield.targeting.named import CoilLike, HeadLike, the_coil, the_head
+from efield.targeting.naming import place_of, target_of
 from efield.targeting.tangent import medial_sign, tangent_direction, y_axis
 from efield.targeting.targets import Target
 
@@ -39,12 +41,12 @@ def scalp_tree(head: HeadMesh) -> cKDTree:
 
 
 def place_coil(
-    head: HeadMesh,
+    head: HeadLike,
     over: Target | str | ArrayLike,
-    angle_deg: float = 45.0,
+    angle_deg: float | str = 45.0,
     distance_mm: float = 4.0,
     *,
-    coil: Coil | None = None,
+    coil: CoilLike | None = None,
     current: str = "normal",
 ) -> Pose:
     """Hold a coil tangentially over a place on the head.
@@ -54,20 +56,20 @@ def place_coil(
 
     Parameters
     ----------
-    head : HeadMesh
+    head : HeadMesh, or its name, file or folder
     over : Target, str or (3,) array_like
         What the coil is held over: a target, or its name such as ``"m1-hand-left"``; an electrode such as ``"C3"``, of
         the head's own caps if it has them, else of the 10-10 system, or in a file (``"cap.csv:C3"``); or a point in
         head coordinates (mm), as ``(x, y, z)`` or ``"x,y,z"``.
-    angle_deg : float
+    angle_deg : float or "best"
         Direction of the induced current under the coil's center in the scalp's plane: 0 = anterior, 45 = anterior and
-        medial, 90 = medial. A coil that induces along its y axis then has its handle straight back at 0, back and
-        lateral at 45; one that induces along -y the other way round. Of a coil without one direction (a round one),
-        and without a coil, it is the direction of the y axis.
+        medial, 90 = medial; "best" is the target's preferred direction, seen in that plane. A coil that induces along
+        its y axis then has its handle straight back at 0, back and lateral at 45; one that induces along -y the other
+        way round. Of a coil without one direction (a round one), and without a coil, it is the direction of the y axis.
     distance_mm : float
         Smallest gap between the coil's casing and the scalp (hair, cap), > 0, wherever it is. Of a coil whose casing is
         not known, neither its wires or dipoles nor the origin of its frame are nearer.
-    coil : Coil, optional
+    coil : Coil, or its name or file, optional
         By default a flat plate of 170 x 90 mm that induces along y.
     current : {"normal", "reverse"}
         Direction of the coil's current. "reverse" turns the handle to the other side: the induced current runs where
@@ -82,7 +84,8 @@ def place_coil(
     Raises
     ------
     InputError
-        If the distance is not positive, lengths look like meters, or there is no such target, electrode or current.
+        If the distance is not positive, lengths look like meters, there is no such target, electrode or current, or the
+        target has no direction for "best".
     OutsideHeadError
         If the place is not near the head.
     CollisionError
@@ -97,11 +100,15 @@ def place_coil(
     89.0
     """
     gap = checks.length_mm("distance_mm", distance_mm)
-    angle = checks.degrees("angle_deg", angle_deg)
+    angle = checked_angle("angle_deg", angle_deg)
+    head, coil = the_head(head), None if coil is None else the_coil(coil)
     place = place_of(head, over)
     surface = scalp(head)
     foot, outward = scalp_point_over(surface, scalp_tree(head), place)
-    induced = tangent_direction(outward, angle, medial_sign(foot))
+    medial = medial_sign(foot)
+    if isinstance(angle, str):
+        angle = best_angle_deg(target_of(head, over, "over"), outward, medial)
+    induced = tangent_direction(outward, angle, medial)
     pose = Pose.from_axes(foot + gap * outward, y_axis(induced, -outward, turn_deg(coil, current)), -outward)
     return settle(head, coil, pose, gap)
 
@@ -171,8 +178,7 @@ def check_clear(head: HeadMesh, coil: Coil, pose: Pose) -> None:
     if clearance < 0:
         raise CollisionError(
             f"the coil must stay outside the head; instead {coil.name} is inside by {-clearance:.2g} mm: "
-            "move the pose outward along its z axis, check that z points into the head, or allow the overlap "
-            "(--allow-collision)"
+            "move the pose outward along its z axis, or check that z points into the head"
         )
 
 

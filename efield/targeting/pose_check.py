@@ -41,7 +41,7 @@ _MANY: Final = 4
 _TRIED: Final = 48
 
 #: Within this of the middle of the head a pose is over neither side (mm).
-_MIDLINE_MM: Final = 10.0
+MIDLINE_MM: Final = 10.0
 
 #: A handle that has this much of forward in it points toward the face.
 _FORWARD: Final = 0.5
@@ -142,7 +142,7 @@ def check_poses(poses: Any, head: HeadMesh, image_affine: ArrayLike | None = Non
     across_mm = scalp(head).points_mm[:, 0]
     middle = 0.5 * float(across_mm.min() + across_mm.max())
     across = place.feet[:, 0] - middle
-    side = np.where(np.abs(across) < _MIDLINE_MM, "midline", np.where(across < 0, "left", "right"))
+    side = np.where(np.abs(across) < MIDLINE_MM, "midline", np.where(across < 0, "left", "right"))
     mistakes = _likely(given, readings)
     hints = () if mistakes else _hints(matrices, given, image_affine)
     return PoseCheck(place.distance_mm, place.tilt_deg, tuple(side.tolist()), place.on_scalp, mistakes, hints)

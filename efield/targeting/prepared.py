@@ -23,13 +23,14 @@ from efield.io.sealed import read_arrays, write_arrays
 from efield.targeting.fingerprint import digest, head_digest
 
 #: Raised when what the arrays mean changes.
-_FORMAT: Final = 1
+_FORMAT: Final = 2
 
 #: Whose versions decide on the numbers in a file.
 _PACKAGES: Final = ("numpy", "scipy", "pyamg", "numba")
 
-#: Prepared solvers in a folder; the default head's takes 85 MB. Those unused for longest go first.
-_KEPT: Final = 3
+#: Prepared solvers in a folder: a head refined at a target has one for each target. The default head's takes 85 MB.
+#: Those unused for longest go first.
+_KEPT: Final = 5
 
 _PREFIX, _SUFFIX = "solver-", ".arrays"
 

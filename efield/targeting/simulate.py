@@ -4,29 +4,30 @@ from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from functools import partial
 from itertools import islice
 from os import PathLike
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from efield.coils.compressed import compress
-from efield.coils.drive import Drive, given_coil
+from efield.coils.drive import Drive
 from efield.coils.model import Coil, SampledField
 from efield.coils.polarity import signed
 from efield.coils.primary import dadt
 from efield.fem.problem import FemProblem
 from efield.ground import checks
 from efield.ground.card import Card, Carded, counted, listed
-from efield.ground.errors import InputError
+from efield.ground.errors import CollisionError, InputError
 from efield.ground.pose import Pose, given_pose
 from efield.ground.progress import Progress, told
-from efield.head.conductivity import Conductivity
-from efield.head.mesh import HeadMesh
 from efield.head.refinement import refined_head
 from efield.head.soundness import check_sound
 from efield.head.tissue import tissue_name
 from efield.io.poses.reading import opened_one, read_poses
 from efield.targeting.field import EField
-from efield.targeting.naming import Place, target_of
+from efield.targeting.held import check_held
+from efield.targeting.named import CoilLike, ConductivityLike, HeadLike, the_coil, the_conductivity, the_head
+from efield.targeting.naming import Place, place_of, target_of
 from efield.targeting.prepared import prepared_problem
 
 #: Right-hand sides that are solved together by `Simulator.solve_many`: one pass over the matrix serves them all.
@@ -46,10 +47,11 @@ class Simulator(Carded):
 
     Parameters
     ----------
-    head : HeadMesh
-    conductivity : Conductivity, optional
-        The default table of `efield.head.tissue` unless given. If it has tensors, `tensor_report` says how many
-        tetrahedra got one.
+    head : HeadMesh, or its name, file or folder
+        As `load_head` takes it.
+    conductivity : Conductivity, or mapping of tissues to S/m, optional
+        The default table of `efield.head.tissue` unless given; of a mapping such as ``{"bone": 0.012}`` the values
+        replace those of that table. If it has tensors, `tensor_report` says how many tetrahedra got one.
     tol : float
         Relative residual at which the linear solver stops.
     order : {1, 2}
@@ -77,7 +79,7 @@ class Simulator(Carded):
     --------
     >>> head = ef.head.sphere_head(edge_mm=12.0)
     >>> coil = ef.load_coil("d70")
-    >>> sim = ef.Simulator(head, ef.Conductivity().with_values({"bone": 0.012}))
+    >>> sim = ef.Simulator(head, {"bone": 0.012})
     >>> poses = [ef.place_coil(head, "C3", angle, coil=coil) for angle in (0, 45, 90)]
     >>> [field.e.shape for field in sim.solve_many(coil, poses, didt=80e6)] == 3 * [(len(head.tets), 3)]
     True
@@ -85,8 +87,8 @@ class Simulator(Carded):
 
     def __init__(
         self,
-        head: HeadMesh,
-        conductivity: Conductivity | None = None,
+        head: HeadLike,
+        conductivity: ConductivityLike | None = None,
         *,
         tol: float = 1e-8,
         order: int = 1,
@@ -95,6 +97,7 @@ class Simulator(Carded):
         refine: Place | None = None,
         check_mesh: bool = True,
     ) -> None:
+        head, self.conductivity = the_head(head), the_conductivity(conductivity)
         if checks.flag("check_mesh", check_mesh):
             check_sound(head)
         self.parents: NDArray[np.int32] | None = None
@@ -102,7 +105,6 @@ class Simulator(Carded):
             finer = refined_head(head, target_of(head, refine).center_mm)
             head, self.parents = finer.head, finer.parents
         self.head = head
-        self.conductivity = conductivity or Conductivity()
         sigma, self.tensor_report = self.conductivity.per_tet_with_report(head)
         if cache is None:
             self.problem = FemProblem(head, sigma, tol=tol, order=order, solver=solver)
@@ -110,13 +112,21 @@ class Simulator(Carded):
             self.problem = prepared_problem(head, sigma, cache, tol=tol, order=order, solver=solver)
 
     def solve(
-        self, coil: Coil, pose: Pose | str | PathLike[str], didt: float = 1e6, *, current: str = "normal"
+        self,
+        coil: CoilLike,
+        pose: Pose | str | PathLike[str],
+        didt: float = 1e6,
+        *,
+        current: str = "normal",
+        target: Place | None = None,
+        allow_collision: bool = False,
     ) -> EField:
         """The field of one placement.
 
         Parameters
         ----------
-        coil : Coil
+        coil : Coil, or its name or file
+            As `load_coil` takes it.
         pose : Pose, or a file of one
             Coil to head; of a file with several ``FILE:NAME``.
         didt : float, A/s
@@ -124,21 +134,31 @@ class Simulator(Carded):
         current : {"normal", "reverse"}
             Direction of the current; "reverse" turns E around. Which way "normal" induces is the coil's own
             (`efield.coils.polarity.induced_direction`).
+        target : Target, str or (3,) array_like, optional
+            What the coil is held for. A pose that misses it because its frame or units were mistaken, and lies on
+            another part of the scalp for that reason, is refused.
+        allow_collision : bool
+            True computes any pose: a coil that reaches into the head, is turned away from it or is far off.
 
         Raises
         ------
+        CollisionError
+            If nobody holds a coil there (`efield.targeting.held`); the message names the likely mistake.
         SolverError
             If the solver does not reach its tolerance.
         """
-        return next(self.solve_many(coil, [opened_one(pose)], didt, current=current))
+        options: dict[str, Any] = {"current": current, "target": target, "allow_collision": allow_collision}
+        return next(self.solve_many(coil, [opened_one(pose)], didt, **options))
 
     def solve_many(
         self,
-        coil: Coil,
-        poses: Iterable[Pose] | str | PathLike[str],
+        coil: CoilLike,
+        poses: Iterable[Pose] | Pose | str | PathLike[str],
         didt: float = 1e6,
         *,
         current: str = "normal",
+        target: Place | None = None,
+        allow_collision: bool = False,
         exact: bool | None = None,
         progress: Progress = None,
     ) -> Iterator[EField]:
@@ -146,42 +166,62 @@ class Simulator(Carded):
 
         Parameters
         ----------
-        coil : Coil
-        poses : iterable of Pose, or a file of them
+        coil : Coil, or its name or file
+        poses : iterable of Pose, a Pose, or a file of them
             Consumed block by block, so that a long list costs no memory. A file as `read_poses` takes it.
         didt : float, A/s
-        current : {"normal", "reverse"}
-            As in `solve`.
+        current, target, allow_collision
+            As in `solve`; a pose is checked, in milliseconds, when its block is reached.
         exact : bool, optional
             True sums over the coil's wires for each placement, False takes its stored vector potential (error below
             1e-4 of the peak); by default whichever is quicker for so many placements (`worth_storing`).
         progress : bool or callable, optional
             True shows a bar; a callable is told (done, total, note) after each placement. The total is 0 where `poses`
             does not say how many they are.
+
+        Raises
+        ------
+        CollisionError
+            As `solve`, with the number of the pose.
         """
-        rate = signed(checks.rate("didt", didt), current)
+        rate, coil = signed(checks.rate("didt", didt), current), the_coil(coil)
+        aim = None if target is None else place_of(self.head, target, "target")
+        checked = not checks.flag("allow_collision", allow_collision)
         if isinstance(poses, str | PathLike):
             poses = read_poses(poses)
+        elif isinstance(poses, Pose):
+            poses = [poses]
         remaining, done = iter(poses), 0
         total = len(poses) if isinstance(poses, Sized) else 0
         if exact is None and total:
             exact = not worth_storing(len(self.problem.nodes_mm), total)
         with told(progress, "solving", "placements", total) as tell:
             while block := list(islice(remaining, _BLOCK)):
-                for pose in block:
-                    given_coil(coil), given_pose(pose)
+                for number, pose in enumerate(block, done):
+                    self._check(coil, given_pose(pose), aim, checked, "" if total == 1 else f"pose {number}: ")
                 for field in self._solve_block(coil, block, rate, exact):
                     done += 1
                     tell(done, total, "")
                     yield field
 
-    def solve_together(self, drives: Sequence[Drive]) -> EField:
+    def _check(self, coil: Coil, pose: Pose, aim: NDArray[np.float64] | None, checked: bool, prefix: str) -> None:
+        """Refuse a pose at which nobody holds the coil, with a prefix that says which it is."""
+        if not checked:
+            return
+        try:
+            check_held(self.head, coil, pose, aim)
+        except CollisionError as error:
+            raise CollisionError(f"{prefix}{error}") from None
+
+    def solve_together(self, drives: Sequence[Drive], *, allow_collision: bool = False) -> EField:
         """The field of several coils that are driven at the same time, each with its own pose and dI/dt.
 
         Parameters
         ----------
         drives : sequence of Drive
             At least one. The field's `coil`, `pose` and `didt`, which its summary and pictures use, are the first's.
+        allow_collision : bool
+            As in `solve`, for all coils.
 
         Returns
         -------
@@ -192,13 +232,17 @@ class Simulator(Carded):
         ------
         InputError
             If there is no drive, or a rate looks like A/us.
+        CollisionError
+            If nobody holds one of the coils where it is.
         SolverError
             If the solver does not reach its tolerance.
         """
         if not drives or not all(isinstance(drive, Drive) for drive in drives):
             raise InputError("drives must hold one Drive(coil, pose, didt) or more, and nothing else")
-        for drive in drives:
+        checked = not checks.flag("allow_collision", allow_collision)
+        for number, drive in enumerate(drives):
             checks.rate("didt", drive.didt)
+            self._check(drive.coil, drive.pose, None, checked, f"drive {number}: " if len(drives) > 1 else "")
         primary = np.sum([drive.dadt(self.problem.nodes_mm) for drive in drives], axis=0)
         return next(self._fields(primary[..., None], [tuple(drives)]))
 

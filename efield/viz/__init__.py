@@ -9,23 +9,43 @@ if TYPE_CHECKING:
     from efield.viz.coil_axes import save_axes_picture as save_axes_picture
     from efield.viz.coil_picture import coil_figure as coil_figure
     from efield.viz.coil_picture import save_coil_picture as save_coil_picture
+    from efield.viz.comparison import compare_fields as compare_fields
+    from efield.viz.films import save_film as save_film
+    from efield.viz.films import save_turn as save_turn
     from efield.viz.maps import best_of_positions as best_of_positions
     from efield.viz.maps import save_sweep_map as save_sweep_map
     from efield.viz.maps import sweep_map as sweep_map
+    from efield.viz.overview import field_plotter as field_plotter
+    from efield.viz.overview import field_scene as field_scene
     from efield.viz.picture import save_picture as save_picture
-    from efield.viz.scene import field_scene as field_scene
+    from efield.viz.report import PictureReport as PictureReport
+    from efield.viz.saving import save_scene as save_scene
+    from efield.viz.scene import Scene as Scene
+    from efield.viz.sheet import Panel as Panel
+    from efield.viz.sheet import sheet_figure as sheet_figure
     from efield.viz.slices import slice_figure as slice_figure
+    from efield.viz.views import View as View
 
 #: Public names and the modules that hold them.
 _HOMES = {
+    "Panel": "efield.viz.sheet",
+    "PictureReport": "efield.viz.report",
+    "Scene": "efield.viz.scene",
+    "View": "efield.viz.views",
     "axes_figure": "efield.viz.coil_axes",
     "best_of_positions": "efield.viz.maps",
     "coil_figure": "efield.viz.coil_picture",
-    "field_scene": "efield.viz.scene",
+    "compare_fields": "efield.viz.comparison",
+    "field_plotter": "efield.viz.overview",
+    "field_scene": "efield.viz.overview",
     "save_axes_picture": "efield.viz.coil_axes",
     "save_coil_picture": "efield.viz.coil_picture",
+    "save_film": "efield.viz.films",
     "save_picture": "efield.viz.picture",
+    "save_scene": "efield.viz.saving",
     "save_sweep_map": "efield.viz.maps",
+    "save_turn": "efield.viz.films",
+    "sheet_figure": "efield.viz.sheet",
     "slice_figure": "efield.viz.slices",
     "sweep_map": "efield.viz.maps",
 }

@@ -10,6 +10,7 @@ from efield.ground.units import AMPERE_PER_MICROSECOND
 from efield.head.tissue import tissue_name
 from efield.targeting.measures import PEAK_PERCENTILE, TargetMeasures, weighted_percentile
 from efield.viz.drawn_tissue import drawn_tissue
+from efield.viz.page import BETWEEN
 
 if TYPE_CHECKING:
     from efield.coils.model import Coil
@@ -23,7 +24,7 @@ def caption(
     coil: "Coil | None" = None,
     *,
     drive: str = "",
-    between: str = "  ·  ",
+    between: str = BETWEEN,
 ) -> str:
     """Coil, drive, field at the target and peak, the same numbers as in `EField.summary`.
 

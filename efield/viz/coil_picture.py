@@ -11,6 +11,7 @@ from efield.targeting.depth_spread import CorticalField, cortical_field
 from efield.viz import palette
 from efield.viz.caption import named
 from efield.viz.page import LABEL_PT, TICK_PT, TITLE_PT, add_color_bar, new_page
+from efield.viz.scale import Scale
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -61,7 +62,7 @@ def coil_figure(coil: Coil, *, size: tuple[int, int] = SIZE) -> "Figure":
     page = new_page(size, title)
     limit = palette.rounded_up(float(field.magnitude.max()))
     _draw_map(page, field, coil, limit)
-    add_color_bar(page, (0.436, 0.16, 0.013, 0.66), limit)
+    add_color_bar(page, (0.436, 0.16, 0.013, 0.66), Scale("|E|", "V/m", 0.0, limit))
     _draw_profiles(page, field, limit)
     return page
 

@@ -12,18 +12,23 @@ from efield.ground.card import Card, Carded, counted
 from efield.ground.errors import InputError
 from efield.ground.units import AMPERE_PER_MICROSECOND
 from efield.viz import palette
+from efield.viz.drawn_tissue import drawn_tissue
+from efield.viz.field_shapes import outer_surface
+from efield.viz.map_shapes import SHARES
 from efield.viz.page import LABEL_PT, TICK_PT, halo, new_page
 
 if TYPE_CHECKING:
     import xarray
     from matplotlib.figure import Figure
 
+    from efield.head.mesh import HeadMesh
+
 SIZE: Final = (2160, 1130)
 
 _SUFFIXES: Final = (".png", ".pdf", ".svg")
 
-#: Drawn unless another is asked for: the first of these that the sweep has.
-_PREFERRED: Final = ("mean_magnitude", "mean_vector", "along")
+#: Drawn unless another is asked for: the first of these that the sweep has and knows.
+_PREFERRED: Final = ("along", "mean_magnitude", "mean_vector")
 
 #: What the measures are called on a map.
 _SHORT: Final = {
@@ -41,6 +46,10 @@ _NEEDED: Final = ("position", "u_mm", "v_mm", "angle_deg")
 
 #: A measure that changes its sign with the current: its best angle is a direction, of others it is an axis.
 _SIGNED: Final = ("along",)
+
+#: Gyri are drawn this far around a grid and this deep below its plane, mm: the crowns and the upper walls of sulci.
+_AROUND_MM: Final = 12.0
+_DEEP_MM: Final = 45.0
 
 #: Rows of a hexagonal grid are this share of the spacing apart, those of a square one a whole spacing.
 _HEX_ROWS: Final = np.sqrt(0.75)
@@ -112,6 +121,7 @@ def save_sweep_map(
     dataset: "xarray.Dataset",
     *,
     measure: str | None = None,
+    head: "HeadMesh | None" = None,
     size: tuple[int, int] = SIZE,
 ) -> None:
     """Draw the map of a sweep and write it.
@@ -120,7 +130,7 @@ def save_sweep_map(
     ----------
     path : path_like
         Written completely or not at all; the suffix names the format (``.png``, ``.pdf``, ``.svg``).
-    dataset, measure, size
+    dataset, measure, head, size
         As in `sweep_map`.
 
     Raises
@@ -132,22 +142,31 @@ def save_sweep_map(
     from efield.io.atomic import replacing
 
     checks.choice("the suffix of a map", Path(path).suffix.lower(), _SUFFIXES)
-    figure = sweep_map(dataset, measure=measure, size=size)
+    figure = sweep_map(dataset, measure=measure, head=head, size=size)
     with replacing(path) as temporary:
         figure.savefig(temporary)
 
 
-def sweep_map(dataset: "xarray.Dataset", *, measure: str | None = None, size: tuple[int, int] = SIZE) -> "Figure":
+def sweep_map(
+    dataset: "xarray.Dataset",
+    *,
+    measure: str | None = None,
+    head: "HeadMesh | None" = None,
+    size: tuple[int, int] = SIZE,
+) -> "Figure":
     """The best value at each position of a grid, and the coil angle that gives it.
 
     Seen from outside the head, anterior up; the midline is to the right of a left target, to the left of a right one.
+    Colors begin at zero, so that a map which hardly varies looks like one; lines are at 95, 90 and 80 % of the best.
 
     Parameters
     ----------
     dataset : xarray.Dataset
         A sweep over a `PlacementGrid`, of one head, coil and rate.
     measure : str, optional
-        By default the size of the field at the target.
+        By default E along the target's preferred direction; without one the size of the field at the target.
+    head : HeadMesh, optional
+        The head of the sweep: its gyri are drawn below the angles, as the grid's plane is over them.
     size : (int, int), pixels
 
     Returns
@@ -159,22 +178,44 @@ def sweep_map(dataset: "xarray.Dataset", *, measure: str | None = None, size: tu
     InputError
         If the sweep cannot be drawn, see `best_of_positions`.
     """
-    name = measure or next((one for one in _PREFERRED if one in dataset), _PREFERRED[0])
-    if name not in dataset:
-        raise InputError(f"measure must be one of {', '.join(map(str, dataset.data_vars))}; instead received {name!r}")
+    name = measure_of(dataset, measure)
     best = best_of_positions(dataset, name)
     page = new_page(size, _title(dataset))
     left, right = page.add_axes((0.065, 0.1, 0.385, 0.76)), page.add_axes((0.605, 0.1, 0.385, 0.76))
     medial_right = _medial_is_right(dataset)
-    short = _SHORT.get(name, name.replace("_", " "))
+    short = short_name(name)
     _draw_values(page, left, best, dataset[name].attrs.get("units", "V/m"))
     left.set_title(f"{short} in the target, largest at each position", fontsize=LABEL_PT, pad=4)
+    if head is not None:
+        draw_gyri(right, head, dataset)
     _draw_angles(right, best, signed=name in _SIGNED)
     what = "arrows" if name in _SIGNED else "lines"
     right.set_title(f"angle that gives it ({what} along the induced current)", fontsize=LABEL_PT, pad=4)
     for axes in (left, right):
         _frame(axes, best, medial_right)
     return page
+
+
+def measure_of(dataset: "xarray.Dataset", measure: str | None) -> str:
+    """The measure that is drawn: the one asked for, or what excites.
+
+    Raises
+    ------
+    InputError
+        If the sweep does not have it.
+    """
+    present = [one for one in _PREFERRED if one in dataset] or [_PREFERRED[0]]
+    # A target without a direction has no E along it.
+    known = [one for one in present if one in dataset and np.isfinite(dataset[one].values).any()]
+    name = measure or (known or present)[0]
+    if name not in dataset:
+        raise InputError(f"measure must be one of {', '.join(map(str, dataset.data_vars))}; instead received {name!r}")
+    return name
+
+
+def short_name(measure: str) -> str:
+    """What a measure is called on a map."""
+    return _SHORT.get(measure, measure.replace("_", " "))
 
 
 def _title(dataset: "xarray.Dataset") -> str:
@@ -185,7 +226,7 @@ def _title(dataset: "xarray.Dataset") -> str:
     rate = "" if drive is None else f"dI/dt {float(drive) / AMPERE_PER_MICROSECOND:g} A/µs"
     place = f"{said('coil_name') or said('coil')} over {said('target')}"
     engine = f"{said('engine')} engine" if said("engine") else ""
-    parts = (place, said("head") if "head" in dataset.coords else "", rate, engine)
+    parts = (place, said("head_name") if "head_name" in dataset.coords else "", rate, engine)
     return ", ".join(part for part in parts if part)
 
 
@@ -224,11 +265,13 @@ def _draw_values(page: "Figure", axes: Any, best: BestOfPositions, units: str) -
         linewidth=0.3,
     )
     cells.set_array(best.value[known])
+    cells.set_clim(*_ends(best.value[known]))
     axes.add_collection(cells)
-    bar = page.colorbar(cells, cax=page.add_axes((0.462, 0.14, 0.013, 0.68)))
+    bar = page.colorbar(cells, cax=page.add_axes((0.462, 0.14, 0.013, 0.66)))
     bar.ax.set_title(units, fontsize=LABEL_PT, color=palette.INK, pad=4)
     bar.ax.tick_params(labelsize=LABEL_PT, length=2, width=0.5)
     bar.outline.set_linewidth(0.5)
+    _draw_shares(axes, best)
     _mark(axes, best)
     top = int(np.nanargmax(best.value))
     text = f"{best.value[top]:.3g} at {best.angle_deg[top]:g}°"
@@ -244,6 +287,54 @@ def _draw_values(page: "Figure", axes: Any, best: BestOfPositions, units: str) -
         color=palette.INK,
         path_effects=halo(),
     )
+
+
+def _ends(values: NDArray[np.float64]) -> tuple[float, float]:
+    """Ends of the colors: zero and the largest value; the least and the largest where some are negative."""
+    low, high = min(0.0, float(values.min())), float(values.max())
+    return (low, palette.rounded_up(high)) if high > low else (low, low + 1.0)
+
+
+def _draw_shares(axes: Any, best: BestOfPositions) -> None:
+    """Lines at shares of the best value, where there is a surface to draw them on."""
+    known = np.isfinite(best.value)
+    top = float(best.value[known].max())
+    places = np.column_stack([best.u_mm, best.v_mm])[known]
+    flat = known.sum() < 4 or np.linalg.matrix_rank(places - places.mean(axis=0), tol=1e-6) < 2
+    levels = [share * top for share in sorted(SHARES) if best.value[known].min() < share * top]
+    if flat or top <= 0 or not levels:
+        return
+    lines = axes.tricontour(*places.T, best.value[known], levels=levels, colors="white", linewidths=0.8)
+    axes.clabel(lines, fmt={level: f"{100 * level / top:.0f} %" for level in levels}, fontsize=TICK_PT)
+
+
+def draw_gyri(axes: Any, head: "HeadMesh", dataset: "xarray.Dataset") -> None:
+    """The cortex below a grid in light gray, seen along the grid's normal; crowns are light, walls and sulci dark.
+
+    Parameters
+    ----------
+    axes : matplotlib.axes.Axes
+        In millimeters of the grid's plane.
+    head : HeadMesh
+    dataset : xarray.Dataset
+        A sweep over a grid in that head.
+    """
+    if "plane" not in dataset:
+        raise InputError("gyri are drawn below a sweep over one grid; instead the dataset has no plane")
+    plane = np.asarray(dataset["plane"].values, dtype=float)
+    surface = outer_surface(head, drawn_tissue(head))
+    placed = (surface.points_mm - plane[:3, 3]) @ plane[:3, :3]
+    reach = 1.5 * float(np.hypot(dataset["u_mm"].values, dataset["v_mm"].values).max()) + _AROUND_MM
+    facing = surface.triangle_normals @ plane[:3, 2]
+    middle = placed[surface.triangles].mean(axis=1)
+    shown = np.flatnonzero((facing > 0) & (np.hypot(middle[:, 0], middle[:, 1]) < reach) & (middle[:, 2] > -_DEEP_MM))
+    # From the deepest to the outermost: what is in front is painted last.
+    shown = shown[np.argsort(middle[shown, 2])]
+    top = middle[shown, 2].max(initial=-_DEEP_MM)
+    depth = np.clip(1.0 + (placed[:, 2] - top) / _DEEP_MM, 0.0, 1.0)
+    shade = 0.5 + 0.48 * np.clip(surface.normals @ plane[:3, 2], 0.0, 1.0) * depth
+    gray = {"cmap": "gray", "vmin": 0, "vmax": 1, "shading": "gouraud", "zorder": 0, "rasterized": True}
+    axes.tripcolor(placed[:, 0], placed[:, 1], surface.triangles[shown], shade, **gray)
 
 
 def _draw_angles(axes: Any, best: BestOfPositions, *, signed: bool) -> None:
@@ -292,5 +383,5 @@ def _frame(axes: Any, best: BestOfPositions, medial_right: bool) -> None:
     axes.set_xlabel("toward medial (mm)", fontsize=LABEL_PT)
     axes.set_ylabel("toward anterior (mm)", fontsize=LABEL_PT)
     axes.tick_params(labelsize=TICK_PT, length=2, width=0.5)
-    axes.legend(fontsize=TICK_PT, frameon=False, loc="lower left", handletextpad=0.3, borderpad=0.1)
+    axes.legend(fontsize=TICK_PT, framealpha=0.8, edgecolor="none", loc="lower left", handletextpad=0.3, borderpad=0.1)
     axes.spines[["top", "right"]].set_visible(False)

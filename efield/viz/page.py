@@ -1,10 +1,12 @@
-"""A white page without window or pyplot state, and the words and bars that every picture shares."""
+"""A page without window or pyplot state, and the words and bars that every picture shares."""
 
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any, Final
 
 from efield.ground import checks
 from efield.ground.errors import InputError
-from efield.viz import palette
+from efield.viz.scale import Scale
+from efield.viz.theme import Theme, theme_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -12,25 +14,55 @@ if TYPE_CHECKING:
 #: Width of a printed page's text, inches: font sizes are in points at this width.
 WIDTH_IN: Final = 7.2
 
+MM_PER_INCH: Final = 25.4
+
 #: Below this a page has no room for its words; above it memory runs out before anything is gained (pixels).
 _PIXELS: Final = (200, 20_000)
+
+#: Widths that can be asked for, mm: from a small inset to a poster; and dots per inch.
+_WIDTHS_MM: Final = (40.0, 1200.0)
+_DPI: Final = (50.0, 1200.0)
 
 #: Type sizes, points.
 TITLE_PT, LABEL_PT, TICK_PT = 8.0, 7.0, 6.5
 
-#: So many letters of a title fit; longer ones are set smaller, down to this share.
-_TITLE_LETTERS: Final = 112
+#: A letter is about so wide, and a line so high, as shares of the type's size.
+_LETTER, _LINE = 0.56, 1.35
+
+#: A title that is too long for one line is set smaller, down to this share; a longer one in several lines.
 _LEAST_TITLE: Final = 0.7
 
+#: Parts a title; where it must be broken, it is broken there.
+BETWEEN: Final = "  ·  "
 
-def new_page(size: tuple[int, int], title: str) -> "Figure":
-    """A white matplotlib figure of exactly `size` pixels with a title line.
+#: Between the page's edge and the title, inches.
+_INSET_IN: Final = 0.08
+
+
+def page_size(width_mm: float, dpi: float, shape: float) -> tuple[int, int]:
+    """Width and height in pixels of a page that is so wide in print; `shape` is its height over its width.
+
+    Raises
+    ------
+    InputError
+        If the width is not between 40 and 1200 mm, or dpi not between 50 and 1200.
+    """
+    width = checks.in_range("width_mm", width_mm, *_WIDTHS_MM) / MM_PER_INCH
+    dots = checks.in_range("dpi", dpi, *_DPI)
+    return round(width * dots), round(width * dots * shape)
+
+
+def new_page(size: tuple[int, int], title: str, width_in: float = WIDTH_IN, theme: "str | Theme" = "light") -> "Figure":
+    """A matplotlib figure of exactly `size` pixels with a title, wrapped to its width.
 
     Parameters
     ----------
     size : (int, int), pixels
         Width and height.
     title : str
+    width_in : float, inches
+        How wide it is printed.
+    theme : {"light", "dark"} or Theme
 
     Raises
     ------
@@ -43,25 +75,66 @@ def new_page(size: tuple[int, int], title: str) -> "Figure":
     if len(size) != 2:
         raise InputError(f"size must be width and height in pixels; instead received {size!r}")
     width, height = (round(checks.in_range("size", side, *_PIXELS)) for side in size)
-    figure = Figure(figsize=(WIDTH_IN, WIDTH_IN * height / width), dpi=width / WIDTH_IN, facecolor="white")
+    page_height, colors = width_in * height / width, theme_of(theme)
+    figure = Figure(figsize=(width_in, page_height), dpi=width / width_in, facecolor=colors.paper)
     FigureCanvasAgg(figure)
-    inset = 0.08
-    page_height = WIDTH_IN * height / width
-    points = TITLE_PT * min(1.0, max(_LEAST_TITLE, _TITLE_LETTERS / max(len(title), 1)))
-    figure.text(inset / WIDTH_IN, 1 - inset / page_height, title, fontsize=points, va="top", color=palette.INK)
+    points, lines = _title_lines(title, width_in)
+    figure.text(
+        _INSET_IN / width_in,
+        1 - _INSET_IN / page_height,
+        "\n".join(lines),
+        fontsize=points,
+        va="top",
+        color=colors.ink,
+        linespacing=_LINE - 0.1,
+    )
     return figure
 
 
-def add_color_bar(figure: "Figure", box: tuple[float, float, float, float], limit: float) -> None:
-    """|E| from 0 to `limit` V/m; `box` is left, bottom, width and height in fractions of the page."""
+def _title_lines(title: str, width_in: float) -> tuple[float, list[str]]:
+    """Size of a title's type (points), and its lines, none of them wider than the page."""
+    fit = max(int((width_in - 2 * _INSET_IN) * 72 / (_LETTER * TITLE_PT)), 20)
+    if len(title) <= fit / _LEAST_TITLE:
+        return TITLE_PT * min(1.0, fit / max(len(title), 1)), [title]
+    lines = [""]
+    for part in title.split(BETWEEN):
+        joined = f"{lines[-1]}{BETWEEN}{part}" if lines[-1] else part
+        if len(joined) <= fit:
+            lines[-1] = joined
+        else:
+            lines += wrap(part, fit, break_on_hyphens=False)
+    return TITLE_PT, [line for line in lines if line]
+
+
+def title_height_in(title: str, width_in: float) -> float:
+    """How much of the page's top the title takes, inches."""
+    return 2 * _INSET_IN + len(_title_lines(title, width_in)[1]) * _LINE * TITLE_PT / 72
+
+
+def add_color_bar(
+    figure: "Figure",
+    box: tuple[float, float, float, float],
+    scale: Scale,
+    theme: "str | Theme" = "light",
+    *,
+    flat: bool = False,
+) -> None:
+    """What the colors mean; `box` is left, bottom, width and height in fractions of the page; `flat` lies down."""
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import Normalize
 
-    colors = ScalarMappable(Normalize(0.0, limit), cmap=palette.field_colors())
-    bar = figure.colorbar(colors, cax=figure.add_axes(box), extend="max", extendfrac=0.04)
-    bar.set_label("|E| (V/m)", fontsize=TITLE_PT, color=palette.INK)
-    bar.ax.tick_params(labelsize=LABEL_PT, length=2, width=0.5)
-    bar.outline.set_linewidth(0.5)
+    ink = theme_of(theme).ink
+    bar = figure.colorbar(
+        ScalarMappable(Normalize(scale.low, scale.high), cmap=scale.colormap),
+        cax=figure.add_axes(box),
+        extend=scale.extend,
+        extendfrac=0.04,
+        orientation="horizontal" if flat else "vertical",
+    )
+    words = f"{scale.words}\n{scale.note}" if scale.note else scale.words
+    bar.set_label(words, fontsize=LABEL_PT, color=ink, linespacing=1.4, labelpad=2)
+    bar.ax.tick_params(labelsize=LABEL_PT, length=2, width=0.5, colors=ink)
+    bar.outline.set(linewidth=0.5, edgecolor=ink)
 
 
 def halo(color: str = "white", width: float = 1.8) -> list[Any]:

@@ -33,8 +33,8 @@ TISSUE_FILLS: Final[dict[int, str]] = {3: "#eef2f5", 4: "#dcd7cc", 5: "#ead9cb"}
 OTHER_FILL: Final = "#e6e6e6"
 
 #: Radius around the target that sets the color limit: a hot spot elsewhere must not darken the target.
-_NEAR_MM: Final = 40.0
-_PERCENTILE: Final = 99.9
+NEAR_MM: Final = 40.0
+PERCENTILE: Final = 99.9
 _SHORT_NUMBERS: Final = (1.0, 1.2, 1.4, 1.6, 1.8, 2.0, 2.4, 2.8, 3.2, 3.6, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0)
 
 
@@ -47,10 +47,18 @@ def field_colors() -> "Colormap":
     return ListedColormap(colormaps[_FIELD_MAP](np.linspace(_DARKEST, 1.0, 256)), name="efield")
 
 
-def upper_limit(
+@lru_cache(maxsize=1)
+def difference_colors() -> "Colormap":
+    """The color map of differences: blue below zero, red above it (matplotlib's coolwarm, after K. Moreland 2009)."""
+    from matplotlib import colormaps
+
+    return colormaps["coolwarm"]
+
+
+def high_percentile(
     magnitude: NDArray[np.float64], points_mm: NDArray[np.float64], center_mm: ArrayLike | None = None
-) -> float:
-    """The upper end of the color bar: the 99.9th percentile near the target, rounded up to a short number.
+) -> tuple[float, bool]:
+    """The 99.9th percentile near the target, V/m, and whether only values near it count.
 
     Parameters
     ----------
@@ -69,10 +77,11 @@ def upper_limit(
     valid = np.isfinite(magnitude)
     if not valid.any():
         raise InputError("the field to draw must have finite values; instead received none")
-    if center_mm is not None:
-        near = valid & (np.linalg.norm(points_mm - checks.vector("center_mm", center_mm), axis=1) < _NEAR_MM)
-        valid = near if near.any() else valid
-    return rounded_up(float(np.percentile(magnitude[valid], _PERCENTILE)))
+    if center_mm is None:
+        return float(np.percentile(magnitude[valid], PERCENTILE)), False
+    near = valid & (np.linalg.norm(points_mm - checks.vector("center_mm", center_mm), axis=1) < NEAR_MM)
+    chosen = near if near.any() else valid
+    return float(np.percentile(magnitude[chosen], PERCENTILE)), bool(near.any())
 
 
 def rounded_up(value: float) -> float:

@@ -1,14 +1,14 @@
-"""The picture of one simulation as a PNG file, with OpenGL where the machine has it and without where not."""
+"""The picture of one simulation, with OpenGL where the machine has it and without where not."""
 
-from dataclasses import dataclass
 from importlib import import_module
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING
 
-from efield.ground.errors import InputError
+from efield.ground import checks
 from efield.io.atomic import replacing
-from efield.viz.probe import can_render, remedy
+from efield.viz.probe import can_render
+from efield.viz.report import PICTURES, PictureReport, drawn
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -17,32 +17,14 @@ if TYPE_CHECKING:
     from efield.ground.pose import Pose
     from efield.targeting.field import EField
     from efield.targeting.targets import Target
-
-#: zlib level; a page of the default head took 1.94 MB and 0.2 s, against 1.62 MB and 3.8 s at level 9.
-_COMPRESSION: Final = 3
-
-
-@dataclass(frozen=True)
-class PictureReport:
-    """What `save_picture` wrote.
-
-    Parameters
-    ----------
-    path : Path
-    kind : {"scene", "slices"}
-        Three-dimensional scene, or slices because there is no OpenGL.
-    advice : str or None
-        One line on how to get the scene, where it is missing.
-    """
-
-    path: Path
-    kind: Literal["scene", "slices"]
-    advice: str | None = None
+    from efield.viz.theme import Theme
 
 
 def load_libraries() -> None:
     """Load what `save_picture` will need, and find out what can be rendered: for a thread beside other work."""
-    drawing = ("pyvista.plotting", "efield.viz.figure") if can_render() else ("efield.viz.slices",)
+    drawing = (
+        ("pyvista.plotting", "efield.viz.sheet", "efield.viz.overview") if can_render() else ("efield.viz.slices",)
+    )
     for name in (*drawing, "matplotlib.figure", "matplotlib.backends.backend_agg"):
         import_module(name)
 
@@ -54,7 +36,9 @@ def save_picture(
     coil: "Coil | None" = None,
     pose: "Pose | None" = None,
     *,
-    size: tuple[int, int] | None = None,
+    width_mm: float = 180.0,
+    dpi: float = 300.0,
+    theme: "str | Theme" = "light",
     title: str | None = None,
 ) -> PictureReport:
     """Draw the field on the cortex with the coil over it, or slices where nothing can be rendered.
@@ -62,14 +46,17 @@ def save_picture(
     Parameters
     ----------
     path : path_like
-        File to write, ``.png``; it appears complete or not at all.
+        File to write, ``.png``, ``.svg`` or ``.pdf``; it appears complete or not at all.
     field : EField
     target : Target, optional
     coil : Coil, optional
         Drawn where `pose` says it is.
     pose : Pose, optional
-    size : (int, int), pixels, optional
-        Width and height; by default 2160 wide, 300 dots per inch on a printed page.
+    width_mm : float, mm
+        How wide it is printed: type keeps its size, and below 120 mm panels are below each other.
+    dpi : float
+        Dots per inch at that width.
+    theme : {"light", "dark"} or Theme
     title : str, optional
         Line above the picture; what was computed, by default.
 
@@ -80,33 +67,53 @@ def save_picture(
     Raises
     ------
     InputError
-        If the name does not end in ``.png``, the folder cannot be written, or the size is out of range.
+        If the name ends otherwise, the folder cannot be written, or the width or dpi is out of range.
     OutsideHeadError
         If the target's region holds no tissue.
     """
     where = Path(path)
-    if where.suffix.lower() != ".png":
-        raise InputError(f"a picture's name must end in .png; instead received {where.name!r}")
-    rendered = can_render()
+    checks.choice("the suffix of a picture", where.suffix.lower(), PICTURES)
     with replacing(where) as temporary:
-        figure = _figure(rendered, field, target, coil, pose, size, title)
-        figure.savefig(temporary, pil_kwargs={"compress_level": _COMPRESSION})
-    return PictureReport(where, "scene") if rendered else PictureReport(where, "slices", remedy())
+        from efield.viz.caption import caption
+        from efield.viz.sheet import write_figure
+
+        words = caption(field, target, coil) if title is None else title
+        draw = _scene_figure if can_render() else _slice_figure
+        write_figure(draw(field, target, coil, pose, width_mm, dpi, theme, words), temporary)
+    return drawn(where)
 
 
-def _figure(
-    rendered: bool,
+def _scene_figure(
     field: "EField",
     target: "Target | None",
     coil: "Coil | None",
     pose: "Pose | None",
-    size: tuple[int, int] | None,
-    title: str | None,
+    width_mm: float,
+    dpi: float,
+    theme: "str | Theme",
+    title: str,
 ) -> "Figure":
-    if rendered:
-        from efield.viz.figure import SIZE, scene_figure
+    from efield.viz.overview import field_scene
+    from efield.viz.sheet import Panel, sheet_figure
 
-        return scene_figure(field, target, coil, pose, size=size or SIZE, title=title)
-    from efield.viz import slices
+    whole, close = field_scene(field, target, coil, pose)
+    first = "Coil on the head; arrow: induced current" if whole.coils else "Whole head"
+    place = "Seen from outside" if pose is None else "Seen along the coil's axis"
+    second = f"{place}; arrows: E (pink: at the target)"
+    panels = [Panel(whole, "head", first), Panel(close, "target", second)]
+    return sheet_figure(panels, width_mm=width_mm, dpi=dpi, theme=theme, title=title)
 
-    return slices.slice_figure(field, target, coil, pose, size=size or slices.SIZE, title=title)
+
+def _slice_figure(
+    field: "EField",
+    target: "Target | None",
+    coil: "Coil | None",
+    pose: "Pose | None",
+    width_mm: float,
+    dpi: float,
+    theme: "str | Theme",
+    title: str,
+) -> "Figure":
+    from efield.viz.slices import slice_figure
+
+    return slice_figure(field, target, coil, pose, width_mm=width_mm, dpi=dpi, theme=theme, title=title)

@@ -10,8 +10,20 @@ from efield.head.tissue import GRAY_MATTER, WHITE_MATTER
 from efield.viz import palette
 from efield.viz.caption import caption
 from efield.viz.drawn_tissue import drawn_tissue, field_around, strongest_point
-from efield.viz.page import LABEL_PT, TICK_PT, TITLE_PT, add_color_bar, halo, new_page
+from efield.viz.page import (
+    LABEL_PT,
+    MM_PER_INCH,
+    TICK_PT,
+    TITLE_PT,
+    add_color_bar,
+    halo,
+    new_page,
+    page_size,
+    title_height_in,
+)
+from efield.viz.scale import Scale, field_scale
 from efield.viz.section import Section, cut
+from efield.viz.theme import Theme, theme_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -22,8 +34,9 @@ if TYPE_CHECKING:
     from efield.targeting.field import EField
     from efield.targeting.targets import Target
 
-#: Default width and height, pixels: 300 dots per inch on a printed page.
-SIZE: Final = (2160, 1520)
+#: Height of the page over its width: with the planes beside each other, and below each other on narrow pages (mm).
+_BESIDE, _BELOW = 0.704, 2.06
+_NARROW_MM: Final = 120.0
 
 #: The upper row is cropped to this far around head and coil, and this far below the brain (mm).
 _MARGIN_MM: Final = 6.0
@@ -33,7 +46,8 @@ _BELOW_BRAIN_MM: Final = 20.0
 _CLOSE_MM: Final = 34.0
 
 #: Room around and between the panels for words and numbers, inches.
-_LEFT_IN, _RIGHT_IN, _GAP_IN, _TOP_IN, _BOTTOM_IN, _BETWEEN_IN = 0.45, 0.85, 0.45, 0.56, 0.36, 0.52
+_LEFT_IN, _RIGHT_IN, _GAP_IN, _TOP_IN, _BOTTOM_IN, _BETWEEN_IN = 0.45, 1.05, 0.45, 0.36, 0.36, 0.52
+_BAR_IN: Final = 0.7
 
 #: Share of the panels' height that the upper row takes where height is what limits it.
 _UPPER_SHARE: Final = 0.54
@@ -62,10 +76,11 @@ _PLANES: Final = (
 
 @dataclass(frozen=True, eq=False)
 class _Drawing:
-    """What all slices have in common: nodal |E| per tissue, color limit, place, current direction, windings."""
+    """What all slices have in common: nodal |E| per tissue, colors, place, current direction, windings."""
 
     values: dict[int, NDArray[np.float64]]
-    limit: float
+    scale: Scale
+    theme: Theme
     center: NDArray[np.float64]
     along: NDArray[np.float64]
     windings: list[NDArray[np.float64]]
@@ -77,7 +92,9 @@ def slice_figure(
     coil: "Coil | None" = None,
     pose: "Pose | None" = None,
     *,
-    size: tuple[int, int] = SIZE,
+    width_mm: float = 180.0,
+    dpi: float = 300.0,
+    theme: "str | Theme" = "light",
     title: str | None = None,
 ) -> "Figure":
     """|E| in gray and white matter on the sagittal, coronal and axial plane through the target, whole and close.
@@ -90,8 +107,8 @@ def slice_figure(
     coil : Coil, optional
         Drawn, where `pose` says it is, as the points at which its windings pierce the plane.
     pose : Pose, optional
-    size : (int, int), pixels
-        Width and height.
+    width_mm, dpi, theme
+        As in `efield.viz.sheet.sheet_figure`; below 120 mm the planes are below each other.
     title : str, optional
         Line above the slices; what was computed, by default.
 
@@ -100,23 +117,30 @@ def slice_figure(
     matplotlib.figure.Figure
         Not tied to any window or to pyplot; ``figure.savefig(path)`` writes it.
     """
-    page = new_page(size, title or caption(field, target, coil))
-    drawing = _drawing(field, target, coil, pose)
+    colors, narrow = theme_of(theme), width_mm < _NARROW_MM
+    words = caption(field, target, coil) if title is None else title
+    page = new_page(page_size(width_mm, dpi, _BELOW if narrow else _BESIDE), words, width_mm / MM_PER_INCH, colors)
+    drawing = _drawing(field, target, coil, pose, colors)
     box = _shown_box(field.head, tuple(drawing.values), drawing.windings)
-    upper, lower = _rows(page, box, drawing.center)
-    for plane, whole, close in zip(_PLANES, upper, lower, strict=True):
+    top = title_height_in(words, width_mm / MM_PER_INCH) + _TOP_IN
+    wholes, closes = _columns(page, box, drawing.center, top) if narrow else _rows(page, box, drawing.center, top)
+    for plane, whole, close in zip(_PLANES, wholes, closes, strict=True):
         section = cut(field.head, plane.axis, float(drawing.center[plane.axis]))
         for axes in (whole, close):
+            _color_axes(axes, colors)
             _draw(axes, section, drawing, plane)
-        _letter_edges(whole, plane)
+        _letter_edges(whole, plane, colors)
         position = f"{_AXIS_NAMES[plane.axis]} = {drawing.center[plane.axis]:.0f} mm"
-        whole.set_title(f"{plane.name}, {position}", fontsize=TITLE_PT, color=palette.INK, pad=4)
-    add_color_bar(page, (0.912, 0.27, 0.016, 0.42), drawing.limit)
-    _add_legend(page, bool(drawing.windings), named=target is not None)
+        whole.set_title(f"{plane.name}, {position}", fontsize=TITLE_PT, color=colors.ink, pad=4)
+    bar = (0.12, 0.066, 0.76, 0.012) if narrow else (0.88, 0.27, 0.016, 0.42)
+    add_color_bar(page, bar, drawing.scale, colors, flat=narrow)
+    _add_legend(page, drawing, top - _TOP_IN, named=target is not None)
     return page
 
 
-def _drawing(field: "EField", target: "Target | None", coil: "Coil | None", pose: "Pose | None") -> _Drawing:
+def _drawing(
+    field: "EField", target: "Target | None", coil: "Coil | None", pose: "Pose | None", theme: Theme
+) -> _Drawing:
     tissue = drawn_tissue(field.head)
     shown = {tissue} | ({GRAY_MATTER, WHITE_MATTER} & set(field.head.tags))
     values = {tag: np.linalg.norm(field.recovered.at_nodes(tag), axis=1) for tag in sorted(shown)}
@@ -125,7 +149,8 @@ def _drawing(field: "EField", target: "Target | None", coil: "Coil | None", pose
     length = float(np.linalg.norm(direction))
     return _Drawing(
         values=values,
-        limit=palette.upper_limit(values[tissue], field.head.points, center),
+        scale=field_scale(values[tissue], field.head.points, center),
+        theme=theme,
         center=center,
         along=direction / (length if length > 0 else 1.0),
         windings=[] if coil is None or pose is None else [pose.to_head(w) for w in coil.windings],
@@ -141,13 +166,38 @@ def _shown_box(head: "HeadMesh", tags: tuple[int, ...], windings: list[NDArray[n
     return np.stack([low, high])
 
 
-def _rows(page: "Figure", box: NDArray[np.float64], center: NDArray[np.float64]) -> tuple[list[Any], list[Any]]:
+def _columns(
+    page: "Figure", box: NDArray[np.float64], center: NDArray[np.float64], top_in: float
+) -> tuple[list[Any], list[Any]]:
+    """Three rows of two axes, whole and close; all wholes have the same scale, all closes another."""
+    width, height = page.get_size_inches()
+    wholes = [np.delete(box, plane.axis, axis=1) for plane in _PLANES]
+    spans = np.array([corners[1] - corners[0] for corners in wholes])
+    row = (height - top_in - _BAR_IN) / 3
+    across = (width - 2 * _GAP_IN - 0.1) / 2
+    room = row - _BETWEEN_IN
+    scale = float(min(across / spans[:, 0].max(), room / spans[:, 1].max()))
+    side = min(across, room)
+    left, right = [], []
+    for number, (plane, corners, span) in enumerate(zip(_PLANES, wholes, spans * scale, strict=True)):
+        middle = height - top_in - number * row - room / 2
+        left.append(_axes(page, _GAP_IN + (across - span[0]) / 2, middle - span[1] / 2, span, corners, plane))
+        spot = np.delete(center, plane.axis)
+        square = np.stack([spot - _CLOSE_MM, spot + _CLOSE_MM])
+        start = 2 * _GAP_IN + across + (across - side) / 2
+        right.append(_axes(page, start, middle - side / 2, np.array([side, side]), square, plane))
+    return left, right
+
+
+def _rows(
+    page: "Figure", box: NDArray[np.float64], center: NDArray[np.float64], top_in: float
+) -> tuple[list[Any], list[Any]]:
     """Two rows of three axes; within a row all have the same scale, and the columns are centered on each other."""
     width, height = page.get_size_inches()
     wholes = [np.delete(box, plane.axis, axis=1) for plane in _PLANES]
     spans = np.array([corners[1] - corners[0] for corners in wholes])
     room_across = width - _LEFT_IN - _RIGHT_IN - 2 * _GAP_IN
-    room_up = height - _TOP_IN - _BOTTOM_IN - _BETWEEN_IN
+    room_up = height - top_in - _BOTTOM_IN - _BETWEEN_IN
     scale = float(min(room_across / spans[:, 0].sum(), _UPPER_SHARE * room_up / spans[:, 1].max()))
     side = min(room_up - scale * float(spans[:, 1].max()), room_across / 3)
     columns = _LEFT_IN + room_across / 3 * (np.arange(3) + 0.5) + _GAP_IN * np.arange(3)
@@ -155,7 +205,7 @@ def _rows(page: "Figure", box: NDArray[np.float64], center: NDArray[np.float64])
     free = (room_up - row_up - side) / 2
     upper, lower = [], []
     for plane, corners, span, middle in zip(_PLANES, wholes, spans * scale, columns, strict=True):
-        bottom = height - _TOP_IN - free - (row_up + span[1]) / 2
+        bottom = height - top_in - free - (row_up + span[1]) / 2
         upper.append(_axes(page, middle - span[0] / 2, bottom, span, corners, plane))
         spot = np.delete(center, plane.axis)
         square = np.stack([spot - _CLOSE_MM, spot + _CLOSE_MM])
@@ -179,7 +229,7 @@ def _axes(
     axes.set_xlabel(f"{across} (mm)", fontsize=LABEL_PT, labelpad=1)
     axes.set_ylabel(f"{up} (mm)", fontsize=LABEL_PT, labelpad=0)
     axes.tick_params(labelsize=TICK_PT, length=2, width=0.5, pad=1.5)
-    axes.locator_params(nbins=6)
+    axes.locator_params(nbins=3 if width < _NARROW_MM / MM_PER_INCH else 6)
     for spine in axes.spines.values():
         spine.set_linewidth(0.5)
     return axes
@@ -215,7 +265,7 @@ def _draw_tissues(axes: Any, section: Section, drawing: _Drawing) -> None:
                 shading="gouraud",
                 cmap=palette.field_colors(),
                 vmin=0.0,
-                vmax=drawing.limit,
+                vmax=drawing.scale.high,
             )
         else:
             fill = palette.TISSUE_FILLS.get(int(tag), palette.OTHER_FILL)
@@ -254,15 +304,24 @@ def _draw_target(axes: Any, center: NDArray[np.float64], along: NDArray[np.float
     axes.plot(*center, "o", ms=4.0, **ring)
 
 
-def _letter_edges(axes: Any, plane: _Plane) -> None:
+def _letter_edges(axes: Any, plane: _Plane, theme: Theme) -> None:
     places = ((0.025, 0.5), (0.975, 0.5), (0.5, 0.025), (0.5, 0.975))
     aligned = (("left", "center"), ("right", "center"), ("center", "bottom"), ("center", "top"))
     for letter, place, (across, up) in zip(plane.edges, places, aligned, strict=True):
-        style = {"transform": axes.transAxes, "fontsize": LABEL_PT, "color": palette.INK, "path_effects": halo()}
-        axes.text(*place, letter, ha=across, va=up, **style)
+        style = {"transform": axes.transAxes, "color": theme.ink, "path_effects": halo(theme.paper)}
+        axes.text(*place, letter, ha=across, va=up, fontsize=LABEL_PT, **style)
 
 
-def _add_legend(page: "Figure", with_coil: bool, named: bool) -> None:
+def _color_axes(axes: Any, theme: Theme) -> None:
+    axes.set_facecolor(theme.paper)
+    axes.tick_params(colors=theme.ink)
+    for part in (axes.xaxis.label, axes.yaxis.label):
+        part.set_color(theme.ink)
+    for spine in axes.spines.values():
+        spine.set_color(theme.ink)
+
+
+def _add_legend(page: "Figure", drawing: _Drawing, top_in: float, named: bool) -> None:
     from matplotlib.lines import Line2D
 
     def mark(marker: str, label: str, **style: Any) -> Any:
@@ -271,10 +330,11 @@ def _add_legend(page: "Figure", with_coil: bool, named: bool) -> None:
     place = "target" if named else "strongest field"
     handles = [
         mark("o", place, ms=4.0, mew=1.2, mfc="none", mec=palette.TARGET_COLOR),
-        mark(r"$\rightarrow$", f"direction of E at the {place}", ms=9, mew=0, color=palette.TARGET_COLOR),
+        mark(r"$\rightarrow$", "E there", ms=9, mew=0, color=palette.TARGET_COLOR),
     ]
-    if with_coil:
+    if drawing.windings:
         handles.append(mark("o", "coil winding", ms=2.2, mew=0, color=palette.COIL_COLOR))
     style: dict[str, Any] = {"fontsize": LABEL_PT, "frameon": False, "handletextpad": 0.2, "columnspacing": 1.4}
     height = page.get_size_inches()[1]
-    page.legend(handles=handles, loc="upper left", bbox_to_anchor=(0.0, 1 - 0.2 / height), ncols=3, **style)
+    style |= {"labelcolor": drawing.theme.ink, "borderaxespad": 0.1}
+    page.legend(handles=handles, loc="upper left", bbox_to_anchor=(0.0, 1 - (top_in - 0.08) / height), ncols=3, **style)

@@ -22,6 +22,9 @@ _CLOSE_HALF_MM: Final = 33.0
 #: that looks more sideways with its top up.
 _UPWARD: Final = 0.6
 
+#: Up in a picture is the head's long axis, or leans on it, from this cosine on.
+_UPRIGHT: Final = 0.3
+
 _ANATOMICAL: Final = {"R": (1, 0, 0), "A": (0, 1, 0), "S": (0, 0, 1), "L": (-1, 0, 0), "P": (0, -1, 0), "I": (0, 0, -1)}
 
 
@@ -101,23 +104,38 @@ def close_view(place_mm: NDArray[np.float64], outward: NDArray[np.float64]) -> V
     return View(place_mm, outward, np.asarray(up), _CLOSE_HALF_MM)
 
 
-def whole_view(shown_mm: NDArray[np.float64], outward: NDArray[np.float64], aspect: float) -> View:
-    """Everything shown, obliquely from the front of the stimulated side and from above.
+def oblique(outward: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(3,) toward a viewer in front of the stimulated side and above; `outward` decides between left and right."""
+    return np.array(_OBLIQUE) * (1.0 if outward[0] > 0 else -1.0, 1.0, 1.0)
+
+
+def fitted_view(
+    shown_mm: NDArray[np.float64], toward: NDArray[np.float64], up: NDArray[np.float64], aspect: float
+) -> View:
+    """Everything shown, from a direction.
 
     Parameters
     ----------
     shown_mm : (n, 3) float
         Points that must be in the picture.
-    outward : (3,) float
-        Out of the head at the target; decides between left and right.
+    toward, up : (3,) float
+        As in `View`.
     aspect : float
         Width of the picture over its height.
     """
-    side = 1.0 if outward[0] > 0 else -1.0
-    toward, up = np.array(_OBLIQUE) * (side, 1, 1), np.array([0.0, 0.0, 1.0])
-    spread = View(np.zeros(3), toward, up, 1.0).in_picture(shown_mm)
-    low, high = spread.min(axis=0), spread.max(axis=0)
     trial = View(np.zeros(3), toward, up, 1.0)
+    spread = trial.in_picture(shown_mm)
+    low, high = spread.min(axis=0), spread.max(axis=0)
     focus = np.column_stack([trial.right, trial.up, trial.toward]) @ ((low + high) / 2)
     half = max((high[1] - low[1]) / 2, (high[0] - low[0]) / 2 / aspect)
     return View(focus, toward, up, float(1.04 * half))
+
+
+def turned(view: View, angle_deg: float) -> View:
+    """The view from another side: turned about the direction that is up in it, counter-clockwise seen from above."""
+    angle = np.radians(angle_deg)
+    # About the head's long axis where it is up or nearly so, so that a film keeps the head upright.
+    axis = np.array([0.0, 0.0, 1.0]) if view.up[2] > _UPRIGHT else view.up
+    cross = np.array([[0, -axis[2], axis[1]], [axis[2], 0, -axis[0]], [-axis[1], axis[0], 0]])
+    turn = np.eye(3) + np.sin(angle) * cross + (1 - np.cos(angle)) * cross @ cross
+    return View(view.focus_mm, turn @ view.toward, turn @ view.up, view.half_height_mm)

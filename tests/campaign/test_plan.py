@@ -79,6 +79,7 @@ BAD = {
         "output.fields",
         "must be false",
     ),
+    "a share for percent": (("didt = [1e6, -5e7]", "intensity_percent = 0.52"), "drive", "write 52 for 52 %"),
     "percent of an unknown maximum": (("didt = [1e6, -5e7]", "intensity_percent = 50"), "drive", "not known"),
     "a direction for a name": (("radius_mm = 20", "direction = [1, 0, 0]"), "targets.hand.direction", "center_mm"),
     "no place to write": (('folder = "out"', ""), "output", "folder must be given"),

@@ -1,5 +1,6 @@
 """The numbers of a study are those of the engines, and their bits depend on nothing but the study."""
 
+import json
 import os
 import signal
 import subprocess
@@ -50,8 +51,8 @@ def test_the_store_holds_what_the_engine_gives(finished, data):
         sim = Simulator(head, entry.conductivities(), solver="multigrid")
         placements = study.grid.on(head, target, coil)
         table = measure(sim, coil, placements, target, region=target)
-        here = data.isel(head=number, target=0, coil=0)
-        assert np.array_equal(here.matrix, placements.matrices)
+        here = data.isel(head_name=number, target=0, coil=0)
+        assert np.array_equal(here.pose, placements.matrices)
         assert np.array_equal(here.angle_deg, placements.coordinates["angle_deg"])
         for k, rate in enumerate((1e6, -5e7)):
             for name, values in at_rate(table, rate).items():
@@ -88,21 +89,23 @@ def test_the_tables_are_the_store_row_by_row(finished, data):
     table = pyarrow.parquet.read_table(finished.folder / "table.parquet")
     frame = data[["mean_magnitude", "along", "lifted_mm"]].to_dataframe().reset_index()
     order = frame.sort_values(
-        ["head", "target", "coil", "didt", "placement"], kind="stable", ascending=[True] * 3 + [False, True]
+        ["head_name", "target", "coil", "didt", "placement"], kind="stable", ascending=[True] * 3 + [False, True]
     )
     assert table.num_rows == len(frame) == 2 * 2 * 20
-    for name in ("head", "placement", "didt", "angle_deg", "u_mm", "mean_magnitude", "along", "lifted_mm"):
+    for name in ("head_name", "placement", "didt", "angle_deg", "u_mm", "mean_magnitude", "along", "lifted_mm"):
         assert table[name].to_pylist() == order[name].tolist(), name
-    centers = np.stack([table[name].to_numpy() for name in ("x_mm", "y_mm", "z_mm")], axis=1)
-    assert np.array_equal(centers[:20], data.matrix[0, 0, 0, :, :3, 3])
-    assert table.schema.field("along").metadata == {b"units": b"V/m"}
+    poses = np.stack([table[f"pose_{k}{m}"].to_numpy() for k in (1, 2, 3) for m in (1, 2, 3, 4)], axis=1)
+    assert np.array_equal(poses[:20].reshape(20, 3, 4), data.pose[0, 0, 0, :, :3])
+    assert table.schema.field("along").metadata[b"units"] == b"V/m"
     lines = (finished.folder / "table.csv").read_text().splitlines()
     assert len(lines) == 1 + table.num_rows
     header = [name.strip('"') for name in lines[0].split(",")]
-    assert "along (V/m)" in header
-    assert "angle_deg" in header
-    written = [float(line.split(",")[header.index("along (V/m)")]) for line in lines[1:]]
+    assert header == table.schema.names
+    written = [float(line.split(",")[header.index("along")]) for line in lines[1:]]
     assert written == table["along"].to_pylist()
+    meanings = json.loads((finished.folder / "table.json").read_text())
+    assert list(meanings) == header
+    assert meanings["along"]["Units"] == "V/m"
 
 
 def test_the_tables_have_the_same_bytes_when_written_again(finished, contents):

@@ -116,7 +116,7 @@ def flip(path, at=-1):
 
 DAMAGE = {
     "a flipped bit in a chunk": (lambda out: flip(out / "sweep.zarr/along/c/1/0/0/0/2"), "1-0-0-000002"),
-    "a lost file": (lambda out: (out / "sweep.zarr/matrix/c/0/0/0/1/0/0").unlink(), "0-0-0-000001"),
+    "a lost file": (lambda out: (out / "sweep.zarr/pose/c/0/0/0/1/0/0").unlink(), "0-0-0-000001"),
     "a truncated file": (lambda out: os.truncate(out / "sweep.zarr/across/c/0/0/0/0/0", 5), "0-0-0-000000"),
     "an empty marker": (lambda out: os.truncate(out / "chunks/0-0-0-000002.json", 0), "0-0-0-000002"),
     "metadata": (lambda out: flip(out / "sweep.zarr/along/zarr.json", 50), "along/zarr.json"),
@@ -152,7 +152,7 @@ def test_a_study_that_means_something_else_to_this_version_is_refused(whole):
     note = json.loads((whole / "study.json").read_text())
     note["settings"]["engine.tol"] = 1e-3
     del note["format"], note["seal"]
-    sealed.write_note(whole / "study.json", note, version=2)
+    sealed.write_note(whole / "study.json", note, version=3)
     with pytest.raises(FileFormatError, match="use version"):
         reading(whole)
 
@@ -309,7 +309,7 @@ def test_a_result_at_another_place_is_refused(study, pretend):
 
 NOTES = {
     "cut": lambda note: os.truncate(note, 500),
-    "without its parts": lambda note: note.write_text('{"format": 2}'),
+    "without its parts": lambda note: note.write_text('{"format": 3}'),
     "with another number": lambda note: note.write_text(
         note.read_text().replace('"radius_mm": 20', '"radius_mm": 21', 1)
     ),

@@ -184,7 +184,10 @@ def test_a_solver_out_of_iterations_says_what_to_try(head, dadt, monkeypatch):
     from efield.fem.solvers import MultigridCG
 
     problem = FemProblem(head, Conductivity().per_tet(head), solver="multigrid")
-    monkeypatch.setattr(MultigridCG, "max_iterations", 3)
+    monkeypatch.setattr(MultigridCG, "patience", 1)
+    monkeypatch.setattr(MultigridCG, "round_length", 2)
+    monkeypatch.setattr(MultigridCG, "least_progress", 1e-6)
+    monkeypatch.setattr("efield.fem.solvers.fits", lambda size: False)
     with pytest.raises(SolverError, match=r"after 3 iterations: check the mesh .* larger tol"):
         problem.solve(dadt)
 

@@ -3,7 +3,7 @@
 import pytest
 
 from efield.ground.errors import InputError
-from efield.io.atomic import new_folder, replacing
+from efield.io.atomic import filled_folder, new_folder, replacing, system_words
 
 
 def test_the_file_appears_when_the_block_ends(tmp_path):
@@ -58,3 +58,31 @@ def test_a_new_folder_that_fails_leaves_nothing(tmp_path):
     assert list(tmp_path.iterdir()) == []
     with pytest.raises(InputError, match="must exist"), new_folder(tmp_path / "none" / "a"):
         pass
+
+
+def test_files_that_belong_together_are_never_of_two_runs(tmp_path):
+    def fill(*names: str, fails: bool = False) -> None:
+        with filled_folder(tmp_path / "in" / "out", ("a", "b")) as folder:
+            for name in names:
+                (folder / name).write_text(f"{len(names)}")
+            if fails:
+                raise RuntimeError
+
+    def found() -> dict[str, str]:
+        return {path.name: path.read_text() for path in (tmp_path / "in" / "out").iterdir()}
+
+    fill("a", "b")
+    (tmp_path / "in" / "out" / "own").write_text("of the user")
+    with pytest.raises(RuntimeError):
+        fill("a", fails=True)
+    assert found() == {"a": "2", "b": "2", "own": "of the user"}
+    fill("a")
+    assert found() == {"a": "1", "own": "of the user"}
+    assert [path.name for path in (tmp_path / "in").iterdir()] == ["out"]
+
+
+def test_what_the_system_refuses_is_said_of_the_file_that_was_asked_for():
+    full = OSError(28, "No space left on device", "/data/.out.x1/out/.a.vtu.y2/a.vtu")
+    assert system_words(full).startswith("No space left on device: /data/a.vtu; make room")
+    denied = OSError(13, "Permission denied", "/data/out")
+    assert system_words(denied).startswith("Permission denied: /data/out; check")

@@ -39,7 +39,7 @@ def test_its_values_are_those_of_full_solves(table, sim, head, coil, poses, targ
         mean = np.average(e, axis=0, weights=volume)
         assert table.along[k] == pytest.approx(mean @ target.direction, rel=1e-9)
         assert np.hypot(table.along[k], table.across[k]) == pytest.approx(np.linalg.norm(mean), rel=1e-9)
-        assert np.array_equal(table.matrix[k], poses[k].matrix)
+        assert np.array_equal(table.pose[k], poses[k].matrix)
 
 
 def test_across_the_preferred_direction_little_flows(table):
@@ -137,9 +137,9 @@ def test_a_grid_brings_its_coordinates_and_several_coils_and_heads_their_dimensi
     small = Coil.from_dipoles([[0, 0, -10]], [[0, 0, 1]])
     both = {"first": adjoint, "second": adjoint}
     table = sweep(both, [coil, small], grid, target={"first": target, "second": target})
-    assert table.along.dims == ("head", "coil", "placement")
+    assert table.along.dims == ("head_name", "coil", "placement")
     assert table.sizes["placement"] == grid.count == len(table.u_mm)
-    assert list(table["head"].values) == ["first", "second"]
+    assert list(table["head_name"].values) == ["first", "second"]
     assert list(table["coil"].values) == [coil.name, small.name]
     np.testing.assert_array_equal(table.along[0], table.along[1])
     labelled = sweep(adjoint, {"one": small, "other": small}, grid, target=target)
@@ -167,7 +167,7 @@ def test_a_stack_of_rounded_matrices_and_their_poses_give_the_same_table(adjoint
     stack = np.round([pose.matrix for pose in poses], 3)
     listed = sweep(adjoint, coil, [Pose(matrix) for matrix in stack], target=target)
     assert sweep(adjoint, coil, stack, target=target).identical(listed)
-    assert sweep(adjoint, coil, listed.matrix.values, target=target).identical(listed)
+    assert sweep(adjoint, coil, listed.pose.values, target=target).identical(listed)
     assert sweep(adjoint, coil, Placements(stack), target=target).identical(listed)
     assert np.array_equal(adjoint.along(coil, stack), adjoint.along(coil, Placements(stack).poses))
 

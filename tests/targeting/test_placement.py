@@ -13,9 +13,10 @@ from efield.ground.pose import Pose
 from efield.head.mesh import HeadMesh
 from efield.head.spheres import sphere_head
 from efield.io.load import load_coil
+from efield.targeting.aim import degrees_off
 from efield.targeting.collision import GAP_TOLERANCE_MM, clearance_mm
 from efield.targeting.placement import check_clear, check_covers, gap_below_center, place_coil
-from efield.targeting.targets import Target, m1_hand
+from efield.targeting.targets import Target, m1_hand, m1_leg
 
 SCALP_MM = 85.0
 
@@ -125,6 +126,30 @@ def test_an_angle_is_that_of_the_induced_current_whatever_the_coils_polarity(hea
     pose = place_coil(head, target, 45, coil=coil, current=current)
     induced = -dadt(coil, pose, target.center_mm[None], signed(1e6, current))[0]
     assert np.degrees(np.arccos(induced @ target.direction / np.linalg.norm(induced))) < 3
+
+
+@pytest.mark.parametrize("turn", [0, 180, 30])
+@pytest.mark.parametrize("current", ["normal", "reverse"])
+def test_best_turns_the_induced_current_along_the_targets_direction(head, turn, current):
+    coil, didt = wing_pair(turn), signed(1e6, current)
+    for target in (m1_hand(head, "right"), m1_leg(head, "left"), m1_leg(head, "right")):
+        pose = place_coil(head, target, "best", coil=coil, current=current)
+        induced = -dadt(coil, pose, target.center_mm[None], didt)[0]
+        assert np.degrees(np.arccos(induced @ target.direction / np.linalg.norm(induced))) < 4
+        assert degrees_off(coil, pose, target, didt) == pytest.approx(0, abs=1e-6)
+        assert degrees_off(coil, pose, target, -didt) == pytest.approx(180, abs=1e-6)
+        turned = place_coil(head, target, 0, coil=coil, current=current)
+        wanted = 45 if "hand" in target.name else 57
+        assert degrees_off(coil, turned, target, didt) == pytest.approx(wanted, abs=0.5)
+
+
+def test_a_direction_that_a_coil_cannot_be_turned_to_is_refused(head):
+    for direction, words in ((None, "has none"), ((-30, 0, 60), "into the head")):
+        target = Target.sphere(center_mm=(-30, 0, 60), direction=direction)
+        with pytest.raises(InputError, match=words):
+            place_coil(head, target, "best")
+    with pytest.raises(InputError, match="degrees or best"):
+        place_coil(head, "C3", "bset")
 
 
 def test_the_smallest_gap_is_the_distance_for_flat_bent_and_open_casings(head):

@@ -33,6 +33,9 @@ class Recovered:
     def on_nodes(self, nodes, tag):
         return self.at_nodes(tag)[nodes]
 
+    def scaled(self, factor):
+        return Recovered(self.head, factor * self.vectors)
+
     def in_tets(self, tets):
         return self.vectors[self.head.tets[tets]].mean(axis=1)
 

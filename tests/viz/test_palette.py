@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from efield.ground.errors import InputError
 from efield.viz import palette
+from efield.viz.scale import Scale, difference_scale, field_scale
 
 
 def lightness(rgb):
@@ -41,14 +42,29 @@ def test_a_hot_spot_far_from_the_target_does_not_set_the_limit():
     points[:10, 0] = 100.0
     values = np.ones(1000)
     values[:10] = 50.0
-    assert palette.upper_limit(values, points, (0, 0, 0)) == 1.0
-    assert palette.upper_limit(values, points) == 50.0
+    near, everywhere = field_scale(values, points, (0, 0, 0)), field_scale(values, points, None)
+    assert (near.low, near.high, near.note) == (0.0, 1.0, "P99.9 within 40 mm: 1")
+    assert (everywhere.high, everywhere.note) == (50.0, "P99.9: 50")
 
 
 def test_where_nothing_is_near_the_target_everything_counts():
-    assert palette.upper_limit(np.array([2.0, np.nan]), np.zeros((2, 3)), (500, 0, 0)) == 2.0
+    scale = field_scale(np.array([2.0, np.nan]), np.zeros((2, 3)), (500, 0, 0))
+    assert (scale.high, scale.note) == (2.0, "P99.9: 2")
 
 
 def test_a_field_without_a_finite_value_is_refused():
     with pytest.raises(InputError, match="finite"):
-        palette.upper_limit(np.full(3, np.nan), np.zeros((3, 3)))
+        field_scale(np.full(3, np.nan), np.zeros((3, 3)), None)
+
+
+def test_a_difference_is_colored_around_zero():
+    scale = difference_scale(np.array([-3.0, 1.0, np.nan]), "difference")
+    assert (scale.low, scale.high, scale.colors) == (-3.2, 3.2, "difference")
+    middle = scale.rgb(np.array([0.0]))[0].astype(int)
+    assert np.ptp(middle) < 12  # gray
+
+
+@pytest.mark.parametrize(("low", "high"), [(1.0, 1.0), (0.0, np.nan)])
+def test_a_scale_without_a_range_is_refused(low, high):
+    with pytest.raises(InputError, match="end above its start"):
+        Scale("|E|", "V/m", low, high)

@@ -11,13 +11,14 @@ from efield.coils.drive import Drive
 from efield.ground.errors import InputError, MissingDependencyError, OutsideHeadError
 from efield.targeting.targets import Target
 from efield.viz.caption import caption
-from efield.viz.figure import _averaged
+from efield.viz.overview import field_plotter
 from efield.viz.picture import save_picture
 from efield.viz.probe import can_render
-from efield.viz.scene import field_scene, set_stage
+from efield.viz.render import _averaged
 from efield.viz.slices import slice_figure
 
-SIZE = (700, 520)
+#: Small, and narrow enough to be quick.
+SMALL = {"width_mm": 150.0, "dpi": 100.0}
 
 
 def pixels(path):
@@ -44,9 +45,9 @@ def way(request, monkeypatch):
 
 
 def test_a_picture_has_the_size_asked_for_and_shows_a_field(way, case, tmp_path):
-    report = save_picture(tmp_path / "m1.png", *case, size=SIZE)
+    report = save_picture(tmp_path / "m1.png", *case, **SMALL)
     image = pixels(report.path)
-    assert image.shape == (SIZE[1], SIZE[0], 3)
+    assert image.shape[1:] == (591, 3)
     assert report.kind == way
     assert (report.advice is None) == (way == "scene")
     assert colored(image) > 0.05
@@ -56,23 +57,23 @@ def test_a_picture_has_the_size_asked_for_and_shows_a_field(way, case, tmp_path)
 
 
 def test_a_picture_needs_neither_target_nor_coil(way, case, tmp_path):
-    report = save_picture(tmp_path / "m1.png", case[0], size=SIZE)
+    report = save_picture(tmp_path / "m1.png", case[0], **SMALL)
     assert colored(pixels(report.path)) > 0.05
 
 
 def test_a_head_without_gray_matter_shows_its_innermost_tissue(way, brainless_case, tmp_path):
-    report = save_picture(tmp_path / "m1.png", *brainless_case, size=SIZE)
+    report = save_picture(tmp_path / "m1.png", *brainless_case, **SMALL)
     # a shell of CSF 4 mm thick covers little of the slices
     assert colored(pixels(report.path)) > 0.03
 
 
 def test_a_coil_that_is_switched_off_gives_a_dark_picture_and_no_error(way, case_switched_off, tmp_path):
-    report = save_picture(tmp_path / "m1.png", *case_switched_off, size=SIZE)
+    report = save_picture(tmp_path / "m1.png", *case_switched_off, **SMALL)
     assert pixels(report.path).std() > 0
 
 
 def test_a_picture_is_drawn_the_same_twice(way, case, tmp_path):
-    first, second = (pixels(save_picture(tmp_path / f"{k}.png", *case, size=SIZE).path) for k in (1, 2))
+    first, second = (pixels(save_picture(tmp_path / f"{k}.png", *case, **SMALL).path) for k in (1, 2))
     np.testing.assert_array_equal(first, second)
 
 
@@ -85,15 +86,29 @@ def test_a_target_outside_the_head_leaves_no_file(way, case, tmp_path):
 
 @pytest.mark.parametrize("name", ["m1.jpg", "m1", "missing/m1.png"])
 def test_a_name_that_cannot_be_written_is_refused(case, tmp_path, no_gl, name):
-    with pytest.raises(InputError, match=r"must (end in \.png|exist)"):
+    with pytest.raises(InputError, match=r"must (be one of|exist)"):
         save_picture(tmp_path / name, *case)
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("size", [(10, 600), (700, 10**6), (700,), (700, float("nan"))])
-def test_a_size_no_page_can_have_is_refused(case, tmp_path, no_gl, size):
-    with pytest.raises(InputError, match="size"):
-        save_picture(tmp_path / "m1.png", *case, size=size)
+@pytest.mark.parametrize("wrong", [{"width_mm": 10}, {"dpi": 1e5}, {"width_mm": float("nan")}, {"theme": "blue"}])
+def test_a_size_or_theme_no_page_can_have_is_refused(way, case, tmp_path, wrong):
+    with pytest.raises(InputError, match=next(iter(wrong))):
+        save_picture(tmp_path / "m1.png", *case, **wrong)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(("suffix", "start"), [(".svg", b"<?xml"), (".pdf", b"%PDF")])
+def test_words_are_vectors_in_svg_and_pdf(way, case, tmp_path, suffix, start):
+    report = save_picture(tmp_path / f"m1{suffix}", *case, width_mm=85, dpi=60)
+    assert report.path.read_bytes().startswith(start)
+
+
+def test_a_dark_narrow_picture_is_dark_and_tall(way, case, tmp_path):
+    image = pixels(save_picture(tmp_path / "m1.png", *case, width_mm=85, dpi=80, theme="dark").path)
+    assert image.shape[0] > 1.5 * image.shape[1]
+    assert (image[0] == (0x15, 0x18, 0x1C)).all()
+    assert colored(image) > 0.05
 
 
 def test_the_title_says_coil_drive_and_the_summarys_numbers(case):
@@ -115,12 +130,12 @@ def test_the_title_says_that_other_coils_were_driven_too(case):
 def test_slices_leave_pyplot_alone(case, no_gl):
     from matplotlib import _pylab_helpers
 
-    slice_figure(*case, size=SIZE)
+    slice_figure(*case, **SMALL)
     assert not _pylab_helpers.Gcf.figs
 
 
 def test_slices_pass_through_the_target_and_all_planes_share_a_scale(case, no_gl):
-    figure = slice_figure(*case, size=SIZE)
+    figure = slice_figure(*case, **SMALL)
     whole, close = figure.axes[0:6:2], figure.axes[1:6:2]
     titles = [axes.get_title() for axes in figure.axes if axes.get_title()]
     assert titles == ["Sagittal, x = -17 mm", "Coronal, y = 0 mm", "Axial, z = 22 mm"]
@@ -135,20 +150,9 @@ def test_slices_pass_through_the_target_and_all_planes_share_a_scale(case, no_gl
         np.testing.assert_allclose(scales, scales[0][0], rtol=1e-9)
 
 
-def test_the_stage_takes_the_field_on_the_gray_side_and_its_direction_at_the_target(case):
-    field, target, _, pose = case
-    stage = set_stage(field, target, pose)
-    np.testing.assert_allclose(stage.e, field.recovered.vectors[stage.surface.nodes])
-    np.testing.assert_allclose(stage.along, np.array([1, 1, 0]) / np.sqrt(2), atol=1e-12)
-    assert (stage.crown_mm - stage.center_mm) @ stage.outward > 0
-
-
-def test_a_scene_has_two_panels_or_is_refused_where_vtk_would_crash(case):
-    if not can_render():
-        with pytest.raises(MissingDependencyError, match="OpenGL"):
-            field_scene(*case)
-        return
-    plotter = field_scene(*case, size=(400, 200), off_screen=True)
+@pytest.mark.skipif(not can_render(), reason="no OpenGL, so there is no plotter")
+def test_a_plotter_has_two_panels_and_fits_a_notebook(case):
+    plotter = field_plotter(*case, size=(400, 200), off_screen=True)
     assert plotter.shape == (1, 2)
     image = np.asarray(plotter.screenshot(return_img=True))
     plotter.close()
@@ -157,9 +161,20 @@ def test_a_scene_has_two_panels_or_is_refused_where_vtk_would_crash(case):
     assert colored(image[:, 200:]) > 0.2
 
 
+@pytest.mark.skipif(not can_render(), reason="no OpenGL, so there is no plotter")
+def test_a_plot_without_a_display_says_nothing_on_the_terminal(case, capfd, monkeypatch):
+    monkeypatch.delenv("DISPLAY", raising=False)
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    plotter = case[0].plot(case[1], case[2])
+    assert plotter.window_size[0] <= 960
+    plotter.screenshot(return_img=True)
+    plotter.close()
+    assert capfd.readouterr() == ("", "")
+
+
 def test_a_scene_without_gl_says_what_to_do(case, no_gl):
     with pytest.raises(MissingDependencyError, match="EFIELD_NO_GL"):
-        field_scene(*case)
+        field_plotter(*case)
 
 
 def test_libraries_loaded_beforehand_are_those_a_picture_needs():
@@ -169,7 +184,7 @@ import sys
 from efield.viz.picture import load_libraries, save_picture
 load_libraries()
 before = set(sys.modules)
-import efield.viz.figure, efield.viz.slices
+import efield.viz.sheet, efield.viz.slices
 from efield.viz.page import new_page
 new_page((400, 300), "words")
 print(sorted(name for name in set(sys.modules) - before if name.split(".")[0] in ("matplotlib", "pyvista")))

@@ -120,7 +120,7 @@ DRAW_WITHOUT_GL = """
 import runpy, sys
 case = runpy.run_path(sys.argv[1])["make_case"]()
 from efield.viz.picture import save_picture
-report = save_picture(sys.argv[2], *case, size=(800, 600))
+report = save_picture(sys.argv[2], *case, width_mm=150, dpi=100)
 print(report.kind, report.advice)
 """
 

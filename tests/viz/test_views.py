@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 
 from efield.ground.errors import InputError
-from efield.viz.actors import add_target
-from efield.viz.figure import _rendered
 from efield.viz.probe import can_render
-from efield.viz.views import View, close_view, outward_at, whole_view
+from efield.viz.render import image_of
+from efield.viz.scene import Scene
+from efield.viz.shapes import Shape, ball
+from efield.viz.views import View, close_view, fitted_view, oblique, outward_at, turned
 
 FROM_ABOVE = View(np.array([1.0, 2.0, 3.0]), np.array([0, 0, 2.0]), np.array([0.0, 1, 1]), 30.0)
 
@@ -35,13 +36,22 @@ def test_the_close_up_has_the_front_up_on_top_of_the_head_and_the_top_up_on_its_
 
 
 @pytest.mark.parametrize("side", [-1.0, 1.0])
-def test_the_whole_view_shows_everything_from_the_stimulated_side(side):
+def test_a_fitted_view_shows_everything_from_the_stimulated_side(side):
     cloud = np.random.default_rng(1).normal(size=(300, 3)) * (70, 90, 80) + (5, -10, 20)
-    view = whole_view(cloud, np.array([0.6 * side, 0, 0.8]), aspect=0.9)
+    view = fitted_view(cloud, oblique(np.array([0.6 * side, 0, 0.8])), np.array([0.0, 0, 1]), aspect=0.9)
     across, up, _ = np.abs(view.in_picture(cloud)).T
     assert up.max() <= view.half_height_mm
     assert across.max() <= 0.9 * view.half_height_mm
     assert view.toward[0] * side > 0
+
+
+def test_a_turn_keeps_the_head_upright_and_comes_back():
+    view = View(np.array([1.0, 2, 3]), oblique(np.array([-1.0, 0, 0])), np.array([0.0, 0, 1]), 80.0)
+    quarter, whole = turned(view, 90.0), turned(view, 360.0)
+    assert quarter.toward[2] == pytest.approx(view.toward[2])
+    assert quarter.toward[:2] @ view.toward[:2] == pytest.approx(0.0, abs=1e-12)
+    assert quarter.right[2] == pytest.approx(0.0, abs=1e-12)
+    np.testing.assert_allclose(whole.toward, view.toward, atol=1e-12)
 
 
 def test_outward_is_against_the_coils_axis_or_away_from_the_middle(case):
@@ -51,18 +61,12 @@ def test_outward_is_against_the_coils_axis_or_away_from_the_middle(case):
     assert np.linalg.norm(outward_at(field.head, np.zeros(3), None)) == 1.0
 
 
-def test_a_rendered_length_is_the_length_the_scale_bar_says():
+@pytest.mark.skipif(not can_render(), reason="no OpenGL: nothing is rendered, so nothing can have a wrong length")
+def test_a_rendered_length_is_the_length_the_scale_bar_says(case):
     view = View(np.array([10.0, -20, 30]), np.array([-0.6, 0.2, 0.7]), np.array([0, 0, 1.0]), 40.0)
-
-    def two_balls(plotter):
-        for shift in (-10.0, 10.0):
-            add_target(plotter, view.focus_mm + shift * view.right, 2.0)
-        view.aim(plotter)
-        return view
-
-    if not can_render():  # nothing is rendered on such a machine, so nothing can have a wrong length
-        return
-    image, _ = _rendered((300, 200), two_balls)
+    balls = [ball(view.focus_mm + shift * view.right, 2.0) for shift in (-10.0, 10.0)]
+    scene = Scene(case[0].head, parts=(lambda _: [Shape("ball", each, "#d81b60") for each in balls],))
+    image = image_of(scene, view, (300, 200))
     columns = np.flatnonzero((image < 200).any(axis=(0, 2)))
     left, right = columns[columns < 150], columns[columns >= 150]
     mm_per_pixel = 2 * view.half_height_mm / 200

@@ -130,10 +130,7 @@ def _run(place: Path, folder: str, size: int) -> None:
 
 
 def _missing(place: Path, package: str) -> MissingDependencyError:
-    return MissingDependencyError(
-        f"{place.suffix} files need {package}; install it with: pip install 'efield[formats]', "
-        "or write the mesh as .msh or .vtu"
-    )
+    return MissingDependencyError.of(f"reading {place.name} (unless it is written as .msh or .vtu)", "formats", package)
 
 
 def _check_cells(counts: dict[str, int]) -> None:

@@ -79,12 +79,12 @@ def write_mesh(path: str | os.PathLike[str], mesh: MeshData) -> None:
     if "tissue" in mesh.element_data:
         raise InputError("cell_data must not name a field 'tissue'; that name holds the tissue tags; rename the field")
     with replacing(path) as temporary:
-        _write(os.fspath(temporary), mesh)
-        if not temporary.exists() or not temporary.stat().st_size:
+        if not _write(os.fspath(temporary), mesh) or not temporary.exists() or not temporary.stat().st_size:
             raise InputError(f"{path} could not be written; check the free space on the disk")
 
 
-def _write(name: str, mesh: MeshData) -> None:
+def _write(name: str, mesh: MeshData) -> bool:
+    """Whether VTK could write the file; it is kept from printing pages of its own where it could not."""
     import pyvista
     from vtkmodules.vtkIOXML import vtkXMLUnstructuredGridWriter
 
@@ -101,8 +101,10 @@ def _write(name: str, mesh: MeshData) -> None:
     writer.EncodeAppendedDataOff()
     writer.SetCompressorTypeToZLib()
     writer.SetCompressionLevel(1)  # twice as fast as the default, and fields hardly compress further
-    if not writer.Write():
-        raise InputError(f"{name} could not be written; check the free space on the disk")
+    said: tuple[Any, ...] = (writer, writer.GetExecutive())  # its stubs know numbers of events only
+    for source in said:
+        source.AddObserver("ErrorEvent", lambda *_: None)
+    return bool(writer.Write())
 
 
 def read_mesh(path: str | os.PathLike[str], tags: Tags | None = None) -> MeshData:

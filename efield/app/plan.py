@@ -1,0 +1,79 @@
+"""`efield plan`, and `efield plan compare`."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from efield.app.console import ERR, OUT
+from efield.app.options import JsonOption, asking_for
+from efield.app.plan_request import PlanRequest
+
+app = typer.Typer(invoke_without_command=True, help="Where, at which angle, how hard, how sure: a plan and its sheet.")
+
+
+@app.callback(invoke_without_command=True)
+@asking_for(PlanRequest)
+def plan(request: PlanRequest, ctx: typer.Context, as_json: JsonOption = False) -> None:
+    """From a head, a coil, a motor threshold and a protocol to a placement and an output, with how sure they are.
+
+    Research software: a dose for a person needs a clinician. Open plan.html; plan.json has everything in it, and poses/
+    the placement for every navigator.
+
+    Examples:
+
+      efield plan --rmt 54 --pain-side right --pain-site hand --protocol P30
+
+      efield plan --plan plan.toml --coil d70 --coil double-cone
+
+      efield plan compare efield-plan other-plan
+    """
+    if ctx.invoked_subcommand is not None:
+        return
+    from efield.app.plans import make_plan
+
+    document = make_plan(request)
+    if as_json:
+        json.dump(document, sys.stdout, indent=2)
+        sys.stdout.write("\n")
+        return
+    table = Table(
+        title=f"{document['coil']} over {document['target']['name']} of {document['head']}", show_header=False
+    )
+    for name, text in document["dose"]["rows"]:
+        table.add_row(name, text)
+    best = document["optimum"]
+    table.add_row("place", f"{document['pose_says']}")
+    table.add_row(best["goal"], f"{best['value']:.4g} {best['unit']} at 1 A/us, {100 * best['gain']:+.1f} % gained")
+    table.add_row("safety", document["safety"].get("verdict", "no protocol"))
+    table.add_row("feasibility", document["feasibility"].get("verdict", "no protocol"))
+    OUT.print(table)
+    for note in document["notes"]:
+        ERR.print(f"note: {note}", markup=False, soft_wrap=True)
+    out = document["provenance"]["settings"]["out"]
+    OUT.print(f"written: {out}/plan.html, plan.json, m1.png, loss.png, poses/", markup=False, soft_wrap=True)
+
+
+@app.command()
+def compare(
+    one: Annotated[Path, typer.Argument(help="Folder of a plan, or its plan.json.")],
+    other: Annotated[Path, typer.Argument(help="Another one.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Two plans side by side."""
+    from efield.app.plan_sheet import compared, read_plan
+
+    rows = compared(read_plan(one), read_plan(other))
+    if as_json:
+        json.dump([{"what": what, str(one): a, str(other): b} for what, a, b in rows], sys.stdout, indent=2)
+        sys.stdout.write("\n")
+        return
+    table = Table(title="Two plans")
+    for column in ("", str(one), str(other)):
+        table.add_column(column)
+    for row in rows:
+        table.add_row(*row)
+    OUT.print(table)

@@ -1,0 +1,159 @@
+"""What `efield plan` can be asked for, by options or in a plan.toml, and what holds where nothing was said."""
+
+import tomllib
+from dataclasses import dataclass, fields
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+
+from efield.dosing.words import METHODS
+from efield.ground import checks
+from efield.ground.errors import InputError, naming
+from efield.io.bounded.cursor import file_bytes
+from efield.planning.goals import GOALS
+from efield.planning.misplacement import TECHNIQUES
+
+SIDES: Final = ("left", "right")
+
+#: Where pain is, and the area of M1 that stands for it.
+SITES: Final = {"hand": "hand", "arm": "hand", "leg": "leg", "foot": "leg", "face": "face"}
+
+#: The area beside it, which did better than the painful zone's own in one trial (Lefaucheur 2006).
+ADJACENT: Final = {"hand": "face", "face": "hand", "leg": "hand"}
+AREAS: Final = ("own", "adjacent", "hand")
+
+#: What holds where neither an option nor the file says anything.
+DEFAULTS: Final[dict[str, Any]] = {
+    "head": "mni152",
+    "coil": ["magstim-70mm-figure8"],
+    "rmt_method": "emg",
+    "pain_site": "hand",
+    "area": "own",
+    "goal": "along",
+    "distance": 4.0,
+    "placement": "navigated",
+    "phase": "first",
+    "out": Path("efield-plan"),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlanRequest:
+    """The options of `efield plan`; None is what was not said."""
+
+    plan: Annotated[Path | None, typer.Option(help="plan.toml with any of these as keys; options go before it.")] = None
+    head: Annotated[str | None, typer.Option(help="A shipped head, a mesh file, or a folder m2m_<id>; mni152.")] = None
+    coil: Annotated[
+        list[str] | None, typer.Option(help="Coil; several are ranked by the output that they need. Repeatable.")
+    ] = None
+    stimulator: Annotated[str | None, typer.Option(help="Stimulator, if not the coil's usual one.")] = None
+    rmt: Annotated[float | None, typer.Option(help="Resting motor threshold, percent of the maximum output.")] = None
+    rmt_method: Annotated[str | None, typer.Option(help=f"How it was found: {', '.join(METHODS)}; emg.")] = None
+    rmt_sd: Annotated[float | None, typer.Option(help="Its standard deviation, percent of the maximum output.")] = None
+    rmt_pose: Annotated[
+        Path | None,
+        typer.Option(help="File with the pose at which it was found; else over the hand area of the treated side."),
+    ] = None
+    pain_side: Annotated[
+        str | None, typer.Option(help="Side of the pain, left or right: the target is on the other side.")
+    ] = None
+    pain_site: Annotated[str | None, typer.Option(help=f"Where the pain is: {', '.join(SITES)}; hand.")] = None
+    area: Annotated[
+        str | None,
+        typer.Option(help="Area of M1: that of the pain (own), the one beside it (adjacent), or always the hand; own."),
+    ] = None
+    target: Annotated[str | None, typer.Option(help="Target in the place of side and site, as in simulate.")] = None
+    protocol: Annotated[str | None, typer.Option(help="Published protocol (`efield protocol list`), such as P30.")] = (
+        None
+    )
+    percent: Annotated[
+        float | None, typer.Option(help="Intensity, percent of the threshold; that of the protocol, or 100.")
+    ] = None
+    goal: Annotated[str | None, typer.Option(help=f"What the placement is best at: {', '.join(GOALS)}; along.")] = None
+    distance: Annotated[float | None, typer.Option(help="Smallest gap from scalp to casing (hair), mm; 4.")] = None
+    placement: Annotated[
+        str | None, typer.Option(help=f"How the coil will be held: {', '.join(TECHNIQUES)}; navigated.")
+    ] = None
+    phase: Annotated[str | None, typer.Option(help="Half of a biphasic pulse that counts: first or second.")] = None
+    out: Annotated[Path | None, typer.Option(help="Folder to write; efield-plan.")] = None
+
+
+@dataclass(frozen=True)
+class Settings:
+    """A request with everything said; fields as the options of `efield plan`."""
+
+    head: str
+    coil: list[str]
+    stimulator: str | None
+    rmt: float
+    rmt_method: str
+    rmt_sd: float | None
+    rmt_pose: Path | None
+    target: str
+    protocol: str | None
+    percent: float | None
+    goal: str
+    distance: float
+    placement: str
+    phase: str
+    out: Path
+    pain: str
+
+
+def settings(request: PlanRequest) -> Settings:
+    """Options before the file, the file before the defaults; checked, before any work is done.
+
+    Raises
+    ------
+    InputError
+        That names the option or the key.
+    """
+    said = {one.name: getattr(request, one.name) for one in fields(request) if one.name != "plan"}
+    given = DEFAULTS | _from_file(request.plan) | {name: value for name, value in said.items() if value is not None}
+    if given.get("rmt") is None:
+        raise InputError("a plan needs --rmt, the resting motor threshold in percent of the maximum output")
+    target, pain = _target(given)
+    checks.choice("--goal", given["goal"], GOALS)
+    checks.choice("--placement", given["placement"], TECHNIQUES)
+    checks.choice("--rmt-method", given["rmt_method"], METHODS)
+    rest: dict[str, Any] = {
+        one.name: given.get(one.name) for one in fields(Settings) if one.name not in ("target", "pain")
+    }
+    rest["coil"] = list(dict.fromkeys([given["coil"]] if isinstance(given["coil"], str) else given["coil"]))
+    for name in ("out", "rmt_pose"):
+        rest[name] = None if rest[name] is None else Path(rest[name])
+    rest["rmt"] = checks.in_range("--rmt", given["rmt"], 1.0, 100.0)
+    return Settings(target=target, pain=pain, **rest)
+
+
+def _target(given: dict[str, Any]) -> tuple[str, str]:
+    """The word for the target, and why it is that, in words."""
+    if given.get("target"):
+        return str(given["target"]), "the target was given"
+    if given.get("pain_side") is None:
+        raise InputError("a plan needs --pain-side (left or right), or --target")
+    side = checks.choice("--pain-side", given["pain_side"], SIDES)
+    own = SITES[checks.choice("--pain-site", given["pain_site"], SITES)]
+    area = {"own": own, "adjacent": ADJACENT[own], "hand": "hand"}[checks.choice("--area", given["area"], AREAS)]
+    across = SIDES[1 - SIDES.index(side)]
+    why = {"own": "contralateral to the pain", "adjacent": "beside the painful zone's area", "hand": "the hand area"}
+    return f"m1-{area}-{across}", f"pain in the {side} {given['pain_site']}: {why[given['area']]}"
+
+
+def _from_file(path: Path | None) -> dict[str, Any]:
+    if path is None:
+        return {}
+    with naming(path):
+        try:
+            found = tomllib.loads(file_bytes(path).decode())
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise InputError(f"it must be TOML with a key for each option; instead: {error}") from error
+        known = {one.name for one in fields(PlanRequest)} - {"plan"}
+        given = {key.replace("-", "_"): value for key, value in found.items()}
+        for key in given.keys() - known:
+            near = get_close_matches(key, known, 1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            raise InputError(f"its keys must be options of `efield plan`; instead it has {key!r}{hint}")
+    return given

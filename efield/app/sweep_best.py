@@ -1,0 +1,132 @@
+"""What `efield sweep show` prints and writes of the best placements of a store."""
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, Final
+
+import numpy as np
+from rich.table import Table
+
+from efield.app.console import ERR, OUT
+from efield.ground.errors import InputError
+
+if TYPE_CHECKING:
+    from efield.campaign.best import Block
+    from efield.campaign.store import Store
+
+#: Where a coil is, in the order of what is needed to put it there; the others only where they are not zero.
+_PLACES: Final = ("angle_deg", "u_mm", "v_mm", "distance_mm", "tilt_x_deg", "tilt_y_deg", "lifted_mm")
+_ALWAYS: Final = _PLACES[:4]
+
+#: Placements that are shown of each cell, of one and of several.
+_OF_ONE: Final = 10
+_OF_SEVERAL: Final = 3
+
+
+def shown(store: "Store", measure: str | None, top: int | None, among: dict[str, str | None]) -> "list[Block]":
+    """The blocks that are asked for, with fewer placements of each where there are several."""
+    from efield.campaign.best import best
+
+    blocks = best(store, measure, top or _OF_SEVERAL, among=among)
+    alone = top is None and len(blocks) == 1
+    return best(store, measure, _OF_ONE, among=among) if alone else blocks
+
+
+def to_json(block: "Block") -> dict[str, Any]:
+    """Plain values for `json.dump`."""
+    return dict(vars(block))
+
+
+def print_blocks(store: "Store", blocks: "Sequence[Block]") -> None:
+    """A table for each cell; the map as text where it is one."""
+    for block in blocks:
+        OUT.print(_table(block))
+        for note in block.notes:
+            OUT.print(note, markup=False, soft_wrap=True)
+    if len(blocks) == 1:
+        _print_map(store, blocks[0])
+
+
+def _table(block: "Block") -> Table:
+    """As many columns as the console is wide: the measure, then where the coil is, then the other measures."""
+    rows = block.rows
+    places = [name for name in _PLACES if name in rows[0] and (name in _ALWAYS or any(row[name] for row in rows))]
+    shown = ["placement", block.measure, *places]
+    hidden = {*shown, *_PLACES, "pose", "position", "didt", "intensity_percent"}
+    drive = f"dI/dt = {rows[0]['didt'] / 1e6:g} A/us (V/m, mm, degrees)"
+    where = ", ".join([block.head, block.target, block.coil, drive])
+    table = Table(title=f"Best placements by {block.measure}\n{where}")
+    room, columns = OUT.width - 1, []
+    for name in [*shown, *(name for name in rows[0] if name not in hidden)]:
+        cells = [_cell(row[name]) for row in rows]
+        room -= max(len(name), *map(len, cells)) + 3
+        if room < 0:
+            break
+        table.add_column(name, justify="right")
+        columns.append(name)
+    for row in rows:
+        table.add_row(*(_cell(row[name]) for name in columns))
+    return table
+
+
+def _cell(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _print_map(store: "Store", block: "Block") -> None:
+    from efield.campaign.best import text_map
+
+    if lines := text_map(store, block, OUT.width):
+        OUT.print(f"{block.measure} at the best angle, tilt and distance of each position", markup=False)
+        OUT.print("u: mm toward medial, v: mm toward anterior, from the point over the target", markup=False)
+        OUT.print("\n".join(lines), markup=False, soft_wrap=True)
+
+
+def print_csv(store: "Store", blocks: "Sequence[Block]", to: IO[str]) -> None:
+    """The placements with the columns of the study's own tables."""
+    from efield.campaign.layout import CELL
+    from efield.campaign.tables import POSE, column_names
+
+    names = column_names(store)
+    lines = csv.writer(to, lineterminator="\n")
+    lines.writerow(names)
+    for block in blocks:
+        labels = dict(zip(CELL, (block.head, block.target, block.coil), strict=True))
+        for row in block.rows:
+            pose = dict(zip(POSE, np.ravel(row["pose"]), strict=False))
+            lines.writerow([(labels | row | pose)[name] for name in names])
+
+
+def write_poses(file: Path, blocks: "Sequence[Block]", format: str | None = None) -> None:
+    """The best pose of each cell to a file that programs take poses from, and what that file has no place for.
+
+    Raises
+    ------
+    InputError
+        If the cells are of several heads, whose coordinates are not the same, or the suffix names no format.
+    """
+    from efield.io.poses.pose_table import PoseTable
+
+    if len(heads := list(dict.fromkeys(block.head for block in blocks))) > 1:
+        raise InputError(
+            f"a file of poses belongs to one head; instead there are {', '.join(heads)}: choose with --head"
+        )
+    best = [block.rows[0] for block in blocks]
+    names = tuple(".".join((block.head, block.target, block.coil)) for block in blocks)
+    rates = np.array([row["didt"] for row in best])
+    table = PoseTable(np.array([row["pose"] for row in best]), names, {"didt": rates})
+    lost = table.write(file, format)
+    ERR.print(f"written: {file}, the best pose of {', '.join(names)}", markup=False, soft_wrap=True)
+    if lost:
+        ERR.print(f"note: {file.name} has no place for: {', '.join(lost)}", markup=False, soft_wrap=True)
+
+
+def draw(file: Path, store: "Store", blocks: "Sequence[Block]") -> None:
+    """The map of the first cell."""
+    from efield.campaign.best import cell_dataset
+    from efield.viz.maps import save_sweep_map
+
+    block = blocks[0]
+    save_sweep_map(file, cell_dataset(store, block), measure=block.measure)
+    ERR.print(f"written: {file}, of {block.head}, {block.target}, {block.coil}", markup=False, soft_wrap=True)

@@ -1,0 +1,115 @@
+"""What `efield sweep STUDY --dry-run` says: what would be done, where, how hard, on how much disk and in what time."""
+
+import shutil
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from rich.table import Table
+
+from efield.app.console import ERR, OUT
+
+if TYPE_CHECKING:
+    from efield.campaign.estimate import Estimate
+    from efield.campaign.study import Study
+    from efield.campaign.survey import Survey
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A study that was looked at: what the heads and targets are, and what it takes."""
+
+    study: "Study"
+    facts: "Survey"
+    takes: "Estimate"
+
+    @property
+    def didt(self) -> dict[str, list[float]]:
+        """dI/dt in A/s of each coil, with the sign of the current."""
+        study = self.study
+        return {coil.label: study.drive.didt(coil.load(study.base)).tolist() for coil in study.coils}
+
+    @property
+    def targets(self) -> list[dict[str, Any]]:
+        """Where each target lies on each head."""
+        found = []
+        for entry, head in zip(self.study.heads, self.facts.heads, strict=True):
+            for target, facts in zip(self.study.targets, head.targets, strict=True):
+                found.append({"head": entry.label, "target": target.label, **vars(facts)})
+        return found
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values for `json.dump`."""
+        return self.takes.to_json() | {"store": self.study.output, "didt": self.didt, "targets": self.targets}
+
+
+def look(study: "Study", probe: bool) -> Plan:
+    """Check all that a run would refuse, and estimate what it takes.
+
+    Raises
+    ------
+    InputError, StudyError
+        As a run would.
+    """
+    from efield.campaign import estimate
+    from efield.campaign.store import check_output
+    from efield.campaign.survey import survey
+
+    place = check_output(study)
+    facts = survey(study, lambda done, total, note: ERR.print(note, markup=False))
+    found = (estimate.probe if probe else estimate.estimate)(study, facts)
+    free = shutil.disk_usage(place).free
+    if free < found.bytes:
+        ERR.print(f"note: the disk has {_size(free)} free, and the study may take {_size(found.bytes)}", markup=False)
+    return Plan(study, facts, found)
+
+
+def print_plan(plan: Plan) -> None:
+    """Tables of counts, drives and targets, and where the time comes from."""
+    OUT.print(_counts(plan.study, plan.takes))
+    for coil, rates in plan.didt.items():
+        said = ", ".join(f"{rate / 1e6:g}" for rate in rates)
+        OUT.print(f"dI/dt of {coil}: {said} A/us", markup=False, soft_wrap=True)
+    OUT.print(_targets(plan))
+    OUT.print(f"time: {plan.takes.source}", markup=False, soft_wrap=True)
+
+
+def _targets(plan: Plan) -> Table:
+    table = Table(title="Targets on the heads (mm)")
+    for name in ("head", "target"):
+        table.add_column(name)
+    for name in ("x", "y", "z", "radius", "tetrahedra"):
+        table.add_column(name, justify="right")
+    table.add_column("found")
+    for one in plan.targets:
+        numbers = [f"{value:.1f}" for value in (*one["center_mm"], one["radius_mm"])]
+        note = one["note"] or ("no preferred direction" if one["direction"] is None else "")
+        table.add_row(one["head"], one["target"], *numbers, str(one["tets"]), note)
+    return table
+
+
+def _counts(study: "Study", found: "Estimate") -> Table:
+    """How much of what."""
+    from efield.campaign.costs import duration
+
+    table = Table(title=f"{study.document.get('title') or study.output}: nothing is computed yet")
+    table.add_column("what")
+    table.add_column("how much", justify="right")
+    sizes = f"{len(study.heads)} heads x {len(study.targets)} targets x {len(study.coils)} coils"
+    table.add_row("cells", f"{found.cells} = {sizes}")
+    table.add_row("placements", f"{found.placements} = {found.cells} x {study.count}")
+    table.add_row("drives", str(len(study.drive.values)))
+    table.add_row("rows of the table", str(found.rows))
+    table.add_row("chunks", f"{found.chunks} of {study.chunk} placements")
+    table.add_row("engine", study.engine.kind)
+    table.add_row("solves, at most", str(found.solves))
+    table.add_row("disk, at most", _size(found.bytes))
+    table.add_row("time in one process", f"about {duration(found.seconds)}")
+    return table
+
+
+def _size(number: float) -> str:
+    for unit in ("B", "kB", "MB", "GB"):
+        if number < 1000:
+            return f"{number:.0f} {unit}"
+        number /= 1000
+    return f"{number:.1f} TB"

@@ -1,0 +1,64 @@
+"""A scene where one looks at it: a picture or a page in a notebook, a window elsewhere."""
+
+import sys
+from html import escape
+from importlib import import_module
+from io import BytesIO
+from typing import TYPE_CHECKING, Any
+
+from efield.viz.theme import Theme
+
+if TYPE_CHECKING:
+    from efield.viz.scene import Scene
+    from efield.viz.views import View
+
+#: Dots per inch in a notebook: 180 mm are 850 pixels, which a cell shows whole.
+_DPI = 120.0
+
+
+def show_scene(
+    scene: "Scene",
+    view: "str | View" = "head",
+    *,
+    turnable: bool = False,
+    width_mm: float = 120.0,
+    theme: "str | Theme" = "light",
+    title: str = "",
+) -> Any:
+    """Show a scene.
+
+    Parameters
+    ----------
+    scene : Scene
+    view : str or View
+    turnable : bool
+        In a notebook, a page to turn it in (some megabytes in the notebook's file) instead of a picture.
+    width_mm, theme, title
+        As in `efield.viz.sheet.sheet_figure`.
+
+    Returns
+    -------
+    object
+        What IPython displays; in a plain program a window is shown instead, and PyVista's answer returned.
+    """
+    if not in_notebook():
+        return scene.plotter(view, theme=theme, title=title).show()
+    display: Any = import_module("IPython.display")
+    if turnable:
+        from efield.viz.web import page_text
+
+        page = escape(page_text(scene, view, theme=theme, title=title), quote=True)
+        frame = f'<iframe srcdoc="{page}" style="width:100%;height:560px;border:0" allowfullscreen></iframe>'
+        return display.HTML(frame)
+    from efield.viz.saving import picture_of
+
+    with BytesIO() as file:
+        figure = picture_of(scene, [view], width_mm, _DPI, theme, title)
+        figure.savefig(file, format="png", facecolor=figure.get_facecolor(), dpi=figure.dpi)
+        return display.Image(file.getvalue())
+
+
+def in_notebook() -> bool:
+    """Whether this is a Jupyter kernel, which displays what a cell returns."""
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    return type(shell).__name__ == "ZMQInteractiveShell"

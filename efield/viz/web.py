@@ -1,0 +1,154 @@
+"""A scene as one page for browsers: turns without network, server or OpenGL here, with numbers and letters.
+
+Own code, because what PyVista writes through trame and vtk.js needs three more packages, is 8.4 MB for the cortex of
+the default head alone, and loses color bar, numbers, letters and views.
+"""
+
+import json
+import zlib
+from base64 import b64encode
+from html import escape
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from efield.ground.errors import InputError
+from efield.head.tissue import GRAY_MATTER
+from efield.viz.theme import Theme, theme_of
+
+if TYPE_CHECKING:
+    from efield.viz.scene import Scene
+    from efield.viz.shapes import Shape
+    from efield.viz.views import View
+
+#: Places are kept in so many steps of each shape's box: 4 micrometers on a head. Values have one step less, for nan.
+_STEPS: Final = 65535
+_UNKNOWN: Final = 65535
+
+#: Views of every page, besides the one it starts with; ``coil`` where there is one.
+_VIEWS: Final = ("head", "target", "coil", "top", "left", "right", "front", "back")
+
+
+def page_text(scene: "Scene", view: "str | View" = "head", *, theme: "str | Theme" = "light", title: str = "") -> str:
+    """The page, ready to be written as ``.html``; it can be opened from a disk, and holds all it needs.
+
+    Parameters
+    ----------
+    scene : Scene
+    view : str or View
+        From where it is seen at first.
+    theme : {"light", "dark"} or Theme
+    title : str
+
+    Raises
+    ------
+    InputError
+        If there is nothing to see, or `view` is no view.
+    """
+    if not scene.shapes:
+        raise InputError("a page needs something to see; instead the scene is empty: add cortex(field) or scalp()")
+    blob, shapes, colors = bytearray(), [], theme_of(theme)
+    for shape in scene.shapes:
+        shapes.append(_packed(shape, scene, colors, blob))
+    told = {
+        "title": title,
+        "theme": {"paper": colors.paper, "ink": colors.ink},
+        "shapes": shapes,
+        "scales": [_scale(scale) for scale in scene.scales],
+        "views": _views(scene, view),
+        "numbers": _numbers(scene),
+    }
+    template = files("efield.viz").joinpath("page.html").read_text(encoding="utf-8")
+    data = b64encode(zlib.compress(bytes(blob), 9)).decode("ascii")
+    # An end of script inside a name would end the data; as JSON the escaped slash is the same text.
+    text = json.dumps(told, ensure_ascii=False).replace("</", "<\\/")
+    before, rest = template.replace("@TITLE@", escape(title or "efield"), 1).split("@SCENE@")
+    between, after = rest.split("@DATA@")
+    return "".join((before, text, between, data, after))
+
+
+def _packed(shape: "Shape", scene: "Scene", theme: Theme, blob: bytearray) -> dict[str, Any]:
+    """What the page must know of a shape; its arrays are added to `blob`."""
+    from matplotlib.colors import to_hex
+
+    surface = shape.surface
+    low = surface.points_mm.min(axis=0)
+    span = np.maximum(surface.points_mm.max(axis=0) - low, 1e-6)
+    places = np.round((surface.points_mm - low) / span * _STEPS).astype(np.int32)
+    told: dict[str, Any] = {
+        "name": shape.name,
+        "color": to_hex(getattr(theme, shape.color, shape.color)),
+        "glass": shape.glass,
+        "closed": shape.closed,
+        "flat": shape.flat,
+        "on_top": shape.on_top,
+        "lit": shape.lit,
+        "count": len(places),
+        "faces": len(surface.triangles),
+        "low": low.tolist(),
+        "span": span.tolist(),
+        "places": _append(blob, places),
+        "normals": _append(blob, np.round(surface.normals * 127).astype(np.int8)),
+        "triangles": _append(blob, surface.triangles.astype(np.int32)),
+        "scale": None,
+    }
+    if shape.values is not None and shape.scale is not None:
+        known = np.isfinite(shape.values)
+        bottom, top = (
+            (float(shape.values[known].min()), float(shape.values[known].max())) if known.any() else (0.0, 1.0)
+        )
+        top = top if top > bottom else bottom + 1.0
+        steps = np.round((np.where(known, shape.values, bottom) - bottom) / (top - bottom) * (_STEPS - 1))
+        told["values"] = _append(blob, np.where(known, steps, _UNKNOWN).astype(np.int32)[:, None])
+        told |= {"scale": scene.scales.index(shape.scale), "range": [bottom, top]}
+    return told
+
+
+def _append(blob: bytearray, array: NDArray[np.signedinteger]) -> int:
+    """Add an array (n, k) column by column as differences, which zlib packs well; returns where it starts."""
+    blob.extend(b"\0" * (-len(blob) % 4))
+    start = len(blob)
+    # Differences of bytes wrap around, and wrap back when they are summed up.
+    blob.extend(np.diff(array, axis=0, prepend=array.dtype.type(0)).T.astype(array.dtype).tobytes())
+    return start
+
+
+def _scale(scale: Any) -> dict[str, Any]:
+    from matplotlib.colors import to_hex
+
+    return {
+        "label": scale.label,
+        "unit": scale.unit,
+        "words": scale.words,
+        "note": scale.note,
+        "low": scale.low,
+        "high": scale.high,
+        "colors": [to_hex(color) for color in scale.colormap(np.linspace(0.0, 1.0, 256))],
+    }
+
+
+def _views(scene: "Scene", first: "str | View") -> list[dict[str, Any]]:
+    names = [first, *(name for name in _VIEWS if name != first and (name != "coil" or scene.coils))]
+    views = [(name if isinstance(name, str) else "start", scene.view(name, 1.2)) for name in names]
+    return [
+        {
+            "name": name,
+            "focus": view.focus_mm.tolist(),
+            "toward": view.toward.tolist(),
+            "up": view.up.tolist(),
+            "half_height": view.half_height_mm,
+        }
+        for name, view in views
+    ]
+
+
+def _numbers(scene: "Scene") -> list[tuple[str, str, str]]:
+    """Name, value with unit, and meaning of what the field does at the target."""
+    from efield.targeting.measures import MEASURES
+
+    if scene.field is None or scene.place is None or scene.tag != GRAY_MATTER:
+        return []
+    summary = scene.field.summary(scene.place)
+    return [(name, summary.text(name), MEASURES[name].meaning) for name in summary]

@@ -1,0 +1,155 @@
+"""Results do not go over those of an earlier run without a word, and a full disk leaves nothing half written."""
+
+import json
+import os
+import resource
+import subprocess
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from efield.app.cli import main
+from efield.app.results import results_folder
+from efield.ground.errors import InputError
+from efield.head.spheres import sphere_head
+from efield.io.coils.ccd import write_ccd
+from efield.io.meshes.gmsh import write_head
+from efield.targeting.validation import validation_coil
+
+NAMES = ("summary.json", "field.vtu")
+
+
+def run(monkeypatch, *arguments):
+    monkeypatch.setattr(sys, "argv", ["efield", *map(str, arguments)])
+    with pytest.raises(SystemExit) as leaving:
+        main()
+    return leaving.value.code or 0
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("small")
+    write_head(folder / "sphere.msh", sphere_head((68.0, 73.0, 79.0, 85.0), (2, 3, 4, 5), edge_mm=12.0))
+    write_ccd(folder / "coil.ccd", validation_coil())
+    np.savetxt(folder / "pose.txt", [[-1.0, 0, 0, 0], [0, 1, 0, 0], [0, 0, -1, 95], [0, 0, 0, 1]])
+    return folder
+
+
+def given(small):
+    return ("--head", small / "sphere.msh", "--coil", small / "coil.ccd", "--target", "C3")
+
+
+@contextmanager
+def files_of_at_most(size):
+    """As on a full disk: the system refuses to write more."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_default_folder_gets_a_number_and_one_that_is_named_is_refused(tmp_path, capsys):
+    default = tmp_path / "efield-out"
+    assert results_folder(default, default, NAMES, force=False) == default
+    default.mkdir()
+    (default / "pose.txt").touch()
+    assert results_folder(default, default, NAMES, force=False) == default  # nothing of ours is in it
+    (default / "summary.json").touch()
+    assert results_folder(default, default, NAMES, force=False) == tmp_path / "efield-out-2"
+    said = capsys.readouterr().err
+    assert "efield-out holds results already; these go to" in said.replace("\n", "")
+    (tmp_path / "efield-out-2").mkdir()
+    (tmp_path / "efield-out-2" / "field.vtu").touch()
+    assert results_folder(default, default, NAMES, force=False) == tmp_path / "efield-out-3"
+    assert results_folder(default, default, NAMES, force=True) == default
+    with pytest.raises(InputError, match="--force"):
+        results_folder(default, tmp_path / "other", NAMES, force=False)
+    with pytest.raises(InputError, match="is a file"):
+        results_folder(default / "pose.txt" / "in", default, NAMES, force=False)
+
+
+def test_simulate_twice_keeps_both_and_force_replaces_all_of_one(monkeypatch, small, tmp_path, capsys):
+    monkeypatch.chdir(tmp_path)
+    fast = ("simulate", *given(small), "--no-refine", "--json")
+    assert run(monkeypatch, *fast, "--gmsh") == 0
+    assert json.loads(capsys.readouterr().out)["folder"] == "efield-out"
+    first = (tmp_path / "efield-out" / "summary.json").read_bytes()
+    assert run(monkeypatch, *fast) == 0
+    found = capsys.readouterr()
+    assert json.loads(found.out)["folder"] == "efield-out-2"
+    assert (tmp_path / "efield-out" / "summary.json").read_bytes() == first
+    assert run(monkeypatch, *fast, "--out", "efield-out-2") == 2
+    assert "--force" in capsys.readouterr().err
+    assert run(monkeypatch, *fast, "--force", "--angle", 90) == 0
+    assert json.loads((tmp_path / "efield-out" / "summary.json").read_text())["folder"] == "efield-out"
+    assert not (tmp_path / "efield-out" / "field.msh").exists()  # of the run before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["efield-out", "efield-out-2"]
+
+
+VERBS = {
+    "simulate": lambda small, out: ("simulate", *given(small), "--no-refine", "--out", out),
+    "optimize": lambda small, out: ("optimize", *given(small), "--radius", 4, "--tilt", 0, "--out", out),
+    "coils convert": lambda small, out: ("coils", "convert", small / "coil.ccd", out / "coil.tcd"),
+    "coils info": lambda small, out: ("coils", "info", small / "coil.ccd", "--picture", out / "coil.png"),
+    "mesh convert": lambda small, out: ("mesh", "convert", small / "sphere.msh", out / "sphere.vtu"),
+    "poses convert": lambda small, out: ("poses", "convert", small / "pose.txt", out / "pose.csv"),
+}
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_a_full_disk_is_one_line_and_leaves_nothing(monkeypatch, small, tmp_path, capsys, verb):
+    out = tmp_path / "out"
+    if " " in verb:
+        out.mkdir()
+    with files_of_at_most(20):
+        assert run(monkeypatch, *VERBS[verb](small, out)) == 2
+    errors = [line for line in capsys.readouterr().err.splitlines() if "error" in line]
+    assert len(errors) == 1
+    assert any(words in errors[0] for words in ("error: File too large", "could not be written; check the free space"))
+    assert not [path for path in tmp_path.rglob("*") if path != out]
+    assert out.exists() == (" " in verb)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+@pytest.mark.parametrize("verb", [("coils", "list", "--json"), ("targets",)])
+def test_output_that_cannot_be_written_is_one_line(verb):
+    with open("/dev/full", "w") as full:
+        found = subprocess.run([sys.executable, "-m", "efield", *verb], stdout=full, stderr=subprocess.PIPE, text=True)
+    assert found.returncode == 2
+    assert found.stderr.startswith("error: No space left on device")
+    assert found.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("verb", "rival"),
+    [
+        (("simulate", "--pose", "pose.txt", "--angle", "0"), "--angle and --pose"),
+        (("simulate", "--pose", "pose.txt", "--distance", "4"), "--distance and --pose"),
+        (("uncertainty", "--pose", "pose.txt", "--angle", "45"), "--angle and --pose"),
+        (("dose", "--rmt", "50", "--rmt-pose", "pose.txt", "--rmt-angle", "45"), "--rmt-angle and --rmt-pose"),
+    ],
+)
+def test_an_angle_beside_a_pose_is_refused(monkeypatch, capsys, verb, rival):
+    assert run(monkeypatch, *verb) == 2
+    assert f"{rival} must not be given together" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("option", "begun", "completed"),
+    [("--coil", "magstim-70", "magstim-70mm-figure8"), ("--target", "m1-leg-l", "m1-leg-left")],
+)
+def test_a_shell_completes_names(option, begun, completed):
+    words = f"efield simulate {option} {begun}"
+    asked = {"_EFIELD_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": "3"}
+    found = subprocess.run(
+        [sys.executable, "-c", "from efield.app.cli import app; app(prog_name='efield')"],
+        env=os.environ | asked,
+        capture_output=True,
+        text=True,
+    )
+    assert completed in found.stdout.split()

@@ -1,0 +1,57 @@
+"""Small answers to the names that pages, examples and notebooks use: nobody waits for the default head in a test.
+
+Notebooks run this file's text in their own process, so it imports nothing of the tests.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+
+import efield as ef
+from efield.basis.reduced_basis import ReducedBasis
+from efield.head.mni import AffineMap
+from efield.head.spheres import sphere_head
+from efield.io import load
+
+#: Options that make a basis of a few solves, whatever a page asks for.
+BASIS = {
+    "radius_mm": 8.0,
+    "tilt_deg": 4.0,
+    "distance_mm": (3.0, 6.0),
+    "region_radius_mm": 20.0,
+    "max_solves": 64,
+    "tol": 0.1,
+}
+
+
+def named_heads():
+    """Spheres, one with a map from MNI coordinates, which the default head has too."""
+    layers = sphere_head((73.0, 77.0, 80.0, 87.0, 94.0), (1, 2, 3, 4, 5), edge_mm=16.0)
+    mapped = ef.HeadMesh(layers.points, layers.tets, layers.tissue, mni=AffineMap(np.eye(4), "none"))
+    return {"mni152": mapped, "sphere": sphere_head((70.0, 73.0, 79.0, 85.0), (2, 3, 4, 5), edge_mm=12.0)}
+
+
+def named_coils():
+    """The 70 mm figure-8 as twelve dipoles: name, casing and largest dI/dt kept, nine turns of 36 mm radius a wing."""
+    real = load.load_coil("magstim-70mm-figure8")
+    across, around = np.meshgrid([-43.5, 43.5], np.linspace(0, 2 * np.pi, 6, endpoint=False), indexing="ij")
+    places = np.stack([across + 20 * np.cos(around), 20 * np.sin(around), np.full_like(across, -7.0)], axis=-1)
+    moments = np.stack([0 * across, 0 * across, -np.sign(across) * 9 * np.pi * 0.036**2 / 6], axis=-1)
+    coarse = ef.Coil.from_dipoles(places.reshape(-1, 3), moments.reshape(-1, 3))
+    return dict.fromkeys(("magstim-70mm-figure8", "d70"), replace(real, sources=coarse.sources))
+
+
+def replacements(heads, coils):
+    """(object, attribute, what takes its place)."""
+    head_of, coil_of, build = load.load_head, load.load_coil, ReducedBasis.build
+
+    def load_head(name, **options):
+        return heads[name] if name in heads else head_of(name, **options)
+
+    def load_coil(name, **options):
+        return coils[name] if name in coils else coil_of(name, **options)
+
+    def small_build(*args, **options):
+        return build(*args, **{**options, **BASIS})
+
+    return (load, "load_head", load_head), (load, "load_coil", load_coil), (ReducedBasis, "build", small_build)
