@@ -99,3 +99,12 @@ def test_options_that_cannot_be_are_refused(basis, coil, target):
         LiveEngine(basis, coil, target, float("nan"))
     with pytest.raises(InputError, match="--plan"):
         LiveEngine(basis, coil, target, alerts=(Alert.parse("angle<plan"),))
+
+
+@pytest.mark.parametrize("far", [1e6, 3e38, 1e300])
+def test_places_out_of_this_world_are_answered_in_words(engine, pose, far):
+    matrix = pose.matrix.copy()
+    matrix[:3, 3] = far, -far, far
+    answer = engine.answer(1, seen(matrix))
+    assert answer.status in ("outside", "refused")
+    assert answer.reason
