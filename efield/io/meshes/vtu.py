@@ -102,7 +102,7 @@ def _write(name: str, mesh: MeshData) -> bool:
     writer.SetCompressorTypeToZLib()
     writer.SetCompressionLevel(1)  # twice as fast as the default, and fields hardly compress further
     for source in (writer, writer.GetExecutive()):
-        source.AddObserver("ErrorEvent", lambda *_: None)
+        source.AddObserver("ErrorEvent", lambda *_: None)  # type: ignore[arg-type]
     return bool(writer.Write())
 
 
