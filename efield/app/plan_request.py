@@ -36,6 +36,7 @@ DEFAULTS: Final[dict[str, Any]] = {
     "placement": "navigated",
     "phase": "first",
     "out": Path("efield-plan"),
+    "force": False,
 }
 
 
@@ -78,6 +79,7 @@ class PlanRequest:
     ] = None
     phase: Annotated[str | None, typer.Option(help="Half of a biphasic pulse that counts: first or second.")] = None
     out: Annotated[Path | None, typer.Option(help="Folder to write; efield-plan.")] = None
+    force: Annotated[bool | None, typer.Option("--force", help="Replace the plan of an earlier run.")] = None
 
 
 @dataclass(frozen=True)
@@ -99,6 +101,7 @@ class Settings:
     placement: str
     phase: str
     out: Path
+    force: bool
     pain: str
 
 

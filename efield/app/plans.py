@@ -1,7 +1,7 @@
 """`efield plan`: from a head, coils, a threshold and a protocol to where, at which angle, how hard and how sure."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -9,8 +9,9 @@ from typing import Any, Final
 import numpy as np
 
 from efield.app.console import Steps
-from efield.app.plan_request import PlanRequest, Settings, settings
+from efield.app.plan_request import DEFAULTS, PlanRequest, Settings, settings
 from efield.app.plan_sheet import write_sheet
+from efield.app.results import results_folder
 from efield.coils.model import Coil
 from efield.coils.polarity import induced_direction
 from efield.dosing.dose import Dose, dose
@@ -25,7 +26,7 @@ from efield.ground.pose import Pose
 from efield.ground.progress import Progress
 from efield.ground.version import __version__
 from efield.head.mesh import HeadMesh
-from efield.io.atomic import replacing
+from efield.io.atomic import filled_folder
 from efield.io.cache_folder import cache_folder
 from efield.io.load import HEAD_NAMES, load_coil, load_head
 from efield.io.poses.formats import FORMATS, WRITTEN
@@ -45,6 +46,9 @@ from efield.viz.picture import save_picture
 
 #: Angle at which a threshold is taken to have been found where no pose was given.
 _RMT_ANGLE: Final = 45.0
+
+#: All that is written.
+FILES: Final = ("plan.json", "plan.html", "m1.png", "loss.png", "poses")
 
 
 @dataclass(frozen=True)
@@ -74,6 +78,7 @@ def make_plan(request: PlanRequest, progress: Progress = True) -> dict[str, Any]
     for coil in coils:
         _check_machines(asked, coils[0], coil, percent)
     rmt_pose = None if asked.rmt_pose is None else load_pose(asked.rmt_pose)
+    asked = replace(asked, out=results_folder(asked.out, DEFAULTS["out"], FILES, force=asked.force))
     steps = Steps(5 + len(coils), progress)
     with steps(f"loading head {asked.head}"):
         head = load_head(asked.head)
@@ -92,7 +97,7 @@ def make_plan(request: PlanRequest, progress: Progress = True) -> dict[str, Any]
         sure = _how_sure(sim, first, target, asked)
     document = _document(asked, head, target, ranked, sure, given)
     with steps("writing the plan"):
-        _write(asked.out, document, first, target)
+        _write(asked, document, first, target)
     return document
 
 
@@ -236,8 +241,13 @@ def _provenance(asked: Settings, head: HeadMesh) -> dict[str, Any]:
     }
 
 
-def _write(out: Path, document: dict[str, Any], first: _Candidate, target: Target) -> None:
-    (out / "poses").mkdir(parents=True, exist_ok=True)
+def _write(asked: Settings, document: dict[str, Any], first: _Candidate, target: Target) -> None:
+    with filled_folder(asked.out, FILES) as out:
+        _fill(out, document, first, target)
+
+
+def _fill(out: Path, document: dict[str, Any], first: _Candidate, target: Target) -> None:
+    (out / "poses").mkdir()
     save_picture(out / "m1.png", first.field, target, first.coil, first.best.pose)
     save_loss_picture(out / "loss.png", first.best, f"{first.coil.name} over {target.name}")
     others = [pose for pose, _ in first.best.alternatives]
@@ -245,6 +255,5 @@ def _write(out: Path, document: dict[str, Any], first: _Candidate, target: Targe
     table = PoseTable(np.array([first.best.pose, *others]), names)
     for name in WRITTEN:
         table.write(out / "poses" / f"{name}{(FORMATS[name].suffixes or ('.txt',))[0]}", name)
-    with replacing(out / "plan.json") as temporary:
-        temporary.write_text(json.dumps(document, indent=2) + "\n")
+    (out / "plan.json").write_text(json.dumps(document, indent=2) + "\n")
     write_sheet(out / "plan.html", document, [out / "m1.png", out / "loss.png"])
