@@ -88,7 +88,7 @@ def filled_folder(path: str | os.PathLike[str], replaces: Collection[str] = ()) 
     path : path_like
         A folder, which may exist; it is made with its parents.
     replaces : collection of str
-        Names of files that go if they are there and the block wrote no new ones: files that belong together are never
+        Names of files and folders that go if they are there and the block wrote no new ones: files that belong together are never
         of two runs.
 
     Raises
@@ -105,9 +105,19 @@ def filled_folder(path: str | os.PathLike[str], replaces: Collection[str] = ()) 
             temporary.rename(target)
             return
         for name in {*replaces} - {file.name for file in temporary.iterdir()}:
-            (target / name).unlink(missing_ok=True)
+            _remove(target / name)
         for file in temporary.iterdir():
+            if file.is_dir():
+                _remove(target / file.name)
             file.replace(target / file.name)
+
+
+def _remove(path: Path) -> None:
+    """A file or a folder, if it is there."""
+    if path.is_dir():
+        rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def system_words(error: OSError) -> str:
