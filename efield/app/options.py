@@ -117,9 +117,10 @@ def asking_for(request: type[Any]) -> Callable[[Callable[..., None]], Callable[.
         def options_to_request(ctx: typer.Context, **given: Any) -> None:
             _check_rivals(ctx, given)
             rest = {name: given.pop(name) for name in others}
-            command(request(**given), **rest)
+            command(request(**given), **rest, **({"ctx": ctx} if wants_context else {}))
 
         others = dict(list(inspect.signature(command).parameters.items())[1:])
+        wants_context = others.pop("ctx", None) is not None
         hints = get_type_hints(request, include_extras=True)
         kind = inspect.Parameter.KEYWORD_ONLY
         options = [

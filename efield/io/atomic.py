@@ -88,8 +88,8 @@ def filled_folder(path: str | os.PathLike[str], replaces: Collection[str] = ()) 
     path : path_like
         A folder, which may exist; it is made with its parents.
     replaces : collection of str
-        Names of files and folders that go if they are there and the block wrote no new ones: files that belong together are never
-        of two runs.
+        Names of files and folders that go if they are there and the block wrote no new ones: files that belong
+        together are never of two runs.
 
     Raises
     ------
