@@ -127,7 +127,7 @@ def test_a_pose_from_a_file_is_used_as_it_is_and_a_second_coil_adds_its_field(
     matrix = np.array([[-1.0, 0, 0, 0], [0, 1, 0, 0], [0, 0, -1, 95], [0, 0, 0, 1]])
     np.savetxt(pose, matrix)
     means = []
-    for also in ((), ("--also", f"d70,{pose},-0.5e6")):
+    for also in ((), ("--force", "--also", f"d70,{pose},-0.5e6")):
         assert simulate(monkeypatch, small_head, tmp_path / "a", "--pose", pose, "--target=0,0,65", *also) == 0
         assert "mean |E| in the target" in capsys.readouterr().out
         document = json.loads((tmp_path / "a" / "summary.json").read_text())
@@ -148,7 +148,7 @@ def test_what_a_coil_file_leaves_open_is_said_and_fiducials_place_electrodes(mon
     document = json.loads(capsys.readouterr().out)
     notes = " ".join(document["notes"])
     assert "the casing of two is not known: the gap is that of its wires or dipoles" in notes
-    assert "negative --didt turns the field around" in notes
+    assert "the coil's own current" in notes or "a rising current in two induces along" in notes
     assert document["pose"][2][3] == pytest.approx(89.0, abs=0.5)  # on the scalp's top, 4 mm above
     assert "10-10 arcs" in document["target"]["note"]
 
