@@ -62,9 +62,8 @@ with tempfile.TemporaryDirectory() as folder:
 ok = [answer for answer in answers if answer.status == "ok"]
 late, slow = report["latency_ms"], report["engine_ms"]
 print(f"{report['received']} poses, {len(ok)} answered, {report['replaced']} overtaken by newer ones")
-print(
-    f"latency: median {late['p50']:.1f} ms, 99 % {late['p99']:.1f} ms; of the engine {slow['p50']:.1f} and {slow['p99']:.1f} ms"
-)
+print(f"latency: median {late['p50']:.1f} ms, 99 % {late['p99']:.1f} ms")
+print(f"of the engine alone: median {slow['p50']:.1f} ms, 99 % {slow['p99']:.1f} ms")
 
 # %%
 # Red: off plan. Below, from a pose's arrival to its measures' departure.
