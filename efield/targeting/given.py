@@ -17,7 +17,15 @@ def simulator(value: Any) -> Simulator:
 
 
 def coil_or_any(value: Any) -> Coil | None:
-    """The coil; None for the word "any"."""
+    """The coil; None for the word "any".
+
+    Raises
+    ------
+    InputError
+        If it is neither; or as `load_coil`.
+    """
     if isinstance(value, str) and value == "any":
         return None
+    if value is None:
+        raise InputError('coil must be a Coil, its name or a file, or "any"; instead received None')
     return the_coil(value)

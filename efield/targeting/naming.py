@@ -83,10 +83,10 @@ def list_targets() -> Listing:
     True
     """
     note = (
-        "Also: any electrode of the 10-10 system (C3) or of a cap (cap.csv:C3), a label of a volume (mask.nii.gz:3; "
-        "atlas.nii.gz:3,mni) or of a surface (lh.aparc.annot:precentral), and points (x,y,z in mm)."
+        "Also: electrodes of the 10-10 system (C3) or of a cap (cap.csv:C3), labels of a volume (mask.nii.gz:3; "
+        "atlas.nii.gz:3,mni) or of a surface (lh.aparc.annot:precentral), points (x,y,z in mm)."
     )
-    columns = ("name", "what", "coordinates (mm)", "SD (mm)", "current (degrees from anterior to medial)", "source")
+    columns = ("name", "what", "coordinates (mm)", "SD (mm)", "current (deg medial)", "source")
     return Listing("Targets", columns, [_row(**target_facts(name)) for name in NAMES], note)
 
 

@@ -153,7 +153,7 @@ def test_what_is_not_what_is_wanted_is_named(sim, head, target, one, coil, poses
         "sim must be a Simulator": lambda: reciprocal(head, target),
         "target must be a Target": lambda: reciprocal(sim, 5),
         "order 1 for reciprocity": lambda: reciprocal(Simulator(head, order=2), target),
-        "coil must be a Coil": lambda: one.along("magstim-70mm-figure8", poses),
+        "coil must be a Coil": lambda: one.along(7, poses),
         "such as .pose.": lambda: one.along(coil, poses[0]),
         "number 0 is a ndarray": lambda: one.along(coil, [poses[0].matrix]),
         "didt must be finite": lambda: one.along(coil, poses, np.nan),

@@ -180,7 +180,7 @@ def test_sweeps_that_mean_nothing_are_refused(sim, basis, adjoint, coil, poses, 
             sweep(adjoint, coil, wrong, target=target)
     with pytest.raises(InputError, match="engine must be"):
         sweep("sphere", coil, poses, target=target)
-    with pytest.raises(InputError, match="coil must be a Coil"):
+    with pytest.raises(InputError, match="does not exist"):
         sweep(adjoint, "two.ccd", poses, target=target)
     other = Target("elsewhere", target.center_mm, 5.0, direction=target.direction)
     with pytest.raises(InputError, match="adjoint problems"):
