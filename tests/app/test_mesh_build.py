@@ -12,12 +12,12 @@ from efield.head.spheres import sphere_head
 from efield.io.load import load_head
 from efield.io.meshes import gmsh
 from efield.io.meshes.meshdata import MeshData
-
-#: What is meshed here is small.
-pytestmark = pytest.mark.filterwarnings("ignore:the mesh is only")
 from efield.io.meshes.vtu import read_mesh as read_vtu_mesh
 from efield.io.meshes.vtu import write_vtu
 from efield.io.volumes.label_map import read_label_map
+
+#: What is meshed here is small.
+pytestmark = pytest.mark.filterwarnings("ignore:the mesh is only")
 
 RADII = {5: 44.0, 4: 38.0, 3: 34.0, 2: 30.0}
 
