@@ -288,7 +288,7 @@ def _notes(
 
 def _notes_of_interval(rmt_sd: float | None, first: DoseSite, second: DoseSite) -> Iterator[str]:
     if first.error and second.error:
-        yield f"in the interval: errors of the fields of {100 * first.error:.2g} and {100 * second.error:.2g} %"
+        yield f"in the interval: numerical errors of the fields, {100 * first.error:.2g} and {100 * second.error:.2g} %"
     else:
         yield "not in the interval: the numerical error of both fields, unless given"
     if rmt_sd is None:

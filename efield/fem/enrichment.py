@@ -23,9 +23,9 @@ from efield.ground.checks import plain
 from efield.kernels.elements import bubbles as kernels
 
 #: Steps of conjugate gradients for the bubbles: 1, 3 and 8 left 0.65, 0.43 and 0.35 % of error in E on a sphere of 8 mm
-#: edges, where the field of the elements has 3.5 % and the recovered one 1.0 %. As estimates of errors 2 and 3 are
-#: equally good (docs/accuracy.md).
-_STEPS: Final = 2
+#: edges, where the field of the elements has 3.5 % and the recovered one 1.0 %. With 2 the estimates of errors are
+#: as good for means, and worse for peak and focality on folded heads (docs/accuracy.md).
+_STEPS: Final = 3
 
 
 class SecondOpinion(Protocol):

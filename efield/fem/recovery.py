@@ -26,7 +26,7 @@ from efield.ground.checks import plain
 from efield.ground.errors import InputError
 from efield.ground.turns import in_turn
 from efield.ground.units import mm_to_m
-from efield.head.locate import Locator
+from efield.head.locate import Locator, locator_of
 from efield.head.mesh import HeadMesh
 from efield.kernels.elements import patches
 from efield.kernels.elements import recovery as kernels
@@ -56,7 +56,7 @@ class Patches:
     @cached_property
     def locator(self) -> Locator:
         """Finds the tetrahedron of a point."""
-        return Locator(self.head)
+        return locator_of(self.head)
 
     @cached_property
     def nodes(self) -> NDArray[np.int64]:

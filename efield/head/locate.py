@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from efield.ground import checks
-from efield.head.mesh import HeadMesh
+from efield.head.mesh import HeadMesh, once_per_head
 from efield.kernels.geometry.locate import fill_bins, find_tets
 
 #: A point this far outside a tetrahedron, in barycentric coordinates, still counts as on its face.
@@ -63,3 +63,9 @@ class Locator:
         inside = ((place >= 0) & (place < self._shape)).all(axis=1)
         x, y, z = np.where(inside[:, None], place, 0).astype(np.int64).T
         return np.where(inside, (x * self._shape[1] + y) * self._shape[2] + z, -1)
+
+
+@once_per_head
+def locator_of(head: HeadMesh) -> Locator:
+    """The one locator of a head, whose tables take about a second on a large one."""
+    return Locator(head)

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from efield.ground.units import AMPERE_PER_MICROSECOND
+from efield.head.locate import locator_of
 from efield.head.mesh import HeadMesh
 from efield.head.surface import Surface
 from efield.head.tissue import GRAY_MATTER
@@ -92,7 +93,7 @@ def estimated_errors(field: "EField", target: Target, values: Mapping[str, Value
         errors |= _errors(values, in_gray_matter(head, e), _disagreement(field.in_tets(gray), e, head.volumes[gray]))
     if any(name.startswith(MIDSURFACE) for name in values):
         measures, places = middle_of(head, target)
-        e = opinion.at(*field.recovered.patches.locator.find(places))
+        e = opinion.at(*locator_of(head).find(places))
         errors |= _errors(values, measures.of_vertices(e), _disagreement(field.at(places), e, measures.weights))
     return errors
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from efield.ground.errors import InputError, OutsideHeadError
-from efield.head.locate import Locator
+from efield.head.locate import locator_of
 from efield.head.mesh import HeadMesh
 from efield.head.midsurface import mid_surface
 from efield.head.surface import Surface, TriangleSurface, cortex
@@ -349,7 +349,7 @@ def midsurface_in(
     share = np.bincount(surface.triangles.ravel(), thirds, len(surface.points_mm)).astype(np.float64)
     chosen = among(surface.points_mm)
     chosen = chosen[share[chosen] > 0]
-    tet, _ = Locator(head).find(surface.points_mm[chosen])
+    tet, _ = locator_of(head).find(surface.points_mm[chosen])
     return surface, chosen[tet >= 0], share
 
 

@@ -65,6 +65,8 @@ def test_a_dose_is_shown_as_a_table(dose, monkeypatch, capsys):
     monkeypatch.setenv("COLUMNS", "300")
     assert dose("--rmt", 90, "--percent", 150, "--coil", "mc-b70", "--protocol", "P08") == 0
     text = capsys.readouterr().out
+    assert "5 to 95 %" in text
+    assert "in the interval: numerical errors of the fields" in text
     assert "BEYOND THE STIMULATOR'S MAXIMUM" in text
     assert "output: not possible" in text
     assert "Drakaki" in text

@@ -11,6 +11,7 @@ from efield.fem.problem import FemProblem
 from efield.ground.errors import InputError, OutsideHeadError
 from efield.head.midsurface import mid_surface
 from efield.head.spheres import sphere_head
+from efield.targeting.errors import estimated_errors
 from efield.targeting.measures import MEASURES, on_midsurface
 from efield.targeting.placement import place_coil
 from efield.targeting.simulate import Simulator
@@ -98,6 +99,8 @@ def test_the_mean_of_a_full_solve_on_the_middle_of_the_cortex_is_that_of_the_bas
     site = DoseSite.of(field, hand)
     assert site.measure == "midsurface_mean_magnitude"
     assert site.field == pytest.approx(on_midsurface(field, hand)["midsurface_mean_magnitude"] / 3)
+    name = "midsurface_mean_magnitude"
+    assert site.error == estimated_errors(field, hand, {name: 3 * site.field})[name] / (3 * site.field) > 0
     # The target's center lies on the gray matter of a sphere: its depth is that of the surface below the scalp.
     assert site.depth_mm == pytest.approx(field.summary(hand)["target_depth"])
 

@@ -1,6 +1,7 @@
 """Dose identities, the two rules without a field, and what is said and never cut."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -190,6 +191,25 @@ def test_a_solved_field_and_its_summary_are_sites(sim, head, coil, target):
         DoseSite.of(sim.solve_together([Drive(coil, pose), Drive(coil, pose)]), target)
     with pytest.raises(InputError, match=r"DoseSite\.of\(field, target\)"):
         dose(50, field, 1.0)
+
+
+def test_a_site_has_the_numerical_error_of_its_field_unless_one_is_given(sim, head, coil, target):
+    field = sim.solve(coil, place_coil(head, target, 45, coil=coil), -2e6)
+    mean = field.summary(target).measures["mean_magnitude"]
+    for site in (DoseSite.of(field, target), DoseSite.of(field.summary(target)), DoseSite.of(3 * field, target)):
+        assert site.error == pytest.approx(mean.error / mean.value)
+    found = dose(50, field.summary(target), field.summary(target))
+    assert found.relative_sd == pytest.approx(np.sqrt(2) * mean.error / mean.value)
+    assert any(note.startswith("in the interval: numerical errors") for note in found.notes)
+    assert any("threshold itself" in note for note in found.notes)
+
+    def never():
+        raise AssertionError
+
+    unasked = replace(field, consult=never)
+    assert DoseSite.of(unasked, target, error=0.05).error == 0.05
+    assert DoseSite.of(unasked.summary(target), error=0.0).error == 0.0
+    assert DoseSite.of(replace(field, consult=None), target).error == 0.0
 
 
 def test_a_summary_with_the_middle_of_the_cortex_is_taken_there():

@@ -1,6 +1,6 @@
 """Every measure with its numerical error: near the true one on a sphere, linear in the drive, only when asked for."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -8,8 +8,10 @@ import pytest
 from efield.ground.pose import Pose
 from efield.head.mesh import HeadMesh
 from efield.head.spheres import sphere_head
+from efield.targeting import errors
 from efield.targeting.errors import measures_of
-from efield.targeting.measures import AT_TARGET, IN_HEAD
+from efield.targeting.field import EField
+from efield.targeting.measures import AT_TARGET, IN_HEAD, middle_of
 from efield.targeting.simulate import Simulator
 from efield.targeting.summary import Measured, Summary
 from efield.targeting.targets import Target, m1_hand
@@ -78,6 +80,63 @@ def test_every_measure_of_the_field_has_an_error_and_no_other(field, target):
     assert "error" in summary.to_dataframe().columns
 
 
+@dataclass(frozen=True)
+class Jagged:
+    """The reported field, too large by three tenths in every other tetrahedron and too small by as much in the rest."""
+
+    field: EField
+
+    def at(self, tets, weights):
+        sign = np.where(tets % 2, 1.0, -1.0)
+        return (1 + 0.3 * sign)[:, None] * self.field.in_tets(tets)
+
+
+def test_an_error_is_never_below_the_square_of_the_disagreement_at_single_places(head, target, field):
+    other = replace(field, consult=lambda: Jagged(field))
+    measures, theirs = other.summary(target).measures, measures_of(Jagged(field), head, target)
+    mean = measures["mean_magnitude"].value
+    for name in ("mean_magnitude", "p99_magnitude", "across", "peak", "focality_50"):
+        value = measures[name].value
+        # A component is no better known than E is.
+        size = mean if name == "across" else value
+        assert measures[name].error == pytest.approx(np.hypot(theirs[name] - value, 0.3**2 * size)), name
+    turned = measures["angle"]
+    assert turned.error == pytest.approx(np.hypot(theirs["angle"] - turned.value, np.degrees(0.3**2)))
+    assert abs(theirs["mean_magnitude"] - mean) < 0.03 * mean
+    assert measures["mean_magnitude"].error > 0.09 * mean
+
+
+def test_on_the_middle_of_the_cortex_errors_are_those_against_the_closed_form(pose, target, one_thread):
+    head = sphere_head((58.0, 70.0, 73.0, 79.0, 85.0), (1, 2, 3, 4, 5), edge_mm=11.0)
+    disc = Target.disc(target.center_mm, 15.0, direction=target.direction)
+    summary = Simulator(head, solver="multigrid").solve(COIL, pose).summary(disc)
+    vertices, places = middle_of(head, disc)
+    truth = vertices.of_vertices(closed_form(COIL, pose, places, 1e6))
+    assert len(truth) == len(AT_TARGET)
+    assert all(summary.measures[name].error > 0 for name in truth)
+    for name in ("mean_magnitude", "mean_vector", "p50_magnitude", "along", "tangential_mean"):
+        one = summary.measures[f"midsurface_{name}"]
+        off, small = abs(one.value - truth[f"midsurface_{name}"]), 0.003 * abs(one.value)
+        assert off <= 2 * one.error + small, name
+        assert one.error <= 3 * off + small, name
+
+
+@pytest.mark.parametrize(
+    ("rule", "parts"), [(errors._IN_TET, errors._PARTS_OF_TET), (errors._IN_TRIANGLE, errors._PARTS_OF_TRIANGLE)]
+)
+def test_places_within_few_elements_are_many_and_a_rule_for_quadratics(rule, parts):
+    corners = rule.shape[1]
+    dense = errors._places(rule, parts, 100)
+    assert 100 * len(dense) >= errors._PLACES
+    assert len(errors._places(rule, parts, errors._PLACES)) == len(rule)
+    for places in (rule, dense):
+        # Exact means of products of barycentric coordinates; Holand and Bell 1969.
+        exact = (1 + np.eye(corners)) / (corners * (corners + 1))
+        assert places.T @ places / len(places) == pytest.approx(exact)
+    assert dense.min() > 0
+    assert len(np.unique(dense.round(9), axis=0)) == len(dense)
+
+
 def test_errors_grow_with_the_drive(field, target):
     one, three = field.summary(target), (-3.0 * field).summary(target)
     for name in ("mean_magnitude", "p99_magnitude", "across", "peak"):
@@ -87,8 +146,6 @@ def test_errors_grow_with_the_drive(field, target):
 
 
 def test_errors_are_estimated_when_they_are_asked_for(field, target):
-    from dataclasses import replace
-
     def never():
         raise AssertionError
 
