@@ -149,7 +149,7 @@ def test_folders_that_are_no_subject_say_what_is_missing(folder, tmp_path):
         load_head(tmp_path)
     with pytest.raises(FileFormatError, match="existing folder"):
         load_subject(tmp_path / "m2m_none")
-    with pytest.raises(InputError, match="subject folder m2m_<id>"):
+    with pytest.raises(InputError, match="must be a folder that exists"):
         load_head("m2m_none")
 
 
