@@ -69,7 +69,7 @@ def test_a_cluster_that_cannot_be_had_is_an_error_that_says_what_to_do(study, mo
     with pytest.raises(InputError, match="either"):
         on_cluster()
     monkeypatch.setitem(sys.modules, "distributed", None)
-    with pytest.raises(MissingDependencyError, match=r"efield\[cluster\]"):
+    with pytest.raises(MissingDependencyError, match=r"\.\[cluster\]"):
         on_cluster(workers=2)
 
 

@@ -15,6 +15,9 @@ from efield.targeting.electrodes import electrode_place
 from efield.targeting.placement import place_coil
 from efield.targeting.targets import named_target, parse_target
 
+#: Heads here are balls of one or two tissues.
+pytestmark = pytest.mark.filterwarnings("ignore:the head has no", "ignore:the mesh is only")
+
 RADIUS = 90.0
 
 
