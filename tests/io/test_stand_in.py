@@ -6,7 +6,8 @@ from efield.campaign.plan import read_study
 from efield.ground.errors import FileFormatError
 from efield.io.conductivity_table import read_conductivity_table
 from efield.io.eeg_positions import read_eeg_positions
-from efield.io.load import load_coil, load_head, load_pose
+from efield.io.load import load_coil, load_head
+from efield.io.poses.reading import load_pose
 from efield.io.surfaces.gifti import read_surface
 from efield.io.volumes.label_map import read_label_map
 from efield.io.volumes.labels import read_labels
