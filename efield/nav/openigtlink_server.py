@@ -33,6 +33,9 @@ NAME: Final = "efield"
 #: How long the end waits for clients to read their last message (s).
 _GOODBYE_S: Final = 0.05
 
+#: Turns of the event loop after which a connection that was accepted before the server ended has its client.
+_ACCEPTED: Final = 3
+
 #: Kinds of answers that a client can ask for (GET_), or ask to get with every pose of anybody (STT_, STP_).
 _STREAMS: Final = ("STRING", "IMAGE", "POLYDATA")
 _WANTED: Final = frozenset(
@@ -124,14 +127,16 @@ class OpenIGTLinkServer:
         """Say goodbye to all clients and stop listening."""
         self._watch.cancel()
         self._server.close()
+        for _ in range(_ACCEPTED):
+            await asyncio.sleep(0)
         for client in list(self.clients.values()):
             client.status(igtl.ENDING, "Ending", "the server ends")
         for client in list(self.open):
             client.transport.close()
         await asyncio.sleep(_GOODBYE_S if self.open else 0)
-        for client in list(self.open):
-            client.transport.abort()
         while self.open:
+            for client in list(self.open):
+                client.transport.abort()
             await asyncio.sleep(0)
 
     def _answered(self, answer: Answer) -> None:
