@@ -69,7 +69,7 @@ sphinx_gallery_conf = {
 
 html_theme = "pydata_sphinx_theme"
 html_title = f"efield {release}"
-html_static_path = ["_static"]
+html_static_path: list[str] = []
 html_show_sourcelink = False
 html_theme_options = {
     "logo": {"text": "efield"},
