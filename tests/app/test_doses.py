@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from efield.app.cli import main
+from efield.app.console import OUT
 from efield.app.dose_request import DoseRequest
 from efield.app.doses import run as find_dose
 from efield.ground.pose import Pose
@@ -62,7 +63,8 @@ def test_a_threshold_at_the_treated_place_is_the_output(dose, tmp_path, capsys):
 
 
 def test_a_dose_is_shown_as_a_table(dose, monkeypatch, capsys):
-    monkeypatch.setenv("COLUMNS", "300")
+    # Other tests may have left a width of their own; `_width` is what `COLUMNS` becomes.
+    monkeypatch.setattr(OUT, "_width", 300)
     assert dose("--rmt", 90, "--percent", 150, "--coil", "mc-b70", "--protocol", "P08") == 0
     text = capsys.readouterr().out
     assert "5 to 95 %" in text
