@@ -206,7 +206,7 @@ def _signals(loop: asyncio.AbstractEventLoop, ended: asyncio.Event) -> Iterator[
         try:
             loop.add_signal_handler(number, ended.set)
         except (NotImplementedError, RuntimeError, ValueError):
-            continue
+            continue  # Windows has none, and only the main thread of a process may take signals
         taken.append(number)
     try:
         yield
