@@ -62,7 +62,7 @@ def build(
 
       efield basis build any-basis --coil any --at surface --tol 0.01 --max-solves 1024
     """
-    from efield.app.simulation import parse_conductivity
+    from efield.app.request_parts import parse_conductivity
     from efield.basis.reduced_basis import ReducedBasis
     from efield.targeting.targets import named_target, parse_target
 
@@ -152,7 +152,7 @@ def check(
 
       efield basis check hand-basis --placements 32
     """
-    from efield.app.simulation import parse_conductivity
+    from efield.app.request_parts import parse_conductivity
     from efield.basis.reduced_basis import ReducedBasis
 
     steps = Steps(3)

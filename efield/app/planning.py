@@ -8,8 +8,8 @@ import numpy as np
 
 from efield.app.console import Steps
 from efield.app.planning_request import FILES, OUT, OptimizeRequest, UncertaintyRequest
+from efield.app.request_parts import parse_conductivity
 from efield.app.results import results_folder
-from efield.app.simulation import parse_conductivity
 from efield.ground import checks
 from efield.ground.errors import InputError
 from efield.ground.progress import Progress

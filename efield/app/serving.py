@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import IO, Any, Final
 
 from efield.app.console import ERR, Steps
+from efield.app.request_parts import parse_conductivity
 from efield.app.serve_request import ServeRequest
-from efield.app.simulation import parse_conductivity
 from efield.basis.reduced_basis import ReducedBasis
 from efield.basis.storage import describe
 from efield.ground import checks

@@ -1,16 +1,15 @@
 """`efield basis build`, `info` and `check`."""
 
 import json
-import sys
 from contextlib import redirect_stdout
 from io import StringIO
 
 import pytest
 
 from efield.app import bases
-from efield.app.cli import main
 from efield.head.spheres import sphere_head
 from efield.io.meshes.gmsh import write_head
+from tests.app.command import run
 
 #: A region so small that the fewest solves are enough for the error asked for.
 SMALL = ("--radius", "6", "--tilt", "3", "--distances", "4,6", "--region-radius", "20", "--max-solves", "64")
@@ -18,13 +17,6 @@ TOL = 0.05
 
 
 pytestmark = pytest.mark.usefixtures("one_thread")
-
-
-def run(monkeypatch, *arguments):
-    monkeypatch.setattr(sys, "argv", ["efield", *map(str, arguments)])
-    with pytest.raises(SystemExit) as leaving:
-        main()
-    return leaving.value.code or 0
 
 
 @pytest.fixture(scope="module")

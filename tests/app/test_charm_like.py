@@ -1,22 +1,14 @@
 """From labels with eyes, spongy bone, blood and muscle to the field of a coil, on the command line."""
 
 import json
-import sys
 
 import nibabel
 import numpy as np
 import pytest
 
-from efield.app.cli import main
+from tests.app.command import run
 
 RADII = {5: 84.0, 7: 72.0, 3: 62.0, 2: 56.0, 1: 44.0}
-
-
-def run(monkeypatch, *arguments):
-    monkeypatch.setattr(sys, "argv", ["efield", *map(str, arguments)])
-    with pytest.raises(SystemExit) as leaving:
-        main()
-    return leaving.value.code or 0
 
 
 @pytest.fixture

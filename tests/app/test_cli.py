@@ -1,7 +1,6 @@
 """The command line does its job, and answers bad input with one line and exit code 2."""
 
 import json
-import sys
 from dataclasses import fields
 
 import nibabel
@@ -11,18 +10,12 @@ import pyvista
 import typer
 
 import efield
-from efield.app.cli import app, main
+from efield.app.cli import app
 from efield.app.request import Request
 from efield.head.spheres import sphere_head
 from efield.io.meshes.gmsh import read_mesh, write_head
 from efield.io.volumes.nifti import write_volume
-
-
-def run(monkeypatch, *arguments):
-    monkeypatch.setattr(sys, "argv", ["efield", *map(str, arguments)])
-    with pytest.raises(SystemExit) as leaving:
-        main()
-    return leaving.value.code or 0
+from tests.app.command import run
 
 
 @pytest.fixture(scope="module")

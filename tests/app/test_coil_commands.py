@@ -1,13 +1,11 @@
 """`efield coils info` and `convert`, and `--allow-collision`."""
 
 import json
-import sys
 
 import numpy as np
 import pytest
 
-from efield.app.cli import main
-from efield.app.simulation import coil_notes
+from efield.app.simulation_notes import coil_notes
 from efield.coils.equivalent import potential_error
 from efield.coils.model import Dipoles
 from efield.head.spheres import sphere_head
@@ -24,13 +22,7 @@ from efield.io.coils.tcd_model import (
 )
 from efield.io.load import load_coil
 from efield.io.meshes.gmsh import write_head
-
-
-def run(monkeypatch, *arguments):
-    monkeypatch.setattr(sys, "argv", ["efield", *map(str, arguments)])
-    with pytest.raises(SystemExit) as leaving:
-        main()
-    return leaving.value.code or 0
+from tests.app.command import run
 
 
 @pytest.fixture

@@ -1,26 +1,18 @@
 """`efield dose` and `efield protocol` as people use them."""
 
 import json
-import sys
 from dataclasses import fields
 
 import numpy as np
 import pytest
 
-from efield.app.cli import main
 from efield.app.console import OUT
 from efield.app.dose_request import DoseRequest
 from efield.app.doses import run as find_dose
 from efield.ground.pose import Pose
 from efield.head.spheres import sphere_head
 from efield.io.meshes.gmsh import write_head
-
-
-def run(monkeypatch, *arguments):
-    monkeypatch.setattr(sys, "argv", ["efield", *map(str, arguments)])
-    with pytest.raises(SystemExit) as leaving:
-        main()
-    return leaving.value.code or 0
+from tests.app.command import run
 
 
 @pytest.fixture(scope="module")

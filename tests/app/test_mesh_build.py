@@ -1,13 +1,11 @@
 """`efield mesh build`: label volumes of any scheme become heads, and bad ones are answered in one line."""
 
 import json
-import sys
 
 import nibabel
 import numpy as np
 import pytest
 
-from efield.app.cli import main
 from efield.head.spheres import sphere_head
 from efield.io.load import load_head
 from efield.io.meshes import gmsh
@@ -15,18 +13,12 @@ from efield.io.meshes.meshdata import MeshData
 from efield.io.meshes.vtu import read_mesh as read_vtu_mesh
 from efield.io.meshes.vtu import write_vtu
 from efield.io.volumes.label_map import read_label_map
+from tests.app.command import run
 
 #: What is meshed here is small.
 pytestmark = pytest.mark.filterwarnings("ignore:the mesh is only")
 
 RADII = {5: 44.0, 4: 38.0, 3: 34.0, 2: 30.0}
-
-
-def run(monkeypatch, *arguments):
-    monkeypatch.setattr(sys, "argv", ["efield", *map(str, arguments)])
-    with pytest.raises(SystemExit) as leaving:
-        main()
-    return leaving.value.code or 0
 
 
 @pytest.fixture(scope="module")

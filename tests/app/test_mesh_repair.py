@@ -1,27 +1,19 @@
 """Broken meshes on the command line: seen by `mesh info`, refused by `simulate`, mended by `mesh repair` when asked."""
 
 import json
-import sys
 
 import numpy as np
 import pytest
 
-from efield.app.cli import main
 from efield.app.request import Request
-from efield.app.simulation import check, target_of
+from efield.app.request_parts import check, target_of
 from efield.ground.errors import InputError, OutsideHeadError
 from efield.head.mesh import HeadMesh
 from efield.head.spheres import sphere_head
 from efield.io.load import load_head
 from efield.io.meshes.gmsh import write_head
 from efield.io.volumes.nifti import write_scalar_nifti
-
-
-def run(monkeypatch, *arguments):
-    monkeypatch.setattr(sys, "argv", ["efield", *map(str, arguments)])
-    with pytest.raises(SystemExit) as leaving:
-        main()
-    return leaving.value.code or 0
+from tests.app.command import run
 
 
 @pytest.fixture(scope="module")

@@ -2,25 +2,17 @@
 
 import json
 import re
-import sys
 
 import numpy as np
 import pytest
 
 import efield as ef
-from efield.app.cli import main
 from efield.app.plan_request import PlanRequest, settings
 from efield.ground.errors import InputError
 from efield.head.spheres import sphere_head
 from efield.io.meshes.gmsh import write_head
 from efield.io.poses.formats import WRITTEN
-
-
-def run(monkeypatch, *arguments):
-    monkeypatch.setattr(sys, "argv", ["efield", *map(str, arguments)])
-    with pytest.raises(SystemExit) as leaving:
-        main()
-    return leaving.value.code or 0
+from tests.app.command import run
 
 
 @pytest.fixture(scope="module")

@@ -1,23 +1,15 @@
 """`efield optimize` and `efield uncertainty` as people use them."""
 
 import json
-import sys
 
 import numpy as np
 import pytest
 
-from efield.app.cli import main
 from efield.head.spheres import sphere_head
 from efield.io.coils.ccd import write_ccd
 from efield.io.meshes.gmsh import write_head
 from efield.targeting.validation import validation_coil
-
-
-def run(monkeypatch, *arguments):
-    monkeypatch.setattr(sys, "argv", ["efield", *map(str, arguments)])
-    with pytest.raises(SystemExit) as leaving:
-        main()
-    return leaving.value.code or 0
+from tests.app.command import run
 
 
 @pytest.fixture(scope="module")

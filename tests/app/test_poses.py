@@ -1,27 +1,19 @@
 """`efield poses`: info, check and convert say what files hold, what is wrong, and what a format has no place for."""
 
 import json
-import sys
 
 import numpy as np
 import pytest
 
-from efield.app.cli import main
 from efield.ground.pose import Pose
 from efield.head.spheres import sphere_head
 from efield.io.meshes.gmsh import write_head
 from efield.io.poses.axes import from_theirs
 from efield.io.poses.pose_table import PoseTable
 from efield.io.poses.reading import read_poses
+from tests.app.command import run
 
 ON_TOP = Pose.from_axes((-30, -30, 85), (0.5, 1, 0), (0.35, 0.35, -0.87)).matrix
-
-
-def run(monkeypatch, *arguments):
-    monkeypatch.setattr(sys, "argv", ["efield", *map(str, arguments)])
-    with pytest.raises(SystemExit) as leaving:
-        main()
-    return leaving.value.code or 0
 
 
 @pytest.fixture(scope="module")

@@ -11,22 +11,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from efield.app.cli import main
 from efield.app.results import results_folder
 from efield.ground.errors import InputError
 from efield.head.spheres import sphere_head
 from efield.io.coils.ccd import write_ccd
 from efield.io.meshes.gmsh import write_head
 from efield.targeting.validation import validation_coil
+from tests.app.command import run
 
 NAMES = ("summary.json", "field.vtu")
-
-
-def run(monkeypatch, *arguments):
-    monkeypatch.setattr(sys, "argv", ["efield", *map(str, arguments)])
-    with pytest.raises(SystemExit) as leaving:
-        main()
-    return leaving.value.code or 0
 
 
 @pytest.fixture(scope="module")

@@ -2,17 +2,16 @@
 
 import csv
 import json
-import sys
 
 import numpy as np
 import pytest
 
-from efield.app.cli import main
 from efield.coils.model import Coil
 from efield.head.spheres import sphere_head
 from efield.io.coils.ccd import write_ccd
 from efield.io.meshes.gmsh import write_head
 from efield.io.poses.reading import load_pose
+from tests.app import command
 
 STUDY = """
 [heads]
@@ -49,10 +48,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def run(monkeypatch, *arguments):
-    monkeypatch.setattr(sys, "argv", ["efield", "sweep", *map(str, arguments)])
-    with pytest.raises(SystemExit) as leaving:
-        main()
-    return leaving.value.code or 0
+    return command.run(monkeypatch, "sweep", *arguments)
 
 
 @pytest.fixture

@@ -1,12 +1,10 @@
 """`efield simulate` with tensors and tables of conductivities."""
 
 import json
-import sys
 
 import numpy as np
 import pytest
 
-from efield.app.cli import main
 from efield.coils.model import Coil
 from efield.ground.pose import Pose
 from efield.head.conductivity import Conductivity
@@ -15,16 +13,10 @@ from efield.head.tensor_field import TensorField
 from efield.io.meshes.gmsh import write_head
 from efield.io.volumes.tensor import read_tensors, write_tensors
 from efield.targeting.simulate import Simulator
+from tests.app.command import run
 
 #: Brain of 70 mm, no white matter; the scalp has a tag of the user.
 TAGS = (2, 3, 4, 501)
-
-
-def run(monkeypatch, *arguments):
-    monkeypatch.setattr(sys, "argv", ["efield", *map(str, arguments)])
-    with pytest.raises(SystemExit) as leaving:
-        main()
-    return leaving.value.code or 0
 
 
 @pytest.fixture(scope="module")
