@@ -1,8 +1,8 @@
 """Names and files stand for the thing wherever a head, a coil or conductivities are asked for."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from os import PathLike, fspath
-from typing import Any
+from typing import Any, TypeVar
 
 from efield.coils.model import Coil
 from efield.ground import checks
@@ -10,6 +10,8 @@ from efield.ground.errors import InputError
 from efield.head.conductivity import Conductivity
 from efield.head.mesh import HeadMesh
 from efield.io.load import load_coil, load_head
+
+_Thing = TypeVar("_Thing")
 
 #: A coil, its name in the catalog, or its file.
 CoilLike = Coil | str | PathLike[str]
@@ -29,14 +31,8 @@ def the_coil(value: Any, name: str = "coil") -> Coil:
     InputError
         If it is neither; or as `load_coil`.
     """
-    if isinstance(value, Coil):
-        return value
-    if isinstance(value, str | PathLike):
-        return load_coil(fspath(value))
-    raise InputError(
-        f"{name} must be a Coil, a name such as 'magstim-70mm-figure8' (see list_coils()) or a coil file; instead "
-        f"received {checks.kind(value)}"
-    )
+    words = "a Coil, a name such as 'magstim-70mm-figure8' (see list_coils()) or a coil file"
+    return _meant(value, name, Coil, load_coil, words)
 
 
 def the_head(value: Any, name: str = "head") -> HeadMesh:
@@ -47,14 +43,16 @@ def the_head(value: Any, name: str = "head") -> HeadMesh:
     InputError
         If it is neither; or as `load_head`.
     """
-    if isinstance(value, HeadMesh):
+    words = "a HeadMesh, a name such as 'mni152', a mesh file or a folder m2m_<id>"
+    return _meant(value, name, HeadMesh, load_head, words)
+
+
+def _meant(value: Any, name: str, kind: type[_Thing], load: Callable[[str], _Thing], words: str) -> _Thing:
+    if isinstance(value, kind):
         return value
     if isinstance(value, str | PathLike):
-        return load_head(fspath(value))
-    raise InputError(
-        f"{name} must be a HeadMesh, a name such as 'mni152', a mesh file or a folder m2m_<id>; instead received "
-        f"{checks.kind(value)}"
-    )
+        return load(fspath(value))
+    raise InputError(f"{name} must be {words}; instead received {checks.kind(value)}")
 
 
 def the_conductivity(value: Any) -> Conductivity:
