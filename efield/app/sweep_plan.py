@@ -51,12 +51,12 @@ def look(study: "Study", probe: bool) -> Plan:
         As a run would.
     """
     from efield.campaign import estimate
-    from efield.campaign.store import check_output
+    from efield.campaign.store import check_output, left
     from efield.campaign.survey import survey
 
     place = check_output(study)
     facts = survey(study, lambda done, total, note: ERR.print(note, markup=False))
-    found = (estimate.probe if probe else estimate.estimate)(study, facts)
+    found = (estimate.probe if probe else estimate.estimate)(study, facts, left(study, facts))
     free = shutil.disk_usage(place).free
     if free < found.bytes:
         ERR.print(f"note: the disk has {_size(free)} free, and the study may take {_size(found.bytes)}", markup=False)
@@ -91,12 +91,14 @@ def _counts(study: "Study", found: "Estimate") -> Table:
     """How much of what."""
     from efield.campaign.costs import duration
 
-    table = Table(title=f"{study.document.get('title') or study.output}: nothing is computed yet")
+    table = Table(title=f"{study.document.get('title') or study.output}: nothing is computed now")
     table.add_column("what")
     table.add_column("how much", justify="right")
     sizes = f"{len(study.heads)} heads x {len(study.targets)} targets x {len(study.coils)} coils"
     table.add_row("cells", f"{found.cells} = {sizes}")
     table.add_row("placements", f"{found.placements} = {found.cells} x {study.count}")
+    if found.there:
+        table.add_row("of them computed before", str(found.there))
     table.add_row("drives", str(len(study.drive.values)))
     table.add_row("rows of the table", str(found.rows))
     table.add_row("chunks", f"{found.chunks} of {study.chunk} placements")

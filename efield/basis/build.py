@@ -14,7 +14,7 @@ from efield.basis.modes import Fit, Gram, LinearModel, fit
 from efield.basis.outputs import Outputs
 from efield.basis.primary import Placed, samples
 from efield.basis.probe_points import emphasis
-from efield.basis.scalp_patch import ScalpPatch
+from efield.basis.scalp_patch import RIM_OUT_MM, ScalpPatch
 from efield.basis.snapshots import BLOCK, UNIT_DIDT, Snapshots
 from efield.coils.model import Coil
 from efield.ground.card import Card, Carded
@@ -222,4 +222,6 @@ def _widened(patch: ScalpPatch, poses: list[Pose]) -> ScalpPatch:
     """The patch with the distances that lifted coils really had."""
     low, high = patch.distance_mm
     farthest = max(patch.station(pose).distance_mm for pose in poses)
-    return ScalpPatch(patch.frame, patch.shape, patch.radius_mm, patch.tilt_deg, (low, max(high, farthest)))
+    return ScalpPatch(
+        patch.frame, patch.shape, patch.radius_mm, patch.tilt_deg, (low, max(high, farthest - RIM_OUT_MM))
+    )

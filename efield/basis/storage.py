@@ -25,7 +25,7 @@ from efield.targeting.fingerprint import check_same
 from efield.targeting.regions import Places
 from efield.targeting.targets import Target
 
-_FORMAT: Final = 6
+_FORMAT: Final = 7
 _NOTE: Final = "basis.json"
 _OUTPUTS: Final = ("numbers", "places_mm", "weights", "gray", "normals", "nodes", "tags", "corners")
 _MAPPED: Final = "modes"

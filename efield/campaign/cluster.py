@@ -189,7 +189,7 @@ class _Dispatch:
                     load[address] += 1
                     future = self.client.submit(
                         work,
-                        plain_task(self.store.study, chunk),
+                        plain_task(self.store.study, chunk, self.store.missing(chunk)),
                         threads,
                         key=f"efield-{chunk.name}-{uuid4().hex}",
                         workers=[address],

@@ -6,33 +6,40 @@ does not promise the same bits twice).
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from efield.basis.reduced_basis import ReducedBasis
-from efield.campaign.costs import BASIS_TESTS, Costs, unknowns
+from efield.campaign.costs import BASIS_TESTS, Costs, evaluation, kept, place_name, unknowns, whose
 from efield.campaign.disk import remove
+from efield.campaign.files import BASES, POTENTIALS
+from efield.campaign.routes import Routes
 from efield.campaign.study import Cell, Chunk, Study
 from efield.campaign.survey import TargetFacts
+from efield.coils.compressed import compress
 from efield.coils.model import Coil
-from efield.ground.progress import Progress
+from efield.ground.progress import Progress, told
 from efield.ground.version import __version__
 from efield.head.mesh import HeadMesh
 from efield.io.sealed import digest_of
 from efield.reciprocity.reciprocal import Reciprocal, reciprocal
-from efield.sweeping.engines import Engine, at_rate, measure, sums_exactly
+from efield.sweeping.engines import Engine, at_rate, measure
 from efield.sweeping.grid import Placements
-from efield.targeting.fingerprint import coil_digest, digest, head_digest
+from efield.targeting.fingerprint import digest, head_digest, whole_coil_digest
 from efield.targeting.simulate import Simulator
 from efield.targeting.targets import Target
 
 Arrays = dict[str, NDArray[Any]]
+
+#: Placements of the first part of a chunk, after which it is first said how far it is.
+_FIRST: Final = {"solve": 16, "sum": 16, "fast": 1024, "expanding": 1}
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,27 +64,30 @@ class Bench:
     Parameters
     ----------
     study : Study
-    bases : Path
-        Folder of the reduced bases.
+    folder : Path or None
+        Of the store, in which bases and potentials are kept; without one nothing is, and there are no bases.
     say : callable, optional
         Called with what is being prepared: ``"head mni152"`` and the like.
     """
 
-    def __init__(self, study: Study, bases: Path, say: Callable[[str], None] | None = None) -> None:
-        self.study, self._bases = study, bases
+    def __init__(self, study: Study, folder: Path | None, say: Callable[[str], None] | None = None) -> None:
+        self.study, self._folder, self.routes = study, folder, Routes(study)
         self._say = say or (lambda text: None)
         self._kept: dict[str, tuple[object, Any]] = {}
         #: How many heads were prepared.
         self.heads = 0
         #: What the work took so far.
-        self.costs = Costs()
+        self._made = set() if folder is None else kept(study, folder)
+        self.costs = Costs(made={*self._made})
 
-    def chunk(self, chunk: Chunk, progress: Progress = None) -> Result:
+    def chunk(self, chunk: Chunk, missing: NDArray[np.intp] | None = None, progress: Progress = None) -> Result:
         """Compute one chunk.
 
         Parameters
         ----------
         chunk : Chunk
+        missing : (k,) int, optional
+            Which of its placements, counted from its first; all of them by default.
         progress : bool or callable, optional
             Told (done, total, note) of placements.
 
@@ -88,58 +98,71 @@ class Bench:
         """
         study, cell = self.study, chunk.cell
         # What is dropped first is what the next needs room for.
-        sim = self._keep("head", cell.head, lambda: self._simulator(cell.head), ("target", "placements", "engine"))
+        sim = self._keep("head", cell.head, lambda: self._simulator(cell.head), ("target", "engine"))
         place = (cell.head, cell.target)
         target = self._keep("target", place, lambda: study.targets[cell.target].on(sim.head, study.base))
-        coil = self._keep(f"coil {cell.coil}", cell.coil, lambda: study.coils[cell.coil].load(study.base))
-        placements = self._keep("placements", cell, lambda: self._placements(cell, sim.head, target, coil))
-        engine = self._engine(cell, sim, target, coil, placements)
-        part = placements[chunk.first : chunk.first + chunk.count]
+        coil = self.routes.coil(cell.coil)
+        engine = self._engine(cell, sim, target, coil)
+        numbers = chunk.first + (np.arange(chunk.count) if missing is None else missing)
+        part = self._placements(cell, sim.head, target, coil, numbers)
         region = target if study.fields else None
-        exact = self._exact(cell, engine, coil)
-        if isinstance(engine, Reciprocal) and not exact:
-            self._store(cell, engine)
-        begun = perf_counter()
-        table = measure(engine, coil, part, target, region=region, exact=exact, progress=progress)
-        kind, units = self._answered(engine, exact)
-        self.costs.add(kind, units * len(part), perf_counter() - begun)
+        exact = self.routes.exact(cell, len(sim.head.points))
+        self._store(cell, engine, coil, exact)
+        with self._evaluating(cell, coil, sim, len(part), progress) as tell:
+            table = measure(engine, coil, part, target, region=region, exact=exact, allow_collision=True, progress=tell)
         arrays = self._arrays(table, part, coil, target)
         if isinstance(engine, ReducedBasis):
             arrays["certified_error"] = np.array(engine.certificate.field.max)
         if region is not None:
             arrays["tets"] = region.tets(sim.head)
         made_of = self._made_of(cell, sim, coil, engine) | {"target": TargetFacts.of(target, sim.head).digest}
-        return Result(arrays, made_of)
+        return Result(arrays, made_of | {"route": self.routes.name(cell, len(sim.head.points))})
 
-    def _answered(self, engine: Engine, exact: bool | None) -> tuple[str, float]:
-        """The kind of work that a placement was, and its units."""
-        if isinstance(engine, ReducedBasis):
-            return "expanding", 1.0
-        if isinstance(engine, Reciprocal):
-            return ("sum", len(engine.head.points)) if exact else ("fast", 1.0)
-        return "solve", self._nodes(engine)
+    @contextmanager
+    def _evaluating(
+        self, cell: Cell, coil: Coil, sim: Simulator, count: int, progress: Progress
+    ) -> Iterator[Callable[[int, int, str], None]]:
+        """Times placements from the first word on how far they are, which comes when all is warm."""
+        kind, units = evaluation(self.routes, cell, unknowns(len(sim.head.points), self.study.engine.order))
+        said: list[tuple[int, float]] = []
+        with told(progress, "measuring", "placements", count) as tell:
+
+            def timed(done: int, total: int, note: str) -> None:
+                if done:
+                    said.append((done, perf_counter()))
+                tell(done, total, note)
+
+            begun = perf_counter()
+            yield timed
+            ended = perf_counter()
+        # The first part loads what is compiled and looks around the head: it says little of the next.
+        done, since = next((entry for entry in said if entry[0] >= _FIRST[kind]), (0, begun))
+        if done == count:
+            done, since = 0, begun
+        self.costs.add(kind, units * (count - done), ended - since, of=whose(kind, cell))
 
     @staticmethod
     def _nodes(sim: Simulator) -> float:
         return unknowns(len(sim.head.points), sim.problem.order)
 
-    def _store(self, cell: Cell, engine: Reciprocal) -> None:
-        """Store the potential of the adjoint currents, which is most of the work for the first coil of a target."""
+    def _store(self, cell: Cell, engine: Engine, coil: Coil, exact: bool | None) -> None:
+        """Store the potential that placements are taken from: of the adjoint currents, or of the coil."""
+        if exact or isinstance(engine, ReducedBasis):
+            return
+        if not isinstance(engine, Reciprocal):
+            if ("compress", cell.coil) not in self.costs.made:
+                with self.costs.timing("compress", 1.0, cell.coil):
+                    compress(coil)
+            return
         if engine.stored:
             return
-        self._say(f"storing the potential of {self.study.cell_name(cell).rsplit('.', 1)[0]}")
-        with self.costs.timing("potential", 1.0, cell.head, cell.target):
-            engine.store()
-
-    def _exact(self, cell: Cell, engine: Engine, coil: Coil) -> bool | None:
-        """Whether the coil is summed over its sources: chosen for the whole cell, so that its chunks are alike."""
-        asked = True if self.study.engine.exact else None
-        if isinstance(engine, ReducedBasis):
-            return asked
-        key = f"exact {cell}"
-        # Coils share what is stored for a target.
-        shared = self.study.count * (len(self.study.coils) if isinstance(engine, Reciprocal) else 1)
-        return bool(self._keep(key, cell, lambda: sums_exactly(engine, coil, shared, asked)[0]))
+        kept, begun = engine.kept, perf_counter()
+        if not kept:
+            self._say(f"storing the potential of {place_name(self.study, cell)}")
+        engine.store()
+        self.costs.made.add(("potential", cell.head, cell.target))
+        if not kept:
+            self.costs.add("potential", 1.0, perf_counter() - begun, of=cell.head)
 
     def _arrays(self, table: dict[str, NDArray[np.floating]], part: Placements, coil: Coil, target: Target) -> Arrays:
         study = self.study
@@ -169,45 +192,62 @@ class Bench:
         head = entry.load(self.study.base)
         sim = Simulator(head, entry.conductivities(), tol=engine.tol, order=engine.order, solver="multigrid")
         self.costs.add("head", self._nodes(sim), perf_counter() - begun)
-        self.costs.made = {("head", number)}
+        self.costs.made = {what for what in self.costs.made if what[0] == "compress"} | self._made | {("head", number)}
         return sim
 
-    def _placements(self, cell: Cell, head: HeadMesh, target: Target, coil: Coil) -> Placements:
-        if self.study.poses is not None:
-            return Placements(self.study.poses)
-        assert self.study.grid is not None  # noqa: S101 - a study has a grid or poses
-        with self.costs.timing("laying", self.study.count, cell):
-            return self.study.grid.on(head, target, coil, current=self.study.drive.current)
+    def _placements(
+        self, cell: Cell, head: HeadMesh, target: Target, coil: Coil, numbers: NDArray[np.intp] | None = None
+    ) -> Placements:
+        """Some placements of a cell; all of them unless their numbers are given."""
+        study = self.study
+        numbers = np.arange(study.count) if numbers is None else numbers
+        if study.poses is not None:
+            return Placements(study.poses[numbers])
+        assert study.grid is not None  # noqa: S101 - a study has a grid or poses
+        with self.costs.timing("laying", len(numbers), of=cell.coil):
+            return study.grid.on(head, target, coil, current=study.drive.current, numbers=numbers)
 
-    def _engine(self, cell: Cell, sim: Simulator, target: Target, coil: Coil, placements: Placements) -> Engine:
+    def _engine(self, cell: Cell, sim: Simulator, target: Target, coil: Coil) -> Engine:
         kind, name = self.study.engine.kind, self.study.cell_name(cell)
         if kind == "full":
             return sim
         if kind == "reciprocal":
-            key = (cell.head, cell.target)
-
-            def solve_adjoint() -> Engine:
-                self._say(f"adjoint solves of {name.rsplit('.', 1)[0]}")
-                with self.costs.timing("adjoint", self._nodes(sim), *key):
-                    return reciprocal(sim, target, axes=True)
-
-            return self._keep("engine", key, solve_adjoint)  # type: ignore[no-any-return]
+            return self._keep("engine", (cell.head, cell.target), lambda: self._adjoint(cell, sim, target))  # type: ignore[no-any-return]
         self.costs.made.add(("solve", cell))
-        return self._keep("engine", cell, lambda: self._basis(name, sim, target, coil, placements))  # type: ignore[no-any-return]
+        return self._keep("engine", cell, lambda: self._basis(cell, name, sim, target, coil))  # type: ignore[no-any-return]
+
+    def _adjoint(self, cell: Cell, sim: Simulator, target: Target) -> Reciprocal:
+        """The adjoint solves of a target, or what was kept of them."""
+        name, begun = place_name(self.study, cell), perf_counter()
+        solved = False
+
+        def tell(done: int, total: int, note: str) -> None:
+            nonlocal solved
+            if not solved:
+                self._say(f"adjoint solves of {name}")
+            solved = True
+
+        cache = None if self._folder is None else self._folder / POTENTIALS / name
+        found = reciprocal(sim, target, axes=True, cache=cache, progress=tell)
+        self.costs.made.add(("adjoint", cell.head, cell.target))
+        if solved:
+            self.costs.add("adjoint", self._nodes(sim), perf_counter() - begun, of=cell.head)
+        return found
 
     def basis_folder(self, name: str) -> Path:
         """Where the basis of a cell is kept."""
         given = self.study.engine.basis
         if given is None:
-            return self._bases / name
+            assert self._folder is not None  # noqa: S101 - workers without the store refuse such studies
+            return self._folder / BASES / name
         folder = self.study.base / given
         return folder if (folder / "basis.json").exists() else folder / name
 
-    def _basis(self, name: str, sim: Simulator, target: Target, coil: Coil, placements: Placements) -> ReducedBasis:
+    def _basis(self, cell: Cell, name: str, sim: Simulator, target: Target, coil: Coil) -> ReducedBasis:
         """The cell's basis, built unless it is there; always as it is read back, so that its bits are the same."""
         folder = self.basis_folder(name)
         if not folder.exists() and self.study.engine.basis is None:
-            self._build(folder, name, sim, target, coil, placements)
+            self._build(folder, name, sim, target, coil, self._placements(cell, sim.head, target, coil))
         return ReducedBasis.load(folder, sim, coil)
 
     def _build(
@@ -260,7 +300,7 @@ class Bench:
             lambda: {
                 "head": head_digest(sim.head),
                 "conductivity": digest(sim.problem.sigma),
-                "coil": coil_digest(coil),
+                "coil": whole_coil_digest(coil),
             },
         )
         if not isinstance(engine, ReducedBasis):
@@ -269,7 +309,7 @@ class Bench:
         return hashes | {"basis": digest_of(note) or "missing"}
 
 
-def plain_task(study: Study, chunk: Chunk) -> dict[str, Any]:
+def plain_task(study: Study, chunk: Chunk, missing: NDArray[np.intp] | None = None) -> dict[str, Any]:
     """A chunk as plain values, to be sent to another process; see `efield.campaign.worker`."""
     cell = chunk.cell
     return {
@@ -278,4 +318,5 @@ def plain_task(study: Study, chunk: Chunk) -> dict[str, Any]:
         "base": str(study.base),
         "folder": str(Path(study.output).absolute()),
         "chunk": [cell.head, cell.target, cell.coil, chunk.number, chunk.first, chunk.count],
+        "missing": None if missing is None else missing.tolist(),
     }

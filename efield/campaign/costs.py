@@ -1,28 +1,37 @@
 """What the parts of a study's work cost: as timed here, else by a rule of thumb. All estimates of time are from it."""
 
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Collection, Hashable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from math import ceil
+from pathlib import Path
 from time import perf_counter
 from typing import Final
 
-from efield.campaign.study import Chunk, Study
+from efield.campaign.files import BASES, POTENTIALS
+from efield.campaign.routes import Routes
+from efield.campaign.study import Cell, Chunk, Study
 from efield.campaign.survey import Survey
+from efield.reciprocity.equivalent_points import stand_ins
 
-#: Seconds a unit of each kind of work on 2 cores (`python -m benchmarks`, docs/placements.md). Per node of the head:
-#: preparing it, one full solve in a block, three adjoint solves, one direct sum over a coil's wires. The potential of a
-#: target's adjoint solves took 12 to 18 s whatever the head. Per placement: laying it, expanding a basis, reciprocity.
+#: Seconds a unit of each kind of work on 2 cores (`python -m benchmarks estimates`). Per node of the
+#: head: preparing it, one full solve in a block, three adjoint solves, one direct sum over a wire of the coil. The
+#: potential of a target's adjoint solves took 12 to 18 s whatever the head, that of a coil some seconds. Per
+#: placement: laying it, expanding a basis; reciprocity per point that stands for the coil.
 RULES: Final = {
     "head": 1e-5,
+    "compress": 5.0,
     "solve": 1e-6,
     "adjoint": 2e-5,
     "potential": 15.0,
-    "sum": 1e-5,
-    "laying": 1e-4,
+    "sum": 1e-9,
+    "laying": 1e-3,
     "expanding": 1 / 300,
-    "fast": 1 / 3000,
+    "fast": 5e-7,
 }
+
+#: What the time of a unit depends on beside its kind: the head, or the coil.
+_OF_A_HEAD: Final = ("head", "solve", "adjoint", "potential")
 
 #: Order 2 has 7 times the unknowns; a solve then takes about 10 times as long (docs/accuracy.md).
 _ORDER_2: Final = 10.0
@@ -43,80 +52,112 @@ class Costs:
     Parameters
     ----------
     seconds, units : dict of str to float
-        Per kind of `RULES`: what was timed, and how many nodes, placements or placements times nodes that were.
+        Per kind of `RULES`, and per kind and head or coil: what was timed, and how many units that were.
     made : set
-        What was prepared in this process and need not be again: (kind, head, ...).
+        What was prepared in this process or kept by an earlier one: (kind, head, ...).
     """
 
-    seconds: dict[str, float] = field(default_factory=dict)
-    units: dict[str, float] = field(default_factory=dict)
-    made: set[Hashable] = field(default_factory=set)
+    seconds: dict[Hashable, float] = field(default_factory=dict)
+    units: dict[Hashable, float] = field(default_factory=dict)
+    made: set[tuple[Hashable, ...]] = field(default_factory=set)
 
-    def add(self, kind: str, units: float, seconds: float) -> None:
-        """Note work that was done."""
-        self.seconds[kind] = self.seconds.get(kind, 0.0) + seconds
-        self.units[kind] = self.units.get(kind, 0.0) + units
+    def add(self, kind: str, units: float, seconds: float, of: int | None = None) -> None:
+        """Note work that was done, on a head or for a coil."""
+        for key in (kind, (kind, of)):
+            self.seconds[key] = self.seconds.get(key, 0.0) + seconds
+            self.units[key] = self.units.get(key, 0.0) + units
 
     @contextmanager
-    def timing(self, kind: str, units: float, *what: Hashable) -> Iterator[None]:
+    def timing(self, kind: str, units: float, *what: Hashable, of: int | None = None) -> Iterator[None]:
         """Time a block of work."""
         begun = perf_counter()
         yield
-        self.add(kind, units, perf_counter() - begun)
+        self.add(kind, units, perf_counter() - begun, of)
         self.made.add((kind, *what))
 
-    def rate(self, kind: str) -> float:
-        """Seconds a unit."""
-        return self.seconds[kind] / self.units[kind] if self.units.get(kind) else RULES[kind]
+    def rate(self, kind: str, of: int | None = None) -> float:
+        """Seconds a unit: as timed on this head or for this coil, else on any, else by rule."""
+        for key in ((kind, of), kind):
+            if self.units.get(key):
+                return self.seconds[key] / self.units[key]
+        return RULES[kind]
 
-    def of(self, study: Study, facts: Survey, chunks: Iterable[Chunk]) -> float:
+    def of(self, routes: Routes, facts: Survey, chunks: Iterable[Chunk]) -> float:
         """Seconds that chunks take, with all that has to be prepared for them."""
-        found = work(study, facts, chunks, self)
-        return sum(units * self.rate(kind) for kind, units in found.items())
+        found = work(routes, facts, chunks, self.made)
+        return sum(units * self.rate(kind, of) for (kind, of), units in found.items())
 
 
-def work(study: Study, facts: Survey, chunks: Iterable[Chunk], costs: Costs) -> dict[str, float]:
-    """Units of each kind of work in some chunks, without what was made already."""
-    needed: dict[tuple[Hashable, ...], float] = {}
-    found: dict[str, float] = {}
-    for chunk in chunks:
-        cell = chunk.cell
-        nodes = unknowns(facts.heads[cell.head].nodes, study.engine.order)
-        needed["head", cell.head] = nodes
-        if study.grid is not None:
-            needed["laying", cell] = study.count
-        kind, units = evaluation(study, nodes, costs)
-        found[kind] = found.get(kind, 0.0) + units * chunk.count
-        if study.engine.kind == "reciprocal":
-            needed["adjoint", cell.head, cell.target] = nodes
-            if kind == "fast":
-                needed["potential", cell.head, cell.target] = 1.0
-        if study.engine.kind == "reduced" and study.engine.basis is None:
-            needed["solve", cell] = nodes * (study.engine.max_solves + BASIS_TESTS)
-    for what, units in needed.items():
-        if what not in costs.made:
-            found[str(what[0])] = found.get(str(what[0]), 0.0) + units
+def kept(study: Study, folder: Path) -> set[tuple[Hashable, ...]]:
+    """What need not be made again, because earlier runs kept it in the folder of the store."""
+    found: set[tuple[Hashable, ...]] = set()
+    for cell in study.cells:
+        place = folder / POTENTIALS / place_name(study, cell)
+        for kind, file in (("adjoint", "adjoint"), ("potential", "outside")):
+            if any(place.glob(f"{file}-*")):
+                found.add((kind, cell.head, cell.target))
+        if (folder / BASES / study.cell_name(cell)).exists():
+            found.add(("solve", cell))
     return found
 
 
-def evaluation(study: Study, nodes: float, costs: Costs) -> tuple[str, float]:
-    """The kind of work that answers a placement on a head, and its units."""
-    kind = study.engine.kind
+def place_name(study: Study, cell: Cell) -> str:
+    """Labels of the head and the target of a cell."""
+    return study.cell_name(cell).rsplit(".", 1)[0]
+
+
+def whose(kind: str, cell: Cell) -> int:
+    """The head or the coil that the time of a kind of work depends on."""
+    return cell.head if kind in _OF_A_HEAD else cell.coil
+
+
+def work(
+    routes: Routes, facts: Survey, chunks: Iterable[Chunk], made: Collection[tuple[Hashable, ...]] = ()
+) -> dict[tuple[str, int], float]:
+    """Units of each kind of work in some chunks, by head or coil, without what was made already."""
+    study = routes.study
+    once: dict[tuple[Hashable, ...], tuple[str, int, float]] = {}
+    found: dict[tuple[str, int], float] = {}
+
+    def needs(kind: str, cell: Cell, units: float, *what: Hashable) -> None:
+        if (kind, *what) not in made:
+            once[kind, *what] = kind, whose(kind, cell), units
+
+    def add(kind: str, of: int, units: float) -> None:
+        found[kind, of] = found.get((kind, of), 0.0) + units
+
+    for chunk in chunks:
+        cell = chunk.cell
+        nodes = unknowns(facts.heads[cell.head].nodes, study.engine.order)
+        needs("head", cell, nodes, cell.head)
+        if study.grid is not None:
+            add("laying", cell.coil, chunk.count)
+        kind, units = evaluation(routes, cell, nodes)
+        add(kind, whose(kind, cell), units * chunk.count)
+        if kind in ("sum", "fast") and study.engine.kind == "reciprocal":
+            needs("adjoint", cell, nodes, cell.head, cell.target)
+        if kind == "fast":
+            needs("potential", cell, 1.0, cell.head, cell.target)
+        if kind == "solve" and not routes.exact(cell, facts.heads[cell.head].nodes):
+            needs("compress", cell, 1.0, cell.coil)
+        if study.engine.kind == "reduced" and study.engine.basis is None:
+            needs("solve", cell, nodes * (study.engine.max_solves + BASIS_TESTS), cell)
+    for kind, of, units in once.values():
+        add(kind, of, units)
+    return found
+
+
+def evaluation(routes: Routes, cell: Cell, nodes: float) -> tuple[str, float]:
+    """The kind of work that answers a placement of a cell on a head of so many nodes, and its units."""
+    kind = routes.study.engine.kind
     if kind == "full":
         return "solve", nodes
     if kind == "reduced":
         return "expanding", 1.0
-    return ("sum", nodes) if _summed(study, nodes, costs) else ("fast", 1.0)
-
-
-def _summed(study: Study, nodes: float, costs: Costs) -> bool:
-    """Whether reciprocity sums over the nodes: as it did so far, else where that takes less time."""
-    if study.engine.exact:
-        return True
-    if "sum" in costs.units or "fast" in costs.units:
-        return costs.units.get("sum", 0.0) > 0.0 and "fast" not in costs.units
-    placements = study.count * len(study.coils)
-    return RULES["sum"] * nodes * placements < RULES["potential"] + RULES["fast"] * placements
+    coil = routes.coil(cell.coil)
+    if routes.exact(cell, int(nodes)):
+        return "sum", nodes * len(coil)
+    return "fast", stand_ins(coil)
 
 
 def duration(seconds: float) -> str:

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from efield.campaign.files import COMPLETE
 from efield.campaign.run import Listener, Outcome, Runner, complete, in_this_process, listening
-from efield.campaign.store import COMPLETE, Store, reading, writing
+from efield.campaign.store import Store, reading, writing
 from efield.campaign.study import Chunk
 from efield.campaign.tables import tables_stand
 from efield.ground.progress import Progress, told

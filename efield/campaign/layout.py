@@ -64,6 +64,17 @@ class Variable:
         }
         return tuple(at.get(dim, slice(None)) for dim in self.dims)
 
+    @property
+    def placement_axis(self) -> int | None:
+        """The axis of placements in what a chunk gives; None for what is of the whole cell."""
+        own = [dim for dim in self.dims if dim not in CELL]
+        return own.index("placement") if "placement" in own else None
+
+    def shape_of(self, chunk: Chunk) -> tuple[int, ...]:
+        """Shape of what a chunk gives."""
+        pairs = zip(self.dims, self.shape, strict=True)
+        return tuple(chunk.count if dim == "placement" else size for dim, size in pairs if dim not in CELL)
+
     def file(self, chunk: Chunk) -> str:
         """Path of the one file, inside the store, that holds the values of a chunk."""
         numbers = {

@@ -8,7 +8,7 @@ from typing import Final
 
 from efield.campaign.compute import Bench, Result
 from efield.campaign.costs import duration
-from efield.campaign.store import BASES, Store, writing
+from efield.campaign.store import Store, writing
 from efield.campaign.study import Chunk, Study
 from efield.campaign.tables import tables_stand, write_tables
 from efield.ground.errors import EfieldError, InputError
@@ -86,14 +86,17 @@ class Outcome:
         Of the study.
     found : int
         Chunks that were finished before.
+    taken_over : int
+        Chunks that are known from before the study grew.
     computed : int
-        Chunks that this run finished.
+        Chunks that this run computed, some or all of their placements.
     heads : dict of str to int
         How many heads each process prepared.
     """
 
     chunks: int = 0
     found: int = 0
+    taken_over: int = 0
     computed: int = 0
     heads: dict[str, int] = field(default_factory=dict)
 
@@ -140,10 +143,11 @@ def complete(store: Store, runner: Runner, ear: Listener) -> Outcome:
             f"the finished chunks of {store.folder} must be as they were written; instead {len(damaged)} are damaged "
             f"(first: {damaged[0].name}): see `efield sweep check {store.folder}`, and --repair"
         )
+    total = sum(1 for _ in store.study.chunks())
+    outcome = Outcome(total, total - len(store.pending()))
+    outcome.taken_over = _take_over(store, ear)
     pending = store.pending()
     _check_heads(store, {chunk.cell.head for chunk in pending}, ear)
-    total = sum(1 for _ in store.study.chunks())
-    outcome = Outcome(total, total - len(pending))
     done = store.study.count * len(store.study.cells) - sum(chunk.count for chunk in pending)
     failures: list[str] = []
     ear.placements(done)
@@ -153,7 +157,7 @@ def complete(store: Store, runner: Runner, ear: Listener) -> Outcome:
             ear.note(failures[-1])
             continue
         _check_same(store, chunk, result)
-        store.write(chunk, result.arrays, result.made_of)
+        store.write(chunk, store.completed(chunk, result.arrays), result.made_of)
         _say_if_inaccurate(store, chunk, result, ear)
         outcome.computed += 1
         outcome.heads[process] = heads
@@ -166,7 +170,16 @@ def complete(store: Store, runner: Runner, ear: Listener) -> Outcome:
     if not tables_stand(store):
         ear.note("writing the tables")
         write_tables(store)
+    store.drop_earlier()
     return outcome
+
+
+def _take_over(store: Store, ear: Listener) -> int:
+    """Finish all chunks that are known from before the study grew; how many they are."""
+    if not store.earlier:
+        return 0
+    ear.note("the study has grown: what it has in common with the one before is taken over")
+    return sum(store.taken_over(chunk) for chunk in store.pending())
 
 
 def _check_heads(store: Store, coming: set[int], ear: Listener) -> None:
@@ -198,7 +211,7 @@ def _check_same(store: Store, chunk: Chunk, result: Result) -> None:
     head = facts.heads[cell.head]
     wanted = {"head": head.digest, "conductivity": head.conductivity, "coil": facts.coils[cell.coil]}
     wanted["target"] = head.targets[cell.target].digest
-    first = store.made_of(Chunk(cell, 0, 0, min(store.study.chunk, store.study.count)))
+    first = store.markers.made_of(Chunk(cell, 0, 0, min(store.study.chunk, store.study.count)))
     if first is not None and "basis" in first:
         wanted["basis"] = first["basis"]
     changed = [name for name, value in wanted.items() if result.made_of.get(name) != value]
@@ -211,16 +224,21 @@ def _check_same(store: Store, chunk: Chunk, result: Result) -> None:
 
 def in_this_process(store: Store, chunks: list[Chunk], ear: Listener) -> Iterator[Finished]:
     """Compute chunks one after another, with all threads."""
-    bench = Bench(store.study, store.folder / BASES, ear.note)
+    bench = Bench(store.study, store.folder, ear.note)
     clock = Clock(ear)
     done = store.study.count * len(store.study.cells) - sum(chunk.count for chunk in chunks)
     for number, chunk in enumerate(chunks, 1):
-        before = done
+        missing = store.missing(chunk)
+        done += chunk.count
+        computed = chunk.count if missing is None else len(missing)
+
+        def tell(count: int, of: int, note: str, before: int = done - computed) -> None:
+            ear.placements(before + count)
+
         try:
-            result = bench.chunk(chunk, lambda count, of, note, b=before: ear.placements(b + count))  # type: ignore[misc]
+            result = bench.chunk(chunk, missing, tell)
         except EfieldError as error:
             yield chunk, None, str(error), ("here", bench.heads)
             continue
-        done += chunk.count
         yield chunk, result, "", ("here", bench.heads)
-        clock.tick(lambda n=number: bench.costs.of(store.study, store.facts, chunks[n:]))  # type: ignore[misc]
+        clock.tick(lambda n=number: bench.costs.of(bench.routes, store.facts, chunks[n:]))  # type: ignore[misc]

@@ -4,6 +4,8 @@
     STORE/sweep.zarr       the results (Zarr 3)
     STORE/chunks/*.json    one marker per finished chunk, with the SHA-256 of its files; written last
     STORE/bases/           reduced bases, if the engine is "reduced"
+    STORE/potentials/      what was made for targets, if the engine is "reciprocal"; may be deleted, and is made again
+    STORE/earlier/         the store before the study grew, while its results are taken over
     STORE/table.*, complete.json    written when all chunks are finished; table.json says what its columns are
     STORE/lock             held while a process writes
 
@@ -14,18 +16,24 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Final
+from shutil import rmtree
+from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from efield.campaign import disk
+from efield.campaign.earlier import Earlier, Part, check_grows, describe, earlier_stores, finish_moving, set_aside
+from efield.campaign.files import BASES, COMPLETE, EARLIER, LOCK, MARKERS, NOTE, POTENTIALS, TABLES, ZARR
 from efield.campaign.layout import Variable, make_empty, variables
 from efield.campaign.lock import Lock
+from efield.campaign.markers import Markers
+from efield.campaign.note import differences, read_note, remedy, settings, versions, write_note
 from efield.campaign.plan import parse_study
+from efield.campaign.routes import Routes
 from efield.campaign.study import Chunk, Study
 from efield.campaign.survey import Survey, survey
 from efield.ground.card import Card, Carded, counted
@@ -34,18 +42,7 @@ from efield.ground.progress import Progress
 from efield.ground.version import __version__
 from efield.io import sealed
 from efield.io.atomic import new_folder, settle_file, settle_folder
-from efield.io.sealed import SealError
-from efield.targeting.fingerprint import coil_digest, digest
-
-#: Of the note and of the markers. Since 3 poses are called `pose`, and heads are over `head_name`.
-_FORMAT: Final = 3
-_NOTE: Final = "study.json"
-_ZARR: Final = "sweep.zarr"
-_MARKERS: Final = "chunks"
-BASES: Final = "bases"
-_LOCK: Final = "lock"
-TABLES: Final = ("table.parquet", "table.csv", "table.json")
-COMPLETE: Final = "complete.json"
+from efield.targeting.fingerprint import whole_coil_digest
 
 
 @dataclass(frozen=True, repr=False)
@@ -60,26 +57,30 @@ class Store(Carded):
         What the heads and coils are; chunks computed with others are refused.
     made_with : dict of str to str
         Versions of the packages that the store was begun with.
+    earlier : tuple of Earlier
+        Stores of the study before it grew, from which results are taken over.
     """
 
     folder: Path
     study: Study
     facts: Survey
     made_with: dict[str, str]
+    earlier: tuple[Earlier, ...] = ()
 
     @property
     def zarr(self) -> Path:
         """The Zarr store, for ``xarray.open_zarr``."""
-        return self.folder / _ZARR
+        return self.folder / ZARR
+
+    @cached_property
+    def markers(self) -> Markers:
+        """Of the finished chunks."""
+        return Markers(self.folder, self.facts)
 
     @cached_property
     def variables(self) -> tuple[Variable, ...]:
         """The arrays that chunks fill."""
         return variables(self.study, self.facts)
-
-    def marker(self, chunk: Chunk) -> Path:
-        """The file that says a chunk is finished."""
-        return self.folder / _MARKERS / f"{chunk.name}.json"
 
     def files(self, chunk: Chunk) -> list[str]:
         """Files of a chunk, relative to the Zarr store."""
@@ -87,9 +88,55 @@ class Store(Carded):
 
     def pending(self) -> list[Chunk]:
         """Chunks that are not finished, in order."""
-        markers = self.folder / _MARKERS
-        found = set(os.listdir(markers)) if markers.is_dir() else set()
-        return [chunk for chunk in self.study.chunks() if f"{chunk.name}.json" not in found]
+        found = self.markers.names()
+        return [chunk for chunk in self.study.chunks() if chunk.name not in found]
+
+    def part(self, chunk: Chunk) -> Part | None:
+        """What is known of a chunk from before the study grew; None if nothing is."""
+        if not self.earlier:
+            return None
+        route = self._routes.name(chunk.cell, self.facts.heads[chunk.cell.head].nodes)
+        sources, known = [], np.zeros(chunk.count, bool)
+        for earlier in self.earlier:
+            found = earlier.known(self.study, self.facts, chunk, route)
+            if found is not None and (new := (found[1] >= 0) & ~known).any():
+                sources.append((earlier, found[0], np.where(new, found[1], -1)))
+                known |= new
+        return Part(known, sources) if sources else None
+
+    @cached_property
+    def _routes(self) -> Routes:
+        return Routes(self.study)
+
+    def missing(self, chunk: Chunk) -> NDArray[np.intp] | None:
+        """Which placements of a chunk must be computed, counted from its first; None for all."""
+        part = self.part(chunk)
+        return None if part is None else np.flatnonzero(~part.known)
+
+    def taken_over(self, chunk: Chunk) -> bool:
+        """Finish a chunk with what is known from before the study grew, if that is all of it."""
+        part = self.part(chunk)
+        if part is None or not part.known.all():
+            return False
+        self.write(chunk, part.arrays(self.variables, chunk), part.made_of)
+        return True
+
+    def completed(self, chunk: Chunk, arrays: Mapping[str, NDArray[Any]]) -> Mapping[str, NDArray[Any]]:
+        """The values of all placements of a chunk, from those of the missing ones."""
+        if (part := self.part(chunk)) is None:
+            return arrays
+        whole = part.arrays(self.variables, chunk)
+        for variable in self.variables:
+            if variable.of(chunk) and (axis := variable.placement_axis) is not None:
+                np.moveaxis(whole[variable.name], axis, 0)[~part.known] = np.moveaxis(arrays[variable.name], axis, 0)
+        return whole
+
+    def drop_earlier(self) -> None:
+        """Remove the stores of the study before it grew."""
+        if (self.folder / EARLIER).exists():
+            # A name that the next writer clears, if this one is killed before all is gone.
+            gone = (self.folder / EARLIER).replace(self.folder / f".{EARLIER}")
+            rmtree(gone)
 
     @cached_property
     def _arrays(self) -> dict[str, Any]:
@@ -127,37 +174,16 @@ class Store(Carded):
                 settle_file(self.zarr / name)
                 settle_folder((self.zarr / name).parent)
                 hashes[name] = sealed.digest_of(self.zarr / name)
-            note = {"files": hashes, "made_of": dict(made_of)}
-            sealed.write_note(self.marker(chunk), note, version=_FORMAT, context=self._context, lasting=True)
-
-    def made_of(self, chunk: Chunk) -> dict[str, str] | None:
-        """What a finished chunk was computed with; None if its marker cannot be read."""
-        note = self._marker_note(chunk)
-        return None if note is None else note["made_of"]
-
-    def _marker_note(self, chunk: Chunk) -> dict[str, Any] | None:
-        try:
-            return sealed.read_note(self.marker(chunk), version=_FORMAT, context=self._context, remedy="")
-        except SealError:
-            return None
-
-    @cached_property
-    def _context(self) -> str:
-        """What markers belong to: these heads, coils and targets."""
-        return json.dumps(self.facts.to_json())
+            self.markers.write(chunk, hashes, made_of)
 
     def damage(self, chunk: Chunk) -> list[str]:
         """Files of a finished chunk that are not as they were written, relative to the store's folder."""
-        note = self._marker_note(chunk)
-        if note is None or sorted(note["files"]) != sorted(self.files(chunk)):
-            return [f"{_MARKERS}/{chunk.name}.json"]
-        hashes = note["files"].items()
-        return [f"{_ZARR}/{name}" for name, wanted in hashes if sealed.digest_of(self.zarr / name) != wanted]
+        return self.markers.damage(chunk, self.files(chunk))
 
     def forget(self, chunk: Chunk) -> None:
         """Make a chunk unfinished, and the tables with it."""
         (self.folder / COMPLETE).unlink(missing_ok=True)
-        self.marker(chunk).unlink(missing_ok=True)
+        self.markers.path(chunk).unlink(missing_ok=True)
 
     def finished(self) -> Iterator[Chunk]:
         """Chunks that have a marker."""
@@ -210,24 +236,57 @@ def writing(study: Study, progress: Progress = None) -> Iterator[Store]:
     """
     folder = Path(study.output)
     _check_ours(folder)
-    facts = None if (folder / _NOTE).exists() else survey(study, progress)
+    facts = None if (folder / NOTE).exists() else survey(study, progress)
     with disk.room(folder):
         _make_folder(folder)
-        with Lock(folder / _LOCK):
-            disk.clear_leftovers(folder, folder / _MARKERS, folder / BASES)
-            note = folder / _NOTE
-            if note.exists():
-                store = Store(folder, study, _same_study(note, study), _read_note(note)["made_with"])
-            else:
-                store = Store(folder, study, facts or survey(study), _versions())
-                sealed.write_note(note, _note_of(store), version=_FORMAT, lasting=True)
-            (folder / _MARKERS).mkdir(exist_ok=True)
+        with Lock(folder / LOCK):
+            disk.clear_leftovers(folder, folder / MARKERS, folder / BASES)
+            disk.clear_leftovers(*(folder / POTENTIALS).glob("*"))
+            finish_moving(folder)
+            store = _standing(folder, study) or _begun(folder, study, facts or survey(study, progress))
+            (folder / MARKERS).mkdir(exist_ok=True)
             if not store.zarr.exists():
                 with new_folder(store.zarr, lasting=True) as fresh:
                     store.make_empty(fresh)
             for left in store.zarr.rglob("*.partial"):
                 left.unlink()
             yield store
+
+
+def _standing(folder: Path, study: Study) -> Store | None:
+    """The store that is there, if it is of the same study."""
+    if not (folder / NOTE).exists():
+        return None
+    note = read_note(folder / NOTE)
+    if differences(note["settings"], settings(study)):
+        return None
+    facts = Survey.from_json(note["survey"])
+    pairs = zip(study.coils, facts.coils, strict=True)
+    changed = [f"coils.{c.label} (its file)" for c, kept in pairs if whole_coil_digest(c.load(study.base)) != kept]
+    if changed:
+        raise InputError(
+            f"{folder} must be the store of this study; instead it was begun with other settings "
+            f"({describe(changed, {}, {})}): give another output folder, delete this one, or put the study back as it "
+            "was"
+        )
+    return Store(folder, study, facts, note["made_with"], earlier_stores(folder))
+
+
+def _begun(folder: Path, study: Study, facts: Survey) -> Store:
+    """A new store; one that is there, of the study before it grew, is set aside."""
+    check_grows(folder, study, facts, _before(folder))
+    if (folder / NOTE).exists():
+        set_aside(folder)
+    earlier = earlier_stores(folder)
+    made_with = earlier[0].made_with if earlier else versions()
+    write_note(folder, study, facts, made_with)
+    return Store(folder, study, facts, made_with, earlier)
+
+
+def _before(folder: Path) -> list[Earlier]:
+    """What a new study in a folder must not lose: the store that is there, and those before it."""
+    here = [Earlier.read(folder)] if (folder / NOTE).exists() else []
+    return [*here, *earlier_stores(folder)]
 
 
 def reading(folder: str | os.PathLike[str]) -> Store:
@@ -239,119 +298,31 @@ def reading(folder: str | os.PathLike[str]) -> Store:
         If it is not a store, or its study can no longer be read.
     """
     place = Path(folder)
-    if not (place / _NOTE).exists() and (place.parent / _NOTE).exists() and place.name == _ZARR:
+    if not (place / NOTE).exists() and (place.parent / NOTE).exists() and place.name == ZARR:
         place = place.parent
-    note = _read_note(place / _NOTE)
+    note = read_note(place / NOTE)
     base = Path(os.path.normpath(place.absolute() / note["base"]))
-    study = parse_study(note["document"], base, name=f"the study in {place / _NOTE}", output=place)
+    study = parse_study(note["document"], base, name=f"the study in {place / NOTE}", output=place)
     if any(note["settings"].get(name) != value for name, value in settings(study).items() if name != "efield"):
         raise FileFormatError(
-            f"{place / _NOTE} must say the same to this version of efield ({__version__}) as to the one that wrote it; "
+            f"{place / NOTE} must say the same to this version of efield ({__version__}) as to the one that wrote it; "
             f"instead its study means something else now: use version {note['settings']['efield']}"
         )
-    return Store(place, study, Survey.from_json(note["survey"]), note["made_with"])
-
-
-def settings(study: Study) -> dict[str, Any]:
-    """All that the numbers and the arrays of a study depend on, as plain values by dotted name."""
-    found: dict[str, Any] = {"efield": __version__}
-    for kind in ("heads", "coils", "targets"):
-        entries = getattr(study, kind)
-        found[kind] = [entry.label for entry in entries]
-        for entry in entries:
-            found[f"{kind}.{entry.label}"] = {k: v for k, v in vars(entry).items() if k != "label"}
-    if study.grid is not None:
-        for name in ("radius_mm", "spacing_mm", "angles_deg", "tilts_deg", "distances_mm", "pattern"):
-            found[f"grid.{name}"] = getattr(study.grid, name)
-    else:
-        found["grid.poses"] = digest(study.poses)
-    found |= {f"drive.{key}": value for key, value in vars(study.drive).items()}
-    found |= {f"engine.{key}": value for key, value in vars(study.engine).items()}
-    found |= {"output.measures": study.measures, "output.fields": study.fields, "output.chunk": study.chunk}
-    return dict(json.loads(json.dumps(found)))
-
-
-def _note_of(store: Store) -> dict[str, Any]:
-    study, document = store.study, dict(store.study.document)
-    # Where the store lies does not change what is in it.
-    document["output"] = {key: value for key, value in document.get("output", {}).items() if key != "folder"}
-    return {
-        "settings": settings(study),
-        "survey": store.facts.to_json(),
-        "document": document,
-        "base": os.path.relpath(study.base, store.folder.absolute()),
-        "made_with": store.made_with,
-    }
-
-
-def _versions() -> dict[str, str]:
-    return {name: version(name) for name in ("numpy", "scipy", "numba", "zarr")}
-
-
-def _same_study(note: Path, study: Study) -> Survey:
-    """The facts of a store; refused unless it is of the same study."""
-    stored = _read_note(note)
-    was, now = stored["settings"], settings(study)
-    facts = Survey.from_json(stored["survey"])
-    changed = [name for name in dict.fromkeys([*was, *now]) if was.get(name) != now.get(name)]
-    if not changed:
-        pairs = zip(study.coils, facts.coils, strict=True)
-        changed = [f"coils.{c.label} (its file)" for c, kept in pairs if coil_digest(c.load(study.base)) != kept]
-    if changed:
-        details = "; ".join(
-            f"{name} was {json.dumps(was.get(name))}, is {json.dumps(now.get(name))}" if name in {*was, *now} else name
-            for name in changed
-        )
-        raise InputError(
-            f"{note.parent} must be the store of this study; instead it was begun with other settings ({details}): "
-            "give another output folder, delete this one, or put the study back as it was"
-        )
-    return facts
-
-
-def _read_note(note: Path) -> dict[str, Any]:
-    if not note.exists():
-        raise FileFormatError(f"{note.parent} must be a store that `efield sweep` wrote; it has no {note.name}")
-    try:
-        return sealed.read_note(note, version=_FORMAT, remedy=_remedy(note))
-    except SealError:
-        if (format := _format_of(note)) < _FORMAT:
-            raise FileFormatError(
-                f"{note.parent} must be a store of format {_FORMAT}; instead it has {format}, which calls poses and "
-                "heads otherwise: run the study again with another --out, or use the version of efield that wrote it; "
-                "its tables and sweep.zarr are as readable as they were"
-            ) from None
-        raise
-
-
-def _format_of(note: Path) -> int:
-    """The format that a note states, damaged or not; ours where it states none."""
-    try:
-        found = json.loads(note.read_text()).get("format")
-    except (OSError, ValueError, RecursionError, AttributeError):
-        return _FORMAT
-    return found if isinstance(found, int) and not isinstance(found, bool) else _FORMAT
-
-
-def _remedy(note: Path) -> str:
-    return (
-        f"begin the same study with --out in another folder beside {note.parent}, stop it, and copy its {note.name} "
-        "to here"
-    )
+    return Store(place, study, Survey.from_json(note["survey"]), note["made_with"], earlier_stores(place))
 
 
 def _check_ours(folder: Path) -> None:
     if folder.exists() and not folder.is_dir():
         raise InputError(f"the output folder must be a folder; instead {folder} is a file")
-    ours = {_NOTE, _ZARR, _MARKERS, BASES, _LOCK, COMPLETE, *TABLES}
+    ours = {NOTE, ZARR, MARKERS, BASES, POTENTIALS, EARLIER, LOCK, COMPLETE, *TABLES}
     found = [path.name for path in folder.iterdir()] if folder.exists() else []
     foreign = [name for name in found if name not in ours and name[0] != "."]
-    if (folder / _NOTE).exists():
+    if (folder / NOTE).exists():
         return
-    if any((folder / _MARKERS).glob("[0-9]*.json")):
+    if any((folder / MARKERS).glob("[0-9]*.json")):
         # Of which study? To go on would mix its results with those of another.
-        note = folder / _NOTE
-        raise FileFormatError(f"{note} must be as `efield sweep` wrote it; instead it is lost: {_remedy(note)}")
+        note = folder / NOTE
+        raise FileFormatError(f"{note} must be as `efield sweep` wrote it; instead it is lost: {remedy(note)}")
     if foreign:
         raise InputError(
             f"the output folder must be new, empty, or the store of this study; instead {folder} holds {foreign[0]}: "
@@ -360,7 +331,7 @@ def _check_ours(folder: Path) -> None:
 
 
 def check_output(study: Study) -> Path:
-    """Refuse an output folder that `writing` would refuse, without making it; the folder that exists on its disk.
+    """Refuse an output folder that `writing` would refuse at once, without making it; the one that exists on its disk.
 
     Raises
     ------
@@ -369,12 +340,32 @@ def check_output(study: Study) -> Path:
     """
     folder = Path(study.output).absolute()
     _check_ours(folder)
-    if (folder / _NOTE).exists():
-        _same_study(folder / _NOTE, study)
     nearest = next(path for path in (folder, *folder.parents) if path.exists())
     if not nearest.is_dir() or not os.access(nearest, os.W_OK):
         raise InputError(f"{folder} must be a folder that can be made and written; instead {nearest} forbids it")
     return nearest
+
+
+def left(study: Study, facts: Survey) -> list[Chunk]:
+    """What a run would compute: unfinished chunks, each with as many placements as are not known from before.
+
+    Raises
+    ------
+    InputError
+        As `writing` does, of a store that is of another study.
+    """
+    folder = Path(study.output)
+    store = _standing(folder, study)
+    if store is None:
+        before = _before(folder)
+        check_grows(folder, study, facts, before)
+        store = Store(Path(os.devnull), study, facts, {}, tuple(before))
+    found = []
+    for chunk in store.pending():
+        missing = store.missing(chunk)
+        if missing is None or len(missing):
+            found.append(chunk if missing is None else replace(chunk, count=len(missing)))
+    return found
 
 
 def _make_folder(folder: Path) -> None:

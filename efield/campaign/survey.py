@@ -15,7 +15,7 @@ from efield.ground.progress import Progress, told
 from efield.head.mesh import HeadMesh
 from efield.head.soundness import check_sound
 from efield.targeting.collision import is_clear
-from efield.targeting.fingerprint import coil_digest, digest, head_digest
+from efield.targeting.fingerprint import digest, head_digest, whole_coil_digest
 from efield.targeting.placement import check_covers, place_coil
 from efield.targeting.targets import Target
 
@@ -121,7 +121,7 @@ def survey(study: Study, progress: Progress = None) -> Survey:
                 heads.append(facts)
     if problems:
         raise StudyError("the study", problems)
-    return Survey(tuple(heads), tuple(coil_digest(coil) for coil in coils))
+    return Survey(tuple(heads), tuple(whole_coil_digest(coil) for coil in coils))
 
 
 def _head_facts(study: Study, entry: HeadEntry, coils: list[Coil], problems: list[Problem]) -> HeadFacts | None:

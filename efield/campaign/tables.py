@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from efield.campaign import disk
+from efield.campaign.files import COMPLETE, TABLES
 from efield.campaign.layout import CELL, fixed
-from efield.campaign.store import COMPLETE, TABLES, Store
+from efield.campaign.store import Store
 from efield.io import sealed
 from efield.io.atomic import replacing
 from efield.io.sealed import SealError

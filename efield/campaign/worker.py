@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import numba
+import numpy as np
 
 from efield.campaign.compute import Bench, Result
+from efield.campaign.files import NOTE
 from efield.campaign.plan import parse_study
-from efield.campaign.store import BASES
 from efield.campaign.study import Cell, Chunk
 from efield.ground.errors import EfieldError, InputError
 from efield.ground.version import __version__
@@ -61,7 +62,8 @@ def work(task: dict[str, Any], threads: int) -> Report:
         try:
             _check_version(task["efield"])
             bench = _bench(task)
-            result = bench.chunk(Chunk(Cell(head, target, coil), number, first, count))
+            missing = None if task["missing"] is None else np.array(task["missing"], dtype=np.intp)
+            result = bench.chunk(Chunk(Cell(head, target, coil), number, first, count), missing)
         except EfieldError as refused:
             error = str(refused)
         return Report(result, error, f"{platform.node()}:{os.getpid()}", 0 if bench is None else bench.heads)
@@ -82,9 +84,10 @@ def _bench(task: dict[str, Any]) -> Bench:
         _BENCH.clear()
         folder = Path(task["folder"])
         study = parse_study(json.loads(task["document"]), Path(task["base"]), output=folder)
-        if study.engine.kind == "reduced" and not (folder / "study.json").exists():
+        seen = (folder / NOTE).exists()
+        if study.engine.kind == "reduced" and not seen:
             raise InputError(
                 f"the workers must see the store at {folder}, where reduced bases are kept: put it on a shared disk"
             )
-        _BENCH[key] = Bench(study, folder / BASES)
+        _BENCH[key] = Bench(study, folder if seen else None)
     return _BENCH[key]

@@ -21,10 +21,13 @@ FloatArray = NDArray[np.float64]
 #: A continuation that misses by more of the largest A in front of the coil is none.
 WORST: Final = 1e-3
 
-#: Where sources are tried, and the distance from the coil's origin at which A is continued, and fitted, and beyond
-#: (mm): wires end before it. Flat coils first, then coils that reach around the head.
+#: Where sources of a flat coil are tried, as shares of the distance from its origin at which A is continued, and
+#: fitted, and beyond: wires end before it. Small coils first: what is tried for one does not fit a larger one.
+_FLAT: Final = (np.linspace(-2 / 3, 2 / 3, 7), np.linspace(-1 / 3, 1 / 3, 5), np.array([-1 / 4, -1 / 24]))
+
+#: Such distances and the places of sources (mm), for flat coils and then for those that reach around the head.
 _LAYOUTS: Final = (
-    (120.0, (np.linspace(-80.0, 80.0, 7), np.linspace(-40.0, 40.0, 5), np.array([-30.0, -5.0]))),
+    *((nearest, tuple(nearest * share for share in _FLAT)) for nearest in (80.0, 100.0, 120.0)),
     (150.0, (np.linspace(-90.0, 90.0, 5), np.linspace(-50.0, 50.0, 4), np.linspace(-50.0, 70.0, 4))),
 )
 
@@ -49,7 +52,8 @@ class Continuation:
     strengths : (k, 3) float
         A (T m per ampere) is the sum of strengths over distances.
     error : float
-        Largest error on samples that were not fitted, relative to the largest A of the grid in front of the coil.
+        Largest error on samples that were not fitted, and on all that are as far from the coil as it is for, relative to
+        the largest A of the grid in front of the coil.
     nearest_mm : float
         From this distance to the coil's origin on.
     """
@@ -85,14 +89,24 @@ def _continued(points: FloatArray, values: FloatArray, nearest_mm: float, places
     # Samples beside the coil do not tell what is far in front of it, where the head goes on.
     if len(far) < 4 * len(places) or not near.any() or points[:, 2].max() < _IN_FRONT * nearest_mm:
         return None
+    every = far
     if len(far) > _MOST_SAMPLES:
         far = far[np.random.default_rng(0).choice(len(far), _MOST_SAMPLES, replace=False)]
     far = far[np.argsort(distance[far])]
     seen, rest = np.split(far, [int((1 - _CHECKED) * len(far))])
     guess = _fitted(points[seen], values[seen], places)
-    miss = inverse_distance(mm_to_m(points[rest]), places, guess) - values[rest]
-    error = np.linalg.norm(miss, axis=1).max() / np.linalg.norm(values[near], axis=1).max()
-    return Continuation(places, _fitted(points[far], values[far], places), float(error), nearest_mm)
+    strengths = _fitted(points[far], values[far], places)
+    # Wires that reach farther than the sources show in the samples beside them.
+    worst = max(
+        _miss(points[rest], values[rest], places, guess), _miss(points[every], values[every], places, strengths)
+    )
+    return Continuation(places, strengths, worst / float(np.linalg.norm(values[near], axis=1).max()), nearest_mm)
+
+
+def _miss(points_mm: FloatArray, values: FloatArray, places: FloatArray, strengths: FloatArray) -> float:
+    """Largest error of the potential of sources."""
+    found = inverse_distance(mm_to_m(points_mm), places, strengths)
+    return float(np.linalg.norm(found - values, axis=1).max())
 
 
 def _samples(source: SampledField) -> tuple[FloatArray, FloatArray]:

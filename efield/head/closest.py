@@ -10,6 +10,7 @@ Baerentzen JA, Aanaes H. Signed distance computation using the angle weighted ps
 """
 
 from functools import cached_property
+from typing import Final
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -19,6 +20,11 @@ from efield.head.surface import TriangleSurface
 from efield.kernels.geometry import clearance as kernel
 
 FloatArray = NDArray[np.float64]
+
+
+#: Step of the lattice by which distances are bounded, and how far it reaches beyond a surface (mm).
+_STEP_MM: Final = 5.0
+_AROUND_MM: Final = 120.0
 
 
 class SignedDistance:
@@ -76,6 +82,32 @@ class SignedDistance:
         side = np.einsum("nx,nx->n", points_mm - foot, self._normals[number, feature])
         inside = (side < 0) & (squared < upper_mm**2)
         return np.asarray(np.where(inside, -1.0, 1.0) * np.sqrt(squared))
+
+    def bounds(self, points_mm: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """(n,) least and (n,) largest that the signed distances of (n, 3) points in mm can be, from those of a lattice.
+
+        A distance changes by no more than the way between two points; lattice points are looked at when they are
+        first needed, and remembered.
+        """
+        origin, known, seen = self._lattice
+        cells = np.clip(((points_mm - origin) / _STEP_MM).astype(np.int64), 0, np.array(seen.shape) - 1)
+        fresh = np.unique(cells[~seen[tuple(cells.T)]], axis=0)
+        if len(fresh):
+            corners = (fresh[:, None] + np.indices((2, 2, 2)).reshape(3, -1).T).reshape(-1, 3)
+            number = np.unique(np.ravel_multi_index(tuple(corners.T), known.shape))
+            number = number[np.isnan(known.reshape(-1)[number])]
+            places = np.column_stack(np.unravel_index(number, known.shape))
+            known.reshape(-1)[number] = self(origin + _STEP_MM * places)
+            seen[tuple(fresh.T)] = True
+        low, high = kernel.bounds(points_mm, cells, origin, _STEP_MM, known)
+        return low, high
+
+    @cached_property
+    def _lattice(self) -> tuple[FloatArray, FloatArray, NDArray[np.bool_]]:
+        """Where a lattice begins, the signed distances of its points, and which of its cells have those of all corners."""
+        points = self._surface.points_mm
+        cells = np.ceil((np.ptp(points, axis=0) + 2 * _AROUND_MM) / _STEP_MM).astype(int)
+        return points.min(axis=0) - _AROUND_MM, np.full(cells + 1, np.nan), np.zeros(cells, bool)
 
     def _nearest(self, points_mm: FloatArray, upper_mm: float) -> tuple[NDArray[np.int64], FloatArray, FloatArray]:
         """Number of the nearest triangle, (n, 3) weights of its corners in the nearest place, squared distance."""

@@ -93,6 +93,12 @@ def skeleton(coil: Coil) -> Skeleton | str:
     return Skeleton(points, strengths, np.concatenate([*places, none]), np.concatenate([*moments, none]), error)
 
 
+def stand_ins(coil: Coil) -> float:
+    """How long a placement takes, as a number of points; a dipole, of which the slopes are needed, takes as three."""
+    bones = skeleton(coil)
+    return 0.0 if isinstance(bones, str) else len(bones.points) + 3.0 * len(bones.dipoles)
+
+
 def _wires(coil: Coil) -> tuple[FloatArray, FloatArray, float]:
     """Points (k, 3) in m and strengths (k, 3) of a coil of wires, and their error."""
     cloud = np.concatenate([source.extent_mm for source in coil.sources])

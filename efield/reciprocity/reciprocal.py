@@ -6,9 +6,11 @@ taken along the coil: nothing is solved, and the head's nodes are not visited ag
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from os import PathLike
+from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -26,7 +28,9 @@ from efield.ground.progress import Progress, told
 from efield.ground.units import mm_to_m
 from efield.head.mesh import HeadMesh
 from efield.head.surface import scalp
+from efield.io.kept import Kept
 from efield.io.poses.reading import opened
+from efield.io.sealed import SealError
 from efield.kernels.reduced.reciprocity import dipole_placements, placements
 from efield.reciprocity.equivalent_points import skeleton
 from efield.reciprocity.outside_potential import ExteriorField
@@ -39,6 +43,9 @@ from efield.targeting.targets import Target
 
 FloatArray = NDArray[np.float64]
 Poses = Iterable[Pose] | FloatArray | str | PathLike[str]
+
+#: Of the files of a cache.
+_FORMAT: Final = 1
 
 #: The adjoint solver stops at this relative residual, or at the simulator's if that is smaller.
 _TOL: Final = 1e-9
@@ -58,7 +65,14 @@ _STORE_EACH: Final = 7.0
 _LEAST_COSINE: Final = 0.26
 
 
-def reciprocal(sim: Simulator, target: Place, *, axes: bool | None = None, progress: Progress = None) -> "Reciprocal":
+def reciprocal(
+    sim: Simulator,
+    target: Place,
+    *,
+    axes: bool | None = None,
+    cache: str | PathLike[str] | None = None,
+    progress: Progress = None,
+) -> "Reciprocal":
     """Solve the adjoint problems of a target.
 
     Parameters
@@ -69,8 +83,13 @@ def reciprocal(sim: Simulator, target: Place, *, axes: bool | None = None, progr
     axes : bool, optional
         True: three solves, one per axis, for the mean field as a vector and its magnitude. False: one solve, for its
         component along the target's direction. By default one if the target has a direction, else three.
+    cache : path_like, optional
+        A folder in which the adjoint currents, and the potential that is stored for fast answers, are kept for the next
+        call with this head, conductivity, target and tolerance, sealed: a file that is damaged, or was made by other
+        versions, is not used. Without it nothing is written.
     progress : bool or callable, optional
-        True shows a bar; a callable is told (done, total, note) of the adjoint solves, which are solved together.
+        True shows a bar; a callable is told (done, total, note) of the adjoint solves, which are solved together. It
+        hears nothing of currents that were kept.
 
     Returns
     -------
@@ -102,18 +121,41 @@ def reciprocal(sim: Simulator, target: Place, *, axes: bool | None = None, progr
     if along and target.direction is None:
         raise InputError("target must have a direction for one solve; give it one, or axes=True")
     directions = np.asarray(target.direction)[None] if along and target.direction is not None else np.eye(3)
+    tol = min(_TOL, sim.problem.tol)
+    made_with: dict[str, str | float]
+    made_with = {"head": head_digest(sim.head), "conductivity": digest(sim.problem.sigma), "solver_tol": tol}
+    folder = None if cache is None else Path(cache)
+    currents = _currents(sim, target, directions, made_with, folder, progress)
+    return Reciprocal(sim.head, target, directions, currents, made_with, folder)
+
+
+def _currents(
+    sim: Simulator,
+    target: Target,
+    directions: FloatArray,
+    made_with: Mapping[str, str | float],
+    folder: Path | None,
+    progress: Progress,
+) -> FloatArray:
+    """(d, n, 3) currents of the adjoint solves, from a file of the folder if they are there."""
     tets = target.tets(sim.head)
+    made_of = {"format": _FORMAT, **made_with, "target": digest(tets, directions)}
+    kept = None if folder is None else Kept(folder, "adjoint", made_of)
+    if kept is not None:
+        with suppress(SealError):
+            return np.asarray(kept.read()["currents"])
     share = sim.head.volumes[tets] / sim.head.volumes[tets].sum()
     weights = np.zeros((len(sim.head.tets), 3, len(directions)))
     weights[tets] = share[:, None, None] * directions.T
-    tol, count = min(_TOL, sim.problem.tol), len(directions)
+    count = len(directions)
     with told(progress, "adjoint", "solves", count) as tell:
         tell(0, count, target.name)
-        currents = adjoint_weights(sim.problem, weights, tol, recovered=True)
+        found = adjoint_weights(sim.problem, weights, float(made_with["solver_tol"]), recovered=True)
         tell(count, count, target.name)
-    made_with: dict[str, str | float]
-    made_with = {"head": head_digest(sim.head), "conductivity": digest(sim.problem.sigma), "solver_tol": tol}
-    return Reciprocal(sim.head, target, directions, np.ascontiguousarray(np.moveaxis(currents, 2, 0)), made_with)
+    currents = np.ascontiguousarray(np.moveaxis(found, 2, 0))
+    if kept is not None:
+        kept.write({"currents": currents})
+    return currents
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -130,6 +172,8 @@ class Reciprocal(Carded):
         The mean E along each direction is the sum over nodes of currents . dA/dt.
     made_with : mapping
         Hashes of the head and its conductivities, and the tolerance of the solves.
+    cache : Path, optional
+        Folder in which the stored potential is kept.
 
     Examples
     --------
@@ -145,6 +189,7 @@ class Reciprocal(Carded):
     directions: FloatArray
     currents: FloatArray
     made_with: Mapping[str, str | float] = field(default_factory=dict)
+    cache: Path | None = None
 
     def measures(
         self, coil: Coil, poses: Poses, didt: float = 1e6, *, exact: bool | None = None
@@ -227,18 +272,7 @@ class Reciprocal(Carded):
         stored : bool
             Whether the potential of the currents is stored already, by an earlier call.
         """
-        if exact:
-            return True, "exact, as asked for"
-        if _is_small(coil):
-            return True, f"exact: {counted(len(coil), 'source')} only"
-        bones = skeleton(coil)
-        if isinstance(bones, str):
-            return True, f"exact: {bones}"
-        summed = _PAIR * len(self.head.points) * len(coil) * placements
-        storing = 0.0 if stored else _STORE + _STORE_EACH * len(self.directions)
-        if exact is None and summed < storing:
-            return True, "exact, which takes less time for so few placements"
-        return False, "fast"
+        return route(coil, len(self.head.points), len(self.directions), placements, exact, stored=stored)
 
     def _means(self, coil: Coil, poses: Poses, didt: float, exact: bool | None) -> FloatArray:
         rate = checks.rate("didt", didt)
@@ -288,8 +322,28 @@ class Reciprocal(Carded):
 
     @cached_property
     def _exterior(self) -> ExteriorField:
-        """The potential of the currents, made at the first fast use."""
-        return ExteriorField.of(self.head, self.currents)
+        """The potential of the currents, made or read at the first fast use."""
+        if (kept := self._kept) is None:
+            return ExteriorField.of(self.head, self.currents)
+        with suppress(SealError):
+            arrays = kept.read()
+            return ExteriorField(**arrays | {"half": float(arrays["half"])})  # type: ignore[arg-type]
+        found = ExteriorField.of(self.head, self.currents)
+        kept.write({name: np.asarray(value) for name, value in vars(found).items()})
+        return found
+
+    @property
+    def _kept(self) -> Kept | None:
+        """The file of the stored potential."""
+        if self.cache is None:
+            return None
+        made_of = {"format": _FORMAT, "head": head_digest(self.head), "currents": digest(self.currents)}
+        return Kept(self.cache, "outside", made_of)
+
+    @property
+    def kept(self) -> bool:
+        """Whether the potential lies in the cache: `store` then reads it, if it is as it was written."""
+        return self._kept is not None and self._kept.path.is_file()
 
     def _card(self) -> Card:
         along = "along the target's direction" if len(self.directions) == 1 else "along three axes"
@@ -300,6 +354,24 @@ class Reciprocal(Carded):
             ("solved to", str(self.made_with.get("solver_tol", ""))),
         )
         return Card("Reciprocal", rows)
+
+
+def route(
+    coil: Coil, nodes: int, directions: int, placements: int, exact: bool | None = None, *, stored: bool = False
+) -> tuple[bool, str]:
+    """`Reciprocal.route` for a head of so many nodes and so many directions, which need not be solved for."""
+    if exact:
+        return True, "exact, as asked for"
+    if _is_small(coil):
+        return True, f"exact: {counted(len(coil), 'source')} only"
+    bones = skeleton(coil)
+    if isinstance(bones, str):
+        return True, f"exact: {bones}"
+    summed = _PAIR * nodes * len(coil) * placements
+    storing = 0.0 if stored else _STORE + _STORE_EACH * directions
+    if exact is None and summed < storing:
+        return True, "exact, which takes less time for so few placements"
+    return False, "fast"
 
 
 def _is_small(coil: Coil) -> bool:

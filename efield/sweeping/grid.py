@@ -213,6 +213,7 @@ class PlacementGrid(Carded):
         *,
         current: str = "normal",
         lift: bool = True,
+        numbers: NDArray[np.intp] | None = None,
     ) -> Placements:
         """The placements on one head.
 
@@ -230,6 +231,8 @@ class PlacementGrid(Carded):
         lift : bool
             Whether the smallest gap is the distance. Without it that is the gap under the coil's center: coils may
             reach into the head, and no numbers are worth anything there.
+        numbers : (k,) int, optional
+            Lay only the placements with these numbers, in this order: the same bits as among all.
 
         Returns
         -------
@@ -242,22 +245,23 @@ class PlacementGrid(Carded):
         """
         surface, tree = scalp(head), scalp_tree(head)
         plane = plane_over(head, over)
-        places = plane[:3, 3] + self.offsets_mm @ plane[:3, :2].T
+        chosen = np.arange(self.count) if numbers is None else numbers
+        positions, angle, tilt, distance = np.unravel_index(chosen, self.shape)
+        used, row = np.unique(positions, return_inverse=True)
+        u, v = self.offsets_mm[used].T[:, :, None]
+        # Not as a matrix product, whose bits may depend on how many positions there are.
+        places = plane[:3, 3] + u * plane[:3, 0] + v * plane[:3, 1]
         feet, normals = (
             np.array(rows) for rows in zip(*(scalp_point_over(surface, tree, p) for p in places), strict=True)
         )
-        turned = self._rotations(feet, normals, turn_deg(coil, current))
-        matrices = np.zeros((*self.shape, 4, 4))
-        matrices[..., :3, :3] = turned[..., None, :, :]
-        heights = np.multiply.outer(normals, self.distances_mm)
-        matrices[..., :3, 3] = np.moveaxis(feet[:, :, None] + heights, 1, 2)[:, None, None]
-        matrices[..., 3, 3] = 1.0
-        flat = matrices.reshape(-1, 4, 4)
-        known = self.coordinates()
-        lifted = (
-            _settle(head, coil, flat, np.asarray(known["distance_mm"], np.float64)) if lift else np.zeros(len(flat))
-        )
-        return Placements(flat, known | {"lifted_mm": lifted}, plane)
+        matrices = np.zeros((len(chosen), 4, 4))
+        matrices[:, :3, :3] = self._rotations(feet, normals, turn_deg(coil, current))[row, angle, tilt]
+        matrices[:, :3, 3] = feet[row] + np.array(self.distances_mm)[distance, None] * normals[row]
+        matrices[:, 3, 3] = 1.0
+        known = {name: values[chosen] for name, values in self.coordinates().items()}
+        gaps = np.asarray(known["distance_mm"], np.float64)
+        lifted = _settle(head, coil, matrices, gaps) if lift else np.zeros(len(matrices))
+        return Placements(matrices, known | {"lifted_mm": lifted}, plane)
 
     def _rotations(self, feet: FloatArray, normals: FloatArray, turn: float) -> FloatArray:
         """(positions, angles, tilts, 3, 3) rotations from coil to head."""

@@ -1,9 +1,8 @@
 """How far a coil is from a head: signed clearance between the casing and the scalp, in mm."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache, partial
-from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -26,8 +25,8 @@ _UNKNOWN_CASING_MM: Final = (85.0, 45.0)
 #: Where triangles cross but no sample of the casing lies inside the head, the overlap is reported as this (mm).
 _SMALLEST_OVERLAP_MM: Final = 0.01
 
-#: Triangles whose squared distance is looked for up to here cross or do not (mm2).
-_CROSSING_MM2: Final = 1e-6
+#: Triangles whose distance is looked for up to here cross or do not (mm).
+_CROSSING_MM: Final = 1e-3
 
 #: A coil that touches is this near to the scalp, or nearer (mm).
 TOUCHING_MM: Final = 0.05
@@ -35,6 +34,9 @@ _MOST_STEPS: Final = 200
 
 #: A gap that is asked for is met within this (mm).
 GAP_TOLERANCE_MM: Final = 0.02
+
+#: So many are looked at first, to know how near the nearest is.
+_FIRST: Final = 6
 
 #: By blocks of its triangles a casing is first put this much farther out than it has to be, within half of it (mm).
 _BLOCK_MM: Final = 2.0
@@ -51,10 +53,15 @@ def scalp_distance(head: HeadMesh) -> SignedDistance:
 
 @dataclass(frozen=True, eq=False)
 class _Blocks:
-    """Things (n, ...) in blocks of neighbors, with the sphere (center and radius) around each block."""
+    """Things (n, ...) with the sphere (center and radius) around each, in blocks of neighbors with theirs.
+
+    Which of them can be the lowest is told by bounds (`SignedDistance.bounds`), so that few are looked at exactly.
+    """
 
     items: FloatArray
-    starts: NDArray[np.intp]
+    item_centers: FloatArray
+    item_radii: FloatArray
+    size: int
     centers: FloatArray
     radii: FloatArray
 
@@ -65,15 +72,32 @@ class _Blocks:
         size = -(-len(items) // blocks)
         items = items[by_halving(items.reshape(len(items), -1, 3).mean(axis=1), blocks, size)]
         corners = items.reshape(len(items), -1, 3)
-        starts = np.append(np.arange(0, len(items), size), len(items))
-        groups = [corners[a:b].reshape(-1, 3) for a, b in pairwise(starts)]
-        centers = np.array([(group.min(axis=0) + group.max(axis=0)) / 2 for group in groups])
-        spread = [np.linalg.norm(group - c, axis=1).max() for group, c in zip(groups, centers, strict=True)]
-        return cls(items, starts, centers, np.array(spread))
+        groups = [corners[first : first + size].reshape(-1, 3) for first in range(0, len(items), size)]
+        return cls(items, *_spheres(corners), size, *_spheres(groups))
 
-    def take(self, blocks: NDArray[np.intp]) -> FloatArray:
-        """All items of some blocks."""
-        return np.concatenate([self.items[self.starts[k] : self.starts[k + 1]] for k in blocks])
+    def lowest(self, distance: SignedDistance, pose: Pose) -> NDArray[np.intp]:
+        """Blocks among which the lowest thing is."""
+        return _lowest_spheres(distance, pose.to_head(self.centers), self.radii)
+
+    def items_of(self, blocks: NDArray[np.intp]) -> NDArray[np.intp]:
+        """Numbers of the items of some blocks."""
+        numbers = (blocks[:, None] * self.size + np.arange(self.size)).ravel()
+        return numbers[numbers < len(self.items)]
+
+
+def _spheres(groups: Iterable[FloatArray]) -> tuple[FloatArray, FloatArray]:
+    """Centers and radii of spheres around groups of points."""
+    centers = np.array([(group.min(axis=0) + group.max(axis=0)) / 2 for group in groups])
+    radii = [np.linalg.norm(group - c, axis=1).max() for group, c in zip(groups, centers, strict=True)]
+    return centers, np.array(radii)
+
+
+def _lowest_spheres(distance: SignedDistance, centers: FloatArray, radii: FloatArray) -> NDArray[np.intp]:
+    """Spheres among which the one is that holds the lowest of all things, each of which fills its sphere's center."""
+    low, high = distance.bounds(centers)
+    first = np.argsort(high + radii)[:_FIRST]
+    upper = (distance(centers[first]) + radii[first]).min()
+    return np.flatnonzero(low - radii <= upper)
 
 
 @lru_cache(maxsize=8)
@@ -124,35 +148,31 @@ def clearance_mm(head: HeadMesh, coil: Coil | None, pose: Pose) -> float:
 
 
 def _lowest(distance: SignedDistance, pose: Pose, points: _Blocks) -> float:
-    """Smallest signed distance of all points, from the blocks that can hold it."""
-    center = distance(pose.to_head(points.centers))
-    bound = center - points.radii
-    first = np.argsort(bound)[:4]
-    upper = float(distance(pose.to_head(points.take(first))).min())
-    # Blocks that may reach in must find the scalp at any depth; of the others only what is nearer counts.
-    deep = np.flatnonzero((bound <= 0) & (bound < upper))
-    if len(deep):
-        upper = min(upper, float(distance(pose.to_head(points.take(deep))).min()))
-    near = np.flatnonzero((bound > 0) & (bound < upper))
-    if len(near):
-        upper = min(upper, float(distance(pose.to_head(points.take(near)), upper).min()))
-    return upper
+    """Smallest signed distance of all points, from those that can have it."""
+    places = pose.to_head(points.items[points.items_of(points.lowest(distance, pose))])
+    return float(distance(places[_lowest_spheres(distance, places, np.zeros(len(places)))]).min())
 
 
-def _nearest_pair(distance: SignedDistance, pose: Pose, triangles: _Blocks) -> float:
-    """Squared distance between casing and scalp, 0 where they cross."""
-    center = distance(pose.to_head(triangles.centers))
-    bound, upper = center - triangles.radii, float((center + triangles.radii).min())
-    order = np.argsort(bound)
-    for chosen in (order[:2], order[2:]):
-        # What the nearest blocks leave is small, and most of the others are farther.
-        chosen = chosen[bound[chosen] < upper]
+def _nearest_pair(distance: SignedDistance, pose: Pose, triangles: _Blocks, upper_mm: float = np.inf) -> float:
+    """Squared distance between casing and scalp, 0 where they cross; what is farther than `upper_mm` is not sought."""
+    numbers = triangles.items_of(triangles.lowest(distance, pose))
+    low, high = distance.bounds(pose.to_head(triangles.item_centers[numbers]))
+    low, high = low - triangles.item_radii[numbers], high + triangles.item_radii[numbers]
+    order, upper = np.argsort(high), min(upper_mm, float(high.min()))
+    for chosen in (order[:_FIRST], order[_FIRST:]):
+        # What the nearest ones leave is small, and most of the others are farther.
+        chosen = chosen[low[chosen] < upper]
         if len(chosen):
-            corners = pose.to_head(triangles.take(chosen).reshape(-1, 3)).reshape(-1, 3, 3)
+            corners = pose.to_head(triangles.items[numbers[chosen]].reshape(-1, 3)).reshape(-1, 3, 3)
             upper = float(np.sqrt(kernel.nearest_pair(corners, distance.corners, distance.boxes, upper**2)))
         if upper <= 0:
             return 0.0
     return upper**2
+
+
+def _lowest_center(distance: SignedDistance, triangles: _Blocks, pose: Pose) -> float:
+    """Smallest signed distance of the centers of blocks."""
+    return float(distance(pose.to_head(triangles.centers[triangles.lowest(distance, pose)])).min())
 
 
 def is_clear(head: HeadMesh, coil: Coil | None, pose: Pose) -> bool:
@@ -164,13 +184,10 @@ def is_clear(head: HeadMesh, coil: Coil | None, pose: Pose) -> bool:
     distance = scalp_distance(head)
     points, triangles = _shape(coil)
     if triangles is None:
-        center = distance(pose.to_head(points.centers))
-        near = np.flatnonzero(center < points.radii)
-        return not len(near) or bool(distance(pose.to_head(points.take(near))).min() >= 0)
+        return _lowest(distance, pose, points) >= 0
     if distance(pose.to_head(triangles.items[:1, 0]))[0] < 0:
         return False
-    corners = pose.to_head(triangles.items.reshape(-1, 3)).reshape(-1, 3, 3)
-    return float(kernel.nearest_pair(corners, distance.corners, distance.boxes, _CROSSING_MM2)) > 0
+    return _nearest_pair(distance, pose, triangles, _CROSSING_MM) > 0
 
 
 def settle(head: HeadMesh, coil: Coil | None, pose: Pose, gap_mm: float) -> Pose:
@@ -202,8 +219,7 @@ def settle(head: HeadMesh, coil: Coil | None, pose: Pose, gap_mm: float) -> Pose
     _, triangles = _shape(coil)
     if triangles is not None:
         # How deep a casing of many triangles reaches in is dear to know: near its place the coil is put by blocks.
-        distance, centers = scalp_distance(head), triangles.centers
-        pose = _slid(pose, lambda at: float(distance(at.to_head(centers)).min()), gap_mm + _BLOCK_MM, _BLOCK_MM / 2)
+        pose = _slid(pose, partial(_lowest_center, scalp_distance(head), triangles), gap_mm + _BLOCK_MM, _BLOCK_MM / 2)
     return _slid(pose, clearance, gap_mm, GAP_TOLERANCE_MM)
 
 

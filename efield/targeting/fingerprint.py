@@ -42,6 +42,14 @@ def coil_digest(coil: Coil) -> str:
     return hashlib.sha256(f"{kinds} {digest(*arrays)}".encode()).hexdigest()[:32]
 
 
+def whole_coil_digest(coil: Coil) -> str:
+    """Hash of all of a coil that a study depends on: its sources, the shape by which it is laid, its largest dI/dt."""
+    casing = () if coil.casing is None else (coil.casing.points_mm, coil.casing.triangles)
+    points = () if coil.casing_points_mm is None else (coil.casing_points_mm,)
+    shape = digest(*casing, *points, *coil.windings)
+    return hashlib.sha256(f"{coil_digest(coil)} {shape} {coil.max_didt}".encode()).hexdigest()[:32]
+
+
 def fingerprints(sim: "Simulator", coil: Coil | None) -> dict[str, str]:
     """Hashes of the head, its conductivities and the coil ("any" for None)."""
     return {

@@ -1,14 +1,7 @@
-"""A prepared solver kept on disk, so that the next run of the same head and conductivities need not prepare it.
+"""A prepared solver kept on disk, so that the next run of the same head and conductivities need not prepare it."""
 
-A file belongs to one head, one set of conductivities and one version of everything that computes: its name is the hash
-of these, and its seal covers name and content. What is missing, damaged or made by other versions is made again.
-"""
-
-import json
-import os
 from contextlib import suppress
-from hashlib import sha256
-from importlib.metadata import version
+from os import PathLike
 from pathlib import Path
 from typing import Final
 
@@ -17,28 +10,19 @@ from numpy.typing import NDArray
 
 from efield.fem.problem import FemProblem
 from efield.ground.errors import InputError
-from efield.ground.version import __version__
 from efield.head.mesh import HeadMesh
-from efield.io.sealed import read_arrays, write_arrays
+from efield.io.kept import Kept
 from efield.targeting.fingerprint import digest, head_digest
 
 #: Raised when what the arrays mean changes.
 _FORMAT: Final = 2
 
-#: Whose versions decide on the numbers in a file.
-_PACKAGES: Final = ("numpy", "scipy", "pyamg", "numba")
-
 #: Prepared solvers in a folder: a head refined at a target has one for each target. The default head's takes 85 MB.
-#: Those unused for longest go first.
 _KEPT: Final = 5
-
-_PREFIX, _SUFFIX = "solver-", ".arrays"
-
-_REMEDY: Final = "it is made again"
 
 
 def prepared_problem(
-    head: HeadMesh, sigma: NDArray[np.float64], folder: str | os.PathLike[str], *, tol: float, order: int, solver: str
+    head: HeadMesh, sigma: NDArray[np.float64], folder: str | PathLike[str], *, tol: float, order: int, solver: str
 ) -> FemProblem:
     """The problem of a head, its solver from a file of the folder if that is there, else made and kept there.
 
@@ -59,34 +43,17 @@ def prepared_problem(
     InputError
         As `FemProblem`.
     """
-    context = _context(head, sigma, solver)
-    path = Path(folder) / f"{_PREFIX}{sha256(context.encode()).hexdigest()[:20]}{_SUFFIX}"
+    kept = kept_solver(head, sigma, folder, solver)
     if order == 1:
         with suppress(InputError):  # a missing or damaged file, or one that fits no such problem
-            arrays = read_arrays(path, context=context, remedy=_REMEDY)
-            problem = FemProblem(head, sigma, tol=tol, order=order, solver=solver, prepared=arrays)
-            with suppress(OSError):
-                os.utime(path)
-            return problem
+            return FemProblem(head, sigma, tol=tol, order=order, solver=solver, prepared=kept.read())
     problem = FemProblem(head, sigma, tol=tol, order=order, solver=solver)
-    # A folder that cannot be written, or a full disk, costs the next run the preparation, nothing more.
-    with suppress(OSError, InputError):
-        _keep(problem, path, context)
+    if (arrays := problem.prepared()) is not None:
+        kept.write(arrays, _KEPT)
     return problem
 
 
-def _context(head: HeadMesh, sigma: NDArray[np.float64], solver: str) -> str:
-    packages = {name: version(name) for name in _PACKAGES} | {"efield": __version__}
-    made_of = {"head": head_digest(head), "conductivity": digest(sigma), "solver": solver}
-    return json.dumps({"prepared solver": _FORMAT, **made_of, **packages})
-
-
-def _keep(problem: FemProblem, path: Path, context: str) -> None:
-    arrays = problem.prepared()
-    if arrays is None:
-        return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_arrays(path, arrays, context=context)
-    by_use = sorted(path.parent.glob(f"{_PREFIX}*{_SUFFIX}"), key=lambda file: file.stat().st_mtime)
-    for old in by_use[:-_KEPT]:
-        old.unlink(missing_ok=True)
+def kept_solver(head: HeadMesh, sigma: NDArray[np.float64], folder: str | PathLike[str], solver: str) -> Kept:
+    """The file of a prepared solver."""
+    made_of = {"format": _FORMAT, "head": head_digest(head), "conductivity": digest(sigma), "solver": solver}
+    return Kept(Path(folder), "solver", made_of)

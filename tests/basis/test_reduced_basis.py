@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 
 from efield.basis.reduced_basis import ReducedBasis
+from efield.basis.scalp_patch import ScalpPatch
 from efield.basis.snapshots import Snapshots
 from efield.coils.model import Coil
 from efield.ground.errors import InputError
 from efield.ground.pose import Pose
 from efield.head.conductivity import Conductivity
+from efield.sweeping.grid import PlacementGrid
 from efield.targeting.placement import place_coil
 from efield.targeting.simulate import Simulator
 from efield.targeting.targets import Target
@@ -311,3 +313,18 @@ def test_nothing_is_unpickled(basis, sim, coil, tmp_path):
 def test_bad_options_are_refused(build, options):
     with pytest.raises(InputError):
         build(**options)
+
+
+def test_a_patch_serves_a_grid_that_reaches_its_edges(head, target, coil):
+    patch = ScalpPatch.around(head, target, 10.0, 5.0, (4.0, 9.0))
+    tilts = ((5, 0), (0, -5), (0, 0))
+    grid = PlacementGrid(radius_mm=10, spacing_mm=5, angles_deg=(0, 70), tilts_deg=tilts, distances_mm=(4, 9))
+    flat = Coil.from_dipoles([[0, 0, -5]], [[0, 0, 1]])
+    assert [by for pose in grid.on(head, target, flat, lift=False).poses if (by := patch.outside(pose))] == []
+    drawn = [patch.station(pose) for pose in patch.poses(512, (3,), head, flat)]
+    # What is served is also drawn.
+    assert max(at.position_mm for at in drawn) > 10.2
+    assert max(at.tilt_deg for at in drawn) > 5.2
+    assert max(at.distance_mm for at in drawn) > 9.7
+    beyond = PlacementGrid(radius_mm=11, spacing_mm=11, angles_deg=(0,), distances_mm=(4,)).on(head, target, flat)
+    assert sum(bool(patch.outside(pose)) for pose in beyond.poses) == 4

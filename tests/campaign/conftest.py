@@ -1,6 +1,7 @@
 """A head of 1,415 nodes, a coil of two dipoles, studies of them, and a runner that needs no physics."""
 
 import hashlib
+import os
 from pathlib import Path
 from shutil import copytree
 
@@ -82,7 +83,7 @@ def made_up(store, chunk):
             arrays[variable.name] = rng.integers(0, 1000, shape).astype(variable.dtype)
     facts = store.facts.heads[chunk.cell.head]
     made_of = {"head": facts.digest, "conductivity": facts.conductivity, "coil": store.facts.coils[chunk.cell.coil]}
-    made_of["target"] = facts.targets[chunk.cell.target].digest
+    made_of |= {"target": facts.targets[chunk.cell.target].digest, "route": "exact"}
     return Result(arrays, made_of)
 
 
@@ -127,3 +128,35 @@ def contents():
     return lambda folder: {
         str(path.relative_to(folder)): path.read_bytes() for path in Path(folder).rglob("*") if path.is_file()
     }
+
+
+class Killed(BaseException):
+    """Stands for SIGKILL: nothing catches it, and nothing that would run after it runs."""
+
+
+@pytest.fixture
+def killed_at(monkeypatch):
+    """Lets a process die at its n-th step that touches the disk, before or after the step."""
+    steps = [(os, "replace"), (os, "rename"), (os, "fsync"), (os, "mkdir"), (os, "unlink")]
+
+    def arm(count, after):
+        left = [count]
+
+        def deadly(original):
+            def step(*arguments, **options):
+                left[0] -= 1
+                if left[0] < 0:
+                    raise Killed
+                if left[0] == 0 and not after:
+                    raise Killed
+                result = original(*arguments, **options)
+                if left[0] == 0:
+                    raise Killed
+                return result
+
+            return step
+
+        for module, name in steps:
+            monkeypatch.setattr(module, name, deadly(getattr(module, name)))
+
+    return arm

@@ -69,14 +69,14 @@ def test_the_store_holds_what_the_engine_gives(finished, data):
     assert "angle_deg" in data.coords
 
 
-def test_a_chunk_has_the_same_bits_on_one_thread_and_on_two(finished):
+def test_a_chunk_has_the_same_bits_on_one_thread_and_on_two(finished, tmp_path):
     threads = numba.get_num_threads()
     chunks = list(finished.study.chunks())[:2]
     results = []
     try:
         for count in (1, 2):
             numba.set_num_threads(min(count, numba.config.NUMBA_NUM_THREADS))
-            bench = Bench(finished.study, finished.folder / "bases")
+            bench = Bench(finished.study, tmp_path)
             results.append([bench.chunk(chunk).arrays for chunk in (chunks if count == 1 else chunks[::-1])])
     finally:
         numba.set_num_threads(threads)

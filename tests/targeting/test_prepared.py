@@ -7,7 +7,7 @@ import pytest
 
 import efield as ef
 from efield.head.spheres import sphere_head
-from efield.io.sealed import read_arrays, write_arrays
+from efield.io import kept as keeper
 from efield.targeting import prepared
 
 
@@ -121,9 +121,10 @@ def test_a_sealed_file_whose_arrays_do_not_fit_is_made_again(head, pose, tmp_pat
     """No kernel reads memory that is not there, whoever sealed the file."""
     fresh = solved(head, pose, tmp_path)
     (path,) = kept(tmp_path)
-    context = prepared._context(head, ef.Conductivity().per_tet(head), "multigrid")
-    arrays = read_arrays(path, context=context, remedy="")
-    write_arrays(path, arrays | change(arrays), context=context)
+    sealed = prepared.kept_solver(head, ef.Conductivity().per_tet(head), tmp_path, "multigrid")
+    assert sealed.path == path
+    arrays = sealed.read()
+    sealed.write(arrays | change(arrays))
     assert (solved(head, pose, tmp_path) == fresh).all()
     assert len(preparations) == 2
 
@@ -133,7 +134,7 @@ def test_other_conductivities_and_versions_have_files_of_their_own(head, pose, t
     other = ef.Conductivity().with_values({"bone": 0.02})
     changed = solved(head, pose, tmp_path, other)
     assert (changed == solved(head, pose, conductivity=other)).all()
-    monkeypatch.setattr(prepared, "version", lambda name: "0.0")
+    monkeypatch.setattr(keeper, "version", lambda name: "0.0")
     solved(head, pose, tmp_path)
     assert len(kept(tmp_path)) == 3
     assert len(preparations) == 4
@@ -156,7 +157,7 @@ def test_a_folder_that_takes_nothing_fails_no_run(head, pose, tmp_path, monkeypa
     def refuse(*_, **__):
         raise error
 
-    monkeypatch.setattr(prepared, "write_arrays", refuse)
+    monkeypatch.setattr(keeper, "write_arrays", refuse)
     assert np.isfinite(solved(head, pose, tmp_path)).all()
     (tmp_path / "file").write_text("no folder")
     assert np.isfinite(solved(head, pose, tmp_path / "file")).all()

@@ -56,6 +56,27 @@ def _box_to_box(low, high, boxes, i):
 
 
 @njit(cache=True, error_model="numpy")
+def _box_beside_plane(a, normal, boxes, i):
+    """Squared distance of box i of the tree from the plane through `a` with a unit normal; 0 where they cross."""
+    height = reach = 0.0
+    for k in range(3):
+        height += normal[k] * (0.5 * (boxes[i, 0, k] + boxes[i, 1, k]) - a[k])
+        reach += 0.5 * abs(normal[k]) * (boxes[i, 1, k] - boxes[i, 0, k])
+    beside = max(abs(height) - reach, 0.0)
+    return beside * beside
+
+
+@njit(cache=True, error_model="numpy")
+def _beside_plane(a, normal, corners, t):
+    """Squared distance of triangle t from the plane through `a` with a unit normal; 0 where they cross."""
+    p = _dot(normal, _less(_vector(corners, t, 0), a))
+    q = _dot(normal, _less(_vector(corners, t, 1), a))
+    r = _dot(normal, _less(_vector(corners, t, 2), a))
+    beside = max(min(p, q, r), -max(p, q, r), 0.0)
+    return beside * beside
+
+
+@njit(cache=True, error_model="numpy")
 def _to_segment(p, a, edge):
     """Squared distance to the segment from `a` along `edge`, and the share of it at the nearest point."""
     length = _dot(edge, edge)
@@ -104,6 +125,14 @@ def nearest_triangles(points, corners, boxes, upper):
         p = (points[i, 0], points[i, 1], points[i, 2])
         best, top = upper, 1
         stack[0], bounds[0] = 0, 0.0
+        # Neighbors follow one another: what is nearest to the last point is near to this one.
+        if i > 0 and squared[i - 1] < upper:
+            t = number[i - 1]
+            distance, v, w = _point_to_triangle(
+                p, _vector(corners, t, 0), _vector(corners, t, 1), _vector(corners, t, 2)
+            )
+            if distance < best:
+                best, number[i], weights[i, 0], weights[i, 1] = distance, t, v, w
         while top > 0:
             top -= 1
             if bounds[top] >= best:
@@ -125,6 +154,26 @@ def nearest_triangles(points, corners, boxes, upper):
             top += 2
         squared[i] = best
     return number, weights, squared
+
+
+@njit(cache=True, error_model="numpy")
+def bounds(points, cells, origin, step, known):
+    """Least (n,) and largest (n,) that a distance can be at points (n, 3), from those at the corners of lattice cells.
+
+    cells (n, 3); known (x, y, z) signed distances at the points of the lattice, which begins at origin. A distance
+    changes by no more than the way; of the corners the one behind the point tells most.
+    """
+    n = points.shape[0]
+    low, high = np.full(n, -np.inf), np.full(n, np.inf)
+    for i in range(n):
+        for corner in range(8):
+            a, b, c = cells[i, 0] + (corner >> 2), cells[i, 1] + (corner >> 1 & 1), cells[i, 2] + (corner & 1)
+            x = points[i, 0] - origin[0] - step * a
+            y = points[i, 1] - origin[1] - step * b
+            z = points[i, 2] - origin[2] - step * c
+            way = np.sqrt(x * x + y * y + z * z)
+            low[i], high[i] = max(low[i], known[a, b, c] - way), min(high[i], known[a, b, c] + way)
+    return low, high
 
 
 @njit(cache=True, error_model="numpy")
@@ -180,25 +229,36 @@ def nearest_pair(triangles, corners, boxes, upper):
     passed over, and `upper` is returned if there is none nearer.
     """
     leaves = (boxes.shape[0] + 1) // 2
-    stack = np.empty(_DEPTH, np.int64)
+    stack, bounds = np.empty(_DEPTH, np.int64), np.empty(_DEPTH)
     best = upper
     for i in range(triangles.shape[0]):
         a, b, c = _vector(triangles, i, 0), _vector(triangles, i, 1), _vector(triangles, i, 2)
         low = (min(a[0], b[0], c[0]), min(a[1], b[1], c[1]), min(a[2], b[2], c[2]))
         high = (max(a[0], b[0], c[0]), max(a[1], b[1], c[1]), max(a[2], b[2], c[2]))
-        stack[0], top = 0, 1
+        normal = _cross(_less(b, a), _less(c, a))
+        size = np.sqrt(_dot(normal, normal))
+        normal = (normal[0] / size, normal[1] / size, normal[2] / size) if size > 0.0 else (0.0, 0.0, 0.0)
+        stack[0], bounds[0], top = 0, 0.0, 1
         while top > 0:
             top -= 1
-            box = stack[top]
-            if _box_to_box(low, high, boxes, box) >= best:
+            if bounds[top] >= best:
                 continue
+            box = stack[top]
             if box >= leaves - 1:
                 first = (box - leaves + 1) * LEAF
                 for t in range(first, min(first + LEAF, corners.shape[0])):
-                    best = min(best, _triangle_to_triangle(triangles, i, corners, t))
-                    if best == 0.0:
-                        return best
+                    if _beside_plane(a, normal, corners, t) < best:
+                        best = min(best, _triangle_to_triangle(triangles, i, corners, t))
+                        if best == 0.0:
+                            return best
                 continue
-            stack[top], stack[top + 1] = 2 * box + 1, 2 * box + 2
+            left, right = _box_to_box(low, high, boxes, 2 * box + 1), _box_to_box(low, high, boxes, 2 * box + 2)
+            if left < best:
+                left = max(left, _box_beside_plane(a, normal, boxes, 2 * box + 1))
+            if right < best:
+                right = max(right, _box_beside_plane(a, normal, boxes, 2 * box + 2))
+            swap = 1 if left < right else 0  # the nearer one is pushed last and taken first
+            stack[top], bounds[top] = 2 * box + 1 + swap, right if swap else left
+            stack[top + 1], bounds[top + 1] = 2 * box + 2 - swap, left if swap else right
             top += 2
     return best
