@@ -13,7 +13,7 @@ from efield.basis.reduced_basis import ReducedBasis
 from efield.coils.model import Coil
 from efield.ground import checks
 from efield.ground.errors import EfieldError, InputError
-from efield.ground.pose import Pose
+from efield.ground.pose import Pose, apart
 from efield.ground.rigid import put_right
 from efield.nav.alerts import OFF_PLAN, Alert
 from efield.nav.latest import Seen
@@ -246,10 +246,8 @@ class LiveEngine:
     def _off_plan(self, pose: Pose) -> dict[str, float]:
         if self.plan is None:
             return {}
-        shift = float(np.linalg.norm(pose.center_mm - self.plan.center_mm))
-        cosine = (np.trace(pose.rotation @ self.plan.rotation.T) - 1) / 2
-        turn = float(np.degrees(np.arccos(np.clip(cosine, -1.0, 1.0))))
-        return dict(zip(OFF_PLAN, (shift, turn), strict=True))
+        shift, turn = apart(pose.matrix[None], self.plan)
+        return dict(zip(OFF_PLAN, (float(shift[0]), float(turn[0])), strict=True))
 
 
 def _of_one(table: Mapping[str, NDArray[np.floating]]) -> dict[str, float]:

@@ -1,0 +1,188 @@
+"""The fields of all pulses of a recording from few solves: those that differ most, and sums of them for the others.
+
+The field is linear in the primary field, and the primary fields of a coil that is held over one place for an hour are
+nearly sums of some dozens among them. Pivoted QR of samples of the primary field says which. Each block of solves
+tests the blocks before it, at the pulses that these explain worst, before it joins them.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import qr
+
+from efield.basis.primary import samples
+from efield.coils.model import Coil
+from efield.ground.errors import InputError
+from efield.ground.pose import Pose
+from efield.ground.progress import Tell
+from efield.head.mesh import HeadMesh
+from efield.head.tissue import GRAY_MATTER
+from efield.targeting.field import EField
+from efield.targeting.measures import MeasuredPlaces
+from efield.targeting.simulate import Simulator
+from efield.targeting.targets import Target
+
+FloatArray = NDArray[np.float64]
+
+#: dI/dt of what is kept: 1 A/us.
+UNIT_DIDT: Final = 1e6
+
+#: Pulses that are solved before the others are tested again.
+_BLOCK: Final = 16
+
+#: Places at which primary fields are compared; how strongly they gather near the coil (mm).
+_POINTS: Final = 400
+_NEAR_MM: Final = 20.0
+
+#: Kept fields that would take more memory than this are refused (bytes).
+_MOST_MEMORY: Final = 8e9
+
+
+@dataclass(frozen=True, eq=False)
+class Places:
+    """Where fields are kept: at all nodes of gray matter, and where the target's measures look.
+
+    Parameters
+    ----------
+    nodes : (g,) int
+        Of the head, in gray matter.
+    measured : MeasuredPlaces
+    """
+
+    nodes: NDArray[np.intp]
+    measured: MeasuredPlaces
+
+    @classmethod
+    def at(cls, head: HeadMesh, target: Target) -> "Places":
+        """Those of a head and a target.
+
+        Raises
+        ------
+        InputError
+            If the head has no gray matter.
+        """
+        if GRAY_MATTER not in head.tags:
+            raise InputError(f"maps need gray matter (tag {GRAY_MATTER}); instead the head has tags {head.tags}")
+        return cls(np.unique(head.tets[head.tissue == GRAY_MATTER]), MeasuredPlaces.at(head, target))
+
+    @property
+    def count(self) -> int:
+        """Rows of a field."""
+        return len(self.nodes) + len(self.measured.tets) + len(self.measured.nodes)
+
+    def of(self, field: EField) -> NDArray[np.float32]:
+        """(r, 3) the recovered field at the nodes, then for the measures, V/m."""
+        gray = field.recovered.on_nodes(self.nodes, GRAY_MATTER)
+        return np.concatenate([gray, self.measured.of(field)]).astype(np.float32)
+
+
+@dataclass(frozen=True, eq=False)
+class PulseFields:
+    """The field of each pulse at 1 A/us, as a sum of kept ones.
+
+    Parameters
+    ----------
+    places : Places
+    kept : (k, r, 3) float32, V/m
+    shares : (n, k) float
+        Of the kept fields in each pulse's.
+    error : float
+        Largest relative error of E in gray matter at pulses that took no part yet; 0 if all were solved.
+    """
+
+    places: Places
+    kept: NDArray[np.float32]
+    shares: FloatArray
+    error: float
+
+    def parts(self) -> Iterator[tuple[slice, NDArray[np.float32]]]:
+        """Some pulses at a time, and their (p, r, 3) fields."""
+        flat = self.kept.reshape(len(self.kept), -1)
+        for first in range(0, len(self.shares), _BLOCK):
+            part = slice(first, first + _BLOCK)
+            yield part, (self.shares[part].astype(np.float32) @ flat).reshape(-1, *self.kept.shape[1:])
+
+
+def pulse_fields(sim: Simulator, coil: Coil, poses: list[Pose], target: Target, tol: float, tell: Tell) -> PulseFields:
+    """Solve as many of the pulses as all of them need.
+
+    Parameters
+    ----------
+    sim : Simulator
+    coil : Coil
+    poses : list of Pose
+        Looked at already.
+    target : Target
+    tol : float
+        Relative error of E in gray matter that is small enough; 0 solves every pulse.
+    tell : callable
+        Told (done, total, note) of solves; the total is the most there may be.
+
+    Raises
+    ------
+    InputError
+        If the fields that must be kept do not fit into memory.
+    """
+    places = Places.at(sim.head, target)
+    first, which = _distinct(poses)
+    held = [poses[number] for number in first]
+    primary = samples([(coil, pose) for pose in held], _points(sim.head, places.nodes, held), UNIT_DIDT)
+    order = qr(primary, mode="r", pivoting=True)[1] if len(held) > 1 else np.zeros(1, np.intp)
+    kept = np.empty((0, places.count, 3), np.float32)
+    error, chosen = 0.0, order[:0]
+    while len(chosen) < len(held):
+        block = order[len(chosen) : len(chosen) + _BLOCK]
+        _check_room(len(chosen) + len(block), places.count)
+        solved = sim.solve_many(coil, [held[k] for k in block], UNIT_DIDT, allow_collision=True)  # looked at before
+        new = np.stack([places.of(field) for field in solved])
+        error = _error(_shares(primary, chosen, block), kept, new, len(places.nodes))
+        kept, chosen = np.concatenate([kept, new]), np.concatenate([chosen, block])
+        tell(len(chosen), len(held), f"error {error:.1e}" if np.isfinite(error) else "")
+        if error < tol:
+            break
+    shares = _shares(primary, chosen, np.arange(len(held)))
+    shares[chosen] = np.eye(len(chosen))
+    return PulseFields(places, kept, shares[which], error if len(chosen) < len(held) else 0.0)
+
+
+def _distinct(poses: list[Pose]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """The first of each different pose, and for every pose which of them it is."""
+    rows = np.array([pose.matrix.ravel() for pose in poses])
+    _, first, which = np.unique(rows, axis=0, return_index=True, return_inverse=True)
+    return first, which.ravel()
+
+
+def _points(head: HeadMesh, nodes: NDArray[np.intp], poses: list[Pose]) -> FloatArray:
+    """Nodes at which primary fields are compared, denser under the coils."""
+    middle = np.median([pose.center_mm for pose in poses], axis=0)
+    near = np.sort(np.linalg.norm(head.points[nodes] - middle, axis=1))[0] + _NEAR_MM
+    weight = 1.0 / (near**2 + np.sum((head.points[nodes] - middle) ** 2, axis=1)) ** 1.5
+    count = min(_POINTS, len(nodes))
+    chosen = np.random.default_rng(0).choice(len(nodes), count, replace=False, p=weight / weight.sum())
+    return np.ascontiguousarray(head.points[nodes[np.sort(chosen)]])
+
+
+def _shares(primary: FloatArray, chosen: NDArray[np.intp], wanted: NDArray[np.intp]) -> FloatArray:
+    """(w, k) how much of the chosen primary fields each of the wanted ones is made of."""
+    return np.asarray(np.linalg.lstsq(primary[:, chosen], primary[:, wanted], rcond=1e-10)[0].T)
+
+
+def _error(shares: FloatArray, kept: NDArray[np.float32], new: NDArray[np.float32], nodes: int) -> float:
+    """Largest relative error in gray matter of new fields (p, r, 3) as sums of the kept ones; inf without any."""
+    if not len(kept):
+        return float("inf")
+    guess = np.tensordot(shares.astype(np.float32), kept[:, :nodes], axes=1)
+    return float(
+        np.max([np.linalg.norm(a - b) / np.linalg.norm(b) for a, b in zip(guess, new[:, :nodes], strict=True)])
+    )
+
+
+def _check_room(fields: int, rows: int) -> None:
+    if 12.0 * fields * rows > _MOST_MEMORY:
+        raise InputError(
+            f"the fields that are kept must fit into memory; instead {fields} of {rows} places take "
+            f"{12e-9 * fields * rows:.0f} GB: give a larger tol, or the recording in parts"
+        )
