@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import qr
 
-from efield.basis.primary import samples
 from efield.coils.model import Coil
 from efield.ground.errors import InputError
 from efield.ground.pose import Pose
@@ -22,7 +21,7 @@ from efield.head.mesh import HeadMesh
 from efield.head.tissue import GRAY_MATTER
 from efield.targeting.field import EField
 from efield.targeting.measures import MeasuredPlaces
-from efield.targeting.simulate import Simulator
+from efield.targeting.simulate import Simulator, evaluator, worth_storing
 from efield.targeting.targets import Target
 
 FloatArray = NDArray[np.float64]
@@ -129,14 +128,16 @@ def pulse_fields(sim: Simulator, coil: Coil, poses: list[Pose], target: Target, 
     places = Places.at(sim.head, target)
     first, which = _distinct(poses)
     held = [poses[number] for number in first]
-    primary = samples([(coil, pose) for pose in held], _points(sim.head, places.nodes, held), UNIT_DIDT)
+    primary = _sampled(coil, held, _points(sim.head, places.nodes, held))
+    exact = not worth_storing(len(sim.problem.nodes_mm), len(held))
     order = qr(primary, mode="r", pivoting=True)[1] if len(held) > 1 else np.zeros(1, np.intp)
     kept = np.empty((0, places.count, 3), np.float32)
     error, chosen = 0.0, order[:0]
     while len(chosen) < len(held):
         block = order[len(chosen) : len(chosen) + _BLOCK]
         _check_room(len(chosen) + len(block), places.count)
-        solved = sim.solve_many(coil, [held[k] for k in block], UNIT_DIDT, allow_collision=True)  # looked at before
+        # Poses were looked at before.
+        solved = sim.solve_many(coil, [held[k] for k in block], UNIT_DIDT, allow_collision=True, exact=exact)
         new = np.stack([places.of(field) for field in solved])
         error = _error(_shares(primary, chosen, block), kept, new, len(places.nodes))
         kept, chosen = np.concatenate([kept, new]), np.concatenate([chosen, block])
@@ -163,6 +164,12 @@ def _points(head: HeadMesh, nodes: NDArray[np.intp], poses: list[Pose]) -> Float
     count = min(_POINTS, len(nodes))
     chosen = np.random.default_rng(0).choice(len(nodes), count, replace=False, p=weight / weight.sum())
     return np.ascontiguousarray(head.points[nodes[np.sort(chosen)]])
+
+
+def _sampled(coil: Coil, poses: list[Pose], points_mm: FloatArray) -> FloatArray:
+    """(s * 3, n) primary fields at points."""
+    evaluate = evaluator(coil, not worth_storing(len(points_mm), len(poses)))
+    return np.stack([evaluate(pose, points_mm, UNIT_DIDT).ravel() for pose in poses], axis=1)
 
 
 def _shares(primary: FloatArray, chosen: NDArray[np.intp], wanted: NDArray[np.intp]) -> FloatArray:

@@ -7,6 +7,13 @@ from scipy.spatial.transform import Rotation
 from efield.ground.pose import Pose
 from efield.io.poses.pose_table import PoseTable
 from efield.targeting.placement import place_coil
+from tests import small
+
+
+@pytest.fixture(scope="session")
+def coil():
+    """The 70 mm figure-8 as twelve dipoles."""
+    return small.named_coils()["d70"]
 
 
 @pytest.fixture(scope="session")

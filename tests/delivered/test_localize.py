@@ -18,7 +18,8 @@ def explored(sim, coil, wandering, target):
     poses = wandering(90, 25.0, 180.0, seed=2)
     head = sim.head
     nodes = np.unique(head.tets[head.tissue == GRAY_MATTER])
-    place = nodes[np.argmin(np.linalg.norm(head.points[nodes] - (target.center_mm + [9.0, -9.0, 3.0]), axis=1))]
+    wanted = target.center_mm + np.array([9.0, -9.0, 3.0])
+    place = nodes[np.argmin(np.linalg.norm(head.points[nodes] - wanted, axis=1))]
     sizes = [
         float(np.linalg.norm(field.recovered.on_nodes(np.array([place]), GRAY_MATTER)))
         for field in sim.solve_many(coil, poses, 60e6)

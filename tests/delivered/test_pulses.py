@@ -1,5 +1,7 @@
 """What was done: each pulse as a full solve says it, drift as on paper, and maps that are sums of the pulses."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -88,8 +90,13 @@ def test_drift_is_from_the_first_pulse_or_the_plan_and_the_field_at_the_same_dri
 def test_intensities_are_taken_where_they_are_and_missed_where_not(sim, coil, target, wandering):
     poses = wandering(2)
     percent = PoseTable(poses, columns={"intensity_percent": [50.0, 60.0]})
+    known = pulses(sim, coil, percent, target).table["didt"].values
+    np.testing.assert_allclose(known, coil.max_didt * np.array([0.5, 0.6]))
+    # 114.73 A/us at 100 %, Drakaki 2022.
+    rapid = pulses(sim, coil, percent, target, stimulator="magstim-rapid2")
+    np.testing.assert_allclose(rapid.table["didt"], [57.365e6, 68.838e6])
     with pytest.raises(InputError, match=r"largest dI/dt of .* is not known"):
-        pulses(sim, coil, percent, target)
+        pulses(sim, replace(coil, max_didt=None), percent, target)
     with pytest.raises(InputError, match=r"of 1 of 2 is not \(pose 2\)"):
         pulses(sim, coil, PoseTable(poses, columns={"didt": [50e6, np.nan], "time_s": [0, 1]}), target)
     with pytest.raises(InputError, match="0 to 100"):
