@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 from scipy.linalg import qr
 
 from efield.coils.model import Coil
+from efield.fem.problem import FemProblem
 from efield.ground.errors import InputError
 from efield.ground.pose import Pose
 from efield.ground.progress import Tell
 from efield.head.mesh import HeadMesh
 from efield.head.tissue import GRAY_MATTER
-from efield.targeting.field import EField
-from efield.targeting.measures import MeasuredPlaces
+from efield.targeting.measures import Rows, faces_of
 from efield.targeting.simulate import Simulator, evaluator, worth_storing
 from efield.targeting.targets import Target
 
@@ -42,20 +42,27 @@ _MOST_MEMORY: Final = 8e9
 
 @dataclass(frozen=True, eq=False)
 class Places:
-    """Where fields are kept: at all nodes of gray matter, and where the target's measures look.
+    """Where fields are kept: recovered, at all nodes of gray matter, and where the target's measures look.
 
     Parameters
     ----------
     nodes : (g,) int
-        Of the head, in gray matter.
-    measured : MeasuredPlaces
+        Of the head, in gray matter; their fields are the first rows.
+    pairs : (q,) int
+        Of `FemProblem.patches`: those of the nodes, and other tissues' at the corners of the target.
+    tets : (k,) int
+        Of the target, where elements of second order know the field; their fields are the last rows.
+    rows : Rows
+        That the measures need.
     """
 
     nodes: NDArray[np.intp]
-    measured: MeasuredPlaces
+    pairs: NDArray[np.intp]
+    tets: NDArray[np.intp]
+    rows: Rows
 
     @classmethod
-    def at(cls, head: HeadMesh, target: Target) -> "Places":
+    def at(cls, problem: FemProblem, target: Target) -> "Places":
         """Those of a head and a target.
 
         Raises
@@ -63,19 +70,35 @@ class Places:
         InputError
             If the head has no gray matter.
         """
+        head, patches = problem.head, problem.patches
         if GRAY_MATTER not in head.tags:
             raise InputError(f"maps need gray matter (tag {GRAY_MATTER}); instead the head has tags {head.tags}")
-        return cls(np.unique(head.tets[head.tissue == GRAY_MATTER]), MeasuredPlaces.at(head, target))
+        nodes, own = np.unique(head.tets[head.tissue == GRAY_MATTER]), target.tets(head)
+        gray, at_corners = patches.numbers(nodes, GRAY_MATTER), patches.corners(own)
+        pairs = np.concatenate([gray, np.setdiff1d(at_corners, gray)])
+        order = np.argsort(pairs)
+        corners = order[np.searchsorted(pairs, at_corners, sorter=order)]
+        surface, near = faces_of(head, target)
+        faces = np.empty((0, 3), np.intp)
+        if surface is not None:
+            faces = np.searchsorted(nodes, surface.nodes[surface.triangles[near]])
+        if problem.order == 1:
+            return cls(nodes, pairs, own[:0], Rows(np.arange(len(pairs)), corners, faces))
+        centers = np.repeat(len(pairs) + np.arange(len(own))[:, None], 4, axis=1)
+        return cls(nodes, pairs, own, Rows(np.arange(len(pairs) + len(own)), centers, faces))
 
     @property
     def count(self) -> int:
         """Rows of a field."""
-        return len(self.nodes) + len(self.measured.tets) + len(self.measured.nodes)
+        return len(self.pairs) + len(self.tets)
 
-    def of(self, field: EField) -> NDArray[np.float32]:
-        """(r, 3) the recovered field at the nodes, then for the measures, V/m."""
-        gray = field.recovered.on_nodes(self.nodes, GRAY_MATTER)
-        return np.concatenate([gray, self.measured.of(field)]).astype(np.float32)
+    def of(self, problem: FemProblem, primary: FloatArray) -> NDArray[np.float32]:
+        """(b, r, 3) E in V/m of primary fields (n, 3, b), each solved."""
+        phi = problem.solve(primary).phi
+        e = problem.recovered_at(phi, primary, self.pairs)
+        if len(self.tets):
+            e = np.concatenate([e, problem.element_field(phi, primary)[self.tets]])
+        return np.ascontiguousarray(e.transpose(2, 0, 1), dtype=np.float32)
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,20 +148,20 @@ def pulse_fields(sim: Simulator, coil: Coil, poses: list[Pose], target: Target, 
     InputError
         If the fields that must be kept do not fit into memory.
     """
-    places = Places.at(sim.head, target)
+    problem = sim.problem
+    places = Places.at(problem, target)
     first, which = _distinct(poses)
     held = [poses[number] for number in first]
     primary = _sampled(coil, held, _points(sim.head, places.nodes, held))
-    exact = not worth_storing(len(sim.problem.nodes_mm), len(held))
+    evaluate = evaluator(coil, not worth_storing(len(problem.nodes_mm), len(held)))
     order = qr(primary, mode="r", pivoting=True)[1] if len(held) > 1 else np.zeros(1, np.intp)
     kept = np.empty((0, places.count, 3), np.float32)
     error, chosen = 0.0, order[:0]
     while len(chosen) < len(held):
         block = order[len(chosen) : len(chosen) + _BLOCK]
         _check_room(len(chosen) + len(block), places.count)
-        # Poses were looked at before.
-        solved = sim.solve_many(coil, [held[k] for k in block], UNIT_DIDT, allow_collision=True, exact=exact)
-        new = np.stack([places.of(field) for field in solved])
+        field = np.stack([evaluate(held[k], problem.nodes_mm, UNIT_DIDT) for k in block], axis=-1)
+        new = places.of(problem, field)
         error = _error(_shares(primary, chosen, block), kept, new, len(places.nodes))
         kept, chosen = np.concatenate([kept, new]), np.concatenate([chosen, block])
         tell(len(chosen), len(held), f"error {error:.1e}" if np.isfinite(error) else "")

@@ -83,6 +83,17 @@ class Localization(Carded):
         """Distance between the best places of both curves."""
         return float(np.linalg.norm(self.line.place_mm - self.sigmoid.place_mm))
 
+    def predicted(self, magnitude: FloatArray) -> FloatArray:
+        """(m,) uV that the curve at the sigmoid's best place makes of |E| (m,) in V/m there."""
+        low, span = self.magnitude.min(), np.ptp(self.magnitude)
+        columns = {None: self.magnitude} | {
+            (t, s): _sigmoid((self.magnitude - low) / span, t, s) for t in _MIDDLES for s in _SLOPES
+        }
+        response = self.amplitude - self.amplitude.mean()
+        best = max(columns, key=lambda shape: _explained(columns[shape][:, None], response)[0])
+        slope, offset = np.polyfit(columns[best], self.amplitude, 1)
+        return np.asarray(offset + slope * (magnitude if best is None else _sigmoid((magnitude - low) / span, *best)))
+
     def _card(self) -> Card:
         rows = [("responses", str(len(self.amplitude)))]
         for name, fit in (("sigmoid", self.sigmoid), ("line", self.line)):
@@ -133,15 +144,15 @@ def _from_0_to_1(magnitude: NDArray[np.floating]) -> NDArray[np.float32]:
     return np.asarray((magnitude - low) / np.where(span > 0, span, 1.0), np.float32)
 
 
-def _sigmoid(u: NDArray[np.float32], middle: float, slope: float) -> NDArray[np.float32]:
-    return np.asarray(1.0 / (1.0 + np.exp(np.float32(slope) * (np.float32(middle) - u))), np.float32)
+def _sigmoid(u: NDArray[np.floating], middle: float, slope: float) -> NDArray[np.floating]:
+    return np.asarray(1.0 / (1.0 + np.exp(slope * (middle - u))))
 
 
-def _explained(predictor: NDArray[np.float32], response: FloatArray) -> FloatArray:
+def _explained(predictor: NDArray[np.floating], response: FloatArray) -> FloatArray:
     """(g,) squared correlation of columns (n, g) with responses (n,) of mean zero; 0 where it is negative."""
     centered = predictor - predictor.mean(axis=0)
     size = np.einsum("ng,ng->g", centered, centered) * float(response @ response)
-    together = response.astype(np.float32) @ centered
+    together = response.astype(centered.dtype) @ centered
     return np.where(together > 0, np.minimum(together.astype(np.float64) ** 2 / np.maximum(size, 1e-30), 1.0), 0.0)
 
 

@@ -50,7 +50,7 @@ def summed(
     reach_mm : float
         Responses are looked for within this distance of the target.
     """
-    measures, rows = TargetMeasures.at(head, target), fields.places.measured.rows
+    measures, rows = TargetMeasures.at(head, target), fields.places.rows
     nodes = fields.places.nodes
     near = np.flatnonzero(np.linalg.norm(head.points[nodes] - target.center_mm, axis=1) <= reach_mm)
     response = np.append(table.columns.get("mep_uv", np.full(len(table), np.nan)), np.nan)
@@ -61,7 +61,7 @@ def summed(
         magnitude = np.sqrt(np.einsum("pgk,pgk->pg", e[:, : len(nodes)], e[:, : len(nodes)])) * size[part, None]
         total += magnitude.sum(axis=0)
         seen.append(magnitude[np.isfinite(response[part])][:, near])
-        answers.append(measures.of_rows(e[:, len(nodes) :], rows))
+        answers.append(measures.of_rows(e, rows))
     table_of = dict(zip(measures.names, np.concatenate(answers).T, strict=True))
     maps = {"mean": total / len(table), "cumulative": total}
     known = response[np.isfinite(response)]

@@ -251,8 +251,15 @@ class TargetMeasures:
 
     def of_field(self, field: "EField", target: Target) -> FloatArray:
         """(m,) the measures of a full solve, from its recovered field."""
-        places = MeasuredPlaces.at(field.head, target)
-        return np.asarray(self.of_rows(places.of(field)[None], places.rows)[0])
+        e = field.in_tets(target.tets(field.head))
+        surface, near = faces_of(field.head, target)
+        places = np.arange(len(e))
+        rows = Rows(places, np.repeat(places[:, None], 4, axis=1), np.empty((0, 3), np.intp))
+        if surface is not None:
+            nodes, corners = np.unique(surface.nodes[surface.triangles[near]], return_inverse=True)
+            rows = Rows(places, rows.corners, len(e) + corners.reshape(-1, 3))
+            e = np.concatenate([e, field.recovered.on_nodes(nodes, GRAY_MATTER)])
+        return np.asarray(self.of_rows(e[None], rows)[0])
 
     def of_vertices(self, e: FloatArray) -> dict[str, float]:
         """The measures by name of E (k, 3) in V/m at the vertices that they were made for by `on_vertices`."""
@@ -265,41 +272,6 @@ class TargetMeasures:
         given = (np.ascontiguousarray(e), rows.corners, self.weights, self.direction)
         table = kernels.measures(*given, rows.faces, np.ascontiguousarray(self.normals), np.array(self.areas))
         return np.asarray(table[:, : len(self.names)])
-
-
-@dataclass(frozen=True, eq=False)
-class MeasuredPlaces:
-    """Where a full solve is looked at for the measures of a target.
-
-    Parameters
-    ----------
-    tets : (k,) int
-        At their centers.
-    nodes : (q,) int
-        Corners of the faces, on the side of gray matter.
-    rows : Rows
-        Of E at both, one after the other.
-    """
-
-    tets: NDArray[np.intp]
-    nodes: NDArray[np.intp]
-    rows: Rows
-
-    @classmethod
-    def at(cls, head: HeadMesh, target: Target) -> "MeasuredPlaces":
-        """Those of a target on a head."""
-        tets, (surface, near) = target.tets(head), faces_of(head, target)
-        nodes, faces = np.empty(0, np.intp), np.empty((0, 3), np.intp)
-        if surface is not None:
-            nodes, corners = np.unique(surface.nodes[surface.triangles[near]], return_inverse=True)
-            faces = len(tets) + corners.reshape(-1, 3)
-        places = np.arange(len(tets))
-        return cls(tets, nodes, Rows(places, np.repeat(places[:, None], 4, axis=1), faces))
-
-    def of(self, field: "EField") -> FloatArray:
-        """(k + q, 3) the recovered field there, V/m."""
-        e = field.in_tets(self.tets)
-        return np.concatenate([e, field.recovered.on_nodes(self.nodes, GRAY_MATTER)]) if len(self.nodes) else e
 
 
 def faces_near(head: HeadMesh, center_mm: FloatArray, radius_mm: float) -> tuple[Surface | None, NDArray[np.intp]]:
