@@ -3,10 +3,9 @@
 References
 ----------
 Numssen O, Zier AL, Thielscher A, Hartwigsen G, Knoesche TR, Weise K. Efficient high-resolution TMS mapping of the human
-motor cortex by nonlinear regression. NeuroImage 2021;245:118654 (title and description read, not the article): the
-place with the largest coefficient of determination is where the response comes from. There curves are sigmoids; the
-straight line is beside them here because it needs no choice. That |E| explains responses as well as models of neurons,
-and its normal component worse, was read in FACTS of this project's sources (docs/delivered.md).
+motor cortex by nonlinear regression. NeuroImage 2021;245:118654 (its title was read, not the article): the place with
+the largest coefficient of determination is where the response comes from. There curves are sigmoids; the straight line
+is beside them here because it needs no choice (docs/recordings.md).
 """
 
 from dataclasses import dataclass
