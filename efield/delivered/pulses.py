@@ -78,6 +78,15 @@ class Pulses(Carded):
         None without responses.
     reference : str
         What drift is from.
+
+    Examples
+    --------
+    >>> head = ef.head.sphere_head(edge_mm=12.0)
+    >>> coil, sim = ef.load_coil("d70"), ef.Simulator(head)
+    >>> pose = ef.place_coil(head, "C3", coil=coil)
+    >>> done = ef.pulses(sim, coil, ef.PoseTable([pose, pose]), "C3", didt=60e6)
+    >>> bool(np.allclose(done.maps["cumulative"], 2 * done.maps["mean"]))
+    True
     """
 
     head: HeadMesh
