@@ -15,6 +15,7 @@ from efield.ground import checks
 from efield.ground.errors import EfieldError, InputError
 from efield.ground.pose import Pose, apart
 from efield.ground.rigid import put_right
+from efield.ground.turns import on_one_thread
 from efield.nav.alerts import OFF_PLAN, Alert
 from efield.nav.latest import Seen
 from efield.sweeping.engines import columns
@@ -157,6 +158,11 @@ class LiveEngine:
             return f"full solves, {len(self.sim.head.tets):,} tetrahedra"
         return f"reduced basis, {self.basis.outputs.words}, {self.basis.certificate.words}"
 
+    @property
+    def quick(self) -> bool:
+        """Whether every answer takes about a millisecond: less than it takes to hand work to another thread."""
+        return self.basis is not None and self.outside == "refuse"
+
     def rehearse(self) -> None:
         """Answer a placement, so that all kernels are compiled, and learn what the plan gives.
 
@@ -216,7 +222,8 @@ class LiveEngine:
             return dict(zip(self.names, map(float, values), strict=True)), "full"
         asked = (pose,), self.didt, self.target
         try:
-            return _of_one(self.basis.measures(*asked, coil=self.coil)), "reduced"
+            with on_one_thread():
+                return _of_one(self.basis.measures(*asked, coil=self.coil)), "reduced"
         except InputError:
             by = self.basis.outside(pose, self.coil)
             if not by:
