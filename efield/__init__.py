@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from efield.coils.model import Coil as Coil
     from efield.coils.stimulators import didt as didt
     from efield.coils.stimulators import list_stimulators as list_stimulators
+    from efield.delivered.pulses import Pulses as Pulses
+    from efield.delivered.pulses import pulses as pulses
     from efield.dosing.dose import dose as dose
     from efield.dosing.feasibility import feasibility as feasibility
     from efield.dosing.protocols import list_protocols as list_protocols
@@ -70,6 +72,7 @@ _HOMES = {
     "PlacementGrid": "efield.sweeping.grid",
     "Pose": "efield.ground.pose",
     "PoseTable": "efield.io.poses.pose_table",
+    "Pulses": "efield.delivered.pulses",
     "Reciprocal": "efield.reciprocity.reciprocal",
     "ReducedBasis": "efield.basis.reduced_basis",
     "Simulator": "efield.targeting.simulate",
@@ -89,6 +92,7 @@ _HOMES = {
     "m1_leg": "efield.targeting.targets",
     "optimize": "efield.planning.optimize",
     "place_coil": "efield.targeting.placement",
+    "pulses": "efield.delivered.pulses",
     "read_poses": "efield.io.poses.reading",
     "protocol": "efield.dosing.protocols",
     "sweep": "efield.sweeping.sweep",

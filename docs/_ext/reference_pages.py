@@ -17,6 +17,7 @@ ROOMS = {
     "basis": "Many placements: a reduced basis",
     "reciprocity": "Many placements: reciprocity",
     "sweeping": "Many placements: sweeps",
+    "delivered": "Recorded sessions",
     "planning": "Best placement and uncertainty",
     "dosing": "Outputs and protocols",
     "nav": "Live navigation",

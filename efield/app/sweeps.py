@@ -12,6 +12,8 @@ import typer
 from typer.core import TyperGroup
 
 from efield.app.console import ERR, OUT, Bar
+from efield.app.options import asking_for
+from efield.app.pulses_request import PulsesRequest
 from efield.ground import checks
 from efield.ground.errors import InputError
 from efield.ground.progress import Tell
@@ -28,18 +30,20 @@ class _StudyOrCommand(TyperGroup):
     """`efield sweep study.toml` is `efield sweep run study.toml`."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Put `run` in front of what is not a command."""
+        """Put `run`, or `pulses` where a recording is given, in front of what is not a command."""
         if args and args[0] not in self.commands and args[0] != "--help":
-            args = ["run", *args]
+            recorded = any(word.partition("=")[0] == "--poses" for word in args)
+            args = ["pulses" if recorded else "run", *args]
         return super().parse_args(ctx, args)
 
 
 app = typer.Typer(
     cls=_StudyOrCommand,
     help="Run a study: heads x coils x targets x placements, resumable, on one machine or many. "
-    "`efield sweep STUDY` runs it; `efield sweep new` writes a commented one.",
+    "`efield sweep STUDY` runs it; `efield sweep new` writes a commented one. "
+    "`efield sweep --poses RECORDING` says what a session did: the field of every recorded pulse.",
     no_args_is_help=True,
-    subcommand_metavar="STUDY | COMMAND [ARGS]...",
+    subcommand_metavar="STUDY | --poses RECORDING | COMMAND [ARGS]...",
 )
 
 StoreArgument = Annotated[Path, typer.Argument(metavar="STORE", help="Folder of results that `efield sweep` wrote.")]
@@ -172,6 +176,37 @@ def show(
         sweep_best.write_poses(pose, blocks, to)
     if picture is not None:
         sweep_best.draw(picture, found, blocks)
+
+
+@app.command("pulses")
+@asking_for(PulsesRequest)
+def recorded_pulses(request: PulsesRequest, as_json: JsonOption = False) -> None:
+    """What a session did: the field of every recorded pulse, drift, maps, and where responses come from.
+
+    (`pulses` may be left out.) The intensity of each pulse is the recorded one. Written are a table of the pulses, the
+    mean and the sum of |E| over the gray matter, and, where there are responses of a muscle, how much of them |E|
+    explains at each place. Research software: no treatment may depend on it.
+
+    Examples:
+
+      efield sweep --poses session.txt:samples --stimulator magstim-rapid2
+
+      efield sweep --poses markers.xml --head m2m_ernie --plan plan.txt --mep amplitudes.txt
+    """
+    from efield.app.recordings import run
+    from efield.app.tables import pulses_lines, pulses_table
+
+    _, document = run(request)
+    if as_json:
+        _print_json(document)
+        return
+    OUT.print(pulses_table(document))
+    for line in pulses_lines(document):
+        OUT.print(line, markup=False, soft_wrap=True)
+    for note in document["notes"]:
+        ERR.print(f"note: {note}", markup=False, soft_wrap=True)
+    written = ", ".join(str(Path(document["folder"]) / name) for name in document["files"])
+    OUT.print(f"written: {written}", markup=False, soft_wrap=True)
 
 
 @app.command()

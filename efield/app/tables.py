@@ -75,6 +75,42 @@ def uncertainty_table(document: dict[str, Any], sure: Uncertainty) -> Table:
     return table
 
 
+def pulses_table(document: dict[str, Any]) -> Table:
+    """The answer of `efield sweep --poses`."""
+    title = f"{document['pulses']} pulses of {document['coil']}, {document['target']['name']} of {document['head']}"
+    table = Table(title=title)
+    for column in ("what", "least", "mean", "most"):
+        table.add_column(column, justify="left" if column == "what" else "right")
+    rows = (
+        ("dI/dt (A/us)", "didt", 1e-6),
+        ("mean |E| in the target (V/m)", "mean_magnitude", 1.0),
+        (f"off {document['drift_from']} (mm)", "off_mm", 1.0),
+        ("turned from there (degrees)", "off_deg", 1.0),
+        ("change of the field at equal dI/dt (%)", "off_percent", 1.0),
+    )
+    for words, name, unit in rows:
+        table.add_row(words, *(f"{document[name][which] * unit:.3g}" for which in ("least", "mean", "most")))
+    return table
+
+
+def pulses_lines(document: dict[str, Any]) -> list[str]:
+    """What a table of pulses has no place for."""
+    lines = [
+        f"intensity: {document['intensity']}",
+        f"{document['solves']} solves for all {document['pulses']} pulses; error of E {document['largest_error']:.1e}",
+    ]
+    answers = document.get("responses", {})
+    for name in ("sigmoid", "line"):
+        if name in answers:
+            fit = answers[name]
+            where = ", ".join(f"{value:.1f}" for value in fit["place_mm"])
+            lines.append(
+                f"{answers['count']} responses, {name}: R2 {fit['r2']:.2f} at ({where}) mm; {fit['alike_cm3']:.2g} cm3 "
+                "within 5 % of it"
+            )
+    return lines
+
+
 def listing_table(known: Listing) -> Table:
     """What is known by name."""
     table = Table(title=known.title)

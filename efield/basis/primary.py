@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache, partial
 from typing import Final
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
@@ -12,6 +11,7 @@ from efield.coils.compressed import compress
 from efield.coils.model import Coil, SampledField
 from efield.coils.primary import dadt
 from efield.ground.pose import Pose
+from efield.ground.turns import on_one_thread
 
 FloatArray = NDArray[np.float64]
 Placed = tuple[Coil, Pose]
@@ -31,16 +31,9 @@ def evaluator(coil: Coil) -> Callable[[Pose, FloatArray, float], FloatArray]:
 
 
 def sample(coil: Coil, pose: Pose, points: FloatArray, didt: float) -> FloatArray:
-    """(s * 3,) primary field at a few hundred points, on one thread.
-
-    That takes less time than waking the other threads (0.08 ms against 2 ms on busy cores).
-    """
-    threads = numba.get_num_threads()
-    numba.set_num_threads(1)
-    try:
+    """(s * 3,) primary field at a few hundred points, on one thread: 0.08 ms."""
+    with on_one_thread():
         return evaluator(coil)(pose, points, didt).ravel()
-    finally:
-        numba.set_num_threads(threads)
 
 
 def samples(placed: Sequence[Placed], points: FloatArray, didt: float) -> FloatArray:

@@ -187,3 +187,14 @@ def pose_matrices(value: object) -> NDArray[np.float64]:
     if value.size and (value.ndim != 3 or value.shape[1:] != (4, 4)):
         raise InputError(f"poses must be a list of Pose, or have shape (p, 4, 4); instead received shape {value.shape}")
     return rigid("poses", value.reshape(-1, 4, 4))
+
+
+def apart(matrices: NDArray[np.float64], reference: Pose) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """How far poses (p, 4, 4) are from another: (p,) mm between centers, and (p,) degrees of the turn between axes."""
+    shift = np.linalg.norm(matrices[:, :3, 3] - reference.center_mm, axis=1)
+    between = reference.rotation.T @ matrices[:, :3, :3]
+    # Half of what is not symmetric of a rotation is the sine along its axis: small angles keep all their digits.
+    skew = between - between.transpose(0, 2, 1)
+    sine = 0.5 * np.linalg.norm(skew[:, (2, 0, 1), (1, 2, 0)], axis=1)
+    cosine = 0.5 * (np.trace(between, axis1=1, axis2=2) - 1.0)
+    return np.asarray(shift), np.degrees(np.arctan2(sine, cosine))

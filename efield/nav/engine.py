@@ -13,8 +13,9 @@ from efield.basis.reduced_basis import ReducedBasis
 from efield.coils.model import Coil
 from efield.ground import checks
 from efield.ground.errors import EfieldError, InputError
-from efield.ground.pose import Pose
+from efield.ground.pose import Pose, apart
 from efield.ground.rigid import put_right
+from efield.ground.turns import on_one_thread
 from efield.nav.alerts import OFF_PLAN, Alert
 from efield.nav.latest import Seen
 from efield.sweeping.engines import columns
@@ -157,6 +158,11 @@ class LiveEngine:
             return f"full solves, {len(self.sim.head.tets):,} tetrahedra"
         return f"reduced basis, {self.basis.outputs.words}, {self.basis.certificate.words}"
 
+    @property
+    def quick(self) -> bool:
+        """Whether every answer takes about a millisecond: less than it takes to hand work to another thread."""
+        return self.basis is not None and self.outside == "refuse"
+
     def rehearse(self) -> None:
         """Answer a placement, so that all kernels are compiled, and learn what the plan gives.
 
@@ -216,7 +222,8 @@ class LiveEngine:
             return dict(zip(self.names, map(float, values), strict=True)), "full"
         asked = (pose,), self.didt, self.target
         try:
-            return _of_one(self.basis.measures(*asked, coil=self.coil)), "reduced"
+            with on_one_thread():
+                return _of_one(self.basis.measures(*asked, coil=self.coil)), "reduced"
         except InputError:
             by = self.basis.outside(pose, self.coil)
             if not by:
@@ -246,10 +253,8 @@ class LiveEngine:
     def _off_plan(self, pose: Pose) -> dict[str, float]:
         if self.plan is None:
             return {}
-        shift = float(np.linalg.norm(pose.center_mm - self.plan.center_mm))
-        cosine = (np.trace(pose.rotation @ self.plan.rotation.T) - 1) / 2
-        turn = float(np.degrees(np.arccos(np.clip(cosine, -1.0, 1.0))))
-        return dict(zip(OFF_PLAN, (shift, turn), strict=True))
+        shift, turn = apart(pose.matrix[None], self.plan)
+        return dict(zip(OFF_PLAN, (float(shift[0]), float(turn[0])), strict=True))
 
 
 def _of_one(table: Mapping[str, NDArray[np.floating]]) -> dict[str, float]:

@@ -17,9 +17,11 @@ _SWITCH_S: Final = 2e-4
 
 
 class Hub:
-    """Takes poses and gives out answers, in one event loop; the engine runs in a thread of its own.
+    """Takes poses and gives out answers, in one event loop; what takes time runs in a thread of its own.
 
-    All that computes runs in that one thread: two threads must not be in Numba's parallel kernels at once.
+    One thread computes at a time: two must not be in Numba's parallel kernels at once. Answers that take no longer than
+    to wake another thread, which on a busy machine is milliseconds, are given in the event loop while that thread has
+    nothing to do.
 
     Parameters
     ----------
@@ -35,6 +37,8 @@ class Hub:
         self.by_status: dict[str, int] = {}
         self._listeners: list[Listener] = []
         self._now = ""
+        #: What the thread has not finished yet.
+        self._working = 0
         self._thread = ThreadPoolExecutor(1, "efield-engine")
 
     def offer(self, pose: Seen) -> int:
@@ -51,7 +55,25 @@ class Hub:
 
     async def compute(self, work: Callable[..., Any], *arguments: Any) -> Any:
         """Run something in the engine's thread."""
-        return await asyncio.get_running_loop().run_in_executor(self._thread, work, *arguments)
+        self._working += 1
+        task = asyncio.get_running_loop().run_in_executor(self._thread, work, *arguments)
+        task.add_done_callback(self._finished)
+        return await task
+
+    def _finished(self, _: asyncio.Future[Any]) -> None:
+        self._working -= 1
+
+    async def rehearse(self) -> None:
+        """Have the engine answer once wherever it will answer, so that the first pose waits for nothing.
+
+        Raises
+        ------
+        InputError
+            As `LiveEngine.rehearse`.
+        """
+        await self.compute(self.engine.rehearse)
+        if self.engine.quick:
+            self.engine.rehearse()
 
     async def run(self) -> None:
         """Answer poses until it is cancelled."""
@@ -61,9 +83,14 @@ class Hub:
             while True:
                 number, pose = await self.waiting.take()
                 self._now = pose.source
-                answer = await self.compute(self.engine.answer, number, pose)
+                if self.engine.quick and not self._working:
+                    answer = self.engine.answer(number, pose)
+                else:
+                    answer = await self.compute(self.engine.answer, number, pose)
                 self._now = ""
                 self._tell(answer)
+                # Poses that pour in must not keep sockets from being read, or the newest would not be known.
+                await asyncio.sleep(0)
         finally:
             sys.setswitchinterval(before)
 

@@ -9,6 +9,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+#: Coils of one sender that may wait; of one who names more, the oldest poses go.
+_MOST_COILS: Final = 16
+
 #: Latencies that percentiles are of.
 _KEPT: Final = 100_000
 
@@ -42,10 +45,14 @@ class Seen:
 
 
 class Latest:
-    """A box in which a newer pose takes the place of an older one; senders take turns. For one event loop."""
+    """A box in which a newer pose takes the place of an older one. For one event loop.
+
+    Senders take turns, and so do the coils of each: however many poses and coils one sends, another waits for one
+    answer of each sender at most.
+    """
 
     def __init__(self) -> None:
-        self._waiting: dict[tuple[str, str], tuple[int, Seen]] = {}
+        self._waiting: dict[str, dict[str, tuple[int, Seen]]] = {}
         self._any = asyncio.Event()
         #: Poses that came in.
         self.received = 0
@@ -55,28 +62,40 @@ class Latest:
     def put(self, pose: Seen) -> int:
         """Put in a pose, and return its id: the count of poses so far."""
         self.received += 1
-        key = (pose.source, pose.device)
-        # A key that is there keeps its turn.
-        self.replaced += key in self._waiting
-        self._waiting[key] = (self.received, pose)
+        # A sender or a coil that is there keeps its turn.
+        coils = self._waiting.setdefault(pose.source, {})
+        self.replaced += pose.device in coils
+        coils[pose.device] = (self.received, pose)
+        if len(coils) > _MOST_COILS:
+            del coils[next(iter(coils))]
+            self.replaced += 1
         self._any.set()
         return self.received
 
+    def pass_over(self) -> None:
+        """Count a pose that came together with a newer one of the same coil."""
+        self.received += 1
+        self.replaced += 1
+
     def forget(self, source: str) -> None:
         """Take out what a sender that has left sent last."""
-        for key in [key for key in self._waiting if key[0] == source]:
-            del self._waiting[key]
+        self._waiting.pop(source, None)
 
     def holds(self, source: str) -> bool:
         """Whether a pose of this sender waits."""
-        return any(key[0] == source for key in self._waiting)
+        return source in self._waiting
 
     async def take(self) -> tuple[int, Seen]:
         """The id and pose whose turn it is; waits for one."""
         while not self._waiting:
             self._any.clear()
             await self._any.wait()
-        return self._waiting.pop(next(iter(self._waiting)))
+        source = next(iter(self._waiting))
+        coils = self._waiting.pop(source)
+        found = coils.pop(next(iter(coils)))
+        if coils:
+            self._waiting[source] = coils
+        return found
 
 
 class Latency:

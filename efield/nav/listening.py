@@ -11,7 +11,7 @@ from efield.ground.errors import InputError
 _SEND_BYTES: Final = 1 << 17
 
 
-async def listening(protocol: Callable[[], asyncio.Protocol], host: str, port: int, what: str) -> asyncio.Server:
+async def listening(protocol: Callable[[], asyncio.BaseProtocol], host: str, port: int, what: str) -> asyncio.Server:
     """A server on an address.
 
     Raises

@@ -58,11 +58,16 @@ class Shapes:
     ----------
     engine : LiveEngine
     spacing_mm : float
-        Of the grid.
+        Of the grid; larger where the image would be too large for a message.
+    note : callable, optional
+        Told so.
     """
 
-    def __init__(self, engine: LiveEngine, spacing_mm: float = 2.0) -> None:
+    def __init__(
+        self, engine: LiveEngine, spacing_mm: float = 2.0, note: Callable[[str], None] = lambda _: None
+    ) -> None:
         self.engine, self.spacing_mm = engine, checks.in_range("spacing_mm", spacing_mm, 0.2, 20.0)
+        self._note = note
         self._image: tuple[tuple[int, int, int], FloatArray, NDArray[np.intp], Places] | None = None
         self._cortex: tuple[TriangleSurface, Places] | None = None
 
@@ -140,12 +145,14 @@ class Shapes:
         head, numbers, corners = self.engine.sim.head, *self._region()
         nodes = head.points[np.unique(head.tets[numbers])]
         low, high = nodes.min(axis=0), nodes.max(axis=0)
-        size = np.ceil((high - low) / self.spacing_mm).astype(int) + 1
-        shape = (int(size[0]), int(size[1]), int(size[2]))
-        if 4 * np.prod(shape) > _MOST_BYTES:
-            raise InputError(
-                f"an image must have at most {_MOST_BYTES / 1e6:g} MB; instead {'x'.join(map(str, shape))} voxels of "
-                f"{self.spacing_mm:g} mm have {4 * np.prod(shape) / 1e6:.0f}: give a larger spacing"
+        wanted, shape = self.spacing_mm, _voxels(high - low, self.spacing_mm)
+        while 4 * np.prod(shape) > _MOST_BYTES:
+            self.spacing_mm = round(self.spacing_mm + 0.1, 1)
+            shape = _voxels(high - low, self.spacing_mm)
+        if self.spacing_mm > wanted:
+            self._note(
+                f"voxels of images are {self.spacing_mm:g} mm wide instead of {wanted:g}, so that a message has at "
+                f"most {_MOST_BYTES / 1e6:g} MB"
             )
         affine = np.diag([self.spacing_mm] * 3 + [1.0])
         affine[:3, 3] = low
@@ -165,6 +172,11 @@ class Shapes:
         near = np.linalg.norm(head.barycenters - self.engine.target.center_mm, axis=1) <= _REACH_MM
         numbers = np.flatnonzero(brain & near)
         return numbers, numbers[:, None]
+
+
+def _voxels(extent_mm: FloatArray, spacing_mm: float) -> tuple[int, int, int]:
+    size = np.ceil(extent_mm / spacing_mm).astype(int) + 1
+    return int(size[0]), int(size[1]), int(size[2])
 
 
 def _part(whole: TriangleSurface, chosen: NDArray[np.intp], rows: NDArray[np.intp]) -> tuple[TriangleSurface, Places]:
@@ -190,7 +202,7 @@ class Pictures:
     """
 
     def __init__(self, hub: Hub, spacing_mm: float = 2.0) -> None:
-        self.hub, self.shapes = hub, Shapes(hub.engine, spacing_mm)
+        self.hub, self.shapes = hub, Shapes(hub.engine, spacing_mm, hub.note)
         self._next: dict[str, tuple[Answer, Callable[[str, Answer, bytes], None]]] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
 

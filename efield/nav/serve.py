@@ -130,7 +130,7 @@ async def _serve(
         note(f"warning: {session.host} lets other machines send poses and read answers; nothing is encrypted")
     async with AsyncExitStack() as stack:
         stack.callback(hub.close)
-        await hub.compute(engine.rehearse)
+        await hub.rehearse()
         writer: Lines | None = None
         if lines is not None:
             writer = Lines(lines, unread)

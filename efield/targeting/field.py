@@ -242,12 +242,7 @@ class EField(Carded):
             A NIfTI image whose grid is taken; by default a 1 mm grid on whole millimeters, which coincides with the
             MNI152 templates on the default head.
         """
-        from efield.io.volumes.nifti import read_grid, sample_grid, write_scalar_nifti
-
-        bounds = np.array([self.head.points.min(axis=0), self.head.points.max(axis=0)])
-        shape, affine = sample_grid(bounds, 1.0) if like is None else read_grid(like)
-        is_mni = self.head.mni is not None and self.head.mni.is_identity
-        write_scalar_nifti(path, self.magnitude_on_grid(shape, affine), affine, mni=is_mni)
+        write_on_grid(path, self.head, self.magnitude_on_grid, like)
 
     def to_gifti(self, path: str | PathLike[str], surface: TriangleSurface | None = None) -> "SurfaceField":
         """Write the recovered field on a surface: ``E_magn``, ``E_normal`` (positive into the cortex), ``E_tangent``.
@@ -298,12 +293,9 @@ class EField(Carded):
         affine : (4, 4) float
             Voxel indices to mm.
         """
-        to_index = np.linalg.inv(affine)
-        points = self.head.points @ to_index[:3, :3].T + to_index[:3, 3]
         volume = np.full(shape, np.nan, dtype=np.float32)
         for tag in self.head.tags:
-            tets = np.ascontiguousarray(self.head.tets[self.head.tissue == tag])
-            paint_magnitude(points, tets, self.recovered.at_nodes(tag), volume)
+            paint(self.head, tag, self.recovered.at_nodes(tag), volume, affine)
         return volume
 
     def to_pyvista(self) -> Any:
@@ -351,3 +343,27 @@ class EField(Carded):
             ("driven too", others),
         )
         return Card("EField, V/m", rows)
+
+
+def write_on_grid(
+    path: str | PathLike[str],
+    head: HeadMesh,
+    values: Callable[[tuple[int, int, int], NDArray[np.float64]], NDArray[np.float32]],
+    like: str | PathLike[str] | None,
+) -> None:
+    """Write what `values` gives for a grid's shape and affine; the grid is that of `like`, or of whole millimeters."""
+    from efield.io.volumes.nifti import read_grid, sample_grid, write_scalar_nifti
+
+    bounds = np.array([head.points.min(axis=0), head.points.max(axis=0)])
+    shape, affine = sample_grid(bounds, 1.0) if like is None else read_grid(like)
+    is_mni = head.mni is not None and head.mni.is_identity
+    write_scalar_nifti(path, values(shape, affine), affine, mni=is_mni)
+
+
+def paint(
+    head: HeadMesh, tag: int, vectors: NDArray[np.float64], volume: NDArray[np.float32], affine: NDArray[np.float64]
+) -> None:
+    """Write the sizes of vectors (n, 3) at a head's nodes into those voxels of a volume that lie in a tissue."""
+    to_index = np.linalg.inv(affine)
+    points = head.points @ to_index[:3, :3].T + to_index[:3, 3]
+    paint_magnitude(points, np.ascontiguousarray(head.tets[head.tissue == tag]), vectors, volume)

@@ -378,22 +378,25 @@ def region_focality(
 
 
 def scaled(
-    table: Mapping[str, NDArray[np.floating]], share: float, names: Iterable[str] | None = None
+    table: Mapping[str, NDArray[np.floating]], share: float | FloatArray, names: Iterable[str] | None = None
 ) -> dict[str, NDArray[np.floating]]:
     """Measures (all of a table, or those named) of a dI/dt that is `share` times as large; if negative, turned round.
 
-    Magnitudes grow with the size of the share, components and fields (`e`) keep its sign, focality does not change,
-    and what flows into the cortex flows out of it where the current turns. Without current there is no angle.
+    The share is one number, or one for each placement. Magnitudes grow with its size, components and fields (`e`) keep
+    its sign, focality does not change, and what flows into the cortex flows out of it where the current turns. Without
+    current there is no angle.
     """
     found = {}
     for name in names or table:
-        own = name.removeprefix(MIDSURFACE)
-        source = name.replace(own, _OPPOSITE.get(own, own)) if share < 0 else name
-        values = table[source]
+        own, values = name.removeprefix(MIDSURFACE), table[name]
+        times = share if np.ndim(share) == 0 else np.reshape(share, (-1, *values.ndim * (1,))[: values.ndim])
+        if own in _OPPOSITE:
+            values = np.where(np.less(times, 0), table[name.replace(own, _OPPOSITE[own])], values)
         if own == "angle":
-            found[name] = np.where(share == 0, np.nan, 180.0 - values if share < 0 else values)
+            turned = np.where(np.less(times, 0), 180.0 - values, values)
+            found[name] = np.where(np.equal(times, 0), np.nan, turned)
         elif own in IN_REGION:
             found[name] = values * 1.0
         else:
-            found[name] = values * (share if own in ("along", "e") else abs(share))
+            found[name] = values * (times if own in ("along", "e") else np.abs(times))
     return found

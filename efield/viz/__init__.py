@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from efield.viz.overview import field_plotter as field_plotter
     from efield.viz.overview import field_scene as field_scene
     from efield.viz.picture import save_picture as save_picture
+    from efield.viz.recording import recording_figure as recording_figure
+    from efield.viz.recording import recording_maps as recording_maps
     from efield.viz.report import PictureReport as PictureReport
     from efield.viz.saving import save_scene as save_scene
     from efield.viz.scene import Scene as Scene
@@ -38,6 +40,8 @@ _HOMES = {
     "compare_fields": "efield.viz.comparison",
     "field_plotter": "efield.viz.overview",
     "field_scene": "efield.viz.overview",
+    "recording_figure": "efield.viz.recording",
+    "recording_maps": "efield.viz.recording",
     "save_axes_picture": "efield.viz.coil_axes",
     "save_coil_picture": "efield.viz.coil_picture",
     "save_film": "efield.viz.films",

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from efield.ground import checks
 from efield.planning.optimize import Optimum
 from efield.viz import palette
-from efield.viz.page import LABEL_PT, TICK_PT, halo, new_page
+from efield.viz.page import LABEL_PT, TICK_PT, halo, label_axes, new_page
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -78,7 +78,7 @@ def _draw_places(page: "Figure", axes: Any, best: Optimum, lost: NDArray[np.floa
     marks = {"mfc": "none", "mec": palette.COIL_COLOR, "ms": 8, "mew": 1.4, "path_effects": halo()}
     axes.plot(best.place["u_mm"], best.place["v_mm"], "o", label="best", **marks)
     axes.set(aspect="equal")
-    _label(axes, "toward medial (mm)", "toward anterior (mm)")
+    label_axes(axes, "toward medial (mm)", "toward anterior (mm)")
     axes.legend(fontsize=TICK_PT, frameon=False, loc="lower left", handletextpad=0.3, borderpad=0.1)
 
 
@@ -86,12 +86,5 @@ def _draw_angles(axes: Any, best: Optimum, angles: NDArray[np.float64], lost: ND
     axes.plot([*angles, angles[0] + 360], [*lost, lost[0]], color=palette.INK, lw=1.2)
     axes.axvline(best.place["angle_deg"], color=palette.COIL_COLOR, lw=1.0, label="best")
     axes.set(xlim=(0, 360), ylim=(0, max(10.0, float(np.nanmax(lost)))), xticks=range(0, 361, 45))
-    _label(axes, "angle, 0 = anterior, 90 = medial (deg)", "% lost")
+    label_axes(axes, "angle, 0 = anterior, 90 = medial (deg)", "% lost")
     axes.legend(fontsize=TICK_PT, frameon=False, loc="best")
-
-
-def _label(axes: Any, below: str, beside: str) -> None:
-    axes.set_xlabel(below, fontsize=LABEL_PT)
-    axes.set_ylabel(beside, fontsize=LABEL_PT)
-    axes.tick_params(labelsize=TICK_PT, length=2, width=0.5)
-    axes.spines[["top", "right"]].set_visible(False)

@@ -137,6 +137,14 @@ def add_color_bar(
     bar.outline.set(linewidth=0.5, edgecolor=ink)
 
 
+def label_axes(axes: Any, below: str, beside: str) -> None:
+    """Words and ticks of plain axes, in the sizes of the page."""
+    axes.set_xlabel(below, fontsize=LABEL_PT)
+    axes.set_ylabel(beside, fontsize=LABEL_PT)
+    axes.tick_params(labelsize=TICK_PT, length=2, width=0.5)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
 def halo(color: str = "white", width: float = 1.8) -> list[Any]:
     """Path effects that keep a thin mark readable on any background."""
     from matplotlib.patheffects import withStroke

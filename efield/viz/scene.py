@@ -18,6 +18,7 @@ from efield.head.surface import scalp
 from efield.head.tissue import GRAY_MATTER, WHITE_MATTER, tissue_name
 from efield.targeting.naming import target_of
 from efield.viz import field_shapes as fields
+from efield.viz import palette
 from efield.viz.coil_shapes import coil_shapes
 from efield.viz.drawn_tissue import drawn_tissue, strongest_point
 from efield.viz.map_shapes import map_shapes, pose_shape
@@ -132,6 +133,31 @@ class Scene(Carded):
             return [Shape("cortex", surface, "plain", values, scene.field_scale(values, surface, limit), closed=True)]
 
         return self._with(part, field=self._only_field(field))
+
+    def painted(self, values: ArrayLike, label: str = "value", unit: str = "", limit: float | None = None) -> "Scene":
+        """The cortex colored by values at the head's nodes, from zero up; plain where they are nan.
+
+        Parameters
+        ----------
+        values : (n,) array_like
+            Not below zero.
+        label, unit : str
+            For the color bar.
+        limit : float, optional
+            Upper end of the colors; by default the largest value on the cortex, rounded up.
+        """
+        given = np.asarray(values, dtype=np.float64)
+        if given.shape != (len(self.head.points),):
+            raise InputError(f"values must be one for each of {len(self.head.points)} nodes; instead {given.shape}")
+
+        def part(scene: "Scene") -> list[Shape]:
+            surface = fields.outer_surface(scene.head, scene.tag)
+            shown = given[surface.nodes]
+            largest = float(np.nanmax(shown, initial=0.0))
+            high = checks.positive("limit", limit) if limit is not None else palette.rounded_up(largest or 1.0)
+            return [Shape("cortex", surface, "plain", shown, Scale(label, unit, 0.0, high), closed=True)]
+
+        return self._with(part)
 
     def field_scale(self, magnitude: NDArray[np.float64], surface: Any, limit: float | None) -> Scale:
         """The colors of |E| (p,) on a surface of this scene, to `limit` V/m if that is given."""

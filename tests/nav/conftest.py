@@ -97,7 +97,7 @@ def hub(engine, loop):
     notes = []
     found = loop(make())
     found.notes = notes
-    loop(found.compute(engine.rehearse))
+    loop(found.rehearse())
     loop.start(found.run())
     yield found
     found.close()

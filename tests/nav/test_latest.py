@@ -27,6 +27,22 @@ def test_a_newer_pose_replaces_an_older_one_and_senders_take_turns():
     asyncio.run(play())
 
 
+def test_a_sender_of_many_coils_leaves_others_their_turn_and_has_a_limit():
+    async def play():
+        box = Latest()
+        for number in range(40):
+            box.put(seen("flood", f"coil {number}"))
+        box.put(seen("calm"))
+        box.put(seen("calm", "second"))
+        taken = [(await box.take())[1] for _ in range(4)]
+        assert [pose.source for pose in taken] == ["flood", "calm", "flood", "calm"]
+        # The sixteen latest of the forty are left.
+        assert taken[0].device == "coil 24"
+        assert (box.received, box.replaced) == (42, 24)
+
+    asyncio.run(play())
+
+
 def test_taking_waits_for_a_pose_and_who_left_is_forgotten():
     async def play():
         box = Latest()

@@ -2,6 +2,7 @@
 
 import json
 import struct
+import threading
 import time
 
 import numpy as np
@@ -121,6 +122,34 @@ def test_a_flood_is_survived_and_its_last_pose_is_answered(server, connect, pose
     until(lambda: server.hub.latency.answered + waiting.replaced == waiting.received)
     assert waiting.received == 10_001
     assert json.loads(calm.text())["status"] == "ok"
+
+
+def test_every_client_is_answered_while_another_pours(server, connect, poses, until, as_transform):
+    pouring, calm = connect(server.port), connect(server.port)
+    flood = b"".join(as_transform(poses[k % 12].matrix, version=2, number=k + 1) for k in range(2000))
+    stopped, behind = threading.Event(), {}
+    server.hub.listen(lambda answer: behind.update({answer.id: server.hub.waiting.received - answer.id}))
+
+    def pour():
+        while not stopped.is_set():
+            pouring.send(flood)
+            pouring.text()
+
+    thread = threading.Thread(target=pour)
+    thread.start()
+    try:
+        for number in range(1, 21):
+            calm.send(as_transform(poses[number % 12].matrix, version=2, number=number))
+            answer = json.loads(calm.text())
+            assert answer["number"] == number
+            # A hundred poses are read of the other in a turn, and one is answered: this one's turn is the next.
+            until(lambda said=answer["id"]: said in behind)
+            assert behind[answer["id"]] < 500
+        assert thread.is_alive()
+    finally:
+        stopped.set()
+        thread.join(10)
+    assert server.hub.waiting.replaced > 20
 
 
 def test_who_sends_too_fast_is_sent_away(serving, connect, pose, as_transform):

@@ -5,10 +5,10 @@ import struct
 import numpy as np
 import pytest
 
-from efield.ground.errors import InputError
 from efield.head.locate import Locator
 from efield.head.tissue import GRAY_MATTER
 from efield.nav import openigtlink as igtl
+from efield.nav import pictures
 from efield.nav.engine import LiveEngine
 from efield.nav.openigtlink import Message
 from efield.nav.pictures import Shapes
@@ -62,9 +62,16 @@ def test_a_voxel_has_the_field_of_its_tetrahedron(basis, sim, coil, target, pose
     assert len(filled) > 100
 
 
-def test_an_image_too_large_for_a_message_is_refused(engine, pose):
-    with pytest.raises(InputError, match="larger spacing"):
-        Shapes(engine, 0.2).content("IMAGE", pose)
+def test_an_image_too_large_for_a_message_gets_larger_voxels_and_says_so(engine, pose, monkeypatch):
+    monkeypatch.setattr(pictures, "_MOST_BYTES", 70_000)
+    notes = []
+    shapes = Shapes(engine, 0.5, notes.append)
+    size = struct.unpack(">3H", shapes.content("IMAGE", pose)[6:12])
+    finer = np.array(size) * shapes.spacing_mm / (shapes.spacing_mm - 0.1)
+    assert 4 * np.prod(size) <= 70_000 < 4 * np.prod(finer + 1)
+    assert notes[0].startswith(f"voxels of images are {shapes.spacing_mm:g} mm wide instead of 0.5")
+    shapes.content("IMAGE", pose)
+    assert len(notes) == 1
 
 
 def test_clients_get_pictures_when_they_ask(server, connect, pose, as_transform):
