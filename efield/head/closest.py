@@ -46,7 +46,8 @@ class SignedDistance:
         self.boxes = _boxes(self.corners, leaves)
 
     @cached_property
-    def _normals(self) -> FloatArray:
+    def normals(self) -> FloatArray:
+        """(t, 7, 3) pseudonormals of the triangles' faces, edges 01, 12, 20 and corners."""
         return _pseudonormals(self._surface)[self._order]
 
     def find(self, points_mm: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -61,27 +62,15 @@ class SignedDistance:
         places : (n, 3) float, mm
         distance : (n,) float, mm
         """
-        number, weights, squared = self._nearest(points_mm, np.inf)
+        points = np.ascontiguousarray(points_mm, dtype=np.float64)
+        number, of_two, squared = kernel.nearest_triangles(points, self.corners, self.boxes, np.inf)
+        weights = np.column_stack([1.0 - of_two.sum(axis=1), of_two])
         return np.einsum("nk,nkx->nx", weights, self.corners[number]), np.asarray(np.sqrt(squared))
 
-    def __call__(self, points_mm: FloatArray, upper_mm: float = np.inf) -> FloatArray:
-        """(n,) distances of (n, 3) points in mm, negative inside; those beyond `upper_mm` are not sought."""
-        number, weights, squared = self._nearest(points_mm, upper_mm)
-        foot = np.einsum("nk,nkx->nx", weights, self.corners[number])
-        zero = weights == 0
-        on_edge, on_corner = zero.sum(axis=1) == 1, zero.sum(axis=1) == 2
-        # The edge opposite to the corner of weight zero: 01 is opposite to 2, 12 to 0, 20 to 1.
-        feature = np.where(on_edge, 1 + (np.argmax(zero, axis=1) + 1) % 3, 0)
-        feature = np.where(on_corner, 4 + np.argmax(weights, axis=1), feature)
-        side = np.einsum("nx,nx->n", points_mm - foot, self._normals[number, feature])
-        inside = (side < 0) & (squared < upper_mm**2)
-        return np.asarray(np.where(inside, -1.0, 1.0) * np.sqrt(squared))
-
-    def _nearest(self, points_mm: FloatArray, upper_mm: float) -> tuple[NDArray[np.int64], FloatArray, FloatArray]:
-        """Number of the nearest triangle, (n, 3) weights of its corners in the nearest place, squared distance."""
+    def __call__(self, points_mm: FloatArray) -> FloatArray:
+        """(n,) distances of (n, 3) points in mm, negative inside."""
         points = np.ascontiguousarray(points_mm, dtype=np.float64)
-        number, weights, squared = kernel.nearest_triangles(points, self.corners, self.boxes, upper_mm**2)
-        return number, np.column_stack([1.0 - weights.sum(axis=1), weights]), squared
+        return np.asarray(kernel.signed_distances(points, self.corners, self.boxes, self.normals))
 
 
 _READY: WeakKeyDictionary[TriangleSurface, SignedDistance] = WeakKeyDictionary()

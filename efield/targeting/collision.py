@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import cached_property, lru_cache, partial
 from itertools import pairwise
 from typing import Final
 
@@ -51,12 +51,12 @@ def scalp_distance(head: HeadMesh) -> SignedDistance:
 
 @dataclass(frozen=True, eq=False)
 class _Blocks:
-    """Things (n, ...) in blocks of neighbors, with the sphere (center and radius) around each block."""
+    """Things (n, ...) in blocks of neighbors, the center of each block, and how far from it each thing reaches."""
 
     items: FloatArray
     starts: NDArray[np.intp]
     centers: FloatArray
-    radii: FloatArray
+    reach: FloatArray
 
     @classmethod
     def of(cls, items: FloatArray) -> "_Blocks":
@@ -68,8 +68,13 @@ class _Blocks:
         starts = np.append(np.arange(0, len(items), size), len(items))
         groups = [corners[a:b].reshape(-1, 3) for a, b in pairwise(starts)]
         centers = np.array([(group.min(axis=0) + group.max(axis=0)) / 2 for group in groups])
-        spread = [np.linalg.norm(group - c, axis=1).max() for group, c in zip(groups, centers, strict=True)]
-        return cls(items, starts, centers, np.array(spread))
+        away = corners - np.repeat(centers, np.diff(starts), axis=0)[:, None]
+        return cls(np.ascontiguousarray(items), starts, centers, np.linalg.norm(away, axis=2).max(axis=1))
+
+    @cached_property
+    def radii(self) -> FloatArray:
+        """(k,) of the sphere around each block."""
+        return np.asarray(np.maximum.reduceat(self.reach, self.starts[:-1]))
 
     def take(self, blocks: NDArray[np.intp]) -> FloatArray:
         """All items of some blocks."""
@@ -124,19 +129,10 @@ def clearance_mm(head: HeadMesh, coil: Coil | None, pose: Pose) -> float:
 
 
 def _lowest(distance: SignedDistance, pose: Pose, points: _Blocks) -> float:
-    """Smallest signed distance of all points, from the blocks that can hold it."""
-    center = distance(pose.to_head(points.centers))
-    bound = center - points.radii
-    first = np.argsort(bound)[:4]
-    upper = float(distance(pose.to_head(points.take(first))).min())
-    # Blocks that may reach in must find the scalp at any depth; of the others only what is nearer counts.
-    deep = np.flatnonzero((bound <= 0) & (bound < upper))
-    if len(deep):
-        upper = min(upper, float(distance(pose.to_head(points.take(deep))).min()))
-    near = np.flatnonzero((bound > 0) & (bound < upper))
-    if len(near):
-        upper = min(upper, float(distance(pose.to_head(points.take(near)), upper).min()))
-    return upper
+    """Smallest signed distance of all points."""
+    cloud = (points.items, points.starts, points.centers, points.reach)
+    rotation, origin = np.ascontiguousarray(pose.rotation), np.ascontiguousarray(pose.center_mm)
+    return float(kernel.lowest(rotation, origin, *cloud, distance.corners, distance.boxes, distance.normals))
 
 
 def _nearest_pair(distance: SignedDistance, pose: Pose, triangles: _Blocks) -> float:
