@@ -21,7 +21,8 @@ from efield.io.load import HEAD_NAMES, load_coil, load_head
 from efield.io.poses.reading import load_pose
 from efield.planning.belief import Range
 from efield.planning.misplacement import misplacement
-from efield.planning.optimize import Optimum, optimize
+from efield.planning.optimize import optimize
+from efield.planning.optimum import Optimum
 from efield.planning.uncertainty import Uncertainty, uncertainty
 from efield.targeting.held import check_held
 from efield.targeting.placement import place_coil

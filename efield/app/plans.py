@@ -33,7 +33,8 @@ from efield.io.poses.formats import FORMATS, WRITTEN
 from efield.io.poses.pose_table import PoseTable
 from efield.io.poses.reading import load_pose
 from efield.io.poses.words import pose_words
-from efield.planning.optimize import Optimum, optimize
+from efield.planning.optimize import optimize
+from efield.planning.optimum import Optimum
 from efield.planning.uncertainty import uncertainty
 from efield.targeting.field import EField
 from efield.targeting.measures import RECIPROCAL
