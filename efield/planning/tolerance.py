@@ -53,7 +53,7 @@ class LossGrid:
 
 
 def tolerances(top: FloatArray, predict: Predict, radius_mm: float) -> tuple[float, float]:
-    """How far from a place (5,) 5 % are lost: mm along the scalp, in the worst direction, and degrees, to the worse side.
+    """How far from a place 5 % are lost: mm along the scalp in the worst direction, and degrees to the worse side.
 
     Parameters
     ----------
