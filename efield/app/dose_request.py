@@ -5,7 +5,7 @@ from typing import Annotated, Final
 
 import typer
 
-from efield.app.options import AllowCollisionOption, CoilOption, HeadOption, PoseOption, TargetOption
+from efield.app.options import AllowCollisionOption, AngleOption, CoilOption, HeadOption, PoseOption, TargetOption
 from efield.dosing.words import METHODS, PHASES, SENSES, WAVEFORMS
 
 _WAVEFORM: Final = f"Pulse: {', '.join(WAVEFORMS)}; that of the stimulator where it has only one."
@@ -41,13 +41,7 @@ class DoseRequest:
         float | None, typer.Option(help="dI/dt in A/s at 100 % of its output, where it is not known for the coil.")
     ] = None
     target: TargetOption = "m1-leg-left"
-    angle: Annotated[
-        str | None,
-        typer.Option(
-            help="Degrees from anterior toward the midline, or best: the target's own preferred direction, which is "
-            "meant unless an angle is given (45 where a target has none)."
-        ),
-    ] = None
+    angle: AngleOption = None
     distance: Annotated[float, typer.Option(help="Gap from scalp to coil casing in mm (hair).")] = 4.0
     pose: PoseOption = None
     allow_collision: AllowCollisionOption = False

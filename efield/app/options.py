@@ -73,6 +73,14 @@ POSE_HELP: Final = (
     "`efield poses`). It has its own angle and distance: --angle and --distance are refused beside it."
 )
 PoseOption = Annotated[str | None, typer.Option(help=POSE_HELP)]
+AngleOption = Annotated[
+    str | None,
+    typer.Option(
+        help="Direction of the induced current, degrees from anterior toward the midline, or best: the target's "
+        "own preferred direction, which is meant unless an angle is given (45 where a target has none). At 45 the "
+        "handle of a coil that induces away from it is back and to the side (see `efield coils info`)."
+    ),
+]
 AllowCollisionOption = Annotated[
     bool,
     typer.Option(

@@ -3,7 +3,7 @@
 import json
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.table import Table
@@ -29,6 +29,8 @@ def plan(request: PlanRequest, ctx: typer.Context, as_json: JsonOption = False) 
 
       efield plan --plan plan.toml --coil d70 --coil double-cone
 
+      efield plan --rmt 54 --pain-side right --pain-site hand --pain-site face --protocol P30
+
       efield plan compare efield-plan other-plan
     """
     if ctx.invoked_subcommand is not None:
@@ -40,21 +42,27 @@ def plan(request: PlanRequest, ctx: typer.Context, as_json: JsonOption = False) 
         json.dump(document, sys.stdout, indent=2)
         sys.stdout.write("\n")
         return
-    table = Table(
-        title=f"{document['coil']} over {document['target']['name']} of {document['head']}", show_header=False
-    )
-    for name, text in document["dose"]["rows"]:
-        table.add_row(name, text)
-    best = document["optimum"]
-    table.add_row("place", f"{document['pose_says']}")
-    table.add_row(best["goal"], f"{best['value']:.4g} {best['unit']} at 1 A/us, {100 * best['gain']:+.1f} % gained")
-    table.add_row("safety", document["safety"].get("verdict", "no protocol"))
-    table.add_row("feasibility", document["feasibility"].get("verdict", "no protocol"))
-    OUT.print(table)
-    for note in document["notes"]:
+    for part in document["targets"]:
+        OUT.print(_table(document["head"], part))
+    for note in dict.fromkeys(note for part in document["targets"] for note in part["notes"]):
         ERR.print(f"note: {note}", markup=False, soft_wrap=True)
     out = document["provenance"]["settings"]["out"]
-    OUT.print(f"written: {out}/plan.html, plan.json, m1.png, loss.png, poses/", markup=False, soft_wrap=True)
+    OUT.print(f"written: {out}/plan.html, plan.json, pictures/, poses/", markup=False, soft_wrap=True)
+
+
+def _table(head: str, part: dict[str, Any]) -> Table:
+    """What is planned for one target."""
+    table = Table(title=f"{part['coil']} over {part['target']['name']} of {head}", show_header=False)
+    for name, text in part["dose"]["rows"]:
+        table.add_row(name, text)
+    best = part["optimum"]
+    table.add_row("place", part["pose_says"])
+    table.add_row(best["goal"], f"{best['value']:.4g} {best['unit']} at 1 A/us, {100 * best['gain']:+.1f} % gained")
+    if others := part["candidates"][1:]:
+        table.add_row("other coils", ", ".join(f"{one['coil']} {one['output_percent']:.1f} %" for one in others))
+    table.add_row("safety", part["safety"].get("verdict", "no protocol"))
+    table.add_row("feasibility", part["feasibility"].get("verdict", "no protocol"))
+    return table
 
 
 @app.command()

@@ -29,7 +29,7 @@ DEFAULTS: Final[dict[str, Any]] = {
     "head": "mni152",
     "coil": ["magstim-70mm-figure8"],
     "rmt_method": "emg",
-    "pain_site": "hand",
+    "pain_site": ["hand"],
     "area": "own",
     "goal": "along",
     "distance": 4.0,
@@ -60,12 +60,18 @@ class PlanRequest:
     pain_side: Annotated[
         str | None, typer.Option(help="Side of the pain, left or right: the target is on the other side.")
     ] = None
-    pain_site: Annotated[str | None, typer.Option(help=f"Where the pain is: {', '.join(SITES)}; hand.")] = None
+    pain_site: Annotated[
+        list[str] | None,
+        typer.Option(help=f"Where the pain is: {', '.join(SITES)}; hand. Repeatable: each target is planned."),
+    ] = None
     area: Annotated[
         str | None,
         typer.Option(help="Area of M1: that of the pain (own), the one beside it (adjacent), or always the hand; own."),
     ] = None
-    target: Annotated[str | None, typer.Option(help="Target in the place of side and site, as in simulate.")] = None
+    target: Annotated[
+        list[str] | None,
+        typer.Option(help="Target in the place of side and site, as in simulate; repeatable."),
+    ] = None
     protocol: Annotated[str | None, typer.Option(help="Published protocol (`efield protocol list`), such as P30.")] = (
         None
     )
@@ -93,7 +99,7 @@ class Settings:
     rmt_method: str
     rmt_sd: float | None
     rmt_pose: Path | None
-    target: str
+    target: list[str]
     protocol: str | None
     percent: float | None
     goal: str
@@ -102,7 +108,7 @@ class Settings:
     phase: str
     out: Path
     force: bool
-    pain: str
+    pain: list[str]
 
 
 def settings(request: PlanRequest) -> Settings:
@@ -117,32 +123,45 @@ def settings(request: PlanRequest) -> Settings:
     given = DEFAULTS | _from_file(request.plan) | {name: value for name, value in said.items() if value is not None}
     if given.get("rmt") is None:
         raise InputError("a plan needs --rmt, the resting motor threshold in percent of the maximum output")
-    target, pain = _target(given)
+    chosen = _targets(given)
     checks.choice("--goal", given["goal"], GOALS)
     checks.choice("--placement", given["placement"], TECHNIQUES)
     checks.choice("--rmt-method", given["rmt_method"], METHODS)
     rest: dict[str, Any] = {
         one.name: given.get(one.name) for one in fields(Settings) if one.name not in ("target", "pain")
     }
-    rest["coil"] = list(dict.fromkeys([given["coil"]] if isinstance(given["coil"], str) else given["coil"]))
+    rest["coil"] = _several(given["coil"])
     for name in ("out", "rmt_pose"):
         rest[name] = None if rest[name] is None else Path(rest[name])
     rest["rmt"] = checks.in_range("--rmt", given["rmt"], 1.0, 100.0)
-    return Settings(target=target, pain=pain, **rest)
+    return Settings(target=list(chosen), pain=list(chosen.values()), **rest)
 
 
-def _target(given: dict[str, Any]) -> tuple[str, str]:
-    """The word for the target, and why it is that, in words."""
+def _several(given: Any) -> list[str]:
+    """One word or several, each once."""
+    return list(dict.fromkeys([given] if isinstance(given, str) else given))
+
+
+def _targets(given: dict[str, Any]) -> dict[str, str]:
+    """The words for the targets, and why each is one, in words; sites with the same area are one target."""
     if given.get("target"):
-        return str(given["target"]), "the target was given"
+        return dict.fromkeys(_several(given["target"]), "the target was given")
     if given.get("pain_side") is None:
         raise InputError("a plan needs --pain-side (left or right), or --target")
     side = checks.choice("--pain-side", given["pain_side"], SIDES)
-    own = SITES[checks.choice("--pain-site", given["pain_site"], SITES)]
-    area = {"own": own, "adjacent": ADJACENT[own], "hand": "hand"}[checks.choice("--area", given["area"], AREAS)]
+    found: dict[str, str] = {}
+    for site in _several(given["pain_site"]):
+        target, why = _target(side, checks.choice("--pain-site", site, SITES), given["area"])
+        found[target] = f"{found[target]}; {why}" if target in found else why
+    return found
+
+
+def _target(side: str, site: str, area: Any) -> tuple[str, str]:
+    own = SITES[site]
+    chosen = {"own": own, "adjacent": ADJACENT[own], "hand": "hand"}[checks.choice("--area", area, AREAS)]
     across = SIDES[1 - SIDES.index(side)]
     why = {"own": "contralateral to the pain", "adjacent": "beside the painful zone's area", "hand": "the hand area"}
-    return f"m1-{area}-{across}", f"pain in the {side} {given['pain_site']}: {why[given['area']]}"
+    return f"m1-{chosen}-{across}", f"pain in the {side} {site}: {why[area]}"
 
 
 def _from_file(path: Path | None) -> dict[str, Any]:

@@ -31,17 +31,24 @@ _COMPARED: Final = {
 }
 
 
-def write_sheet(path: Path, document: dict[str, Any], pictures: Sequence[Path]) -> None:
-    """Write the sheet of a plan; pictures become part of it, so that it opens offline."""
+def write_sheet(path: Path, document: dict[str, Any], pictures: Sequence[Sequence[Path]]) -> None:
+    """Write the sheet of a plan; pictures, of each target three sides and loss, become part of it: it opens offline."""
     from jinja2 import Environment
 
     template = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(
         files("efield.app").joinpath("plan.html.jinja").read_text(encoding="utf-8")
     )
-    images = [f"data:image/png;base64,{b64encode(picture.read_bytes()).decode()}" for picture in pictures]
-    text = template.render(plan=document, images=images, measures=_measures(document))
+    parts = [
+        {"part": part, "images": [_inline(picture) for picture in shown], "measures": _measures(part)}
+        for part, shown in zip(document["targets"], pictures, strict=True)
+    ]
+    text = template.render(plan=document, parts=parts)
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def _inline(picture: Path) -> str:
+    return f"data:image/png;base64,{b64encode(picture.read_bytes()).decode()}"
 
 
 def _measures(document: dict[str, Any]) -> list[tuple[str, str, str]]:

@@ -21,8 +21,10 @@ from efield.io.load import HEAD_NAMES, load_coil, load_head
 from efield.io.poses.reading import load_pose
 from efield.planning.belief import Range
 from efield.planning.misplacement import misplacement
-from efield.planning.optimize import Optimum, optimize
+from efield.planning.optimize import optimize
+from efield.planning.optimum import Optimum
 from efield.planning.uncertainty import Uncertainty, uncertainty
+from efield.targeting.aim import checked_angle, usual_angle
 from efield.targeting.held import check_held
 from efield.targeting.placement import place_coil
 from efield.targeting.simulate import Simulator
@@ -85,6 +87,8 @@ def how_sure(request: UncertaintyRequest, progress: Progress = True) -> tuple[Un
     """
     parse_target(request.target)
     ranges = _ranges(request.vary)
+    if request.angle is not None:
+        checked_angle("--angle", request.angle)
     if request.placement is not None:
         misplacement(request.placement)
     coil = load_coil(request.coil)
@@ -93,7 +97,8 @@ def how_sure(request: UncertaintyRequest, progress: Progress = True) -> tuple[Un
     with steps(f"loading head {request.head}"):
         head = load_head(request.head)
         target = named_target(head, request.target)
-        pose = given or place_coil(head, target, request.angle, request.distance, coil=coil)
+        angle = usual_angle(target) if request.angle is None else checked_angle("--angle", request.angle)
+        pose = given or place_coil(head, target, angle, request.distance, coil=coil)
         if not request.allow_collision:
             check_held(head, coil, pose, target.center_mm)
     sim = _simulator(request, head, steps)

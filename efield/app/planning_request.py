@@ -8,6 +8,7 @@ import typer
 
 from efield.app.options import (
     AllowCollisionOption,
+    AngleOption,
     CoilOption,
     ConductivityOption,
     ConductivityTableOption,
@@ -70,7 +71,7 @@ class UncertaintyRequest:
     head: HeadOption = "mni152"
     coil: CoilOption = "magstim-70mm-figure8"
     target: TargetOption = "m1-hand-left"
-    angle: Annotated[float, typer.Option(help="Direction of the induced current, degrees from anterior.")] = 45.0
+    angle: AngleOption = None
     distance: _DistanceOption = 4.0
     pose: PoseOption = None
     allow_collision: AllowCollisionOption = False

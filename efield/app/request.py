@@ -8,6 +8,7 @@ import typer
 
 from efield.app.options import (
     AllowCollisionOption,
+    AngleOption,
     CoilOption,
     ConductivityOption,
     ConductivityTableOption,
@@ -45,14 +46,7 @@ class Request:
         float | None,
         typer.Option(help="Measures are of the tissue within this distance of the target, mm; 10 unless given."),
     ] = None
-    angle: Annotated[
-        str | None,
-        typer.Option(
-            help="Direction of the induced current, degrees from anterior toward the midline, or best: the target's "
-            "own preferred direction, which is meant unless an angle is given (45 where a target has none). At 45 the "
-            "handle of a coil that induces away from it is back and to the side (see `efield coils info`)."
-        ),
-    ] = None
+    angle: AngleOption = None
     distance: Annotated[float, typer.Option(help="Smallest gap from scalp to coil casing in mm (hair).")] = 4.0
     pose: PoseOption = None
     didt: Annotated[float | None, typer.Option(help="Coil current's rate of change in A/s; 1e6 = 1 A/us.")] = None

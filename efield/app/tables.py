@@ -9,7 +9,7 @@ from rich.text import Text
 
 from efield.dosing.dose import Dose
 from efield.ground.listing import Listing
-from efield.planning.optimize import Optimum
+from efield.planning.optimum import Optimum
 from efield.planning.uncertainty import Uncertainty
 from efield.targeting.measures import MEASURES
 from efield.targeting.summary import Summary

@@ -143,7 +143,7 @@ class Plan:
         else:
             pool = [(self.coil, pose) for pose in self.patch.poses(count, seed, head, self.coil)]
         sampled = samples(pool, self.points_mm, UNIT_DIDT)
-        scaled = emphasis(self.points_mm, self.patch)[:, None] * sampled / np.linalg.norm(sampled, axis=0)
+        scaled = emphasis(self.points_mm, self.patch.frame[:3, 3])[:, None] * sampled / np.linalg.norm(sampled, axis=0)
         order = qr(scaled, mode="r", pivoting=True)[1][: self.max_solves]
         return [pool[k] for k in order]
 
@@ -183,7 +183,7 @@ def grow(
     for block in shots.blocks("check", check):
         gram.add(block)
     sampled = samples([*check, *train], plan.points_mm, UNIT_DIDT)
-    weights = emphasis(plan.points_mm, plan.patch)
+    weights = emphasis(plan.points_mm, plan.patch.frame[:3, 3])
     found: Fit | None = None
     for solved, block in enumerate(shots.blocks("train", train), 1):
         gram.add(block)

@@ -10,7 +10,6 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from efield.basis.scalp_patch import ScalpPatch
 from efield.head.mesh import HeadMesh
 from efield.head.surface import scalp
 from efield.targeting.targets import Target
@@ -32,19 +31,19 @@ _REACH_MM: Final = 120.0
 _DEPTHS_MM: Final = (10.0, 20.0)
 
 
-def sample_points(head: HeadMesh, patch: ScalpPatch, target: Target, count: int = COUNT) -> NDArray[np.float64]:
+def sample_points(head: HeadMesh, foot: NDArray[np.float64], target: Target, count: int = COUNT) -> NDArray[np.float64]:
     """(s, 3) points in mm, evenly spaced on a surface at the target's depth below the scalp.
 
     Parameters
     ----------
     head : HeadMesh
-    patch : ScalpPatch
+    foot : (3,) float, mm
+        Scalp in the middle of where coils are held.
     target : Target
     count : int
         Most points wanted; a coarse scalp gives fewer.
     """
     surface = scalp(head)
-    foot = patch.frame[:3, 3]
     depth = float(np.clip(np.linalg.norm(foot - target.center_mm), *_DEPTHS_MM))
     candidates = np.concatenate(
         [
@@ -57,9 +56,9 @@ def sample_points(head: HeadMesh, patch: ScalpPatch, target: Target, count: int 
     return _spread(candidates, foot, count)
 
 
-def emphasis(points: NDArray[np.float64], patch: ScalpPatch) -> NDArray[np.float64]:
-    """(s * 3,) weight of each component of the samples at points (s, 3) in mm."""
-    distance = np.linalg.norm(points - patch.frame[:3, 3], axis=1)
+def emphasis(points: NDArray[np.float64], foot: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(s * 3,) weight of each component of the samples at points (s, 3) in mm, around a foot (3,)."""
+    distance = np.linalg.norm(points - foot, axis=1)
     return np.repeat(1.0 / (1.0 + (distance / _HALF_AT_MM) ** 2), 3)
 
 

@@ -161,7 +161,7 @@ class ReducedBasis(Carded):
         single = given.coil_or_any(coil)
         patch = ScalpPatch.around(sim.head, region, radius_mm, tilt_deg, distance_mm)
         outputs = Outputs.near(sim.problem, region, region_radius_mm, at)
-        points = sample_points(sim.head, patch, region, COUNT if single else COUNT_ANY)
+        points = sample_points(sim.head, patch.frame[:3, 3], region, COUNT if single else COUNT_ANY)
         settings = made_with(sim, single) | {
             "target": repr(_named(region, sim.head)),
             "placements": repr((float(radius_mm), float(tilt_deg), patch.distance_mm, start)),

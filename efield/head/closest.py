@@ -21,7 +21,6 @@ from efield.kernels.geometry import clearance as kernel
 
 FloatArray = NDArray[np.float64]
 
-
 #: Step of the lattice by which distances are bounded, and how far it reaches beyond a surface (mm).
 _STEP_MM: Final = 5.0
 _AROUND_MM: Final = 120.0
@@ -52,7 +51,8 @@ class SignedDistance:
         self.boxes = _boxes(self.corners, leaves)
 
     @cached_property
-    def _normals(self) -> FloatArray:
+    def normals(self) -> FloatArray:
+        """(t, 7, 3) pseudonormals of the triangles' faces, edges 01, 12, 20 and corners."""
         return _pseudonormals(self._surface)[self._order]
 
     def find(self, points_mm: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -67,21 +67,15 @@ class SignedDistance:
         places : (n, 3) float, mm
         distance : (n,) float, mm
         """
-        number, weights, squared = self._nearest(points_mm, np.inf)
+        points = np.ascontiguousarray(points_mm, dtype=np.float64)
+        number, of_two, squared = kernel.nearest_triangles(points, self.corners, self.boxes, np.inf)
+        weights = np.column_stack([1.0 - of_two.sum(axis=1), of_two])
         return np.einsum("nk,nkx->nx", weights, self.corners[number]), np.asarray(np.sqrt(squared))
 
-    def __call__(self, points_mm: FloatArray, upper_mm: float = np.inf) -> FloatArray:
-        """(n,) distances of (n, 3) points in mm, negative inside; those beyond `upper_mm` are not sought."""
-        number, weights, squared = self._nearest(points_mm, upper_mm)
-        foot = np.einsum("nk,nkx->nx", weights, self.corners[number])
-        zero = weights == 0
-        on_edge, on_corner = zero.sum(axis=1) == 1, zero.sum(axis=1) == 2
-        # The edge opposite to the corner of weight zero: 01 is opposite to 2, 12 to 0, 20 to 1.
-        feature = np.where(on_edge, 1 + (np.argmax(zero, axis=1) + 1) % 3, 0)
-        feature = np.where(on_corner, 4 + np.argmax(weights, axis=1), feature)
-        side = np.einsum("nx,nx->n", points_mm - foot, self._normals[number, feature])
-        inside = (side < 0) & (squared < upper_mm**2)
-        return np.asarray(np.where(inside, -1.0, 1.0) * np.sqrt(squared))
+    def __call__(self, points_mm: FloatArray) -> FloatArray:
+        """(n,) distances of (n, 3) points in mm, negative inside."""
+        points = np.ascontiguousarray(points_mm, dtype=np.float64)
+        return np.asarray(kernel.signed_distances(points, self.corners, self.boxes, self.normals))
 
     def bounds(self, points_mm: FloatArray) -> tuple[FloatArray, FloatArray]:
         """(n,) least and (n,) largest that the signed distances of (n, 3) points in mm can be, from those of a lattice.
@@ -104,16 +98,10 @@ class SignedDistance:
 
     @cached_property
     def _lattice(self) -> tuple[FloatArray, FloatArray, NDArray[np.bool_]]:
-        """Where a lattice begins, the signed distances of its points, and which of its cells have those of all corners."""
+        """Where a lattice begins, signed distances of its points, and which of its cells have those of all corners."""
         points = self._surface.points_mm
         cells = np.ceil((np.ptp(points, axis=0) + 2 * _AROUND_MM) / _STEP_MM).astype(int)
         return points.min(axis=0) - _AROUND_MM, np.full(cells + 1, np.nan), np.zeros(cells, bool)
-
-    def _nearest(self, points_mm: FloatArray, upper_mm: float) -> tuple[NDArray[np.int64], FloatArray, FloatArray]:
-        """Number of the nearest triangle, (n, 3) weights of its corners in the nearest place, squared distance."""
-        points = np.ascontiguousarray(points_mm, dtype=np.float64)
-        number, weights, squared = kernel.nearest_triangles(points, self.corners, self.boxes, upper_mm**2)
-        return number, np.column_stack([1.0 - weights.sum(axis=1), weights]), squared
 
 
 _READY: WeakKeyDictionary[TriangleSurface, SignedDistance] = WeakKeyDictionary()

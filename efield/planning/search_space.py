@@ -6,6 +6,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.spatial.transform import Rotation
+from scipy.stats import qmc
 
 from efield.coils.model import Coil
 from efield.coils.polarity import turn_deg
@@ -24,9 +25,6 @@ FloatArray = NDArray[np.float64]
 
 #: What a placement is described by, and the unit of each.
 AXES: Final = {"u_mm": "mm", "v_mm": "mm", "angle_deg": "deg", "tilt_x_deg": "deg", "tilt_y_deg": "deg"}
-
-#: Angle by which places are turned from one to the next so that they fill a disc evenly (Vogel 1979).
-_GOLDEN: Final = float(np.pi * (3.0 - np.sqrt(5.0)))
 
 
 class SearchSpace:
@@ -74,6 +72,11 @@ class SearchSpace:
         self._casing, self._turn = casing_points_mm(coil), turn_deg(coil, "normal")
         self._feet: dict[tuple[float, float], tuple[FloatArray, FloatArray]] = {}
 
+    @property
+    def foot(self) -> FloatArray:
+        """(3,) scalp over the target, mm."""
+        return np.array(self._plane[:3, 3])
+
     def pose(self, place: FloatArray) -> Pose | None:
         """The pose of five numbers, at its distance from the head; None in a forbidden zone or outside the search."""
         u, v, angle, tilt_x, tilt_y = place
@@ -100,15 +103,12 @@ class SearchSpace:
         casing = pose.to_head(self._casing)
         return any(np.linalg.norm(casing - center, axis=1).min() < radius for center, radius in self._zones)
 
-    def spread(self, positions: int, angles: int) -> FloatArray:
-        """(positions * angles, 5) places that fill the disc evenly, at some angles each, turned from place to place."""
-        index = np.arange(positions)
-        reach, turn = self.radius_mm * np.sqrt((index + 0.5) / positions), _GOLDEN * index
-        first = np.degrees(turn) % (360 / angles)
-        places = np.zeros((positions, angles, 5))
-        places[..., 0], places[..., 1] = (reach * np.cos(turn))[:, None], (reach * np.sin(turn))[:, None]
-        places[..., 2] = first[:, None] + 360 / angles * np.arange(angles)
-        return places.reshape(-1, 5)
+    def spread(self, number: int) -> FloatArray:
+        """(number, 5) places of a Halton sequence that fill the disc, all angles and all tilts."""
+        radial, turn, angle, *tilts = qmc.Halton(5, scramble=False).random(number + 1)[1:].T
+        reach = self.radius_mm * np.sqrt(radial)
+        u, v = reach * np.cos(2 * np.pi * turn), reach * np.sin(2 * np.pi * turn)
+        return np.column_stack([u, v, 360 * angle, *(self.tilt_deg * (2 * tilt - 1) for tilt in tilts)])
 
 
 def _zone(given: Target | tuple[ArrayLike, float]) -> tuple[FloatArray, float]:

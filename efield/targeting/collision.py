@@ -52,13 +52,31 @@ def scalp_distance(head: HeadMesh) -> SignedDistance:
 
 
 @dataclass(frozen=True, eq=False)
-class _Blocks:
-    """Things (n, ...) with the sphere (center and radius) around each, in blocks of neighbors with theirs.
+class _Points:
+    """Points (n, 3) in blocks of neighbors that begin at starts, the blocks' centers, and how far each point is off."""
+
+    points: FloatArray
+    starts: NDArray[np.intp]
+    centers: FloatArray
+    reach: FloatArray
+
+    @classmethod
+    def of(cls, points: FloatArray) -> "_Points":
+        size, points = _in_blocks(points)
+        starts = np.append(np.arange(0, len(points), size), len(points))
+        centers, _ = _spheres(np.split(points, starts[1:-1]))
+        away = points - np.repeat(centers, np.diff(starts), axis=0)
+        return cls(points, starts, centers, np.linalg.norm(away, axis=1))
+
+
+@dataclass(frozen=True, eq=False)
+class _Triangles:
+    """Triangles (n, 3, 3) with the sphere (center and radius) around each, in blocks of neighbors with theirs.
 
     Which of them can be the lowest is told by bounds (`SignedDistance.bounds`), so that few are looked at exactly.
     """
 
-    items: FloatArray
+    corners: FloatArray
     item_centers: FloatArray
     item_radii: FloatArray
     size: int
@@ -66,23 +84,31 @@ class _Blocks:
     radii: FloatArray
 
     @classmethod
-    def of(cls, items: FloatArray) -> "_Blocks":
-        """At most 1024 blocks of 16 items or more; the last may be smaller."""
-        blocks = 1 << min(10, int(np.log2(max(1.0, len(items) / 16))))
-        size = -(-len(items) // blocks)
-        items = items[by_halving(items.reshape(len(items), -1, 3).mean(axis=1), blocks, size)]
-        corners = items.reshape(len(items), -1, 3)
-        groups = [corners[first : first + size].reshape(-1, 3) for first in range(0, len(items), size)]
-        return cls(items, *_spheres(corners), size, *_spheres(groups))
+    def of(cls, corners: FloatArray) -> "_Triangles":
+        size, corners = _in_blocks(corners)
+        groups = [corners[first : first + size].reshape(-1, 3) for first in range(0, len(corners), size)]
+        return cls(corners, *_spheres(corners), size, *_spheres(groups))
 
     def lowest(self, distance: SignedDistance, pose: Pose) -> NDArray[np.intp]:
-        """Blocks among which the lowest thing is."""
-        return _lowest_spheres(distance, pose.to_head(self.centers), self.radii)
+        """Blocks among which the lowest triangle is: each holds something that is as low as its sphere's center."""
+        centers = pose.to_head(self.centers)
+        low, high = distance.bounds(centers)
+        first = np.argsort(high + self.radii)[:_FIRST]
+        upper = (distance(centers[first]) + self.radii[first]).min()
+        return np.flatnonzero(low - self.radii <= upper)
 
-    def items_of(self, blocks: NDArray[np.intp]) -> NDArray[np.intp]:
-        """Numbers of the items of some blocks."""
+    def of_blocks(self, blocks: NDArray[np.intp]) -> NDArray[np.intp]:
+        """Numbers of the triangles of some blocks."""
         numbers = (blocks[:, None] * self.size + np.arange(self.size)).ravel()
-        return numbers[numbers < len(self.items)]
+        return numbers[numbers < len(self.corners)]
+
+
+def _in_blocks(items: FloatArray) -> tuple[int, FloatArray]:
+    """Points or triangles (n, ...) by neighborhood, and how many make a block: at most 1024 blocks of 16 or more."""
+    blocks = 1 << min(10, int(np.log2(max(1.0, len(items) / 16))))
+    size = -(-len(items) // blocks)
+    order = by_halving(items.reshape(len(items), -1, 3).mean(axis=1), blocks, size)
+    return size, np.ascontiguousarray(items[order])
 
 
 def _spheres(groups: Iterable[FloatArray]) -> tuple[FloatArray, FloatArray]:
@@ -92,22 +118,14 @@ def _spheres(groups: Iterable[FloatArray]) -> tuple[FloatArray, FloatArray]:
     return centers, np.array(radii)
 
 
-def _lowest_spheres(distance: SignedDistance, centers: FloatArray, radii: FloatArray) -> NDArray[np.intp]:
-    """Spheres among which the one is that holds the lowest of all things, each of which fills its sphere's center."""
-    low, high = distance.bounds(centers)
-    first = np.argsort(high + radii)[:_FIRST]
-    upper = (distance(centers[first]) + radii[first]).min()
-    return np.flatnonzero(low - radii <= upper)
-
-
 @lru_cache(maxsize=8)
-def _shape(coil: Coil | None) -> tuple[_Blocks, _Blocks | None]:
+def _shape(coil: Coil | None) -> tuple[_Points, _Triangles | None]:
     """Sample points of a coil's casing and windings, and the casing's triangles where it is a surface."""
     windings = () if coil is None else coil.windings
-    points = _Blocks.of(np.concatenate([casing_points_mm(coil), *windings]))
+    points = _Points.of(np.concatenate([casing_points_mm(coil), *windings]))
     if coil is None or coil.casing is None:
         return points, None
-    return points, _Blocks.of(coil.casing.corners_mm)
+    return points, _Triangles.of(coil.casing.corners_mm)
 
 
 def casing_points_mm(coil: Coil | None) -> FloatArray:
@@ -142,20 +160,23 @@ def clearance_mm(head: HeadMesh, coil: Coil | None, pose: Pose) -> float:
     points, triangles = _shape(coil)
     if triangles is None:
         return _lowest(distance, pose, points)
-    if distance(pose.to_head(triangles.items[:1, 0]))[0] >= 0 and (squared := _nearest_pair(distance, pose, triangles)):
+    if distance(pose.to_head(triangles.corners[:1, 0]))[0] >= 0 and (
+        squared := _nearest_pair(distance, pose, triangles)
+    ):
         return float(np.sqrt(squared))
     return min(_lowest(distance, pose, points), -_SMALLEST_OVERLAP_MM)
 
 
-def _lowest(distance: SignedDistance, pose: Pose, points: _Blocks) -> float:
-    """Smallest signed distance of all points, from those that can have it."""
-    places = pose.to_head(points.items[points.items_of(points.lowest(distance, pose))])
-    return float(distance(places[_lowest_spheres(distance, places, np.zeros(len(places)))]).min())
+def _lowest(distance: SignedDistance, pose: Pose, cloud: _Points) -> float:
+    """Smallest signed distance of all points."""
+    blocks = (cloud.points, cloud.starts, cloud.centers, cloud.reach)
+    rotation, origin = np.ascontiguousarray(pose.rotation), np.ascontiguousarray(pose.center_mm)
+    return float(kernel.lowest(rotation, origin, *blocks, distance.corners, distance.boxes, distance.normals))
 
 
-def _nearest_pair(distance: SignedDistance, pose: Pose, triangles: _Blocks, upper_mm: float = np.inf) -> float:
+def _nearest_pair(distance: SignedDistance, pose: Pose, triangles: _Triangles, upper_mm: float = np.inf) -> float:
     """Squared distance between casing and scalp, 0 where they cross; what is farther than `upper_mm` is not sought."""
-    numbers = triangles.items_of(triangles.lowest(distance, pose))
+    numbers = triangles.of_blocks(triangles.lowest(distance, pose))
     low, high = distance.bounds(pose.to_head(triangles.item_centers[numbers]))
     low, high = low - triangles.item_radii[numbers], high + triangles.item_radii[numbers]
     order, upper = np.argsort(high), min(upper_mm, float(high.min()))
@@ -163,14 +184,14 @@ def _nearest_pair(distance: SignedDistance, pose: Pose, triangles: _Blocks, uppe
         # What the nearest ones leave is small, and most of the others are farther.
         chosen = chosen[low[chosen] < upper]
         if len(chosen):
-            corners = pose.to_head(triangles.items[numbers[chosen]].reshape(-1, 3)).reshape(-1, 3, 3)
+            corners = pose.to_head(triangles.corners[numbers[chosen]].reshape(-1, 3)).reshape(-1, 3, 3)
             upper = float(np.sqrt(kernel.nearest_pair(corners, distance.corners, distance.boxes, upper**2)))
         if upper <= 0:
             return 0.0
     return upper**2
 
 
-def _lowest_center(distance: SignedDistance, triangles: _Blocks, pose: Pose) -> float:
+def _lowest_center(distance: SignedDistance, triangles: _Triangles, pose: Pose) -> float:
     """Smallest signed distance of the centers of blocks."""
     return float(distance(pose.to_head(triangles.centers[triangles.lowest(distance, pose)])).min())
 
@@ -185,7 +206,7 @@ def is_clear(head: HeadMesh, coil: Coil | None, pose: Pose) -> bool:
     points, triangles = _shape(coil)
     if triangles is None:
         return _lowest(distance, pose, points) >= 0
-    if distance(pose.to_head(triangles.items[:1, 0]))[0] < 0:
+    if distance(pose.to_head(triangles.corners[:1, 0]))[0] < 0:
         return False
     return _nearest_pair(distance, pose, triangles, _CROSSING_MM) > 0
 

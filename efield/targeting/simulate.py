@@ -30,6 +30,9 @@ from efield.targeting.named import CoilLike, ConductivityLike, HeadLike, the_coi
 from efield.targeting.naming import Place, place_of, target_of
 from efield.targeting.prepared import prepared_problem
 
+#: dA/dt (n, 3) in V/m of a coil at a pose, at points (n, 3) in mm, at a dI/dt in A/s.
+Evaluate = Callable[[Pose, ArrayLike, float], NDArray[np.float64]]
+
 #: Right-hand sides that are solved together by `Simulator.solve_many`: one pass over the matrix serves them all.
 _BLOCK = 8
 
@@ -281,7 +284,7 @@ class Simulator(Carded):
         return Card("Simulator", rows)
 
 
-def evaluator(coil: Coil, exact: bool) -> Callable[[Pose, ArrayLike, float], NDArray[np.float64]]:
+def evaluator(coil: Coil, exact: bool) -> Evaluate:
     """The direct sum, or the stored vector potential (error below 1e-4 of the peak); a sampled field is as it is."""
     sampled = any(isinstance(source, SampledField) for source in coil.sources)
     if exact or sampled:

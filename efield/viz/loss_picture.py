@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from efield.ground import checks
-from efield.planning.optimize import Optimum
+from efield.planning.optimum import Optimum
 from efield.viz import palette
 from efield.viz.page import LABEL_PT, TICK_PT, halo, label_axes, new_page
 

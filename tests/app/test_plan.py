@@ -64,6 +64,7 @@ def test_the_sheet_is_one_file_with_the_numbers_of_the_document(planned):
     page = (out / "plan.html").read_text()
     assert f"{document['output_percent']:.1f} %" in page
     assert page.count("data:image/png;base64,") == 2
+    assert len(list((out / "pictures").iterdir())) == 2
     assert not re.search(r'(src|href)="(?!data:)', page)
     assert "clinician" in page
     assert document["uncertainty"]["text"]["mean_magnitude"] in page
@@ -90,14 +91,14 @@ def test_two_plans_are_set_side_by_side(planned, monkeypatch, capsys):
     ("given", "target"),
     [
         ({"pain_side": "left"}, "m1-hand-right"),
-        ({"pain_side": "right", "pain_site": "foot"}, "m1-leg-left"),
-        ({"pain_side": "right", "pain_site": "face", "area": "adjacent"}, "m1-hand-left"),
-        ({"pain_side": "right", "pain_site": "leg", "area": "hand"}, "m1-hand-left"),
-        ({"target": "C3"}, "C3"),
+        ({"pain_side": "right", "pain_site": ["foot"]}, "m1-leg-left"),
+        ({"pain_side": "right", "pain_site": ["face"], "area": "adjacent"}, "m1-hand-left"),
+        ({"pain_side": "right", "pain_site": ["leg"], "area": "hand"}, "m1-hand-left"),
+        ({"target": ["C3"]}, "C3"),
     ],
 )
 def test_the_target_is_opposite_to_the_pain(given, target):
-    assert settings(PlanRequest(rmt=50, **given)).target == target
+    assert settings(PlanRequest(rmt=50, **given)).target == [target]
 
 
 def test_options_go_before_the_file_and_the_file_before_defaults(tmp_path):
@@ -115,9 +116,9 @@ def test_options_go_before_the_file_and_the_file_before_defaults(tmp_path):
     [
         ({"pain_side": "left"}, "--rmt"),
         ({"rmt": 50}, "--pain-side"),
-        ({"rmt": 150, "target": "C3"}, "--rmt"),
+        ({"rmt": 150, "target": ["C3"]}, "--rmt"),
         ({"rmt": 50, "pain_side": "up"}, "--pain-side"),
-        ({"rmt": 50, "target": "C3", "placement": "by eye"}, "--placement"),
+        ({"rmt": 50, "target": ["C3"], "placement": "by eye"}, "--placement"),
     ],
 )
 def test_what_is_missing_or_wrong_is_named(given, message):

@@ -85,11 +85,11 @@ def test_the_first_snapshots_span_the_primary_fields_better_than_as_many_in_the_
     head = sim.head
     patch = ScalpPatch.around(head, target, 8.0, 4.0, (3.0, 6.0))
     outputs = Outputs.near(sim.problem, target, 20.0, "tets")
-    points = sample_points(head, patch, target)
+    points = sample_points(head, patch.frame[:3, 3], target)
     plan = Plan(sim, coil, target, patch, outputs, points, 5.0, 1e-2, 64, 0)
     chosen = samples(plan.training()[:20], points, 1e6)
     drawn = samples([(coil, pose) for pose in patch.poses(256, (0, 0), head, coil)], points, 1e6)
-    weight = emphasis(points, patch)[:, None]
+    weight = emphasis(points, patch.frame[:3, 3])[:, None]
 
     def worst(of):
         basis = np.linalg.qr(weight * of)[0]

@@ -6,9 +6,11 @@ import pytest
 import efield as ef
 from efield.ground.errors import InputError
 from efield.planning.goals import Goal
-from efield.planning.response import Response
+from efield.planning.placement_fields import Solves
+from efield.planning.response import PrimaryProbe, Response, telling
 from efield.planning.search_space import SearchSpace
 from efield.targeting.collision import casing_points_mm, clearance_mm
+from efield.targeting.simulate import evaluator
 
 
 @pytest.fixture(scope="module")
@@ -105,27 +107,28 @@ def test_places_are_those_of_a_grid(head, coil, target):
     assert space.pose(np.array([0, 0, 0, 11.0, 0])) is None
 
 
-def test_a_response_predicts_a_smooth_field():
-    """A field that turns with the coil and falls off around a center, at poses that were not given."""
+def test_a_response_is_exact_where_primary_fields_add_up():
+    """Fields that follow linearly from what is seen of 12 independent primary fields, at new sums of them."""
     rng = np.random.default_rng(0)
+    seen, linear = rng.normal(size=(40, 12)) @ rng.normal(size=(12, 90)), rng.normal(size=(90, 6))
+    fields = (seen @ linear).reshape(40, 2, 3)
+    first = telling(seen[:20], 12)
+    response = Response(seen[first], fields[first]).with_samples(seen[20:22], fields[20:22])
+    assert np.abs(response(seen) - fields).max() < 1e-5 * np.abs(fields).max()
 
-    def poses(n):
-        turns = rng.uniform(0, 2 * np.pi, n)
-        made = np.tile(np.eye(4), (n, 1, 1))
-        made[:, 0, 0], made[:, 0, 1] = np.cos(turns), -np.sin(turns)
-        made[:, 1, 0], made[:, 1, 1] = np.sin(turns), np.cos(turns)
-        made[:, :2, 3] = rng.uniform(-12, 12, (n, 2))
-        return made
 
-    def field(made):
-        size = 1 / (1 + (made[:, :2, 3] ** 2).sum(axis=1) / 900)
-        return (size[:, None] * made[:, :3, 1])[:, None]
-
-    seen, new = poses(60), poses(40)
-    response = Response(seen, field(seen))
-    assert np.sqrt(np.mean((response(new) - field(new)) ** 2)) < 5e-3
-    assert np.abs(response(seen) - field(seen)).max() < 1e-5
-    assert response.error < 0.02
+def test_two_dozen_solves_predict_all_placements(sim, coil, target, head):
+    space = SearchSpace(head, coil, target, radius_mm=12, tilt_deg=8, distance_mm=4)
+    poses = [space.pose(place) for place in space.spread(80)]
+    probe = PrimaryProbe(head, space.foot, target, evaluator(coil, True))
+    seen = np.array([probe(pose) for pose in poses])
+    first = telling(seen[:64], 24)
+    wanted = Goal.of(head, "along", target, (), whole=True)
+    solves = Solves(sim, evaluator(coil, True), wanted.tets)
+    response = Response(seen[first], solves([poses[k] for k in first]))
+    solved = wanted(solves(poses[64:]))
+    assert np.abs(wanted(response(seen[64:])) - solved).max() < 0.01 * np.abs(solved).max()
+    assert np.ptp(solved) > np.abs(solved).max()
 
 
 @pytest.mark.parametrize(

@@ -111,6 +111,33 @@ def _point_to_triangle(p, a, b, c):
 
 
 @njit(cache=True, error_model="numpy")
+def _nearest(p, corners, boxes, upper, stack, bounds):
+    """Number of the nearest triangle, weights of its second and third corner there, and the squared distance."""
+    leaves = (boxes.shape[0] + 1) // 2
+    number, of_b, of_c, best, top = 0, 0.0, 0.0, upper, 1
+    stack[0], bounds[0] = 0, 0.0
+    while top > 0:
+        top -= 1
+        if bounds[top] >= best:
+            continue
+        box = stack[top]
+        if box >= leaves - 1:
+            first = (box - leaves + 1) * LEAF
+            for t in range(first, min(first + LEAF, corners.shape[0])):
+                a, b, c = _vector(corners, t, 0), _vector(corners, t, 1), _vector(corners, t, 2)
+                distance, v, w = _point_to_triangle(p, a, b, c)
+                if distance < best:
+                    best, number, of_b, of_c = distance, t, v, w
+            continue
+        left, right = _box_to_box(p, p, boxes, 2 * box + 1), _box_to_box(p, p, boxes, 2 * box + 2)
+        swap = 1 if left < right else 0  # the nearer one is pushed last and taken first
+        stack[top], bounds[top] = 2 * box + 1 + swap, right if swap else left
+        stack[top + 1], bounds[top + 1] = 2 * box + 2 - swap, left if swap else right
+        top += 2
+    return number, of_b, of_c, best
+
+
+@njit(cache=True, error_model="numpy")
 def nearest_triangles(points, corners, boxes, upper):
     """Nearest triangle of each point.
 
@@ -118,42 +145,89 @@ def nearest_triangles(points, corners, boxes, upper):
     than `upper` (squared) is not sought. Returns the numbers (n,) of the triangles, weights (n, 2) of their second and
     third corners in the nearest points, and squared distances (n,); `upper` where there is none nearer.
     """
-    n, leaves = points.shape[0], (boxes.shape[0] + 1) // 2
+    n = points.shape[0]
     number, weights, squared = np.zeros(n, np.int64), np.zeros((n, 2)), np.empty(n)
     stack, bounds = np.empty(_DEPTH, np.int64), np.empty(_DEPTH)
     for i in range(n):
         p = (points[i, 0], points[i, 1], points[i, 2])
-        best, top = upper, 1
-        stack[0], bounds[0] = 0, 0.0
-        # Neighbors follow one another: what is nearest to the last point is near to this one.
-        if i > 0 and squared[i - 1] < upper:
-            t = number[i - 1]
-            distance, v, w = _point_to_triangle(
-                p, _vector(corners, t, 0), _vector(corners, t, 1), _vector(corners, t, 2)
-            )
-            if distance < best:
-                best, number[i], weights[i, 0], weights[i, 1] = distance, t, v, w
-        while top > 0:
-            top -= 1
-            if bounds[top] >= best:
-                continue
-            box = stack[top]
-            if box >= leaves - 1:
-                first = (box - leaves + 1) * LEAF
-                for t in range(first, min(first + LEAF, corners.shape[0])):
-                    distance, v, w = _point_to_triangle(
-                        p, _vector(corners, t, 0), _vector(corners, t, 1), _vector(corners, t, 2)
-                    )
-                    if distance < best:
-                        best, number[i], weights[i, 0], weights[i, 1] = distance, t, v, w
-                continue
-            left, right = _box_to_box(p, p, boxes, 2 * box + 1), _box_to_box(p, p, boxes, 2 * box + 2)
-            swap = 1 if left < right else 0  # the nearer one is pushed last and taken first
-            stack[top], bounds[top] = 2 * box + 1 + swap, right if swap else left
-            stack[top + 1], bounds[top + 1] = 2 * box + 2 - swap, left if swap else right
-            top += 2
-        squared[i] = best
+        number[i], weights[i, 0], weights[i, 1], squared[i] = _nearest(p, corners, boxes, upper, stack, bounds)
     return number, weights, squared
+
+
+@njit(cache=True, error_model="numpy")
+def _feature(v, w):
+    """Which pseudonormal holds where the second and third corner weigh v and w: face, edges 01, 12, 20, corners."""
+    u = 1.0 - (v + w)
+    if u == 0.0:
+        return 6 if v == 0.0 else 5 if w == 0.0 else 2
+    if v == 0.0:
+        return 4 if w == 0.0 else 3
+    return 1 if w == 0.0 else 0
+
+
+@njit(cache=True, error_model="numpy")
+def _signed(p, corners, boxes, normals, upper, stack, bounds):
+    """Signed distance of a point, negative inside; not below sqrt(upper) where nothing is nearer than that."""
+    t, v, w, squared = _nearest(p, corners, boxes, upper, stack, bounds)
+    if squared >= upper:
+        return np.sqrt(squared)
+    a, b, c = _vector(corners, t, 0), _vector(corners, t, 1), _vector(corners, t, 2)
+    foot = _along(_along(a, v, _less(b, a)), w, _less(c, a))
+    inside = _dot(_less(p, foot), _vector(normals, t, _feature(v, w))) < 0.0
+    return -np.sqrt(squared) if inside else np.sqrt(squared)
+
+
+@njit(cache=True, error_model="numpy")
+def signed_distances(points, corners, boxes, normals):
+    """Distances (n,) of points (n, 3), negative inside.
+
+    corners and boxes as in `nearest_triangles`; normals (t, 7, 3) are pseudonormals of each triangle's face, its
+    edges 01, 12 and 20, and its corners.
+    """
+    found = np.empty(points.shape[0])
+    stack, bounds = np.empty(_DEPTH, np.int64), np.empty(_DEPTH)
+    for i in range(points.shape[0]):
+        p = (points[i, 0], points[i, 1], points[i, 2])
+        found[i] = _signed(p, corners, boxes, normals, np.inf, stack, bounds)
+    return found
+
+
+@njit(cache=True, error_model="numpy")
+def _posed(rotation, origin, points, i):
+    x, y, z = points[i, 0], points[i, 1], points[i, 2]
+    return (
+        rotation[0, 0] * x + rotation[0, 1] * y + rotation[0, 2] * z + origin[0],
+        rotation[1, 0] * x + rotation[1, 1] * y + rotation[1, 2] * z + origin[1],
+        rotation[2, 0] * x + rotation[2, 1] * y + rotation[2, 2] * z + origin[2],
+    )
+
+
+@njit(cache=True, error_model="numpy")
+def lowest(rotation, origin, points, starts, centers, reach, corners, boxes, normals):
+    """Smallest signed distance of points that were turned and moved.
+
+    rotation (3, 3), origin (3,); points (n, 3) in blocks that begin at starts (k + 1,), whose centers (k, 3) are, and
+    how far each point is from that of its block, reach (n,); corners, boxes and normals as in
+    `signed_distances`. A signed distance changes by the way at most, so that a point is looked at only if it may be the
+    lowest, and no farther than that unless it may lie inside.
+    """
+    blocks = centers.shape[0]
+    stack, bounds = np.empty(_DEPTH, np.int64), np.empty(_DEPTH)
+    middle, low = np.empty(blocks), np.empty(blocks)
+    for k in range(blocks):
+        center = _posed(rotation, origin, centers, k)
+        middle[k] = _signed(center, corners, boxes, normals, np.inf, stack, bounds)
+        low[k] = middle[k] - reach[starts[k] : starts[k + 1]].max()
+    best = np.inf
+    for k in np.argsort(low):
+        if low[k] >= best:
+            break
+        for i in range(starts[k], starts[k + 1]):
+            least = middle[k] - reach[i]
+            if least < best:
+                p, upper = _posed(rotation, origin, points, i), best * best if least > 0.0 else np.inf
+                best = min(best, _signed(p, corners, boxes, normals, upper, stack, bounds))
+    return best
 
 
 @njit(cache=True, error_model="numpy")

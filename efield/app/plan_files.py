@@ -1,0 +1,52 @@
+"""What a plan is written as: plan.json, the sheet, pictures, and poses for every navigator."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from efield.app.plan_document import Part
+from efield.app.plan_sheet import write_sheet
+from efield.io.atomic import filled_folder
+from efield.io.poses.formats import FORMATS, WRITTEN
+from efield.io.poses.pose_table import PoseTable
+from efield.viz.loss_picture import save_loss_picture
+from efield.viz.three_sides import save_three_sides
+
+#: All that is written.
+FILES: Final = ("plan.json", "plan.html", "pictures", "poses")
+
+
+def write_plan(folder: Path, document: dict[str, Any], parts: list[Part]) -> None:
+    """Write a plan, completely or not at all."""
+    with filled_folder(folder, FILES) as out:
+        (out / "pictures").mkdir()
+        pictures = [_pictures(out / "pictures", number, part) for number, part in enumerate(parts, 1)]
+        _write_poses(out / "poses", parts)
+        (out / "plan.json").write_text(json.dumps(document, indent=2) + "\n")
+        write_sheet(out / "plan.html", document, pictures)
+
+
+def _pictures(folder: Path, number: int, part: Part) -> list[Path]:
+    """The placement from three sides, and the loss around it."""
+    first, stem = part.first, f"{number}-{re.sub(r'[^A-Za-z0-9.-]+', '_', part.target.name)}"
+    sides, loss = folder / f"{stem}.png", folder / f"{stem}-loss.png"
+    save_three_sides(sides, first.field, part.target, first.coil, first.best.pose)
+    save_loss_picture(loss, first.best, f"{first.coil.name} over {part.target.name}")
+    return [sides, loss]
+
+
+def _write_poses(folder: Path, parts: list[Part]) -> None:
+    """All placements in one file for each format: of a target the best, then those that are as good."""
+    folder.mkdir()
+    poses, names = [], []
+    for part in parts:
+        behind = f" {part.target.name}" if len(parts) > 1 else ""
+        others = [pose for pose, _ in part.first.best.alternatives]
+        poses += [part.first.best.pose, *others]
+        names += [f"plan{behind}", *(f"as good {number}{behind}" for number, _ in enumerate(others, 1))]
+    table = PoseTable(np.array(poses), tuple(names))
+    for name in WRITTEN:
+        table.write(folder / f"{name}{(FORMATS[name].suffixes or ('.txt',))[0]}", name)

@@ -1,0 +1,85 @@
+"""The best placement that was found, how exact it must be, and what else is as good."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from efield.ground.card import Card, Carded, place
+from efield.ground.pose import Pose
+
+if TYPE_CHECKING:
+    import xarray
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Optimum(Carded):
+    """The best placement, how much better it is, what else is as good, and how exact it must be.
+
+    Parameters
+    ----------
+    goal, unit : str
+    pose : Pose
+    place : dict of str to float
+        `u_mm`, `v_mm`, `angle_deg`, `tilt_x_deg`, `tilt_y_deg` of the pose.
+    value : float
+        The goal there, of a full solve.
+    gain : float
+        Over the plain placement (over the target, 45 degrees, the same distance), as a share: 0.1 is 10 %.
+    plain : Pose
+    alternatives : list of (Pose, float)
+        Other distinct optima within 2 % of the best, and the goal of a full solve there.
+    tolerance_mm, tolerance_deg : float
+        So far along the scalp, in the worst direction, and so far of the handle's angle, to the worse side, 5 % are
+        lost; infinite where less is lost in all of the search.
+    loss : xarray.Dataset
+        `loss` over u_mm, v_mm and angle_deg: the share of the goal that is lost there; nan where no coil may be.
+    predicted_error : float
+        How far the interpolation was off at the best placement, as a share of the goal.
+    solves : int
+        Placements that were solved.
+    """
+
+    goal: str
+    unit: str
+    pose: Pose
+    place: dict[str, float]
+    value: float
+    gain: float
+    plain: Pose
+    alternatives: list[tuple[Pose, float]]
+    tolerance_mm: float
+    tolerance_deg: float
+    loss: "xarray.Dataset"
+    predicted_error: float
+    solves: int
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything but the map, ready for `json.dump`; what is infinite is None."""
+        others = [{"pose": pose.matrix.tolist(), "value": value} for pose, value in self.alternatives]
+        limits = {"tolerance_mm": self.tolerance_mm, "tolerance_deg": self.tolerance_deg}
+        return {
+            "goal": self.goal,
+            "unit": self.unit,
+            "pose": self.pose.matrix.tolist(),
+            "place": self.place,
+            "value": self.value,
+            "gain": self.gain,
+            "alternatives": others,
+            **{name: limit if np.isfinite(limit) else None for name, limit in limits.items()},
+            "predicted_error": self.predicted_error,
+            "solves": self.solves,
+        }
+
+    def _card(self) -> Card:
+        rows = (
+            (
+                self.goal,
+                f"{self.value:.4g} {self.unit}, {100 * self.gain:+.1f} % against over the target at 45 degrees",
+            ),
+            ("center", place(self.pose.center_mm)),
+            ("angle", f"{self.place['angle_deg']:.0f} deg; others as good: {len(self.alternatives)}"),
+            ("5 % lost", f"at {self.tolerance_mm:.1f} mm or {self.tolerance_deg:.0f} deg"),
+            ("solves", str(self.solves)),
+        )
+        return Card("Optimum", rows)

@@ -1,0 +1,79 @@
+"""The field at a goal's tetrahedra for placements of a coil: solved a few together, or answered by a basis."""
+
+from collections.abc import Sequence
+from typing import Final, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from efield.basis.reduced_basis import ReducedBasis
+from efield.coils.model import Coil
+from efield.ground.errors import InputError
+from efield.ground.pose import Pose
+from efield.planning.goals import CenterField
+from efield.targeting.simulate import Evaluate, Simulator
+
+FloatArray = NDArray[np.float64]
+
+#: Placements solved together.
+TOGETHER: Final = 8
+
+
+class PlacementFields(Protocol):
+    """Gives the recovered field at the centers of some tetrahedra."""
+
+    def __call__(self, poses: Sequence[Pose]) -> FloatArray:
+        """(p, k, 3) E in V/m at 1 A/us."""
+        ...
+
+
+class Solves:
+    """Solves of placements, a few together.
+
+    Parameters
+    ----------
+    sim : Simulator
+    primary : callable
+        dA/dt of the coil, from a pose, points and dI/dt.
+    tets : (k,) int
+        At whose centers E is wanted.
+    tol : float, optional
+        Relative residual at which the solver stops; the simulator's own unless given.
+    """
+
+    def __init__(self, sim: Simulator, primary: Evaluate, tets: NDArray[np.intp], tol: float | None = None) -> None:
+        self._problem, self._primary, self._tol = sim.problem, primary, tol
+        self._at = CenterField(sim.problem, tets)
+
+    def __call__(self, poses: Sequence[Pose]) -> FloatArray:
+        blocks = [poses[first : first + TOGETHER] for first in range(0, len(poses), TOGETHER)]
+        return np.concatenate([self._block(block) for block in blocks])
+
+    def _block(self, poses: Sequence[Pose]) -> FloatArray:
+        nodes = self._problem.nodes_mm
+        primary = np.stack([self._primary(pose, nodes, 1e6) for pose in poses], axis=2)
+        return self._at(self._problem.solve(primary, self._tol).phi, primary)
+
+
+class FromBasis:
+    """Answers of a basis, which must hold the tetrahedra.
+
+    Raises
+    ------
+    InputError
+        If it does not.
+    """
+
+    def __init__(self, basis: ReducedBasis, coil: Coil, tets: NDArray[np.intp]) -> None:
+        missing = int((~np.isin(tets, basis.tets)).sum())
+        if missing:
+            raise InputError(
+                f"the basis must hold the target and what is spared; instead {missing} of {len(tets)} tetrahedra are "
+                "outside its region: build it with a larger region_radius_mm, or give the simulator"
+            )
+        self._basis, self._coil = basis, basis.serves(coil)
+        self._rows = np.searchsorted(basis.tets, tets)
+
+    def __call__(self, poses: Sequence[Pose]) -> FloatArray:
+        fields = (self._basis.field(pose, coil=self._coil, outside="solve") for pose in poses)
+        return np.array([field.recovered[self._rows] for field in fields])

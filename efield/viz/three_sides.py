@@ -1,0 +1,80 @@
+"""A placement from three sides: the head from the side and from above, and the cortex along the coil's axis."""
+
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from efield.ground import checks
+from efield.io.atomic import replacing
+from efield.viz.probe import can_render
+from efield.viz.report import PICTURES, PictureReport, drawn
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from efield.coils.model import Coil
+    from efield.ground.pose import Pose
+    from efield.targeting.field import EField
+    from efield.targeting.targets import Target
+
+
+def save_three_sides(
+    path: str | PathLike[str],
+    field: "EField",
+    target: "Target",
+    coil: "Coil",
+    pose: "Pose",
+    *,
+    width_mm: float = 190.0,
+    dpi: float = 220.0,
+) -> PictureReport:
+    """Draw a placement from three sides, or slices where nothing can be rendered.
+
+    Parameters
+    ----------
+    path : path_like
+        File to write, ``.png``, ``.svg`` or ``.pdf``; it appears complete or not at all.
+    field : EField
+    target : Target
+    coil : Coil
+    pose : Pose
+    width_mm, dpi : float
+        How wide it is printed, and dots per inch there.
+
+    Returns
+    -------
+    PictureReport
+
+    Raises
+    ------
+    InputError
+        If the name ends otherwise, the folder cannot be written, or the width or dpi is out of range.
+    """
+    where = Path(path)
+    checks.choice("the suffix of a picture", where.suffix.lower(), PICTURES)
+    with replacing(where) as temporary:
+        from efield.viz.sheet import write_figure
+
+        draw = _sides if can_render() else _slices
+        write_figure(draw(field, target, coil, pose, width_mm, dpi), temporary)
+    return drawn(where)
+
+
+def _sides(field: "EField", target: "Target", coil: "Coil", pose: "Pose", width_mm: float, dpi: float) -> "Figure":
+    from efield.viz.overview import field_scene
+    from efield.viz.sheet import Panel, sheet_figure
+
+    whole, close = field_scene(field, target, coil, pose)
+    side = "right" if target.center_mm[0] > 0 else "left"
+    panels = [
+        Panel(whole, side, f"From the {side}"),
+        Panel(whole, "top", "From above"),
+        Panel(close, "target", "Along the coil's axis"),
+    ]
+    return sheet_figure(panels, width_mm=width_mm, dpi=dpi)
+
+
+def _slices(field: "EField", target: "Target", coil: "Coil", pose: "Pose", width_mm: float, dpi: float) -> "Figure":
+    from efield.viz.slices import slice_figure
+
+    return slice_figure(field, target, coil, pose, width_mm=width_mm, dpi=dpi, theme="light", title="")
