@@ -5,6 +5,7 @@ the default head alone, and loses color bar, numbers, letters and views.
 """
 
 import json
+import re
 import zlib
 from base64 import b64encode
 from html import escape
@@ -49,24 +50,41 @@ def page_text(scene: "Scene", view: "str | View" = "head", *, theme: "str | Them
     """
     if not scene.shapes:
         raise InputError("a page needs something to see; instead the scene is empty: add cortex(field) or scalp()")
-    blob, shapes, colors = bytearray(), [], theme_of(theme)
-    for shape in scene.shapes:
-        shapes.append(_packed(shape, scene, colors, blob))
+    colors = theme_of(theme)
+    shapes, blob = packed(scene, colors)
     told = {
         "title": title,
         "theme": {"paper": colors.paper, "ink": colors.ink},
         "shapes": shapes,
         "scales": [_scale(scale) for scale in scene.scales],
-        "views": _views(scene, view),
+        "views": views_told(scene, view),
         "numbers": _numbers(scene),
     }
-    template = files("efield.viz").joinpath("page.html").read_text(encoding="utf-8")
-    data = b64encode(zlib.compress(bytes(blob), 9)).decode("ascii")
-    # An end of script inside a name would end the data; as JSON the escaped slash is the same text.
-    text = json.dumps(told, ensure_ascii=False).replace("</", "<\\/")
-    before, rest = template.replace("@TITLE@", escape(title or "efield"), 1).split("@SCENE@")
-    between, after = rest.split("@DATA@")
-    return "".join((before, text, between, data, after))
+    return filled(_text("page.html"), told, blob, title)
+
+
+def filled(template: str, told: dict[str, Any], blob: bytes, title: str) -> str:
+    """A page of a template with the shared style and script, what the page must know, and its arrays."""
+    parts = {
+        "TITLE": escape(title or "efield"),
+        "STYLE": _text("page.css"),
+        "SCRIPT": _text("scene.js") + _text("panels.js"),
+        # An end of script inside a name would end the data; as JSON the escaped slash is the same text.
+        "SCENE": json.dumps(told, ensure_ascii=False).replace("</", "<\\/"),
+        "DATA": b64encode(zlib.compress(blob, 9)).decode("ascii"),
+    }
+    # At once, so that nothing in a part is taken for the place of another.
+    return re.sub(r"@([A-Z]+)@", lambda found: parts[found[1]], template)
+
+
+def _text(name: str) -> str:
+    return files("efield.viz").joinpath(name).read_text(encoding="utf-8")
+
+
+def packed(scene: "Scene", theme: Theme) -> tuple[list[dict[str, Any]], bytes]:
+    """What a page must know of each shape of a scene, and their arrays."""
+    blob = bytearray()
+    return [_packed(shape, scene, theme, blob) for shape in scene.shapes], bytes(blob)
 
 
 def _packed(shape: "Shape", scene: "Scene", theme: Theme, blob: bytearray) -> dict[str, Any]:
@@ -129,7 +147,8 @@ def _scale(scale: Any) -> dict[str, Any]:
     }
 
 
-def _views(scene: "Scene", first: "str | View") -> list[dict[str, Any]]:
+def views_told(scene: "Scene", first: "str | View") -> list[dict[str, Any]]:
+    """The views of a page, the one that it starts with first."""
     names = [first, *(name for name in _VIEWS if name != first and (name != "coil" or scene.coils))]
     views = [(name if isinstance(name, str) else "start", scene.view(name, 1.2)) for name in names]
     return [
