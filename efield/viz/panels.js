@@ -22,7 +22,7 @@ function drawRuler(scene) {
 
 // The value and the place under the pointer, of the shapes that show values.
 function say(scene, x, y) {
-  const hit = scene.under(scene.inPicture(x, y), scene.shapes.filter(s => s.value)), out = byId("readout");
+  const hit = scene.under(scene.inPicture(x, y), scene.shapes.filter(s => s.value && s.shown)), out = byId("readout");
   if (!hit) { out.textContent = ""; return; }
   const where = `x ${hit.place[0].toFixed(1)}, y ${hit.place[1].toFixed(1)}, z ${hit.place[2].toFixed(1)} mm`;
   const value = scene.valueAt(hit), scale = scene.scales[hit.shape.scale];

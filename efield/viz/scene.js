@@ -17,23 +17,24 @@ async function unpacked(base64) {
 const VERTEX = `#version 300 es
   in vec3 place; in vec3 normal; in float value;
   uniform mat4 held; uniform mat3 axes; uniform vec3 low, span, focus; uniform vec2 half_;
-  out vec3 seen, turned; out float shown;
+  out vec3 seen, turned; out float shown, known;
   void main() {
     seen = ((held * vec4(low + place * span, 1.0)).xyz - focus) * axes;
     turned = (mat3(held) * normal) * axes;
     shown = value;
+    known = value < 0.99999 ? 1.0 : 0.0;
     gl_Position = vec4(seen.xy / half_, -seen.z / 1000.0, 1.0);
   }`;
 const FRAGMENT = `#version 300 es
   precision highp float;
-  in vec3 seen, turned; in float shown;
+  in vec3 seen, turned; in float shown, known;
   uniform vec4 color; uniform vec2 values, ends, glass; uniform bool flat_, lit, colored; uniform sampler2D ramp;
   out vec4 pixel;
   void main() {
     vec3 n = normalize(flat_ ? cross(dFdx(seen), dFdy(seen)) : turned);
     if (n.z < 0.0) n = -n;
     vec3 own = color.rgb;
-    if (colored && shown < 0.99999) {
+    if (colored && known > 0.999) { // at all corners of the triangle
       float v = mix(values.x, values.y, shown * 65535.0 / 65534.0);
       own = texture(ramp, vec2(clamp((v - ends.x) / (ends.y - ends.x), 0.002, 0.998), 0.5)).rgb;
     }
@@ -93,7 +94,7 @@ function openScene(canvas, told, bytes) {
     const corners = columns(shape.triangles, Int32Array, shape.faces, 3, new Uint32Array(3 * shape.faces));
     gl.bindBuffer(gl.ELEMENT_ARRAY_BUFFER, gl.createBuffer());
     gl.bufferData(gl.ELEMENT_ARRAY_BUFFER, corners, gl.STATIC_DRAW);
-    return { ...shape, vao, place, value, buffer, corners, rgb: rgb(shape.color), shown: true, held: IDENTITY, seen: null };
+    return { ...shape, vao, place, value, buffer, corners, rgb: rgb(shape.color), shown: true, tint: null, held: IDENTITY, seen: null };
   });
   gl.bindVertexArray(null);
   const scales = told.scales.map(scale => {
@@ -163,7 +164,7 @@ function openScene(canvas, told, bytes) {
     gl.uniformMatrix4fv(at.held, true, shape.held);
     gl.uniform3fv(at.low, shape.low);
     gl.uniform3fv(at.span, shape.span);
-    gl.uniform4f(at.color, ...shape.rgb, 1);
+    gl.uniform4f(at.color, ...(shape.tint || shape.rgb), 1);
     gl.uniform2f(at.glass, ...(shape.glass || [1, 1]));
     gl.uniform1i(at.flat_, shape.flat); gl.uniform1i(at.lit, shape.lit); gl.uniform1i(at.colored, shape.scale !== null);
     if (shape.scale !== null) {
@@ -190,10 +191,9 @@ function openScene(canvas, told, bytes) {
     return out;
   }
   // x and y in mm from the middle of the picture; the hit has the place in the head, and the triangle with weights.
-  function under([x, y], chosen) {
+  function under([x, y], chosen, rearmost = false) {
     let best = null;
     for (const shape of chosen) {
-      if (!shape.shown) continue;
       const q = project(shape);
       for (let f = 0; f < shape.corners.length; f += 3) {
         const [a, b, c] = [3 * shape.corners[f], 3 * shape.corners[f + 1], 3 * shape.corners[f + 2]];
@@ -203,7 +203,7 @@ function openScene(canvas, told, bytes) {
         const sum = u + v + w;
         if (!sum) continue;
         const depth = (u * q[a + 2] + v * q[b + 2] + w * q[c + 2]) / sum;
-        if (!best || depth > best.depth) best = { shape, depth, corners: [a / 3, b / 3, c / 3], weights: [u / sum, v / sum, w / sum] };
+        if (!best || (rearmost ? depth < best.depth : depth > best.depth)) best = { shape, depth, corners: [a / 3, b / 3, c / 3], weights: [u / sum, v / sum, w / sum] };
       }
     }
     if (best) best.place = eye.focus.map((f, k) => f + x * right()[k] + y * eye.up[k] + best.depth * eye.toward[k]);

@@ -20,6 +20,7 @@ from efield.head.tissue import GRAY_MATTER
 from efield.viz.theme import Theme, theme_of
 
 if TYPE_CHECKING:
+    from efield.viz.scale import Scale
     from efield.viz.scene import Scene
     from efield.viz.shapes import Shape
     from efield.viz.views import View
@@ -56,7 +57,7 @@ def page_text(scene: "Scene", view: "str | View" = "head", *, theme: "str | Them
         "title": title,
         "theme": {"paper": colors.paper, "ink": colors.ink},
         "shapes": shapes,
-        "scales": [_scale(scale) for scale in scene.scales],
+        "scales": [scale_told(scale) for scale in scene.scales],
         "views": views_told(scene, view),
         "numbers": _numbers(scene),
     }
@@ -89,15 +90,13 @@ def packed(scene: "Scene", theme: Theme) -> tuple[list[dict[str, Any]], bytes]:
 
 def _packed(shape: "Shape", scene: "Scene", theme: Theme, blob: bytearray) -> dict[str, Any]:
     """What the page must know of a shape; its arrays are added to `blob`."""
-    from matplotlib.colors import to_hex
-
     surface = shape.surface
     low = surface.points_mm.min(axis=0)
     span = np.maximum(surface.points_mm.max(axis=0) - low, 1e-6)
     places = np.round((surface.points_mm - low) / span * _STEPS).astype(np.int32)
     told: dict[str, Any] = {
         "name": shape.name,
-        "color": to_hex(getattr(theme, shape.color, shape.color)),
+        "color": color_of(shape, theme),
         "glass": shape.glass,
         "closed": shape.closed,
         "flat": shape.flat,
@@ -107,9 +106,9 @@ def _packed(shape: "Shape", scene: "Scene", theme: Theme, blob: bytearray) -> di
         "faces": len(surface.triangles),
         "low": low.tolist(),
         "span": span.tolist(),
-        "places": _append(blob, places),
-        "normals": _append(blob, np.round(surface.normals * 127).astype(np.int8)),
-        "triangles": _append(blob, surface.triangles.astype(np.int32)),
+        "places": append(blob, places),
+        "normals": append(blob, np.round(surface.normals * 127).astype(np.int8)),
+        "triangles": append(blob, surface.triangles.astype(np.int32)),
         "scale": None,
     }
     if shape.values is not None and shape.scale is not None:
@@ -119,12 +118,19 @@ def _packed(shape: "Shape", scene: "Scene", theme: Theme, blob: bytearray) -> di
         )
         top = top if top > bottom else bottom + 1.0
         steps = np.round((np.where(known, shape.values, bottom) - bottom) / (top - bottom) * (_STEPS - 1))
-        told["values"] = _append(blob, np.where(known, steps, _UNKNOWN).astype(np.int32)[:, None])
+        told["values"] = append(blob, np.where(known, steps, _UNKNOWN).astype(np.int32)[:, None])
         told |= {"scale": scene.scales.index(shape.scale), "range": [bottom, top]}
     return told
 
 
-def _append(blob: bytearray, array: NDArray[np.signedinteger]) -> int:
+def color_of(shape: "Shape", theme: Theme) -> str:
+    """Of what has no value, as browsers take it."""
+    from matplotlib.colors import to_hex
+
+    return str(to_hex(getattr(theme, shape.color, shape.color)))
+
+
+def append(blob: bytearray, array: NDArray[np.signedinteger]) -> int:
     """Add an array (n, k) column by column as differences, which zlib packs well; returns where it starts."""
     blob.extend(b"\0" * (-len(blob) % 4))
     start = len(blob)
@@ -133,7 +139,8 @@ def _append(blob: bytearray, array: NDArray[np.signedinteger]) -> int:
     return start
 
 
-def _scale(scale: Any) -> dict[str, Any]:
+def scale_told(scale: "Scale") -> dict[str, Any]:
+    """What a page must know of a scale."""
     from matplotlib.colors import to_hex
 
     return {
@@ -151,16 +158,18 @@ def views_told(scene: "Scene", first: "str | View") -> list[dict[str, Any]]:
     """The views of a page, the one that it starts with first."""
     names = [first, *(name for name in _VIEWS if name != first and (name != "coil" or scene.coils))]
     views = [(name if isinstance(name, str) else "start", scene.view(name, 1.2)) for name in names]
-    return [
-        {
-            "name": name,
-            "focus": view.focus_mm.tolist(),
-            "toward": view.toward.tolist(),
-            "up": view.up.tolist(),
-            "half_height": view.half_height_mm,
-        }
-        for name, view in views
-    ]
+    return [view_told(name, view) for name, view in views]
+
+
+def view_told(name: str, view: "View") -> dict[str, Any]:
+    """What a page must know of a view."""
+    return {
+        "name": name,
+        "focus": view.focus_mm.tolist(),
+        "toward": view.toward.tolist(),
+        "up": view.up.tolist(),
+        "half_height": view.half_height_mm,
+    }
 
 
 def _numbers(scene: "Scene") -> list[tuple[str, str, str]]:
