@@ -62,6 +62,7 @@ class Canvas:
         InputError
             If the engine refuses the pose.
         """
+        e: NDArray[np.floating]
         if engine.basis is None:
             e = cortex_with_field(engine.solved(pose), drawn_tissue(engine.sim.head))[1]
         else:

@@ -134,7 +134,7 @@ class ExplorerEngine(LiveEngine):
         except EfieldError as error:
             return self._without(id, seen, "refused", str(error), begin)
         along = self.ground.along(placement.foot_mm)
-        where = {"at": pose, "placement": placement, "gap_mm": gap, "along_mm": along}
+        where: dict[str, Any] = {"at": pose, "placement": placement, "gap_mm": gap, "along_mm": along}
         if overlaps(gap):
             reason = f"the coil is in the head by {-gap:.2g} mm: lift it, or move it to where it fits"
             return self._without(id, seen, "collision", reason, begin, **where)
@@ -144,7 +144,7 @@ class ExplorerEngine(LiveEngine):
         values = None
         if answer.status == "ok":
             values = self.canvas.magnitude(self, pose)
-        rest = {"pose": _at(seen, pose), "engine_ms": 1e3 * (time.perf_counter() - begin)}
+        rest: dict[str, Any] = {"pose": _at(seen, pose), "engine_ms": 1e3 * (time.perf_counter() - begin)}
         return Shown(**{**vars(answer), **rest}, **where, **self._drive(), values=values)
 
     def _held(self, seen: Seen) -> tuple[Pose, Placement, float]:

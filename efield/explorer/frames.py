@@ -1,8 +1,8 @@
 """What goes over the socket: an answer with its picture in one message, so that neither can be older than the other.
 
-    4 bytes  length of the text (little endian)
-    text     JSON: what is said of the pose (see `said`), with spaces up to a multiple of four
-    values   |E| on the live vertices, two bytes each (little endian), in 65534 steps from 0 to ``high``; 65535 unknown
+4 bytes  length of the text (little endian)
+text     JSON: what is said of the pose (see `said`), with spaces up to a multiple of four
+values   |E| on the live vertices, two bytes each (little endian), in 65534 steps from 0 to ``high``; 65535 unknown
 """
 
 import json

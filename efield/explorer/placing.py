@@ -32,6 +32,9 @@ RANGES: Final[dict[str, tuple[float, float]]] = {
     "distance_mm": (-20.0, 60.0),
 }
 
+#: Those that a placement has itself.
+OWN: Final = ("angle_deg", "tilt_x_deg", "tilt_y_deg", "distance_mm")
+
 #: A ray to the scalp begins so far out, ends so far in, and is on it within so little (mm); it has so many steps.
 _OUT_MM, _IN_MM, _ON_MM, _STEPS = 80.0, 80.0, 0.005, 200
 
@@ -63,9 +66,7 @@ class Placement:
 
     def to_json(self) -> dict[str, Any]:
         """Numbers by name."""
-        return {"foot_mm": self.foot_mm.tolist()} | {
-            name: round(float(getattr(self, name)), 4) for name in RANGES if hasattr(self, name)
-        }
+        return {"foot_mm": self.foot_mm.tolist()} | {name: round(float(getattr(self, name)), 4) for name in OWN}
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,7 +95,7 @@ class Ground:
         u, v = (foot_mm - self.plane[:3, 3]) @ self.plane[:3, :2]
         return float(u), float(v)
 
-    def changed(self, now: Placement, wish: dict[str, float | FloatArray]) -> Placement:
+    def changed(self, now: Placement, wish: dict[str, Any]) -> Placement:
         """A placement with what is wished for in the place of what it has.
 
         Parameters
@@ -108,7 +109,8 @@ class Ground:
         OutsideHeadError
             If there is no scalp there.
         """
-        found = replace(now, **{name: float(value) for name, value in wish.items() if hasattr(now, name) and name in RANGES})
+        own: dict[str, Any] = {name: float(wish[name]) for name in OWN if name in wish}
+        found = replace(now, **own)
         if "foot_mm" in wish:
             foot, _ = scalp_distance(self.head).find(np.asarray(wish["foot_mm"], np.float64)[None])
             return replace(found, foot_mm=foot[0])
@@ -172,7 +174,7 @@ class Ground:
         raise OutsideHeadError("a coil must be held over the scalp; instead there is none below this place: go back")
 
 
-def wishes(given: Any) -> dict[str, float | FloatArray]:
+def wishes(given: Any) -> dict[str, Any]:
     """What a page wishes of a placement, checked.
 
     Raises
@@ -182,9 +184,9 @@ def wishes(given: Any) -> dict[str, float | FloatArray]:
     """
     if not isinstance(given, dict):
         raise InputError(f"wishes must be numbers by name; instead received {checks.kind(given)}")
-    found: dict[str, float | FloatArray] = {}
-    for name in [name for name in RANGES if name in given]:
-        found[name] = checks.in_range(name, given[name], *RANGES[name])
+    found: dict[str, Any] = {
+        name: checks.in_range(name, given[name], *limits) for name, limits in RANGES.items() if name in given
+    }
     if "foot_mm" in given:
         found["foot_mm"] = checks.point_mm("foot_mm", given["foot_mm"])
     return found

@@ -10,16 +10,11 @@ import json
 import secrets
 import time
 from collections.abc import Awaitable, Callable
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, Final
-from zipfile import ZipFile
 
+from efield.explorer.pose_files import uploaded, written
 from efield.explorer.session import Session
-from efield.ground import checks
-from efield.ground.errors import EfieldError, InputError, MissingDependencyError
-from efield.io.poses.formats import FORMATS, SUFFIXES, WRITTEN
-from efield.io.poses.reading import read_poses
+from efield.ground.errors import EfieldError, MissingDependencyError
 from efield.nav.listening import not_listening
 
 #: Largest message and upload (bytes); pages at a time; messages a second of each.
@@ -54,7 +49,9 @@ def library() -> Any:
     try:
         from aiohttp import web
     except ImportError as error:
-        raise MissingDependencyError(f'the explorer needs the extra live: pip install "efield[live]" ({error})') from error
+        raise MissingDependencyError(
+            f'the explorer needs the extra live: pip install "efield[live]" ({error})'
+        ) from error
     return web
 
 
@@ -137,8 +134,8 @@ class Server:
 
     @property
     def _hosts_known(self) -> bool:
-        """Whether the names of this server are known: one that listens everywhere has names that are not ours to know."""
-        return not any(name.startswith(("0.0.0.0:", "[::]:")) for name in self._hosts)  # noqa: S104 - compared only
+        """Whether this server knows its names: one that listens everywhere does not."""
+        return not any(name.startswith(("0.0.0.0:", "[::]:")) for name in self._hosts)
 
     async def _get_page(self, _: Any) -> Any:
         return self._web.Response(text=self._page, content_type="text/html", charset="utf-8")
@@ -147,7 +144,7 @@ class Server:
         """The pose of the coil, as a file of the format that is asked for."""
         assert self.session is not None  # noqa: S101 - routes are added for a session
         try:
-            name, content = written(self.session, request.query.get("format", "text"))
+            name, content = written(self.session.table(), request.query.get("format", "text"))
         except EfieldError as error:
             raise self._web.HTTPBadRequest(text=str(error)) from error
         disposition = {"Content-Disposition": f'attachment; filename="{name}"'}
@@ -237,46 +234,3 @@ class _Page:
                     await self.socket.send_bytes(frame)
             except ConnectionError:
                 return
-
-
-def written(session: Session, format: str) -> tuple[str, bytes]:
-    """Name and content of a file with the pose of the coil; several files are packed together.
-
-    Raises
-    ------
-    InputError
-        If the format cannot be written, or there is no pose.
-    """
-    kind = FORMATS[checks.choice("format", format, WRITTEN)]
-    suffix = kind.suffixes[0] if kind.suffixes else ".txt"
-    with TemporaryDirectory(prefix="efield-") as folder:
-        file = Path(folder) / f"pose{suffix}"
-        session.table().write(file, format)
-        files = sorted(path for path in Path(folder).iterdir())
-        if len(files) == 1:
-            return file.name, file.read_bytes()
-        packed = Path(folder) / "pose.zip"
-        with ZipFile(packed, "w") as archive:
-            for path in files:
-                archive.write(path, path.name)
-        return packed.name, packed.read_bytes()
-
-
-def uploaded(content: bytes, name: str) -> Any:
-    """The poses of an uploaded file; of its name the suffix counts.
-
-    Raises
-    ------
-    InputError
-        If no format has the suffix, or it cannot be read.
-    """
-    suffix = next((known for known in sorted(SUFFIXES, key=len, reverse=True) if name.lower().endswith(known)), None)
-    if suffix is None:
-        raise InputError(f"a file of poses must end in {', '.join(SUFFIXES)}; instead received {name[-60:]!r}")
-    with TemporaryDirectory(prefix="efield-") as folder:
-        file = Path(folder) / f"uploaded{suffix}"
-        file.write_bytes(content)
-        try:
-            return read_poses(file)
-        except EfieldError as error:
-            raise InputError(str(error).replace(str(file), Path(name).name[-60:] or "the file")) from error

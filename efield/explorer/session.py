@@ -72,7 +72,7 @@ class Session:
         self,
         engine: ExplorerEngine,
         start: Pose,
-        output: Output = Output(),  # noqa: B008 - frozen
+        output: Output,
         poses: PoseTable | None = None,
         note: Callable[[str], None] = lambda _: None,
     ) -> None:
@@ -113,7 +113,13 @@ class Session:
         """
         if not isinstance(message, dict):
             raise InputError(f"a message must be an object; instead received {checks.kind(message)}")
-        acts = {"hold": self._hold, "drive": self._drive, "aim": self._aim, "recorded": self._choose, "home": self._home}
+        acts = {
+            "hold": self._hold,
+            "drive": self._drive,
+            "aim": self._aim,
+            "recorded": self._choose,
+            "home": self._home,
+        }
         await acts[checks.choice("do", str(message.get("do", "")), acts)](message)
 
     async def hold(self, pose: Pose, source: str = "python") -> Shown:
@@ -169,10 +175,10 @@ class Session:
         """
         if self.shown is None or self.shown.at is None:
             raise InputError("there must be a pose to be saved; instead there is none yet")
-        columns = {"didt": [self.engine.didt]}
+        columns = {"didt": np.array([self.engine.didt])}
         if self.output.full_didt:
-            columns["intensity_percent"] = [100 * abs(self.engine.didt) / self.output.full_didt]
-        return PoseTable([self.shown.at.matrix], [self.engine.target.name], columns)
+            columns["intensity_percent"] = np.array([100 * abs(self.engine.didt) / self.output.full_didt])
+        return PoseTable(self.shown.at.matrix[None], (self.engine.target.name,), columns)
 
     async def _hold(self, message: dict[str, Any]) -> None:
         # A wish that waits is replaced by this one, and must not be lost.
@@ -191,7 +197,7 @@ class Session:
         if "name" in message:
             await self.aim(target_of(head, checks.choice("name", str(message["name"]), NAMES)))
         else:
-            await self.aim(target_of(head, checks.point_mm("at_mm", message.get("at_mm"))))
+            await self.aim(target_of(head, checks.point_mm("at_mm", message.get("at_mm", ()))))
 
     async def _choose(self, message: dict[str, Any]) -> None:
         if self.poses is None:
@@ -248,7 +254,9 @@ class Session:
         }
 
     def _target(self) -> dict[str, Any]:
-        return {"event": "target", "plan": self.engine.plan_measures, "didt": self.engine.didt} | target_told(self.engine)
+        return {"event": "target", "plan": self.engine.plan_measures, "didt": self.engine.didt} | target_told(
+            self.engine
+        )
 
     def _recorded(self) -> dict[str, Any]:
         names = () if self.poses is None else self.poses.names

@@ -33,7 +33,14 @@ _UNKNOWN: Final = 65535
 _VIEWS: Final = ("head", "target", "coil", "top", "left", "right", "front", "back")
 
 
-def page_text(scene: "Scene", view: "str | View" = "head", *, theme: "str | Theme" = "light", title: str = "") -> str:
+def page_text(
+    scene: "Scene",
+    view: "str | View" = "head",
+    *,
+    theme: "str | Theme" = "light",
+    title: str = "",
+    numbers: list[tuple[str, str, str]] | None = None,
+) -> str:
     """The page, ready to be written as ``.html``; it can be opened from a disk, and holds all it needs.
 
     Parameters
@@ -43,6 +50,8 @@ def page_text(scene: "Scene", view: "str | View" = "head", *, theme: "str | Them
         From where it is seen at first.
     theme : {"light", "dark"} or Theme
     title : str
+    numbers : list of (str, str, str), optional
+        Name, text and meaning of numbers to be read beside it; those of the scene's field unless given.
 
     Raises
     ------
@@ -59,7 +68,7 @@ def page_text(scene: "Scene", view: "str | View" = "head", *, theme: "str | Them
         "shapes": shapes,
         "scales": [scale_told(scale) for scale in scene.scales],
         "views": views_told(scene, view),
-        "numbers": _numbers(scene),
+        "numbers": _numbers(scene) if numbers is None else numbers,
     }
     return filled(_text("page.html"), told, blob, title)
 
