@@ -7,7 +7,7 @@ const CONTROLS = [
 const KEYS = [
   ["arrows", "move the coil by 1 mm, as seen on the screen (shift: 5 mm)"], ["[ ] or q e", "turn it by 5 degrees (shift: 1 degree)"],
   ["i k j l", "tilt it by 1 degree: front, back, left, right side down"], ["page up, page down", "lift, lower by 0.5 mm"],
-  ["t", "pick a target on the cortex with the next click"], ["f", "fit the colors to the field now"], ["0", "back to the start"],
+  ["c", "show or hide the coil"], ["t", "pick a target on the cortex with the next click"], ["f", "fit the colors to the field now"], ["0", "back to the start"],
   ["space", "play or pause recorded poses"], ["n, b", "next, previous recorded pose"], ["1 to 8", "views"], ["+ and -", "zoom"],
   ["alt and arrows", "turn the view"], ["?", "this list"],
 ];
@@ -45,8 +45,13 @@ function hold(part, moving = false) {
   wish = { ...(wish || {}), ...part };
   for (const name of places) delete wish[name];
   rough = moving;
-  if (!waiting) { waiting = true; requestAnimationFrame(() => { waiting = false; send({ do: "hold", wish, rough }); wish = null; }); }
+  if (waiting) return;
+  waiting = true;
+  // The first of a picture goes at once, the others together with the next picture.
+  ask();
+  requestAnimationFrame(() => { waiting = false; if (wish) ask(); });
 }
+function ask() { send({ do: "hold", wish, rough }); wish = null; }
 let hushed = 0;
 function notice(words, seconds = 0) {
   byId("notice").textContent = words;
@@ -254,7 +259,7 @@ function clicked(x, y) {
   if (!hit) return;
   pickNext(false);
   fitNext = true;
-  send({ do: "aim", at_mm: hit.place });
+  send({ do: "aim", at_mm: hit.place.map(x => Math.round(10 * x) / 10) });
 }
 // Steps along the scalp as they are seen; the part of the screen's axis that lies along the coil's face.
 function nudge(across, up, step) {
@@ -269,7 +274,7 @@ const MOVES = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDo
 const TILTS = { i: ["tilt_x_deg", 1], k: ["tilt_x_deg", -1], j: ["tilt_y_deg", 1], l: ["tilt_y_deg", -1] };
 function pressed(e) {
   if (e.target.matches("input, select, dialog *") || e.ctrlKey || e.metaKey || !now) return;
-  const key = e.key.length === 1 ? e.key.toLowerCase() : e.key, some = { t: () => pickNext(!picking), f: () => { fitNext = true; send({ do: "hold", wish: {} }); },
+  const key = e.key.length === 1 ? e.key.toLowerCase() : e.key, some = { c: hideCoil, t: () => pickNext(!picking), f: () => { fitNext = true; send({ do: "hold", wish: {} }); },
     0: () => { stop(); send({ do: "home" }); }, " ": play, n: () => choose(Number(byId("scrub").value) + 1), b: () => choose(Number(byId("scrub").value) - 1),
     "?": () => byId("keys").showModal(), Escape: () => pickNext(false) }[key];
   if (e.target.matches("button") && (key === " " || key === "Enter")) return;
@@ -284,6 +289,13 @@ function pressed(e) {
   else if (key === "PageUp" || key === "PageDown") change("distance_mm", key === "PageUp" ? 0.5 : -0.5);
   else return;
   e.preventDefault();
+}
+
+// The boxes of the list of parts do it, so that they stay right.
+function hideCoil() {
+  const names = new Set(coil.map(s => s.name)), boxes = [...byId("parts").querySelectorAll("label")].filter(l => names.has(l.textContent.trim()));
+  const show = boxes.every(l => !l.firstChild.checked);
+  for (const label of boxes) if (label.firstChild.checked !== show) label.firstChild.click();
 }
 
 byId("home").addEventListener("click", () => { stop(); send({ do: "home" }); });

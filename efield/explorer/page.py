@@ -50,7 +50,7 @@ def page_of(engine: ExplorerEngine, pose: Pose, title: str) -> str:
         "coil": [number for number, shape in enumerate(movable.shapes) if shape.name in _COIL_PARTS],
     }
     template = _text("explorer.html").replace("@OWN@", _text("explorer.js"), 1)
-    return filled(template, told, bytes(grown), title)
+    return filled(template, told, bytes(grown), title, packing=1)
 
 
 def _text(name: str) -> str:
