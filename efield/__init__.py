@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from efield.dosing.safety import safety as safety
     from efield.dosing.site import DoseSite as DoseSite
     from efield.dosing.trains import Trains as Trains
+    from efield.explorer.explore import explore as explore
     from efield.ground.errors import EfieldError as EfieldError
     from efield.ground.errors import EfieldWarning as EfieldWarning
     from efield.ground.pose import Pose as Pose
@@ -80,6 +81,7 @@ _HOMES = {
     "Trains": "efield.dosing.trains",
     "didt": "efield.coils.stimulators",
     "dose": "efield.dosing.dose",
+    "explore": "efield.explorer.explore",
     "feasibility": "efield.dosing.feasibility",
     "list_coils": "efield.coils.catalog",
     "list_protocols": "efield.dosing.protocols",

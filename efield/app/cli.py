@@ -17,6 +17,7 @@ from efield.app.options import JsonOption, asking_for
 from efield.app.planning_request import OptimizeRequest, UncertaintyRequest
 from efield.app.request import Request
 from efield.app.serve_request import ServeRequest
+from efield.app.view_request import ViewRequest
 from efield.ground.errors import EfieldError
 from efield.ground.version import __version__
 from efield.io.atomic import system_words
@@ -132,6 +133,28 @@ def serve(request: ServeRequest, as_json: JsonOption = False) -> None:
       efield serve --basis hand-basis --plan plan.txt --alert "mean_magnitude<0.9*plan" --alert "off_plan_mm>3"
     """
     from efield.app.serving import run
+
+    run(request, as_json)
+
+
+@app.command()
+@asking_for(ViewRequest)
+def view(request: ViewRequest, as_json: JsonOption = False) -> None:
+    """Look and move: a page where the coil is dragged over the scalp and the field follows, until Ctrl-C.
+
+    Of a basis the field follows at once; of a head a basis is built first, which takes minutes, and kept. Results of
+    `efield simulate` and files with a field are shown as they are. Of a study the best placements are listed. Needs
+    efield[live]. Research software: no treatment may depend on it.
+
+    Examples:
+
+      efield view hand-basis --stimulator magstim-rapid2 --intensity 60
+
+      efield view efield-out
+
+      efield view hand-basis --plan plan.txt --poses recorded.txt:samples --alert "mean_magnitude<0.9*plan"
+    """
+    from efield.app.viewing import run
 
     run(request, as_json)
 

@@ -76,6 +76,11 @@ class LinearModel(Carded):
         kernels.expand_block(np.asarray(self.modes), np.asarray(self.scale), rows, filled, out)
         return out[: len(samples)].reshape(len(samples), -1, 3)
 
+    def part(self, places: NDArray[np.intp]) -> "LinearModel":
+        """The model of some of the places (k',), to be asked for one placement after the other."""
+        rows = (3 * places[:, None] + np.arange(3)).ravel()
+        return LinearModel(np.asarray(self.modes)[rows], np.asarray(self.scale)[rows], self.to_modes)
+
     def fields(self, samples: FloatArray) -> NDArray[np.float32]:
         """E (p, k, 3) for samples (s * 3, p) of many placements."""
         return np.stack([self(column).reshape(-1, 3) for column in np.ascontiguousarray(samples.T)])

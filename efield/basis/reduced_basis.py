@@ -45,6 +45,9 @@ from efield.targeting.targets import Target
 
 FloatArray = NDArray[np.float64]
 
+#: Sets of rows that are kept ready for one placement after the other.
+_PARTS = 4
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class ReducedBasis(Carded):
@@ -310,8 +313,25 @@ class ReducedBasis(Carded):
             As in `measures`.
         """
         checks.choice("outside", outside, ("raise", "solve"))
-        asked = [given_pose(opened_one(pose))], 0, checks.rate("didt", didt), self.serves(coil)
-        return np.asarray(self._answers.expanded(*self._answers.batch(*asked, outside), rows)[0])
+        pose, rate, maker = given_pose(opened_one(pose)), checks.rate("didt", didt), self.serves(coil)
+        sampled, by = self._answers.sampled(pose, rate, maker)
+        if by and outside == "raise":
+            raise outside_error(by)
+        if by:
+            return np.asarray(self._answers.solved(maker, pose, rate)[rows], np.float32)
+        return self._part(rows)(sampled).reshape(-1, 3)
+
+    def _part(self, rows: NDArray[np.intp]) -> LinearModel:
+        """The model of some rows: a picture asks for the same ones again and again."""
+        kept = next((part for known, part in self._parts if known is rows), None)
+        if kept is None:
+            kept = self.model.part(rows)
+            self._parts[:] = [*self._parts[1 - _PARTS :], (rows, kept)]
+        return kept
+
+    @cached_property
+    def _parts(self) -> list[tuple[NDArray[np.intp], LinearModel]]:
+        return []
 
     def check(self, n: int = 16, seed: int = 1, *, progress: Progress = None) -> Certificate:
         """Test the basis, also a stored one, against full solves at fresh placements of its region.

@@ -89,9 +89,9 @@ class Answer:
         said = {"stamp": pose.stamp} if pose.stamp else {}
         times = {"age_ms": round(self.age_ms, 3), "engine_ms": round(self.engine_ms, 3), "time": time.time()}
         reason = {"reason": self.reason} if self.reason else {}
-        center = [_plain(float(value)) for value in pose.matrix[:3, 3]]
-        values = {name: _plain(value) for name, value in self.measures.items()}
-        off = {name: _plain(value) for name, value in self.off_plan.items()}
+        center = [plain(float(value)) for value in pose.matrix[:3, 3]]
+        values = {name: plain(value) for name, value in self.measures.items()}
+        off = {name: plain(value) for name, value in self.off_plan.items()}
         rounded = {"turned_deg": round(self.turned_deg, 4)} if self.turned_deg > _ROUNDED_DEG else {}
         return {"id": self.id, **sender, **said, "status": self.status, **reason, **times, "engine": self.engine} | {
             "center_mm": center,
@@ -102,7 +102,8 @@ class Answer:
         }
 
 
-def _plain(value: float) -> float | None:
+def plain(value: float) -> float | None:
+    """A number for JSON, which has no nan."""
     return value if np.isfinite(value) else None
 
 
@@ -148,7 +149,8 @@ class LiveEngine:
         self.names = tuple(columns(engine, target))
         for alert in alerts:
             alert.check(self.names, plan is not None)
-        self._plan_measures: dict[str, float] = {}
+        #: What the planned placement gives; known after `rehearse`.
+        self.plan_measures: dict[str, float] = {}
         self._last: EField | None = None
 
     @property
@@ -171,14 +173,24 @@ class LiveEngine:
         InputError
             If the planned placement cannot be answered, or the basis is not for this target.
         """
-        if self.plan is not None:
-            self._plan_measures = self._measured(self.plan)[0]
-        pose = self.plan or self._inside()
+        self.learn_plan()
+        pose = self.plan or self.inside()
         for _ in range(_REHEARSALS if self.basis else 1):
             self._measured(pose)
             self.answer(0, Seen(pose.matrix, "rehearsal"))
 
-    def _inside(self) -> Pose:
+    def learn_plan(self) -> None:
+        """Learn what the plan gives, if there is one.
+
+        Raises
+        ------
+        InputError
+            If it cannot be answered.
+        """
+        if self.plan is not None:
+            self.plan_measures = self._measured(self.plan)[0]
+
+    def inside(self) -> Pose:
         """A placement over the target; with a basis at a distance it is certified for."""
         low, high = self.basis.patch.distance_mm if self.basis else (4.0, 4.0)
         over = self.basis.target if self.basis else self.target
@@ -202,7 +214,7 @@ class LiveEngine:
             status, reason = "refused", str(error)
         values = measures | off_plan
         marked = tuple(
-            rule.text for rule in self.alerts if rule.name in values and rule.applies(values, self._plan_measures)
+            rule.text for rule in self.alerts if rule.name in values and rule.applies(values, self.plan_measures)
         )
         taken = 1e3 * (time.perf_counter() - begin)
         return Answer(id, seen, status, reason, kind, measures, off_plan, marked, turned_deg, taken)

@@ -5,6 +5,7 @@ the default head alone, and loses color bar, numbers, letters and views.
 """
 
 import json
+import re
 import zlib
 from base64 import b64encode
 from html import escape
@@ -19,6 +20,7 @@ from efield.head.tissue import GRAY_MATTER
 from efield.viz.theme import Theme, theme_of
 
 if TYPE_CHECKING:
+    from efield.viz.scale import Scale
     from efield.viz.scene import Scene
     from efield.viz.shapes import Shape
     from efield.viz.views import View
@@ -31,7 +33,14 @@ _UNKNOWN: Final = 65535
 _VIEWS: Final = ("head", "target", "coil", "top", "left", "right", "front", "back")
 
 
-def page_text(scene: "Scene", view: "str | View" = "head", *, theme: "str | Theme" = "light", title: str = "") -> str:
+def page_text(
+    scene: "Scene",
+    view: "str | View" = "head",
+    *,
+    theme: "str | Theme" = "light",
+    title: str = "",
+    numbers: list[tuple[str, str, str]] | None = None,
+) -> str:
     """The page, ready to be written as ``.html``; it can be opened from a disk, and holds all it needs.
 
     Parameters
@@ -41,6 +50,8 @@ def page_text(scene: "Scene", view: "str | View" = "head", *, theme: "str | Them
         From where it is seen at first.
     theme : {"light", "dark"} or Theme
     title : str
+    numbers : list of (str, str, str), optional
+        Name, text and meaning of numbers to be read beside it; those of the scene's field unless given.
 
     Raises
     ------
@@ -49,37 +60,55 @@ def page_text(scene: "Scene", view: "str | View" = "head", *, theme: "str | Them
     """
     if not scene.shapes:
         raise InputError("a page needs something to see; instead the scene is empty: add cortex(field) or scalp()")
-    blob, shapes, colors = bytearray(), [], theme_of(theme)
-    for shape in scene.shapes:
-        shapes.append(_packed(shape, scene, colors, blob))
+    colors = theme_of(theme)
+    shapes, blob = packed(scene, colors)
     told = {
         "title": title,
         "theme": {"paper": colors.paper, "ink": colors.ink},
         "shapes": shapes,
-        "scales": [_scale(scale) for scale in scene.scales],
-        "views": _views(scene, view),
-        "numbers": _numbers(scene),
+        "scales": [scale_told(scale) for scale in scene.scales],
+        "views": views_told(scene, view),
+        "numbers": _numbers(scene) if numbers is None else numbers,
     }
-    template = files("efield.viz").joinpath("page.html").read_text(encoding="utf-8")
-    data = b64encode(zlib.compress(bytes(blob), 9)).decode("ascii")
-    # An end of script inside a name would end the data; as JSON the escaped slash is the same text.
-    text = json.dumps(told, ensure_ascii=False).replace("</", "<\\/")
-    before, rest = template.replace("@TITLE@", escape(title or "efield"), 1).split("@SCENE@")
-    between, after = rest.split("@DATA@")
-    return "".join((before, text, between, data, after))
+    return filled(_text("page.html"), told, blob, title)
+
+
+def filled(template: str, told: dict[str, Any], blob: bytes, title: str, packing: int = 9) -> str:
+    """A page of a template with the shared style and script, what the page must know, and its arrays.
+
+    `packing` is zlib's: 9 takes seconds for a large cortex and is a tenth smaller than 1.
+    """
+    parts = {
+        "TITLE": escape(title or "efield"),
+        "STYLE": _text("page.css"),
+        "SCRIPT": _text("scene.js") + _text("panels.js"),
+        # An end of script inside a name would end the data; as JSON the escaped slash is the same text.
+        "SCENE": json.dumps(told, ensure_ascii=False).replace("</", "<\\/"),
+        "DATA": b64encode(zlib.compress(blob, packing)).decode("ascii"),
+    }
+    # At once, so that nothing in a part is taken for the place of another.
+    return re.sub(r"@([A-Z]+)@", lambda found: parts[found[1]], template)
+
+
+def _text(name: str) -> str:
+    return files("efield.viz").joinpath(name).read_text(encoding="utf-8")
+
+
+def packed(scene: "Scene", theme: Theme) -> tuple[list[dict[str, Any]], bytes]:
+    """What a page must know of each shape of a scene, and their arrays."""
+    blob = bytearray()
+    return [_packed(shape, scene, theme, blob) for shape in scene.shapes], bytes(blob)
 
 
 def _packed(shape: "Shape", scene: "Scene", theme: Theme, blob: bytearray) -> dict[str, Any]:
     """What the page must know of a shape; its arrays are added to `blob`."""
-    from matplotlib.colors import to_hex
-
     surface = shape.surface
     low = surface.points_mm.min(axis=0)
     span = np.maximum(surface.points_mm.max(axis=0) - low, 1e-6)
     places = np.round((surface.points_mm - low) / span * _STEPS).astype(np.int32)
     told: dict[str, Any] = {
         "name": shape.name,
-        "color": to_hex(getattr(theme, shape.color, shape.color)),
+        "color": color_of(shape, theme),
         "glass": shape.glass,
         "closed": shape.closed,
         "flat": shape.flat,
@@ -89,9 +118,9 @@ def _packed(shape: "Shape", scene: "Scene", theme: Theme, blob: bytearray) -> di
         "faces": len(surface.triangles),
         "low": low.tolist(),
         "span": span.tolist(),
-        "places": _append(blob, places),
-        "normals": _append(blob, np.round(surface.normals * 127).astype(np.int8)),
-        "triangles": _append(blob, surface.triangles.astype(np.int32)),
+        "places": append(blob, places),
+        "normals": append(blob, np.round(surface.normals * 127).astype(np.int8)),
+        "triangles": append(blob, surface.triangles.astype(np.int32)),
         "scale": None,
     }
     if shape.values is not None and shape.scale is not None:
@@ -101,12 +130,19 @@ def _packed(shape: "Shape", scene: "Scene", theme: Theme, blob: bytearray) -> di
         )
         top = top if top > bottom else bottom + 1.0
         steps = np.round((np.where(known, shape.values, bottom) - bottom) / (top - bottom) * (_STEPS - 1))
-        told["values"] = _append(blob, np.where(known, steps, _UNKNOWN).astype(np.int32)[:, None])
+        told["values"] = append(blob, np.where(known, steps, _UNKNOWN).astype(np.int32)[:, None])
         told |= {"scale": scene.scales.index(shape.scale), "range": [bottom, top]}
     return told
 
 
-def _append(blob: bytearray, array: NDArray[np.signedinteger]) -> int:
+def color_of(shape: "Shape", theme: Theme) -> str:
+    """Of what has no value, as browsers take it."""
+    from matplotlib.colors import to_hex
+
+    return str(to_hex(getattr(theme, shape.color, shape.color)))
+
+
+def append(blob: bytearray, array: NDArray[np.signedinteger]) -> int:
     """Add an array (n, k) column by column as differences, which zlib packs well; returns where it starts."""
     blob.extend(b"\0" * (-len(blob) % 4))
     start = len(blob)
@@ -115,7 +151,8 @@ def _append(blob: bytearray, array: NDArray[np.signedinteger]) -> int:
     return start
 
 
-def _scale(scale: Any) -> dict[str, Any]:
+def scale_told(scale: "Scale") -> dict[str, Any]:
+    """What a page must know of a scale."""
     from matplotlib.colors import to_hex
 
     return {
@@ -129,19 +166,22 @@ def _scale(scale: Any) -> dict[str, Any]:
     }
 
 
-def _views(scene: "Scene", first: "str | View") -> list[dict[str, Any]]:
+def views_told(scene: "Scene", first: "str | View") -> list[dict[str, Any]]:
+    """The views of a page, the one that it starts with first."""
     names = [first, *(name for name in _VIEWS if name != first and (name != "coil" or scene.coils))]
     views = [(name if isinstance(name, str) else "start", scene.view(name, 1.2)) for name in names]
-    return [
-        {
-            "name": name,
-            "focus": view.focus_mm.tolist(),
-            "toward": view.toward.tolist(),
-            "up": view.up.tolist(),
-            "half_height": view.half_height_mm,
-        }
-        for name, view in views
-    ]
+    return [view_told(name, view) for name, view in views]
+
+
+def view_told(name: str, view: "View") -> dict[str, Any]:
+    """What a page must know of a view."""
+    return {
+        "name": name,
+        "focus": view.focus_mm.tolist(),
+        "toward": view.toward.tolist(),
+        "up": view.up.tolist(),
+        "half_height": view.half_height_mm,
+    }
 
 
 def _numbers(scene: "Scene") -> list[tuple[str, str, str]]:

@@ -1,0 +1,116 @@
+"""`efield view`: from what a person wants to look at to a page on this machine."""
+
+import asyncio
+import json
+import sys
+import webbrowser
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from efield.app.console import ERR, OUT, Steps
+from efield.app.view_engine import live_parts
+from efield.app.view_request import ViewRequest
+from efield.app.view_sources import Looked, looked_at
+from efield.explorer.explore import output_of, rate_of
+from efield.explorer.explorer import Explorer
+from efield.explorer.server import LOOPBACK, Server, library
+from efield.ground import checks
+from efield.ground.errors import InputError
+from efield.io.poses.pose_table import PoseTable
+from efield.io.poses.reading import load_pose, read_poses
+from efield.nav.alerts import Alert
+from efield.nav.engine import OUTSIDE
+from efield.nav.sources import Source, source_of
+from efield.targeting.targets import parse_target
+
+
+@dataclass(frozen=True, eq=False)
+class _Given:
+    """What is read before any work, so that a wrong name is told at once."""
+
+    alerts: tuple[Alert, ...]
+    poses: PoseTable | None
+    source: Source | None
+
+
+def run(request: ViewRequest, as_json: bool = False) -> None:
+    """Serve the page until Ctrl-C.
+
+    Parameters
+    ----------
+    request : ViewRequest
+    as_json : bool
+        The address as a line of JSON on standard output.
+
+    Raises
+    ------
+    InputError
+        That names the option.
+    """
+    library()
+    given, looked = _checked(request), looked_at(request)
+    if request.host not in LOOPBACK:
+        _note(f"whoever reaches {request.host} and knows the address may move the coil; nothing is encrypted")
+    if looked.page is not None:
+        _serve_page(looked, request, as_json)
+        return
+    parts = live_parts(request, looked, given.alerts)
+    output = output_of(parts.engine.coil, request.stimulator, request.threshold)
+    parts.engine.didt = rate_of(
+        parts.engine.coil, output, parts.didt if request.intensity is None else None, request.intensity
+    )
+    _note(f"{parts.engine.words}; {parts.engine.target.name}; {parts.engine.coil.name}")
+    if parts.engine.basis is None:
+        _note("each place where the coil rests is solved in full, which takes seconds; a basis answers in milliseconds")
+    poses = given.poses if given.poses is not None else looked.poses
+    with Steps(1)("answering the first pose"):
+        options: dict[str, Any] = {"poses": poses, "source": given.source, "host": request.host, "port": request.port}
+        explorer = Explorer(parts.engine, parts.start, output, note=_note, **options)
+    with explorer:
+        _say(explorer.url, request, as_json)
+        explorer.wait()
+
+
+def _checked(request: ViewRequest) -> _Given:
+    checks.choice("--outside", request.outside, OUTSIDE)
+    if request.target is not None:
+        parse_target(request.target)
+    if request.didt is not None and request.intensity is not None:
+        raise InputError("--didt and --intensity must not be given together; each sets the drive")
+    if request.plan is not None:
+        load_pose(request.plan)
+    alerts = tuple(map(Alert.parse, request.alert or ()))
+    frames = {"axes": request.axes, "frame": request.frame}
+    poses = None if request.poses is None else read_poses(request.poses, **frames)
+    source = None if request.follow is None else source_of(request.follow, axes=request.axes, frame=request.frame)
+    return _Given(alerts, poses, source)
+
+
+def _serve_page(looked: Looked, request: ViewRequest, as_json: bool) -> None:
+    """Serve a page on which nothing moves."""
+
+    async def serve() -> None:
+        server = Server(looked.page or "")
+        await server.start(request.host, request.port)
+        try:
+            _say(server.url, request, as_json)
+            await asyncio.Event().wait()
+        finally:
+            await server.close()
+
+    with suppress(KeyboardInterrupt):
+        asyncio.run(serve())
+
+
+def _say(url: str, request: ViewRequest, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps({"event": "ready", "url": url}), flush=True)
+    else:
+        OUT.print(f"{url}\n(only this address opens the page; Ctrl-C ends it)", markup=False, soft_wrap=True)
+    if request.open_page if request.open_page is not None else sys.stdout.isatty():
+        webbrowser.open(url)
+
+
+def _note(text: str) -> None:
+    ERR.print(text, markup=False, soft_wrap=True)

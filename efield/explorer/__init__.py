@@ -1,0 +1,1 @@
+"""The explorer: a page in a browser where a coil is moved and the field follows; served on this machine."""
