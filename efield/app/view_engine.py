@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from efield.app.console import ERR, Bar, Steps
-from efield.app.simulation import parse_conductivity
+from efield.app.request_parts import parse_conductivity
 from efield.app.view_request import ViewRequest
 from efield.app.view_sources import Looked
 from efield.basis.reduced_basis import ReducedBasis

@@ -171,7 +171,8 @@ def _target(note: dict[str, Any]) -> Target:
 def _study(path: Path, request: ViewRequest) -> Looked:
     """The first head of a study that something is known of, with the best placements of its best cell."""
     from efield.campaign.best import best
-    from efield.campaign.store import BASES, reading
+    from efield.campaign.files import BASES
+    from efield.campaign.store import reading
 
     store = reading(path)
     block = best(store, top=_BEST, among={"coil": None})[0]
