@@ -3,7 +3,7 @@
 from importlib import import_module
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from efield.ground import checks
 from efield.io.atomic import replacing
@@ -79,19 +79,13 @@ def save_picture(
 
         words = caption(field, target, coil) if title is None else title
         draw = _scene_figure if can_render() else _slice_figure
-        write_figure(draw(field, target, coil, pose, width_mm, dpi, theme, words), temporary)
+        page = {"width_mm": width_mm, "dpi": dpi, "theme": theme, "title": words}
+        write_figure(draw(field, target, coil, pose, **page), temporary)
     return drawn(where)
 
 
 def _scene_figure(
-    field: "EField",
-    target: "Target | None",
-    coil: "Coil | None",
-    pose: "Pose | None",
-    width_mm: float,
-    dpi: float,
-    theme: "str | Theme",
-    title: str,
+    field: "EField", target: "Target | None", coil: "Coil | None", pose: "Pose | None", **page: Any
 ) -> "Figure":
     from efield.viz.overview import field_scene
     from efield.viz.sheet import Panel, sheet_figure
@@ -100,20 +94,12 @@ def _scene_figure(
     first = "Coil on the head; arrow: induced current" if whole.coils else "Whole head"
     place = "Seen from outside" if pose is None else "Seen along the coil's axis"
     second = f"{place}; arrows: E (pink: at the target)"
-    panels = [Panel(whole, "head", first), Panel(close, "target", second)]
-    return sheet_figure(panels, width_mm=width_mm, dpi=dpi, theme=theme, title=title)
+    return sheet_figure([Panel(whole, "head", first), Panel(close, "target", second)], **page)
 
 
 def _slice_figure(
-    field: "EField",
-    target: "Target | None",
-    coil: "Coil | None",
-    pose: "Pose | None",
-    width_mm: float,
-    dpi: float,
-    theme: "str | Theme",
-    title: str,
+    field: "EField", target: "Target | None", coil: "Coil | None", pose: "Pose | None", **page: Any
 ) -> "Figure":
     from efield.viz.slices import slice_figure
 
-    return slice_figure(field, target, coil, pose, width_mm=width_mm, dpi=dpi, theme=theme, title=title)
+    return slice_figure(field, target, coil, pose, **page)
