@@ -149,7 +149,7 @@ def test_show_prints_csv_with_the_columns_of_the_studys_table(folder, done, monk
 
 
 def test_ctrl_c_says_how_to_go_on_with_the_same_options(folder, monkeypatch, capsys, tmp_path):
-    def interrupted(bench, chunk, progress=None):
+    def interrupted(*_):
         raise KeyboardInterrupt
 
     monkeypatch.setattr("efield.campaign.compute.Bench.chunk", interrupted)
