@@ -52,8 +52,8 @@ class Continuation:
     strengths : (k, 3) float
         A (T m per ampere) is the sum of strengths over distances.
     error : float
-        Largest error on samples that were not fitted, and on all that are as far from the coil as it is for, relative to
-        the largest A of the grid in front of the coil.
+        Largest error on samples that were not fitted, and on all that are as far from the coil as it is for, relative
+        to the largest A of the grid in front of the coil.
     nearest_mm : float
         From this distance to the coil's origin on.
     """

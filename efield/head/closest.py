@@ -104,7 +104,7 @@ class SignedDistance:
 
     @cached_property
     def _lattice(self) -> tuple[FloatArray, FloatArray, NDArray[np.bool_]]:
-        """Where a lattice begins, the signed distances of its points, and which of its cells have those of all corners."""
+        """Where a lattice begins, signed distances of its points, and which cells have those of all their corners."""
         points = self._surface.points_mm
         cells = np.ceil((np.ptp(points, axis=0) + 2 * _AROUND_MM) / _STEP_MM).astype(int)
         return points.min(axis=0) - _AROUND_MM, np.full(cells + 1, np.nan), np.zeros(cells, bool)
