@@ -17,6 +17,7 @@ from efield.app.pulses_request import PulsesRequest
 from efield.ground import checks
 from efield.ground.errors import InputError
 from efield.ground.progress import Tell
+from efield.io.atomic import replacing
 
 if TYPE_CHECKING:
     from efield.campaign.run import Runner
@@ -138,7 +139,10 @@ def show(
         ),
     ] = None,
     to: Annotated[str | None, typer.Option(help="Format of --pose, where its suffix does not tell.")] = None,
-    picture: Annotated[Path | None, typer.Option("--map", help="Draw the map of the first cell to this file.")] = None,
+    picture: Annotated[
+        Path | None,
+        typer.Option("--map", help="Draw the map of each cell, over the gyri, to this file; several as one sheet."),
+    ] = None,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print as CSV on standard output, poses included.")] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -251,13 +255,10 @@ def new(
 ) -> None:
     """Write a commented study to start from; it runs in about a minute."""
     template = Path(__file__).parents[1] / "campaign" / "template.toml"
-    try:
-        with file.open("x", encoding="utf-8") as made:
-            made.write(template.read_text(encoding="utf-8"))
-    except FileExistsError as error:
-        raise InputError(f"{file} must not exist yet; delete it, or give another name") from error
-    except OSError as error:
-        raise InputError(f"{file} must be a file that can be written; instead: {error.strerror}") from error
+    if file.exists():
+        raise InputError(f"{file} must not exist yet; delete it, or give another name")
+    with replacing(file) as made:
+        made.write_text(template.read_text(encoding="utf-8"), encoding="utf-8")
     OUT.print(f"written: {file}", markup=False, soft_wrap=True)
 
 
