@@ -4,14 +4,14 @@
 
 A calm client asks ten times a second and checks each answer against the basis. Beside it, in turn: floods of 10,000
 poses, bytes of no protocol, half messages, lengths of 2^62, clients that leave in the middle, clients that never read,
-and more clients than are let in. At the end: answers, wrong answers, the growth of the server's memory and of its open
-files after the first minute, its exit code and its own report. Exit code 1 if an answer was wrong, the server ended, or
-memory grew by more than 20 MB.
+and more clients than are let in. At the end: answers, wrong answers, the server's memory, open files and threads after
+the first minute and at the end, each time when the attackers had been sent away, its exit code and its own report.
+Exit code 1 if an answer was wrong or another's, the server ended, memory grew by more than 20 MB, or files or threads
+grew at all. tests/nav/test_soak.py is its small form.
 """
 
 import argparse
 import contextlib
-import json
 import os
 import random
 import socket
@@ -32,14 +32,19 @@ from efield.nav import openigtlink as igtl
 
 MOST_GROWTH_MB = 20.0
 
+#: A client that does not read is dropped after 5 s; what the system still keeps of it, soon after.
+SENT_AWAY_S = 8.0
 
-def footprint(process: int) -> tuple[float, int]:
-    """MB of memory and open files of a process; nan and 0 where the system does not tell."""
+
+def footprint(process: int) -> tuple[float, int, int]:
+    """MB of memory, open files and threads of a process; nan and 0 where the system does not tell."""
+    place = Path(f"/proc/{process}")
     try:
-        pages = int(Path(f"/proc/{process}/statm").read_text().split()[1])
-        return pages * os.sysconf("SC_PAGE_SIZE") / 1e6, len(os.listdir(f"/proc/{process}/fd"))
+        pages = int((place / "statm").read_text().split()[1])
+        counts = (len(os.listdir(place / name)) for name in ("fd", "task"))
+        return pages * os.sysconf("SC_PAGE_SIZE") / 1e6, *counts
     except OSError:
-        return float("nan"), 0
+        return float("nan"), 0, 0
 
 
 def opened(port: int) -> socket.socket:
@@ -95,6 +100,55 @@ def crowd(port: int, _: list[np.ndarray]) -> None:
 ATTACKS: tuple[Callable[[int, list[np.ndarray]], None], ...] = (flood, junk, huge, half, leave, mute, crowd)
 
 
+class Watched:
+    """The server as the system sees it, when nobody but the calm client is there: memory (MB), open files, threads."""
+
+    def __init__(self, process: int) -> None:
+        self._process = process
+        self.first: tuple[float, int, int] | None = None
+        self.last = (float("nan"), 0, 0)
+
+    def look(self) -> None:
+        """Wait until those who do not read were sent away, and look."""
+        time.sleep(SENT_AWAY_S)
+        self.last = footprint(self._process)
+        self.first = self.first or self.last
+
+    def faults(self) -> list[str]:
+        """What grew, in words."""
+        names, most = ("MB of memory", "open files", "threads"), (MOST_GROWTH_MB, 0, 0)
+        grown = [last - first for first, last in zip(self.first or self.last, self.last, strict=True)]
+        return [f"{more:.0f} more {name}" for more, name, limit in zip(grown, names, most, strict=True) if more > limit]
+
+
+def attacked(
+    port: int,
+    matrices: list[np.ndarray],
+    expected: np.ndarray,
+    watched: Watched,
+    seconds: float,
+    running: Callable[[], bool],
+) -> tuple[int, int]:
+    """Attack for so long; how many answers the calm client got, and how many of them were wrong or not its own."""
+    answered = wrong = 0
+    begin, attacks = time.monotonic(), cycle(ATTACKS)
+    with opened(port) as calm:
+        while (passed := time.monotonic() - begin) < seconds and running():
+            with contextlib.suppress(OSError):
+                next(attacks)(port, matrices)
+            for _ in range(5):
+                k = answered % len(matrices)
+                answer = asked(calm, matrices[k], answered + 1)
+                wrong += answer["number"] != answered + 1
+                wrong += not np.isclose(answer["measures"]["mean_magnitude"], expected[k], rtol=1e-5)
+                answered += 1
+                time.sleep(0.1)
+            if watched.first is None and passed > min(60.0, seconds / 4):
+                watched.look()
+        watched.look()
+    return answered, wrong
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments(parser)
@@ -110,36 +164,20 @@ def main() -> None:
         lines: deque[str] = deque(maxlen=1)
         reading = threading.Thread(target=lines.extend, args=(server.stdout,), daemon=True)
         reading.start()
-        answered = wrong = 0
-        before: tuple[float, int] | None = None
-        begin = time.monotonic()
-        attacks = cycle(ATTACKS)
+        watched = Watched(server.pid)
         try:
-            with opened(port) as calm:
-                while (passed := time.monotonic() - begin) < 60 * options.minutes and server.poll() is None:
-                    with contextlib.suppress(OSError):
-                        next(attacks)(port, matrices)
-                    for _ in range(5):
-                        k = answered % len(matrices)
-                        answer = asked(calm, matrices[k], answered + 1)
-                        wrong += answer["number"] != answered + 1
-                        wrong += not np.isclose(answer["measures"]["mean_magnitude"], expected[k], rtol=1e-5)
-                        answered += 1
-                        time.sleep(0.1)
-                    if before is None and passed > min(60.0, 15 * options.minutes):
-                        before = footprint(server.pid)
-            after = footprint(server.pid)
+            asks = (port, matrices, expected, watched, 60 * options.minutes, lambda: server.poll() is None)
+            answered, wrong = attacked(*asks)
         finally:
             server.terminate()
             server.wait(timeout=30)
             reading.join(10)
-    report = json.loads(lines[-1])
-    growth = after[0] - before[0] if before else float("nan")
     print(f"{options.minutes:g} minutes: {answered} answers checked, {wrong} wrong; exit code {server.returncode}")
-    print(f"memory {after[0]:.0f} MB, grown by {growth:.1f} MB; open files {after[1]}, before {before and before[1]}")
-    print(json.dumps(report))
-    if wrong or server.returncode or growth > MOST_GROWTH_MB:
-        raise SystemExit(1)
+    print(f"memory (MB), open files, threads: {watched.last}, at first {watched.first}")
+    print(lines[-1].strip())
+    faults = watched.faults() + [f"{wrong} wrong answers"] * bool(wrong) + ["it crashed"] * bool(server.returncode)
+    if faults:
+        raise SystemExit(f"failed: {', '.join(faults)}")
 
 
 if __name__ == "__main__":

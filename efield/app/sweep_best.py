@@ -54,7 +54,7 @@ def _table(block: "Block") -> Table:
     rows = block.rows
     places = [name for name in _PLACES if name in rows[0] and (name in _ALWAYS or any(row[name] for row in rows))]
     shown = ["placement", block.measure, *places]
-    hidden = {*shown, *_PLACES, "pose", "position", "didt", "intensity_percent"}
+    hidden = {*shown, *_PLACES, "pose", "position", "didt", "intensity_percent", "recorded"}
     drive = f"dI/dt = {rows[0]['didt'] / 1e6:g} A/us (V/m, mm, degrees)"
     where = ", ".join([block.head, block.target, block.coil, drive])
     table = Table(title=f"Best placements by {block.measure}\n{where}")

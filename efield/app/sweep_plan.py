@@ -4,6 +4,7 @@ import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from rich.table import Table
 
 from efield.app.console import ERR, OUT
@@ -24,9 +25,12 @@ class Plan:
 
     @property
     def didt(self) -> dict[str, list[float]]:
-        """dI/dt in A/s of each coil, with the sign of the current."""
-        study = self.study
-        return {coil.label: study.drive.didt(coil.load(study.base)).tolist() for coil in study.coils}
+        """dI/dt in A/s of each coil, with the sign of the current; of recorded pulses the least and the most."""
+        found, study = {}, self.study
+        for coil in study.coils:
+            rates = study.rates(coil.load(study.base))
+            found[coil.label] = (rates if rates.ndim == 1 else np.array([rates.min(), rates.max()])).tolist()
+        return found
 
     @property
     def targets(self) -> list[dict[str, Any]]:

@@ -197,11 +197,11 @@ def _row(store: Store, data: Any, cell: Cell, placement: int) -> dict[str, Any]:
     here = data.isel({HEAD: cell.head}, drop=True).isel(target=cell.target, coil=cell.coil, placement=placement)
     here = here.isel({store.study.drive.dimension: 0})
     row: dict[str, Any] = {"placement": placement, "didt": float(here["didt"])}
-    if store.study.drive.percent:
+    if store.study.drive.dimension != "didt":
         row[store.study.drive.dimension] = store.study.drive.values[0]
     names = [name for name, values in data.coords.items() if values.dims == ("placement",)]
     names += [name for name in ("lifted_mm",) if name in data]
-    row |= {str(name): float(here[name]) for name in (*names, *store.study.measures)}
+    row |= {str(name): here[name].item() for name in (*names, *store.study.measures)}
     return row | {"pose": here["pose"].values.tolist()}
 
 

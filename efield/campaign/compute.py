@@ -110,7 +110,7 @@ class Bench:
         self._store(cell, engine, coil, exact)
         with self._evaluating(cell, coil, sim, len(part), progress) as tell:
             table = measure(engine, coil, part, target, region=region, exact=exact, allow_collision=True, progress=tell)
-        arrays = self._arrays(table, part, coil, target)
+        arrays = self._arrays(table, part, coil, numbers)
         if isinstance(engine, ReducedBasis):
             arrays["certified_error"] = np.array(engine.certificate.field.max)
         if region is not None:
@@ -164,9 +164,11 @@ class Bench:
         if not kept:
             self.costs.add("potential", 1.0, perf_counter() - begun, of=cell.head)
 
-    def _arrays(self, table: dict[str, NDArray[np.floating]], part: Placements, coil: Coil, target: Target) -> Arrays:
+    def _arrays(
+        self, table: dict[str, NDArray[np.floating]], part: Placements, coil: Coil, numbers: NDArray[np.intp]
+    ) -> Arrays:
         study = self.study
-        rates = [at_rate(table, rate) for rate in study.drive.didt(coil)]
+        rates = [at_rate(table, rate[numbers] if np.ndim(rate) else rate) for rate in study.rates(coil)]
         absent = np.full(len(part), np.nan)  # a target without a direction has no `along`
         arrays: Arrays = {name: np.stack([rate.get(name, absent) for rate in rates]) for name in study.measures}
         arrays["pose"] = part.matrices

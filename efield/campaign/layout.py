@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from efield.campaign.study import Chunk, Study
 from efield.campaign.survey import Survey
+from efield.io.poses.pose_table import PoseTable
+from efield.io.poses.raw import COLUMNS
 from efield.sweeping.engines import columns
 from efield.sweeping.grid import COORDINATES
 from efield.sweeping.sweep import HEAD
@@ -173,9 +175,13 @@ def fixed(study: Study, facts: Survey) -> tuple[Fixed, ...]:
 def _drives(study: Study) -> list[Fixed]:
     values = np.array(study.drive.values)
     rate = {"units": "A/s", "long_name": "rate of change of the coil current"}
-    if not study.drive.percent:
+    if study.drive.dimension == "didt":
         return [Fixed("didt", ("didt",), values, rate)]
-    rates = np.array([study.drive.didt(coil.load(study.base)) for coil in study.coils])
+    rates = np.array([study.rates(coil.load(study.base)) for coil in study.coils])
+    if study.drive.recorded:
+        times = {"units": "1", "long_name": "multiple of the recorded intensity"}
+        dims = ("coil", "recorded", "placement")
+        return [Fixed("recorded", ("recorded",), values, times), Fixed("didt", dims, rates, rate)]
     percent = {"units": "%", "long_name": f"of the maximum output of {study.drive.stimulator or 'the coil'}"}
     name = study.drive.dimension
     return [Fixed(name, (name,), values, percent), Fixed("didt", ("coil", name), rates, rate)]
@@ -183,6 +189,8 @@ def _drives(study: Study) -> list[Fixed]:
 
 def _placement_coordinates(study: Study) -> list[Fixed]:
     """What is the same for the placements of every cell."""
+    if study.recording is not None:
+        return _recorded(study.recording)
     if study.grid is None:
         return []
     return [
@@ -190,6 +198,20 @@ def _placement_coordinates(study: Study) -> list[Fixed]:
             name, ("placement",), np.asarray(values), {"units": COORDINATES[name][0], "long_name": COORDINATES[name][1]}
         )
         for name, values in study.grid.coordinates().items()
+    ]
+
+
+#: What is known of recorded pulses: names, units and meanings.
+RECORDED: Final = COLUMNS | {"pose_name": ("", "name of the pulse in its file")}
+
+
+def _recorded(table: PoseTable) -> list[Fixed]:
+    """What a file knows of each pulse, but for what drives it."""
+    known: dict[str, Any] = {name: values for name, values in table.columns.items() if name != "didt"}
+    known |= {"pose_name": list(table.names)}
+    return [
+        Fixed(name, ("placement",), values, {"units": RECORDED[name][0], "long_name": RECORDED[name][1]})
+        for name, values in known.items()
     ]
 
 

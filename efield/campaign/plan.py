@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from efield.campaign.problems import Problems, Section, StudyError
 from efield.campaign.study import (
@@ -28,14 +27,17 @@ from efield.campaign.study import (
 from efield.coils import stimulators
 from efield.coils.model import Coil
 from efield.coils.polarity import CURRENTS
+from efield.delivered.intensity import drives, pulses_of
 from efield.ground import checks
 from efield.ground.errors import FileFormatError, InputError
 from efield.head.tissue import tissue_tag
 from efield.io.bounded.stand_in import check_no_stand_in
 from efield.io.load import HEAD_NAMES, HEAD_SUFFIXES
+from efield.io.poses.pose_table import PoseTable
 from efield.io.poses.reading import read_poses
 from efield.sweeping.engines import columns
 from efield.sweeping.grid import PlacementGrid
+from efield.targeting.fingerprint import digest
 from efield.targeting.measures import unknown
 from efield.targeting.targets import Target, parse_target
 
@@ -102,8 +104,10 @@ def parse_study(
     coils = _entries(whole, "coils", "path", lambda section, label: _coil(section, label, base, loaded))
     targets = _entries(whole, "targets", "name", lambda section, label: _target(section, label, base))
     engine = _engine(whole.section("engine"), base)
-    grid, poses = _placements(whole, base, len(heads))
-    drive = _drive(whole.section("drive"), loaded, problems)
+    grid, table = _placements(whole, base, len(heads))
+    drive = _drive(whole.section("drive"), loaded, table, problems)
+    if drive.recorded and table is not None:
+        table = pulses_of(table)
     known = _known_measures(engine, targets)
     kept = whole.section("output")
     measures = kept.take("measures", lambda key, value: _measures(key, value, known), known)
@@ -123,7 +127,9 @@ def parse_study(
     if problems.found:
         raise StudyError(name, problems.in_order())
     place = str(output) if output is not None else located(folder, base)
-    return Study(document, base, heads, coils, targets, grid, poses, drive, engine, measures, fields, chunk, place)
+    poses, recording = (None if table is None else table.matrices), (table if drive.recorded else None)
+    options = (drive, engine, measures, fields, chunk, place, recording)
+    return Study(document, base, heads, coils, targets, grid, poses, *options)
 
 
 def _entries(whole: Section, key: str, short: str, make: Callable[[Section, str], E | None]) -> tuple[E, ...]:
@@ -224,7 +230,7 @@ def _target_text(name: str, value: Any, base: Path) -> str:
     return text
 
 
-def _placements(whole: Section, base: Path, heads: int) -> tuple[PlacementGrid | None, Any]:
+def _placements(whole: Section, base: Path, heads: int) -> tuple[PlacementGrid | None, PoseTable | None]:
     section, problems = whole.section("grid"), whole.problems
     file = section.take("poses", _text, "")
     options: dict[str, Any] = {}
@@ -246,8 +252,8 @@ def _placements(whole: Section, base: Path, heads: int) -> tuple[PlacementGrid |
     return None, problems.attempt("grid.poses", lambda: _poses(base, file), None)
 
 
-def _poses(base: Path, file: str) -> NDArray[np.float64]:
-    found = read_poses(base / file).matrices
+def _poses(base: Path, file: str) -> PoseTable:
+    found = read_poses(base / file)
     if not len(found):
         raise InputError(f"{file} must hold a pose that can be used; instead it has none")
     return found
@@ -282,18 +288,23 @@ _GRID: Final[dict[str, Callable[[str, Any], Any]]] = {
 }
 
 
-def _drive(section: Section, loaded: Mapping[str, Coil], problems: Problems) -> DriveChoice:
+def _drive(section: Section, loaded: Mapping[str, Coil], table: PoseTable | None, problems: Problems) -> DriveChoice:
     didt: tuple[float, ...] = section.take("didt", number_or_list, (1e6,))
     percent: tuple[float, ...] = section.take("intensity_percent", number_or_list, ())
     stimulator = section.take("stimulator", lambda k, v: stimulators.load_stimulator(_text(k, v)).name, None)
     current = section.take("current", lambda k, v: checks.choice(k, _text(k, v), CURRENTS), CURRENTS[0])
+    recorded: tuple[float, ...] = section.take("recorded", _multiples, ())
     section.close()
-    if percent and "didt" in section.values:
-        problems.add("drive", "drive.didt and drive.intensity_percent must not be given together; each sets the drive")
-    if "stimulator" in section.values and not percent:
+    if sum((bool(percent), "didt" in section.values, bool(recorded))) > 1:
+        keys = "drive.didt, drive.intensity_percent and drive.recorded"
+        problems.add("drive", f"only one of {keys} must be given; each sets the drive")
+    if "stimulator" in section.values and not percent and not recorded:
         problems.add(
-            "drive.stimulator", "drive.stimulator needs drive.intensity_percent, percent of its maximum output"
+            "drive.stimulator",
+            "drive.stimulator needs drive.intensity_percent, percent of its maximum output, or drive.recorded",
         )
+    if recorded:
+        return _recorded(recorded, stimulator, current, loaded, table, problems)
     for value in percent:
         problems.attempt("drive", lambda v=value: checks.percent_of_output("drive.intensity_percent", v), 0.0)  # type: ignore[misc]
     values = percent or didt
@@ -303,6 +314,35 @@ def _drive(section: Section, loaded: Mapping[str, Coil], problems: Problems) -> 
     for coil in loaded.values() if percent else ():
         problems.attempt("drive", lambda c=coil: drive.didt(c), None)  # type: ignore[misc]
     return drive
+
+
+def _recorded(
+    multiples: tuple[float, ...],
+    stimulator: str | None,
+    current: str,
+    loaded: Mapping[str, Coil],
+    table: PoseTable | None,
+    problems: Problems,
+) -> DriveChoice:
+    """The intensity that each pose of the file has."""
+    if table is None:
+        problems.add("drive.recorded", "drive.recorded needs grid.poses, a file that holds the intensity of each pose")
+        return DriveChoice(multiples, recorded="none")
+    for coil in loaded.values():
+        problems.attempt(
+            "drive.recorded",
+            lambda c=coil: drives(pulses_of(table), c, stimulator=stimulator, current=current),  # type: ignore[misc]
+            None,
+        )
+    known = np.stack([table.columns[name] for name in sorted(table.columns)] or [np.zeros(len(table))])
+    return DriveChoice(multiples, False, stimulator, current, digest(known))
+
+
+def _multiples(name: str, value: Any) -> tuple[float, ...]:
+    """True for the recorded intensity, a number or a list for multiples of it, false for another drive."""
+    if isinstance(value, bool):
+        return (1.0,) if value else ()
+    return number_or_list(name, value)
 
 
 def _engine(section: Section, base: Path) -> EngineChoice:

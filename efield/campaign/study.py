@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from efield.coils import stimulators
 from efield.coils.model import Coil
 from efield.coils.polarity import signed
+from efield.delivered.intensity import drives
 from efield.ground import checks
 from efield.ground.card import Card, Carded, counted, listed
 from efield.ground.errors import InputError
@@ -22,6 +23,7 @@ from efield.head.conductivity import Conductivity
 from efield.head.mesh import HeadMesh
 from efield.io.choice import split_choice
 from efield.io.load import COIL_CHOICES, HEAD_NAMES, load_coil, load_head
+from efield.io.poses.pose_table import PoseTable
 from efield.sweeping.grid import PlacementGrid
 from efield.targeting.electrodes import CAP_CHOICES
 from efield.targeting.region_files import REGION_FILES
@@ -106,16 +108,21 @@ class DriveChoice:
     """How hard the coils are driven: `values` are dI/dt in A/s, or percent of a stimulator's maximum output.
 
     `current` is "normal" or "reverse"; grids are laid by the induced current, so that "reverse" turns the handles.
+    With `recorded`, which tells recordings apart, the values are multiples of the intensity that each pose has in its
+    file, and `stimulator` is the one whose percentages it holds.
     """
 
     values: tuple[float, ...] = (1e6,)
     percent: bool = False
     stimulator: str | None = None
     current: str = "normal"
+    recorded: str = ""
 
     @property
     def dimension(self) -> str:
         """Name of the dimension of the drives."""
+        if self.recorded:
+            return "recorded"
         return "intensity_percent" if self.percent else "didt"
 
     def didt(self, coil: Coil) -> NDArray[np.float64]:
@@ -232,6 +239,8 @@ class Study(Carded):
         Placements of a chunk.
     output : str
         Folder of the results.
+    recording : PoseTable, optional
+        Of the poses, where each has the intensity that it was recorded with.
     """
 
     document: dict[str, Any]
@@ -247,6 +256,20 @@ class Study(Carded):
     fields: bool
     chunk: int
     output: str
+    recording: PoseTable | None = None
+
+    def rates(self, coil: Coil) -> NDArray[np.float64]:
+        """dI/dt in A/s of one coil: (k,) of the drives, or (k, p) of them at each recorded pulse.
+
+        Raises
+        ------
+        InputError
+            As `DriveChoice.didt` and `efield.delivered.intensity.drives`.
+        """
+        if self.recording is None:
+            return self.drive.didt(coil)
+        own = drives(self.recording, coil, stimulator=self.drive.stimulator, current=self.drive.current)
+        return np.asarray(np.multiply.outer(np.array(self.drive.values), own.didt))
 
     @property
     def count(self) -> int:

@@ -12,7 +12,7 @@ import numpy as np
 
 from efield.campaign import disk
 from efield.campaign.files import COMPLETE, TABLES
-from efield.campaign.layout import CELL, fixed
+from efield.campaign.layout import CELL, RECORDED, fixed
 from efield.campaign.store import Store
 from efield.io import sealed
 from efield.io.atomic import replacing
@@ -88,11 +88,13 @@ def _schema(store: Store) -> "pyarrow.Schema":
     fields = [_field(name, label, ("", f"label of the {kind}")) for name, kind in zip(CELL, _KINDS, strict=True)]
     if study.drive.percent:
         fields.append(_field(study.drive.dimension, number, ("%", "of the stimulator's maximum output")))
+    if study.drive.recorded:
+        fields.append(_field(study.drive.dimension, number, ("1", "multiple of the recorded intensity")))
     fields.append(_field("didt", number, ("A/s", "rate of change of the coil current")))
     fields.append(_field("placement", pyarrow.int64(), ("1", "number of the placement in its cell")))
+    meanings = COORDINATES | RECORDED
+    fields += [_field(name, _type(values), meanings[name]) for name, values in _known_columns(store).items()]
     if study.grid is not None:
-        grid = _grid_columns(store).items()
-        fields += [_field(name, _type(values), COORDINATES[name]) for name, values in grid]
         fields.append(_field("lifted_mm", number, COORDINATES["lifted_mm"]))
     fields += [_field(name, number, _pose_note(*name[-2:])) for name in POSE]
     known = {variable.name: (variable.units, variable.meaning) for variable in store.variables}
@@ -122,6 +124,8 @@ def _meanings(schema: "pyarrow.Schema") -> dict[str, dict[str, str]]:
 def _type(values: Any) -> Any:
     import pyarrow
 
+    if isinstance(values, list):
+        return pyarrow.string()
     return pyarrow.int64() if np.issubdtype(values.dtype, np.integer) else pyarrow.float64()
 
 
@@ -129,7 +133,8 @@ def _coordinates(store: Store) -> list[Any]:
     return [one for one in fixed(store.study, store.facts) if one.dims == ("placement",)]
 
 
-def _grid_columns(store: Store) -> dict[str, Any]:
+def _known_columns(store: Store) -> dict[str, Any]:
+    """What is known of each placement beforehand: its place in the grid, or what was recorded of it."""
     return {one.name: one.values for one in _coordinates(store)}
 
 
@@ -138,9 +143,9 @@ def _batches(store: Store, schema: "pyarrow.Schema") -> Iterator["pyarrow.Record
     import pyarrow
     import zarr
 
-    study, grid = store.study, _grid_columns(store)
+    study, known = store.study, _known_columns(store)
     root: Any = zarr.open_group(str(store.zarr), mode="r", zarr_format=3)
-    rates = [study.drive.didt(coil.load(study.base)) for coil in study.coils]
+    rates = [study.rates(coil.load(study.base)) for coil in study.coils]
     blocks = range(0, study.count, _ROWS)
     for cell, drive, first in product(study.cells, range(len(study.drive.values)), blocks):
         rows, at = slice(first, min(first + _ROWS, study.count)), (cell.head, cell.target, cell.coil)
@@ -150,13 +155,13 @@ def _batches(store: Store, schema: "pyarrow.Schema") -> Iterator["pyarrow.Record
             "target": _repeated(study.targets[cell.target].label, len(numbers)),
             "coil": _repeated(study.coils[cell.coil].label, len(numbers)),
             study.drive.dimension: np.full(len(numbers), study.drive.values[drive]),
-            "didt": np.full(len(numbers), rates[cell.coil][drive]),
+            "didt": np.broadcast_to(rates[cell.coil][drive], study.count)[rows],
             "placement": numbers,
         }
-        columns |= {name: values[rows] for name, values in grid.items()}
+        columns |= {name: values[rows] for name, values in known.items()}
         poses = root["pose"][(*at, rows, slice(0, 3))].reshape(-1, len(POSE))
         columns |= {name: np.ascontiguousarray(poses[:, k]) for k, name in enumerate(POSE)}
-        if grid:
+        if study.grid is not None:
             columns["lifted_mm"] = root["lifted_mm"][(*at, rows)]
         columns |= {name: root[name][(*at, drive, rows)] for name in study.measures}
         yield pyarrow.RecordBatch.from_arrays([columns[name] for name in schema.names], schema=schema)

@@ -219,7 +219,7 @@ class SocketClient:
     space: invesalius.Space | None
 
     async def run(self, hub: Hub, event: Callable[[dict[str, Any]], None]) -> None:
-        """Follow InVesalius until cancelled; looks for the relay again when it is lost."""
+        """Follow InVesalius until cancelled; looks for the relay again when it is lost. That it waits is said once."""
         from tempfile import TemporaryDirectory
 
         socketio = _library("socketio")
@@ -233,14 +233,25 @@ class SocketClient:
             async def message(content: Any = None) -> None:
                 await desk.message("invesalius", content, emit)
 
+            said: list[str] = []
+
+            async def found() -> None:
+                said.clear()
+                event({"event": "following", "source": "invesalius", "url": self.url})
+
+            async def missing(*_: Any) -> None:
+                if not said:
+                    said.append(self.url)
+                    event({"event": "waiting", "source": "invesalius", "reason": f"no relay answers at {self.url}"})
+
             async def lost(*_: Any) -> None:
                 hub.waiting.forget("invesalius")
                 event({"event": "lost", "source": "invesalius"})
 
             for name in (invesalius.FROM_RELAY, invesalius.FROM_INVESALIUS):
                 client.on(name, message)
-            client.on("connect", lambda: event({"event": "following", "source": "invesalius", "url": self.url}))
-            client.on("disconnect", lost)
+            for name, told in (("connect", found), ("connect_error", missing), ("disconnect", lost)):
+                client.on(name, told)
             try:
                 await client.connect(self.url, retry=True)
                 await client.wait()

@@ -1,6 +1,7 @@
 """What `--follow` takes: a recorded file at its own pace, or the stream of another program, with reconnection."""
 
 import asyncio
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
@@ -103,14 +104,17 @@ class Stream:
     dialect: Callable[[], Dialect]
 
     async def run(self, hub: Hub, event: Event) -> None:
-        """As `Source.run`; never returns."""
-        wait = _FIRST_S
+        """As `Source.run`; never returns. Why it waits is said once."""
+        wait, said = _FIRST_S, ""
         while True:
             try:
                 connection = asyncio.open_connection(self.host, self.port)
                 reader, writer = await asyncio.wait_for(connection, _CONNECT_S)
             except (OSError, TimeoutError) as error:
-                event({"event": "waiting", "source": self.name, "reason": str(error) or "no answer"})
+                reason = f"{self.host} port {self.port}: {_why(error)}"
+                if reason != said:
+                    event({"event": "waiting", "source": self.name, "reason": reason})
+                said = reason
             else:
                 event({"event": "following", "source": self.name, "host": self.host, "port": self.port})
                 try:
@@ -119,7 +123,7 @@ class Stream:
                     writer.close()
                     hub.waiting.forget(self.name)
                 event({"event": "lost", "source": self.name, "reason": reason})
-                wait = _FIRST_S
+                wait, said = _FIRST_S, ""
             await asyncio.sleep(wait)
             wait = min(2 * wait, _LONGEST_S)
 
@@ -135,6 +139,13 @@ class Stream:
             return str(error)
         finally:
             asking.cancel()
+
+
+def _why(error: OSError) -> str:
+    """Of a connection that there is not."""
+    if isinstance(error, TimeoutError):
+        return "no answer"
+    return os.strerror(error.errno) if error.errno and error.errno > 0 else str(error.strerror or error)
 
 
 async def _ask(dialect: Dialect, writer: asyncio.StreamWriter) -> None:

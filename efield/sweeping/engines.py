@@ -176,12 +176,15 @@ def sums_exactly(engine: Engine, coil: Coil, placements: int, exact: bool | None
     return chosen, "direct sums" if chosen else "stored potential of the coil"
 
 
-def at_rate(table: Mapping[str, NDArray[np.floating]], didt: float, names: Iterable[str] | None = None) -> Table:
+def at_rate(
+    table: Mapping[str, NDArray[np.floating]], didt: float | FloatArray, names: Iterable[str] | None = None
+) -> Table:
     """What `measure` gave, at another dI/dt (A/s): E is linear in it, and magnitudes do not know its sign.
 
-    All of the table unless `names` are given.
+    One dI/dt for all placements, or one for each (p,). All of the table unless `names` are given.
     """
-    return scaled(table, checks.number("didt", didt) / UNIT_DIDT, names)
+    rate = checks.as_float_array("didt", didt) if np.ndim(didt) else checks.number("didt", didt)
+    return scaled(table, rate / UNIT_DIDT, names)
 
 
 def _solved(

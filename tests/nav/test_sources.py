@@ -187,13 +187,17 @@ def test_a_quaternion_that_is_no_turn_is_refused_by_the_engine(engine):
     assert (answer.status, "scaled" in answer.reason) == ("refused", True)
 
 
-def test_a_program_that_is_not_there_is_awaited(hub, loop, told, until):
+def test_a_program_that_is_not_there_is_awaited_and_said_once(hub, loop, told, until, monkeypatch):
+    monkeypatch.setattr("efield.nav.sources._FIRST_S", 0.01)
+    monkeypatch.setattr("efield.nav.sources._LONGEST_S", 0.01)
     free = socket.create_server(("127.0.0.1", 0))
     port = free.getsockname()[1]
     free.close()
     running = loop.start(Stream("brainsight", "127.0.0.1", port, Brainsight).run(hub, told["events"].append))
     until(lambda: told["events"])
-    assert told["events"][0]["event"] == "waiting"
+    loop(asyncio.sleep(0.1))  # looked for several times
+    assert [event["event"] for event in told["events"]] == ["waiting"]
+    assert told["events"][0]["reason"] == f"127.0.0.1 port {port}: Connection refused"
     assert not running.done()
     running.cancel()
     loop(asyncio.sleep(0))
