@@ -20,6 +20,7 @@ _SHARING = (
     "reciprocity",
     "sweeping",
     "nav",
+    "planning",
     "test_measures.py",
     "test_held.py",
     "test_naming.py",

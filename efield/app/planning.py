@@ -23,7 +23,8 @@ from efield.planning.belief import Range
 from efield.planning.misplacement import misplacement
 from efield.planning.optimize import optimize
 from efield.planning.optimum import Optimum
-from efield.planning.uncertainty import Uncertainty, uncertainty
+from efield.planning.uncertain_measures import Uncertainty
+from efield.planning.uncertainty import uncertainty
 from efield.targeting.aim import checked_angle, usual_angle
 from efield.targeting.held import check_held
 from efield.targeting.placement import place_coil
