@@ -105,12 +105,12 @@ class SearchSpace:
         if not self._zones:
             return False
         casing = pose.to_head(self._casing)
-        covered = (
-            np.concatenate([casing, self._below(casing)])
-            if any(zone.region is not None for zone in self._zones)
-            else casing
-        )
-        return any(len(zone.among(self.head, covered if zone.region is not None else casing)) for zone in self._zones)
+        regions = [zone for zone in self._zones if zone.region is not None]
+        covered = self._below(casing) if regions else casing
+        return self._meets(self._zones, casing) or self._meets(regions, covered)
+
+    def _meets(self, zones: Sequence[Target], points: FloatArray) -> bool:
+        return any(len(zone.among(self.head, points)) for zone in zones)
 
     def _below(self, casing: FloatArray) -> FloatArray:
         """(k, 3) places of the scalp that are covered by the casing."""
