@@ -91,9 +91,8 @@ def compared(one: dict[str, Any], other: dict[str, Any]) -> list[tuple[str, str,
     """Rows of two plans side by side: what, and both values; of targets after the first their names and outputs."""
     rows = [(name, _at(one, keys), _at(other, keys)) for name, keys in _COMPARED.items()]
     more = [plan.get("targets", [])[1:] for plan in (one, other)]
-    for number, pair in enumerate(zip_longest(*more, fillvalue={}), 2):
-        for name, keys in _OF_MORE.items():
-            rows.append((f"target {number}: {name}", *(_at(part, keys) for part in pair)))
+    for number, (a, b) in enumerate(zip_longest(*more, fillvalue={}), 2):
+        rows += [(f"target {number}: {name}", _at(a, keys), _at(b, keys)) for name, keys in _OF_MORE.items()]
     return rows
 
 
