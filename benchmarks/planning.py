@@ -1,7 +1,8 @@
 """The best placement and how sure it is: seconds, and the optimum against every placement of a fine grid.
 
     python -m benchmarks planning [--head NAME] [--coil NAME] [--target NAME] [--grid-mm 1] [--grid-deg 2]
-                                  [--grid-radius-mm 12] [--skip-grid] [--skip-uncertainty]
+                                  [--grid-radius-mm 12] [--skip-optimize] [--skip-grid]
+                                  [--skip-uncertainty]
 
 The grid's placements are tangential, so that the optimum is looked for without tilts, too, for the comparison. Of the
 goal along, reciprocity tells the whole grid. Of magnitude it tells the size of the mean E, and where that is within a
@@ -126,6 +127,7 @@ def main() -> None:
     parser.add_argument("--grid-mm", type=float, default=1.0)
     parser.add_argument("--grid-deg", type=float, default=2.0)
     parser.add_argument("--grid-radius-mm", type=float, default=12.0)
+    parser.add_argument("--skip-optimize", action="store_true")
     parser.add_argument("--skip-grid", action="store_true")
     parser.add_argument("--skip-uncertainty", action="store_true")
     options = parser.parse_args()
@@ -135,7 +137,7 @@ def main() -> None:
         sim = ef.Simulator(head, cache=cache_folder())
     with clocked("one placement"):
         sim.solve(coil, ef.place_coil(head, target, "best", coil=coil))
-    for goal in ("magnitude", "along", "focality"):
+    for goal in () if options.skip_optimize else ("magnitude", "along", "focality"):
         with clocked(f"optimize, {goal}"):
             best = ef.optimize(sim, coil, target, goal)
         print(found(best), flush=True)

@@ -91,6 +91,13 @@ AllowCollisionOption = Annotated[
 ForceOption = Annotated[
     bool, typer.Option("--force", help="Replace the results of an earlier run that are in the folder.")
 ]
+ForbiddenOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Where the casing must not be: a sphere x,y,z,radius in mm (ear, eye), or a mask of scalp that it must "
+        "not cover (mask.nii.gz:3); repeatable."
+    ),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print as JSON on standard output.")]
 
 

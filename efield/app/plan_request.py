@@ -8,6 +8,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
+from efield.app.options import ForbiddenOption
 from efield.dosing.words import METHODS
 from efield.ground import checks
 from efield.ground.errors import InputError, naming
@@ -80,6 +81,7 @@ class PlanRequest:
     ] = None
     goal: Annotated[str | None, typer.Option(help=f"What the placement is best at: {', '.join(GOALS)}; along.")] = None
     distance: Annotated[float | None, typer.Option(help="Smallest gap from scalp to casing (hair), mm; 4.")] = None
+    forbidden: ForbiddenOption = None
     placement: Annotated[
         str | None, typer.Option(help=f"How the coil will be held: {', '.join(TECHNIQUES)}; navigated.")
     ] = None
@@ -104,6 +106,7 @@ class Settings:
     percent: float | None
     goal: str
     distance: float
+    forbidden: list[str]
     placement: str
     phase: str
     out: Path
@@ -131,6 +134,7 @@ def settings(request: PlanRequest) -> Settings:
         one.name: given.get(one.name) for one in fields(Settings) if one.name not in ("target", "pain")
     }
     rest["coil"] = _several(given["coil"])
+    rest["forbidden"] = _several(given.get("forbidden") or [])
     for name in ("out", "rmt_pose"):
         rest[name] = None if rest[name] is None else Path(rest[name])
     rest["rmt"] = checks.in_range("--rmt", given["rmt"], 1.0, 100.0)

@@ -4,6 +4,7 @@ import json
 from base64 import b64encode
 from collections.abc import Sequence
 from importlib.resources import files
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any, Final
 
@@ -29,6 +30,9 @@ _COMPARED: Final = {
     "safety": ("safety", "verdict"),
     "feasibility": ("feasibility", "verdict"),
 }
+
+#: The same of targets after the first.
+_OF_MORE: Final = {name: _COMPARED[name] for name in ("target", "coil", "output (% of the maximum)", "goal at 1 A/us")}
 
 
 def write_sheet(path: Path, document: dict[str, Any], pictures: Sequence[Sequence[Path]]) -> None:
@@ -84,8 +88,12 @@ def read_plan(path: Path) -> dict[str, Any]:
 
 
 def compared(one: dict[str, Any], other: dict[str, Any]) -> list[tuple[str, str, str]]:
-    """Rows of two plans side by side: what, and both values."""
-    return [(name, _at(one, keys), _at(other, keys)) for name, keys in _COMPARED.items()]
+    """Rows of two plans side by side: what, and both values; of targets after the first their names and outputs."""
+    rows = [(name, _at(one, keys), _at(other, keys)) for name, keys in _COMPARED.items()]
+    more = [plan.get("targets", [])[1:] for plan in (one, other)]
+    for number, (a, b) in enumerate(zip_longest(*more, fillvalue={}), 2):
+        rows += [(f"target {number}: {name}", _at(a, keys), _at(b, keys)) for name, keys in _OF_MORE.items()]
+    return rows
 
 
 def _at(document: dict[str, Any], keys: tuple[str, ...]) -> str:

@@ -10,6 +10,7 @@ from efield.app.console import Steps
 from efield.app.planning_request import FILES, OUT, OptimizeRequest, UncertaintyRequest
 from efield.app.request_parts import parse_conductivity
 from efield.app.results import results_folder
+from efield.app.zones import zones_of
 from efield.ground import checks
 from efield.ground.errors import InputError
 from efield.ground.progress import Progress
@@ -23,7 +24,8 @@ from efield.planning.belief import Range
 from efield.planning.misplacement import misplacement
 from efield.planning.optimize import optimize
 from efield.planning.optimum import Optimum
-from efield.planning.uncertainty import Uncertainty, uncertainty
+from efield.planning.uncertain_measures import Uncertainty
+from efield.planning.uncertainty import uncertainty
 from efield.targeting.aim import checked_angle, usual_angle
 from efield.targeting.held import check_held
 from efield.targeting.placement import place_coil
@@ -42,7 +44,7 @@ def find_best(request: OptimizeRequest, progress: Progress = True) -> tuple[Opti
     """
     for word in (request.target, *(request.spare or ())):
         parse_target(word)
-    zones = [_zone(text) for text in request.forbidden or ()]
+    zones = zones_of(request.forbidden)
     checks.rate("--didt", request.didt)
     out = results_folder(request.out, OUT, FILES, force=request.force)
     coil = load_coil(request.coil)
@@ -54,7 +56,7 @@ def find_best(request: OptimizeRequest, progress: Progress = True) -> tuple[Opti
     sim = _simulator(request, head, steps)
     limits = {"radius_mm": request.radius, "tilt_deg": request.tilt, "distance_mm": request.distance}
     with steps("looking for the best placement"):
-        options: dict[str, Any] = {"spare": spare, "forbidden": zones, "didt": request.didt, **limits}
+        options: dict[str, Any] = {"spare": spare, "forbidden": zones(head), "didt": request.didt, **limits}
         best = optimize(sim, coil, target, request.goal, **options)
     document = {
         "efield": __version__,
@@ -122,15 +124,6 @@ def _simulator(request: OptimizeRequest | UncertaintyRequest, head: HeadMesh, st
     with steps("preparing the solver"):
         conductivity = parse_conductivity(request.conductivity or (), request.conductivity_table)
         return Simulator(head, conductivity, cache=cache_folder() if request.head in HEAD_NAMES else None)
-
-
-def _zone(text: str) -> tuple[tuple[float, ...], float]:
-    parts = text.split(",")
-    try:
-        x, y, z, radius = map(float, parts)
-    except ValueError as error:
-        raise InputError(f"--forbidden must be x,y,z,radius in mm; instead received {text!r}") from error
-    return (x, y, z), radius
 
 
 def _ranges(texts: Sequence[str] | None) -> dict[str, Range] | None:

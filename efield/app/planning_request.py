@@ -12,6 +12,7 @@ from efield.app.options import (
     CoilOption,
     ConductivityOption,
     ConductivityTableOption,
+    ForbiddenOption,
     ForceOption,
     HeadOption,
     PoseOption,
@@ -47,10 +48,7 @@ class OptimizeRequest:
     spare: Annotated[
         list[str] | None, typer.Option(help="A region that focality spares, named as --target; repeatable.")
     ] = None
-    forbidden: Annotated[
-        list[str] | None,
-        typer.Option(help="A sphere that the casing must not enter, x,y,z,radius in mm (ear, eye); repeatable."),
-    ] = None
+    forbidden: ForbiddenOption = None
     didt: _DidtOption = 1e6
     conductivity: ConductivityOption = None
     conductivity_table: ConductivityTableOption = None

@@ -8,6 +8,7 @@ from efield.app.plan_document import Candidate, Part, plan_document
 from efield.app.plan_files import FILES, write_plan
 from efield.app.plan_request import DEFAULTS, PlanRequest, Settings, settings
 from efield.app.results import results_folder
+from efield.app.zones import zones_of
 from efield.coils.model import Coil
 from efield.dosing.dose import dose
 from efield.dosing.machines import usual_stimulator
@@ -65,6 +66,7 @@ def _checked_coils(asked: Settings, percent: float) -> list[Coil]:
     """The coils; what can be refused is, before any work is done."""
     for word in asked.target:
         parse_target(word)
+    zones_of(asked.forbidden)
     coils = [load_coil(name) for name in asked.coil]
     for coil in coils:
         _check_machines(asked, coils[0], coil, percent)
@@ -124,7 +126,7 @@ def _candidate(
     sim: Simulator, coil: Coil, target: Target, threshold: DoseSite, percent: float, asked: Settings
 ) -> Candidate:
     goal = "magnitude" if asked.goal == "along" and target.direction is None else asked.goal
-    best = optimize(sim, coil, target, goal, distance_mm=asked.distance)
+    best = optimize(sim, coil, target, goal, distance_mm=asked.distance, forbidden=zones_of(asked.forbidden)(sim.head))
     field = sim.solve(coil, best.pose)
     here = DoseSite.of(field, target, **_machine(asked, coil))
     given: dict[str, Any] = {"percent": percent, "method": asked.rmt_method, "rmt_sd": asked.rmt_sd}

@@ -10,7 +10,7 @@ from rich.text import Text
 from efield.dosing.dose import Dose
 from efield.ground.listing import Listing
 from efield.planning.optimum import Optimum
-from efield.planning.uncertainty import Uncertainty
+from efield.planning.uncertain_measures import Uncertainty
 from efield.targeting.measures import MEASURES
 from efield.targeting.summary import Summary
 from efield.targeting.validation import SphereCheck

@@ -71,7 +71,8 @@ def optimize(
         How far the search goes from over the target, and from tangential.
     spare : sequence of Target
     forbidden : sequence of Target or ((3,), float)
-        Spheres (mm) that nothing of the casing may enter.
+        Spheres (mm) that nothing of the casing may enter; a target with a region (a mask of the scalp) may not be
+        covered either.
     didt : float, A/s
         At which values are given.
     progress : bool or callable, optional

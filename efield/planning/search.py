@@ -24,7 +24,7 @@ FloatArray = NDArray[np.float64]
 
 #: So many placements are solved first: those that tell most of a pool that is spread over the search.
 _FIRST: Final = 24
-_POOL: Final = 192
+_POOL: Final = 96
 
 #: Rounds of looking for the best and solving it, at most. They end when prediction and solve agree to this share of the
 #: goal, and the best has grown by less than the other.

@@ -16,12 +16,15 @@ from efield.ground.pose import Pose
 from efield.head.mesh import HeadMesh
 from efield.head.surface import scalp
 from efield.sweeping.grid import plane_over
-from efield.targeting.collision import casing_points_mm, settle
+from efield.targeting.collision import casing_points_mm, scalp_distance, settle
 from efield.targeting.placement import scalp_point_over, scalp_tree
 from efield.targeting.tangent import medial_sign, tangent_direction, y_axis
 from efield.targeting.targets import Target
 
 FloatArray = NDArray[np.float64]
+
+#: The casing covers the scalp that is this near to it (mm).
+_COVERED_MM: Final = 15.0
 
 #: What a placement is described by, and the unit of each.
 AXES: Final = {"u_mm": "mm", "v_mm": "mm", "angle_deg": "deg", "tilt_x_deg": "deg", "tilt_y_deg": "deg"}
@@ -44,7 +47,8 @@ class SearchSpace:
     distance_mm : float
         Smallest gap between casing and scalp: hair, a cap.
     forbidden : sequence of Target or ((3,), float)
-        Zones that nothing of the casing may enter: ears, eyes, an electrode; spheres in mm.
+        Zones that nothing of the casing may enter: ears, eyes, an electrode; spheres in mm. A target with a region,
+        such as a mask of the scalp (`Target.from_mask`), may not be covered either.
 
     Raises
     ------
@@ -101,7 +105,17 @@ class SearchSpace:
         if not self._zones:
             return False
         casing = pose.to_head(self._casing)
-        return any(np.linalg.norm(casing - center, axis=1).min() < radius for center, radius in self._zones)
+        regions = [zone for zone in self._zones if zone.region is not None]
+        covered = self._below(casing) if regions else casing
+        return self._meets(self._zones, casing) or self._meets(regions, covered)
+
+    def _meets(self, zones: Sequence[Target], points: FloatArray) -> bool:
+        return any(len(zone.among(self.head, points)) for zone in zones)
+
+    def _below(self, casing: FloatArray) -> FloatArray:
+        """(k, 3) places of the scalp that are covered by the casing."""
+        feet, gaps = scalp_distance(self.head).find(casing)
+        return feet[gaps <= _COVERED_MM]
 
     def spread(self, number: int) -> FloatArray:
         """(number, 5) places of a Halton sequence that fill the disc, all angles and all tilts."""
@@ -111,11 +125,12 @@ class SearchSpace:
         return np.column_stack([u, v, 360 * angle, *(self.tilt_deg * (2 * tilt - 1) for tilt in tilts)])
 
 
-def _zone(given: Target | tuple[ArrayLike, float]) -> tuple[FloatArray, float]:
+def _zone(given: Target | tuple[ArrayLike, float]) -> Target:
     if isinstance(given, Target):
-        return np.array(given.center_mm), given.radius_mm
+        return given
     try:
         center, radius = given
     except (TypeError, ValueError) as error:
         raise InputError(f"a forbidden zone must be a Target or (center, radius) in mm; instead {given!r}") from error
-    return checks.vector("center of a forbidden zone", center), checks.length_mm("radius of a forbidden zone", radius)
+    middle = checks.vector("center of a forbidden zone", center)
+    return Target.sphere(center_mm=middle, radius_mm=checks.length_mm("radius of a forbidden zone", radius))

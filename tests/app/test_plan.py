@@ -7,11 +7,13 @@ import numpy as np
 import pytest
 
 import efield as ef
+from efield.app import plans
 from efield.app.plan_request import PlanRequest, settings
 from efield.ground.errors import InputError
 from efield.head.spheres import sphere_head
 from efield.io.meshes.gmsh import write_head
 from efield.io.poses.formats import WRITTEN
+from tests import small
 from tests.app.command import run
 
 
@@ -29,6 +31,8 @@ def planned(small_head, tmp_path_factory):
     coils = ("--coil", "magventure-c-b60", "--coil", "magstim-70mm-figure8")
     given = ("--rmt", 50, "--rmt-sd", 2, "--pain-side", "right", "--protocol", "P15", "--head", small_head)
     with pytest.MonkeyPatch.context() as patch:
+        coarse = small.named_coils()
+        patch.setattr(plans, "load_coil", lambda name: coarse[name])
         assert run(patch, "plan", *given, *coils, "--out", out) == 0
     return out, json.loads((out / "plan.json").read_text())
 

@@ -11,7 +11,8 @@ from efield.ground.errors import InputError
 from efield.planning.belief import PUBLISHED, Range, ranges_in
 from efield.planning.conductivity_model import ConductivityModel
 from efield.planning.misplacement import TECHNIQUES, Misplacement, misplacement
-from efield.planning.uncertainty import Uncertainty, _shares
+from efield.planning.sobol import Design, shares
+from efield.planning.uncertain_measures import Uncertainty
 from efield.targeting.measures import TargetMeasures, UnknownMeasureError
 
 RANGES = {"gray matter": (0.1, 0.6), "CSF": (1.2, 1.8), "bone": (0.003, 0.012), "scalp": (0.2, 0.5)}
@@ -43,9 +44,9 @@ def model(egg_sim, coil, pose, spot):
     return ConductivityModel.build(egg_sim, coil, pose, spot, RANGES)
 
 
-def solved(sim, coil, pose, spot, values):
+def solved(sim, coil, pose, spot, values, ranges=RANGES):
     """(m,) measures of a simulator that was made for some conductivities."""
-    own = ef.Conductivity().with_values(dict(zip(RANGES, values.tolist(), strict=True)))
+    own = ef.Conductivity().with_values(dict(zip(ranges, values.tolist(), strict=True)))
     field = ef.Simulator(sim.head, own, solver="multigrid", tol=1e-9).solve(coil, pose)
     return TargetMeasures.at(sim.head, spot).of_field(field, spot)
 
@@ -83,6 +84,40 @@ def test_spread_and_shares_equal_those_of_full_solves(egg_sim, coil, pose, spot,
         assert sure.sobol["mean_magnitude"][name].first == pytest.approx(variances[name] / total, abs=0.06)
 
 
+def test_shares_are_those_of_full_solves_at_the_same_points(egg_sim, coil, pose, spot):
+    """Quasi-Monte Carlo of few points: its own error is large, but the same for both."""
+    two = {"gray matter": (0.1, 0.6), "CSF": (1.2, 1.8)}
+    reduced = ConductivityModel.build(egg_sim, coil, pose, spot, two, held_out=1)
+    design, magnitude = Design.of(2, 4), reduced.measures.names.index("mean_magnitude")
+
+    def both(quantiles):
+        values = reduced.sampled(quantiles)
+        full = [solved(egg_sim, coil, pose, spot, one, two)[magnitude] for one in values]
+        return np.column_stack([full, reduced.measured(values)[:, magnitude]])
+
+    first, second = both(design.first), both(design.second)
+    of_full, of_model = shares(first, second, np.array([both(one) for one in design.mixed]), list(two))
+    spread = np.concatenate([first, second]).std(axis=0)
+    assert spread[1] == pytest.approx(spread[0], rel=1e-3)
+    for tissue in two:
+        assert of_model[tissue] == pytest.approx(of_full[tissue], abs=5e-3)
+
+
+def test_a_basis_answers_displaced_placements(basis, sim, coil, target, head):
+    """Its measures are those of full solves within its certificate, for many more placements."""
+    held, pose = Misplacement(position_mm=1.0, yaw_deg=5.0), ef.place_coil(head, target, 45, coil=coil)
+    given = {"placement": held, "samples": 64}
+    by_basis = ef.uncertainty(basis, coil, pose, target, {"CSF": (1.6, 1.7)}, **given, placements=40)
+    solved_ones = ef.uncertainty(sim, coil, pose, target, {"CSF": (1.6, 1.7)}, **given, placements=5)
+    for name in ("mean_magnitude", "along"):
+        assert np.allclose(by_basis.by_placement[name][:5], solved_ones.by_placement[name], rtol=0.02)
+    assert len(by_basis.by_placement["along"]) == 40
+    with pytest.raises(InputError, match="certified"):
+        ef.uncertainty(
+            basis, coil, pose, target, {"CSF": (1.6, 1.7)}, placement=Misplacement(position_mm=30), placements=80
+        )
+
+
 def test_a_map_is_of_full_solves(egg_sim, coil, pose, spot):
     """With one conductivity that varies uniformly, the mean over the map's samples is that of a few solves."""
     sure = ef.uncertainty(egg_sim, coil, pose, spot, {"CSF": Range(0.8, 2.4, "uniform")}, samples=64, region_mm=20)
@@ -106,19 +141,18 @@ def test_a_sphere_does_not_hear_of_its_conductivities(sim, coil, target, head):
 
 def test_shares_of_a_known_function():
     """y = 3 a + b + 4 a b for a, b uniform on (-1, 1): variances 9/3, 1/3 and 16/9."""
-    n = 4096
-    a, b = np.random.default_rng(0).uniform(-1, 1, (2, 2, n))
+    design = Design.of(2, 4096)
 
-    def y(p, q):
-        return np.array([3 * p + q + 4 * p * q, np.ones(n)])
+    def y(quantiles):
+        p, q = 2 * quantiles.T - 1
+        return np.column_stack([3 * p + q + 4 * p * q, np.ones(len(p))])
 
-    given = {"f_A": y(*a), "f_B": y(*b), "f_AB": np.array([y(b[0], a[1]), y(a[0], b[1])])}
-    shares = _shares(given, n, ["a", "b"])
+    found = shares(y(design.first), y(design.second), np.array([y(one) for one in design.mixed]), ["a", "b"])
     total = 9 / 3 + 1 / 3 + 16 / 9
-    assert shares[0]["a"].first == pytest.approx(3 / total, abs=0.06)
-    assert shares[0]["b"].first == pytest.approx(1 / 3 / total, abs=0.06)
-    assert shares[0]["b"].total == pytest.approx((1 / 3 + 16 / 9) / total, abs=0.06)
-    assert shares[1]["a"] == (0.0, 0.0)
+    assert found[0]["a"].first == pytest.approx(3 / total, abs=0.06)
+    assert found[0]["b"].first == pytest.approx(1 / 3 / total, abs=0.06)
+    assert found[0]["b"].total == pytest.approx((1 / 3 + 16 / 9) / total, abs=0.06)
+    assert found[1]["a"] == (0.0, 0.0)
 
 
 def made(**given):

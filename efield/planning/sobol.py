@@ -1,0 +1,86 @@
+"""Sobol' shares: how much of a measure's variance comes from one cause, alone and together with others.
+
+References
+----------
+Saltelli A, Annoni P, Azzini I, Campolongo F, Ratto M, Tarantola S. Variance based sensitivity analysis of model output.
+Comput Phys Commun 2010;181:259-270.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import qmc, sobol_indices
+
+FloatArray = NDArray[np.float64]
+
+
+class Share(NamedTuple):
+    """Sobol' shares of a measure's variance that come from one tissue's conductivity.
+
+    Parameters
+    ----------
+    first : float
+        From it alone.
+    total : float
+        With all that it does together with others.
+    """
+
+    first: float
+    total: float
+
+
+@dataclass(frozen=True, eq=False)
+class Design:
+    """Quantiles at which a function of T causes is asked: two independent designs, and the first with one column of the
+    second in each.
+
+    Parameters
+    ----------
+    first, second : (n, T) float
+    mixed : (T, n, T) float
+    """
+
+    first: FloatArray
+    second: FloatArray
+    mixed: FloatArray
+
+    @classmethod
+    def of(cls, causes: int, n: int) -> "Design":
+        """Of a Sobol' sequence whose first n points are left out; n is a power of two."""
+        both = qmc.Sobol(2 * causes, scramble=False).random(2 * n)[n:]
+        first, second = np.split(both, 2, axis=1)
+        mixed = np.repeat(first[None], causes, axis=0)
+        for column in range(causes):
+            mixed[column, :, column] = second[:, column]
+        return cls(first, second, mixed)
+
+
+def shares(
+    at_first: FloatArray, at_second: FloatArray, at_mixed: FloatArray, causes: Sequence[str]
+) -> list[dict[str, Share]]:
+    """Shares of each of m measures, by cause.
+
+    Parameters
+    ----------
+    at_first, at_second : (n, m) float
+        The measures at a design's quantiles.
+    at_mixed : (T, n, m) float
+    causes : sequence of str
+        T names.
+    """
+    none = dict.fromkeys(causes, Share(0.0, 0.0))
+    varying = np.ptp(at_first, axis=0) > 0
+    if not varying.any():
+        return [none for _ in varying]
+    given = {"f_A": at_first.T[varying], "f_B": at_second.T[varying], "f_AB": at_mixed.transpose(0, 2, 1)[:, varying]}
+    found = sobol_indices(func=given, n=len(at_first))
+    first, total = (np.reshape(each, (-1, len(causes))) for each in (found.first_order, found.total_order))
+    rows = iter(zip(first.tolist(), total.tolist(), strict=True))
+    return [_named(causes, *next(rows)) if moves else none for moves in varying]
+
+
+def _named(causes: Sequence[str], first: Sequence[float], total: Sequence[float]) -> dict[str, Share]:
+    return {name: Share(a, b) for name, a, b in zip(causes, first, total, strict=True)}
