@@ -21,6 +21,7 @@ _SHARING = (
     "sweeping",
     "nav",
     "explorer",
+    "test_view.py",
     "test_measures.py",
     "test_held.py",
     "test_naming.py",
