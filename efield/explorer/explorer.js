@@ -106,13 +106,13 @@ function showMeasures() {
   if (!hello) return;
   const top = add(table, "tr", "");
   for (const words of ["", "", planned ? "of plan" : "", threshold ? "of threshold" : ""]) add(top, "th", words);
-  const off = ["off_plan_mm", "off_plan_deg"].filter(name => name in now).map(name => [name, now[name], name.endsWith("mm") ? "mm" : "deg", "the coil's distance and turn from the plan"]);
+  const off = ["off_plan_mm", "off_plan_deg"].filter(name => name in now).map(name => [name, Math.round(10 * now[name]) / 10, name.endsWith("mm") ? "mm" : "deg", "the coil's distance and turn from the plan"]);
   const rows = Object.entries(hello.measures).map(([name, [unit, meaning]]) => [name, now.measures[name], unit, meaning]);
   [...rows, ...off].forEach(([name, value, unit, meaning], k) => {
     const row = add(table, "tr", "");
     if (now.alerts.some(rule => rule.split(/[<> ]/)[0] === name)) row.className = "alert";
     add(row, "td", name).title = meaning;
-    add(row, "td", value === undefined || value === null ? "-" : `${value.toPrecision(3)} ${unit}`);
+    add(row, "td", value === undefined || value === null ? "-" : `${Number(value.toPrecision(3))} ${unit}`);
     add(row, "td", unit === "V/m" ? percent(value, plan[name]) : "");
     add(row, "td", threshold && k === 0 ? percent(value, threshold) : "");
   });
