@@ -22,6 +22,7 @@ _SHARING = (
     "nav",
     "explorer",
     "planning",
+    "test_view.py",
     "test_measures.py",
     "test_held.py",
     "test_naming.py",

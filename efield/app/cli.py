@@ -142,9 +142,9 @@ def serve(request: ServeRequest, as_json: JsonOption = False) -> None:
 def view(request: ViewRequest, as_json: JsonOption = False) -> None:
     """Look and move: a page where the coil is dragged over the scalp and the field follows, until Ctrl-C.
 
-    Of a basis the field follows at once; of a head a basis is built first, which takes minutes, and kept. Results of
-    `efield simulate` and files with a field are shown as they are. Of a study the best placements are listed. Needs
-    efield[live]. Research software: no treatment may depend on it.
+    Of a basis the field follows at once. Of a head a basis is built first, which takes minutes, and kept. Results and
+    files with a field are shown as they are. Of a study the best placements are listed. It needs the extra live, and
+    is research software: no treatment may depend on it.
 
     Examples:
 

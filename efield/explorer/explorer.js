@@ -31,7 +31,7 @@ let now = null, hello = null, target = null, recorded = { count: 0, names: [], t
 let fitNext = true, picking = false, playing = null, arrived = 0;
 
 // The socket: what is wished for goes out once a picture at most, and what was drawn is said, so that old frames never queue up.
-let socket = null, wish = null, rough = false, waiting = false;
+let socket = null, wish = null, rough = false, waiting = false, count = 0, ahead = {};
 function connect() {
   socket = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}${location.pathname}live`);
   socket.binaryType = "arraybuffer";
@@ -43,7 +43,8 @@ function hold(part, moving = false) {
   stop();
   const places = "foot_mm" in part ? ["u_mm", "v_mm"] : "u_mm" in part || "v_mm" in part ? ["foot_mm"] : [];
   wish = { ...(wish || {}), ...part };
-  for (const name of places) delete wish[name];
+  ahead = { ...ahead, ...part };
+  for (const name of places) { delete wish[name]; delete ahead[name]; }
   rough = moving;
   if (waiting) return;
   waiting = true;
@@ -51,7 +52,9 @@ function hold(part, moving = false) {
   ask();
   requestAnimationFrame(() => { waiting = false; if (wish) ask(); });
 }
-function ask() { send({ do: "hold", wish, rough }); wish = null; }
+function ask() { send({ do: "hold", wish, rough, number: count += 1 }); wish = null; }
+// What was wished for last, or what is: the next step begins there, even if the answer is still to come.
+const held = name => ahead[name] ?? now.placement[name];
 let hushed = 0;
 function notice(words, seconds = 0) {
   byId("notice").textContent = words;
@@ -64,12 +67,13 @@ function heard(event) {
   else if (event.event === "target") aimed(event);
   else if (event.event === "poses") listed(event);
   else if (event.event === "follow") followed(event);
-  else if (event.event === "refused") notice(event.reason, 6);
+  else if (event.event === "refused") { ahead = {}; notice(event.reason, 6); }
 }
 function framed(buffer) {
   const length = new DataView(buffer).getUint32(0, true);
   now = JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, 4, length)));
   arrived = performance.now();
+  if (now.source !== "page" || now.number >= count || !now.number) ahead = {};
   byId("stage").classList.remove("old");
   const values = new Uint16Array(buffer, 4 + length);
   if (values.length) for (let i = 0; i < live.length; i++) cortex.value[live[i]] = values[i];
@@ -102,13 +106,13 @@ function showMeasures() {
   if (!hello) return;
   const top = add(table, "tr", "");
   for (const words of ["", "", planned ? "of plan" : "", threshold ? "of threshold" : ""]) add(top, "th", words);
-  const off = ["off_plan_mm", "off_plan_deg"].filter(name => name in now).map(name => [name, now[name], name.endsWith("mm") ? "mm" : "deg", "the coil's distance and turn from the plan"]);
+  const off = ["off_plan_mm", "off_plan_deg"].filter(name => name in now).map(name => [name, Math.round(10 * now[name]) / 10, name.endsWith("mm") ? "mm" : "deg", "the coil's distance and turn from the plan"]);
   const rows = Object.entries(hello.measures).map(([name, [unit, meaning]]) => [name, now.measures[name], unit, meaning]);
   [...rows, ...off].forEach(([name, value, unit, meaning], k) => {
     const row = add(table, "tr", "");
     if (now.alerts.some(rule => rule.split(/[<> ]/)[0] === name)) row.className = "alert";
     add(row, "td", name).title = meaning;
-    add(row, "td", value === undefined || value === null ? "-" : `${value.toPrecision(3)} ${unit}`);
+    add(row, "td", value === undefined || value === null ? "-" : `${Number(value.toPrecision(3))} ${unit}`);
     add(row, "td", unit === "V/m" ? percent(value, plan[name]) : "");
     add(row, "td", threshold && k === 0 ? percent(value, threshold) : "");
   });
@@ -266,10 +270,10 @@ function nudge(across, up, step) {
   const z = [now.pose[2], now.pose[6], now.pose[10]], [right, above] = scene.axes();
   const seen = right.map((x, k) => across * x + up * above[k]), along = seen.map((x, k) => x - dot(seen, z) * z[k]);
   if (Math.hypot(...along) < 1e-3) return;
-  hold({ foot_mm: now.placement.foot_mm.map((x, k) => x + step * unit(along)[k]) });
+  hold({ foot_mm: held("foot_mm").map((x, k) => x + step * unit(along)[k]) });
 }
-const change = (name, by) => hold({ [name]: now.placement[name] + by });
-const turned = by => hold({ angle_deg: ((now.placement.angle_deg + by + 540) % 360 + 360) % 360 - 180 });
+const change = (name, by) => hold({ [name]: held(name) + by });
+const turned = by => hold({ angle_deg: ((held("angle_deg") + by + 540) % 360 + 360) % 360 - 180 });
 const MOVES = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
 const TILTS = { i: ["tilt_x_deg", 1], k: ["tilt_x_deg", -1], j: ["tilt_y_deg", 1], l: ["tilt_y_deg", -1] };
 function pressed(e) {

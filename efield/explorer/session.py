@@ -183,8 +183,9 @@ class Session:
     async def _hold(self, message: dict[str, Any]) -> None:
         # A wish that waits is replaced by this one, and must not be lost.
         self._wish = together(self._wish, wishes(message.get("wish")))
-        rough = message.get("rough") is True
-        self._asked = self.hub.offer(Wish(np.eye(4), PAGE, placement=self._wanted, wish=self._wish, rough=rough))
+        number = checks.whole("number", message.get("number", 0), 0)
+        options: dict[str, Any] = {"wish": self._wish, "rough": message.get("rough") is True}
+        self._asked = self.hub.offer(Wish(np.eye(4), PAGE, "", number, placement=self._wanted, **options))
 
     async def _drive(self, message: dict[str, Any]) -> None:
         rate = checks.in_range("didt", message.get("didt"), *_DIDT)

@@ -7,6 +7,8 @@ const unit = a => a.map(x => x / Math.hypot(...a));
 const rgb = hex => [1, 3, 5].map(k => parseInt(hex.slice(k, k + 2), 16) / 255);
 const IDENTITY = [1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1];
 const UNKNOWN = 65535;
+// Surfaces of more triangles are drawn with fewer where a picture takes too long: one vertex in each cube of this size.
+const MANY_FACES = 20000, CUBE_MM = 4;
 
 async function unpacked(base64) {
   const packed = Uint8Array.from(atob(base64), c => c.charCodeAt(0));
@@ -82,6 +84,26 @@ function openScene(canvas, told, bytes) {
     gl.vertexAttribPointer(place, width, type, true, 0, 0);
     return buffer;
   }
+  function indices(corners) {
+    const buffer = gl.createBuffer();
+    gl.bindBuffer(gl.ELEMENT_ARRAY_BUFFER, buffer);
+    gl.bufferData(gl.ELEMENT_ARRAY_BUFFER, corners, gl.STATIC_DRAW);
+    return { buffer, count: corners.length };
+  }
+  // The triangles of a surface whose vertices are one in each cube of some millimeters: the same vertices, far fewer triangles.
+  function fewer(shape, mm) {
+    const cubes = new Map(), stands = new Uint32Array(shape.count), size = shape.span.map(span => 65535 * mm / span), kept = [];
+    for (let i = 0; i < shape.count; i++) {
+      const [x, y, z] = [0, 1, 2].map(k => Math.floor(shape.place[3 * i + k] / size[k])), key = (1024 * x + y) * 1024 + z;
+      if (!cubes.has(key)) cubes.set(key, i);
+      stands[i] = cubes.get(key);
+    }
+    for (let f = 0; f < shape.corners.length; f += 3) {
+      const [a, b, c] = [stands[shape.corners[f]], stands[shape.corners[f + 1]], stands[shape.corners[f + 2]]];
+      if (a !== b && b !== c && c !== a) kept.push(a, b, c);
+    }
+    return indices(new Uint32Array(kept));
+  }
   const shapes = told.shapes.map(shape => {
     const vao = gl.createVertexArray();
     gl.bindVertexArray(vao);
@@ -94,9 +116,7 @@ function openScene(canvas, told, bytes) {
       buffer = attribute("value", value, 1, gl.UNSIGNED_SHORT);
     }
     const corners = columns(shape.triangles, Int32Array, shape.faces, 3, new Uint32Array(3 * shape.faces));
-    gl.bindBuffer(gl.ELEMENT_ARRAY_BUFFER, gl.createBuffer());
-    gl.bufferData(gl.ELEMENT_ARRAY_BUFFER, corners, gl.STATIC_DRAW);
-    return { ...shape, vao, place, value, buffer, corners, rgb: rgb(shape.color), shown: true, tint: null, held: IDENTITY, seen: null };
+    return { ...shape, vao, place, value, buffer, corners, all: indices(corners), few: null, rgb: rgb(shape.color), shown: true, tint: null, held: IDENTITY, seen: null };
   });
   gl.bindVertexArray(null);
   const scales = told.scales.map(scale => {
@@ -140,7 +160,7 @@ function openScene(canvas, told, bytes) {
   function zoom(factor) { eye.half = Math.min(400, Math.max(4, eye.half * factor)); moved(); }
 
   function draw() { if (!waiting) { waiting = true; requestAnimationFrame(() => { waiting = false; keepPace(); render(share); }); } }
-  // Where pictures follow each other too slowly they are drawn with fewer pixels, and sharp again when all rests.
+  // Where pictures follow each other too slowly they are drawn with fewer pixels and triangles, and sharp again when all rests.
   let share = 1, before = 0, pace = 0, resting = 0;
   function keepPace() {
     const now = performance.now(), gap = now - before;
@@ -166,12 +186,12 @@ function openScene(canvas, told, bytes) {
     gl.uniformMatrix3fv(at.axes, false, new Float32Array(axes().flat()));
     gl.uniform3fv(at.focus, eye.focus);
     gl.uniform2f(at.half_, tall() * aspect(), tall());
-    for (const glass of [false, true]) for (const shape of shapes) if (shape.shown && !!shape.glass === glass) drawShape(shape, glass);
+    for (const glass of [false, true]) for (const shape of shapes) if (shape.shown && !!shape.glass === glass) drawShape(shape, glass, part < 1);
     gl.bindVertexArray(null);
     gl.depthMask(true);
     scene.drawn();
   }
-  function drawShape(shape, glass) {
+  function drawShape(shape, glass, quick) {
     (glass ? gl.enable : gl.disable).call(gl, gl.BLEND);
     gl.depthMask(!glass);
     (shape.closed ? gl.enable : gl.disable).call(gl, gl.CULL_FACE);
@@ -188,7 +208,9 @@ function openScene(canvas, told, bytes) {
       gl.uniform2fv(at.ends, scales[shape.scale].ends);
     }
     gl.bindVertexArray(shape.vao);
-    gl.drawElements(gl.TRIANGLES, 3 * shape.faces, gl.UNSIGNED_INT, 0);
+    const triangles = quick && shape.closed && shape.faces > MANY_FACES ? (shape.few ??= fewer(shape, CUBE_MM)) : shape.all;
+    gl.bindBuffer(gl.ELEMENT_ARRAY_BUFFER, triangles.buffer);
+    gl.drawElements(gl.TRIANGLES, triangles.count, gl.UNSIGNED_INT, 0);
   }
 
   // What is under a pixel: the foremost triangle of some shapes, found by their projection.
