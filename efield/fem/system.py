@@ -48,12 +48,12 @@ class ConstantsPerPart:
 
     def __init__(self, matrix: csr_matrix) -> None:
         self.n_parts, self.part = connected_components(matrix, directed=False)
-        self._size = np.bincount(self.part, minlength=self.n_parts).astype(np.float64)
+        self.sizes = np.bincount(self.part, minlength=self.n_parts).astype(np.float64)
 
     def remove(self, block: NDArray[np.float64]) -> NDArray[np.float64]:
         """The (n, k) block without its mean on each part."""
         sums = [np.bincount(self.part, weights=column, minlength=self.n_parts) for column in block.T]
-        mean = np.stack(sums, axis=1) / self._size[:, None]
+        mean = np.stack(sums, axis=1) / self.sizes[:, None]
         return np.ascontiguousarray(block - (mean[0] if self.n_parts == 1 else mean[self.part]))
 
 
