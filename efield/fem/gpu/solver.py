@@ -61,7 +61,9 @@ class _Work:
     active: DeviceArray
     before: DeviceArray
     square: DeviceArray
+    #: Takes the means from the load, and begins at x = 0.
     balance: list[Launch]
+    #: Takes them from x, and finds what remains.
     settle: list[Launch]
     start: list[Launch]
     iteration: Repeated
@@ -100,7 +102,7 @@ def _work(csr: tuple[DeviceArray, ...], means: Means, cycle: DeviceCycle, n: int
         active=active,
         before=before,
         square=square,
-        balance=means.removal(load),
+        balance=[*means.removal(load), Launch(kernels.zero, shape, (x,))],
         # Rounding leaves constants in the residual that no potential can answer.
         settle=[*means.removal(x), *residual, *means.removal(remainder)],
         start=begin,
@@ -151,18 +153,19 @@ class DeviceCG:
             try:
                 phi[:, first:last], taken, reached = self._solve_some(load[:, first:last], tol)
             except DeviceMemoryError:
-                self.narrow()
+                if not self.narrowed():
+                    raise
                 continue
             iterations, residual, first = max(iterations, taken), max(residual, reached), last
         return Solution(phi, iterations, residual)
 
-    def narrow(self) -> None:
-        """Solve fewer columns together from now on; raises what is being handled if they cannot be fewer."""
+    def narrowed(self) -> bool:
+        """Whether fewer columns can be solved together, which they are from now on; what they were solved in is freed."""
         fewer = [width for width in launch.WIDTHS if width < self._widest]
         self._work = None
-        if not fewer:
-            raise  # noqa: PLE0704 - the caller handles a DeviceMemoryError
-        self._widest = fewer[0]
+        if fewer:
+            self._widest = fewer[0]
+        return bool(fewer)
 
     def _solve_some(self, load: FloatArray, tol: float) -> tuple[FloatArray, int, float]:
         with memory_said():
@@ -191,7 +194,6 @@ class DeviceCG:
         work = self._work
         assert work is not None  # noqa: S101 - the load was written to it
         run(work.balance)
-        work.x.copy_to_device(np.zeros(work.x.shape))
         taken, reached = self._approach(work, tol)
         reached = reached[:columns]
         if (reached > tol).any():

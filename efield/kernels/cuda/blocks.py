@@ -73,6 +73,15 @@ def subtract_means(block, part, totals, sizes):
 
 
 @cuda.jit(cache=True)
+def zero(block):
+    """block = 0."""
+    c = cuda.threadIdx.x
+    first = cuda.blockIdx.x * CHUNK
+    for i in range(first + cuda.threadIdx.y, min(first + CHUNK, block.shape[0]), ROWS):
+        block[i, c] = 0.0
+
+
+@cuda.jit(cache=True)
 def reorder(given, order, out):
     """out[i] = given[order[i]] for blocks of as many columns as there are in given; the others become zero."""
     c = cuda.threadIdx.x
