@@ -16,8 +16,8 @@ from scipy.sparse import csr_matrix
 from efield.fem.answers import Answer
 from efield.fem.assembly import LinearElements
 from efield.fem.enrichment import AveragedField, EnrichedField, SecondOpinion, bubbles_of
-from efield.fem.gpu.device import is_cuda
 from efield.fem.gpu.choice import on_gpu
+from efield.fem.gpu.device import is_cuda
 from efield.fem.quadratic import QuadraticElements
 from efield.fem.recovery import Patches, RecoveredField
 from efield.fem.solvers import SOLVERS, MultigridCG, is_direct, make_solver
@@ -147,6 +147,11 @@ class FemProblem:
     def device(self) -> str:
         """Where it is solved: "cpu", or "cuda"."""
         return "cpu" if self._solver is self._host else "cuda"
+
+    @property
+    def is_resident(self) -> bool:
+        """Whether everything from primary fields to fields in tetrahedra is computed on a GPU."""
+        return self._resident is not None
 
     @property
     def together(self) -> int:

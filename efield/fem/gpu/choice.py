@@ -45,8 +45,8 @@ def on_gpu(host: Solver, linear: LinearElements, order: int, *, asked: bool) -> 
     if host.preconditioner.strong:
         if asked:
             warnings.warn(
-                "the CPU computes, because the head has flat tetrahedra (see efield mesh info), which need a smoother that "
-                "takes unknowns one after another",
+                "the CPU computes, because the head has flat tetrahedra (see efield mesh info), which need a smoother "
+                "that takes unknowns one after another",
                 EfieldWarning,
                 stacklevel=3,
             )

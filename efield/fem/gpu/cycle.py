@@ -58,7 +58,9 @@ class DeviceCycle:
         up: list[Launch] = []
         x = room((self._coarsest_size, width), launch.STORED)
         found = [self._way_down(number, loads, down) for number in range(len(self._grids))]
-        bottom = Launch(kernels.dense_product, (self._coarsest_size, (width, launch.ROWS)), (self._coarsest, loads[-1], x))
+        bottom = Launch(
+            kernels.dense_product, (self._coarsest_size, (width, launch.ROWS)), (self._coarsest, loads[-1], x)
+        )
         for number in reversed(range(len(self._grids))):
             x = self._way_up(number, loads[number], found[number], x, up)
         return loads[0], [*down, bottom, *up], x

@@ -2,11 +2,12 @@
 
 The hierarchy is found on the CPU. On the device conjugate gradients run in float64 and the V-cycle in float32, with
 vectors of half that size; residuals that are returned are true ones, |b - K phi| / |b| in float64. An iteration runs
-without the host, which only asks whether a column is still active. Columns that do not converge in time go on on the CPU
-with its stronger smoother.
+without the host, which only asks whether a column is still active. Columns that do not converge in time go on on the
+CPU with its stronger smoother.
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,7 +32,7 @@ class Means:
         members = np.argsort(null.part, kind="stable")
         ends = np.concatenate([[0], np.cumsum(null.sizes)]).astype(np.int64)
         # Chunks of rows, none of which holds rows of two parts.
-        bounds = [np.arange(low, high, launch.CHUNK) for low, high in zip(ends[:-1], ends[1:], strict=True)]
+        bounds = [np.arange(low, high, launch.CHUNK) for low, high in pairwise(ends)]
         first = np.concatenate([[0], np.cumsum([len(chunk) for chunk in bounds])])
         self._chunks, self._parts = int(first[-1]), null.n_parts
         self._bounds = to_device(np.concatenate([*bounds, ends[-1:]]).astype(np.int32))
@@ -160,7 +161,7 @@ class DeviceCG:
         return Solution(phi, iterations, residual)
 
     def narrowed(self) -> bool:
-        """Whether fewer columns can be solved together, which they are from now on; what they were solved in is freed."""
+        """Whether fewer columns can be solved together, which they are from now on; their work space is freed."""
         fewer = [width for width in launch.WIDTHS if width < self._widest]
         self._work = None
         if fewer:
@@ -219,7 +220,7 @@ class DeviceCG:
         return taken, reached
 
     def _iterate(self, work: _Work, allowed: FloatArray, limit: int) -> int:
-        """Conjugate gradients until every column's recursive residual is as small as allowed; returns the iterations."""
+        """Conjugate gradients until every column's recursive residual is as small as allowed; how many iterations."""
         run(work.start)
         active = np.sqrt(work.square.copy_to_host()[0]) > allowed
         work.active.copy_to_device(active.astype(np.int32))

@@ -42,8 +42,8 @@ class Repeated:
     """
 
     def __init__(self, launches: Sequence[Launch]) -> None:
-        self._launches, self._graph = list(launches), None
-        self._compiled = False
+        self._launches, self._compiled = list(launches), False
+        self._graph: Callable[[], None] | None = None
         self.without_graph: str | None = "simulated" if is_simulated() else None
 
     def __call__(self) -> None:

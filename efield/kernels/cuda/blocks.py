@@ -1,8 +1,9 @@
 """Conjugate gradients on blocks of right-hand sides: products, sums, updates. float64.
 
-Blocks are (n, k), launched as `launch.by_chunk` says unless a docstring says otherwise; what is a number for each column
-is (k,) or (1, k) and stays on the device. Sums of products leave one part for each chunk in parts (chunks, k), which
-`sums` adds. Matrices are compressed rows with columns of unsigned integers, which spares a test for negative ones.
+Blocks are (n, k), launched as `launch.by_chunk` says unless a docstring says otherwise; what is a number for each
+column is (k,) or (1, k) and stays on the device. Sums of products leave one part for each chunk in parts (chunks, k),
+which `sums` adds. Matrices are compressed rows with columns of unsigned integers, which spares a test for negative
+ones.
 """
 
 import numpy as np

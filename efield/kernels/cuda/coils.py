@@ -155,7 +155,9 @@ def stored(points, rotation, center, half, children, coefficients, missing, a):
                     ax += weight * sx
                     ay += weight * sy
                     az += weight * sz
-        a[i, 0], a[i, 1], a[i, 2] = ax, ay, az
+        a[i, 0] = ax
+        a[i, 1] = ay
+        a[i, 2] = az
 
 
 @cuda.jit(cache=True)

@@ -29,22 +29,22 @@ BFLOAT16 = True
 STORED = np.uint16 if BFLOAT16 else np.float32
 
 
-def chunks(n):
+def chunks(n: int) -> int:
     """Number of chunks of n rows."""
     return max(1, -(-n // CHUNK))
 
 
-def by_chunk(n, width):
+def by_chunk(n: int, width: int) -> tuple[int, tuple[int, int]]:
     """Grid and block of kernels over the rows of an (n, width) block, a chunk to each block of threads."""
     return chunks(n), (width, ROWS)
 
 
-def by_row(n, width):
+def by_row(n: int, width: int) -> tuple[int, tuple[int, int]]:
     """Grid and block of kernels that give each row of an (n, width) block to one group of lanes."""
     return min(max(1, -(-n // ROWS)), _MOST_BLOCKS), (width, ROWS)
 
 
-def by_item(n):
+def by_item(n: int) -> tuple[int, int]:
     """Grid and block of kernels over a list of n."""
     return min(max(1, -(-n // THREADS)), _MOST_BLOCKS), THREADS
 
