@@ -12,6 +12,7 @@ from efield.app.options import (
     CoilOption,
     ConductivityOption,
     ConductivityTableOption,
+    DeviceOption,
     ForceOption,
     HeadOption,
     PoseOption,
@@ -54,6 +55,7 @@ class OptimizeRequest:
     didt: _DidtOption = 1e6
     conductivity: ConductivityOption = None
     conductivity_table: ConductivityTableOption = None
+    device: DeviceOption = "auto"
     out: Annotated[
         Path,
         typer.Option(
@@ -90,3 +92,4 @@ class UncertaintyRequest:
     didt: _DidtOption = 1e6
     conductivity: ConductivityOption = None
     conductivity_table: ConductivityTableOption = None
+    device: DeviceOption = "auto"

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from efield.app.console import Bar, Steps
 from efield.app.pulses_request import FILES, MAPS, OUT, PulsesRequest
-from efield.app.results import results_folder
 from efield.app.request_parts import parse_conductivity
+from efield.app.results import results_folder
 from efield.coils.polarity import CURRENTS
 from efield.delivered.intensity import drives, pulses_of
 from efield.delivered.pulses import Pulses, pulses
