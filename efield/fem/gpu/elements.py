@@ -12,6 +12,7 @@ from efield.fem.gpu.device import FIELDS_AT_A_TIME, DeviceMemoryError, memory_sa
 from efield.fem.gpu.solver import DeviceCG
 from efield.fem.gpu.steps import DeviceArray, room, to_device
 from efield.fem.system import Solution
+from efield.ground.errors import InputError
 from efield.ground.turns import in_turn
 from efield.kernels.cuda import elements as kernels
 from efield.kernels.cuda import launch
@@ -53,9 +54,12 @@ class DeviceElements:
         sigma = to_device(linear.sigma.reshape(len(linear.tets), *((1, 1) if linear.sigma.ndim == 1 else (3, 3))))
         start, around = (to_device(array) for array in _stars(linear, solver.order))
         rows = solver.csr[:2]
+        lacking = to_device(np.zeros(1, np.int32))
         kernels.load_weights[launch.by_item(solver.size)](
-            self.points, self._tets, sigma, start, around, *rows, self._weights
+            self.points, self._tets, sigma, start, around, *rows, self._weights, lacking
         )
+        if lacking.copy_to_host()[0]:
+            raise InputError("the prepared solver must be of this mesh; instead it lacks couplings: prepare it again")
 
     @property
     def widest(self) -> int:

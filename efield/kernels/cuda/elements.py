@@ -43,11 +43,12 @@ def _conducted(sigma, t, x, y, z):
 
 
 @cuda.jit(cache=True)
-def load_weights(points, tets, sigma, start, around, indptr, columns, weights):
+def load_weights(points, tets, sigma, start, around, indptr, columns, weights, lacking):
     """What dA/dt at each neighbor adds to the load of a node: weights (entries, 3), zero before, on a matrix's pattern.
 
     The load is minus the integral of sigma grad(shape) . dA/dt, with dA/dt averaged over the corners. Each node is one
-    thread's, and takes the tetrahedra around it (start, around) in their order. Launched by item, of n.
+    thread's, and takes the tetrahedra around it (start, around) in their order. lacking[0] = 1 if the pattern has no
+    entry for two nodes of a tetrahedron. Launched by item, of n.
     """
     for i in range(cuda.grid(1), points.shape[0], cuda.gridsize(1)):
         for s in range(start[i], start[i + 1]):
@@ -61,11 +62,14 @@ def load_weights(points, tets, sigma, start, around, indptr, columns, weights):
             x, y, z = _conducted(sigma, t, x, y, z)
             for k in range(4):
                 q = indptr[i]
-                while columns[q] != tet[k]:
+                while q < indptr[i + 1] and columns[q] != tet[k]:
                     q += 1
-                weights[q, 0] -= x / 24.0
-                weights[q, 1] -= y / 24.0
-                weights[q, 2] -= z / 24.0
+                if q == indptr[i + 1]:
+                    lacking[0] = 1
+                else:
+                    weights[q, 0] -= x / 24.0
+                    weights[q, 1] -= y / 24.0
+                    weights[q, 2] -= z / 24.0
 
 
 @cuda.jit(cache=True)
