@@ -6,11 +6,18 @@ row, and each column's sums run in the order that they have alone.
 """
 
 import struct
+from contextlib import suppress
 
 import numpy as np
 from numba import config, cuda
 
 SIMULATED = bool(config.ENABLE_CUDASIM)
+
+with suppress(ImportError):  # the CUDA target that Numba still brings itself has no settings of its own
+    from numba.cuda.core import config as _settings
+
+    # Coarse grids need few threads: nothing to warn of.
+    _settings.CUDA_LOW_OCCUPANCY_WARNINGS = 0
 
 #: Columns that are solved together, the most first; each of Numba's simulated threads is a thread of Python.
 WIDTHS = (2,) if SIMULATED else (32, 16, 8, 4)
@@ -24,7 +31,8 @@ THREADS = 4 if SIMULATED else 128
 _MOST_BLOCKS = 2 if SIMULATED else 65536
 
 #: Vectors of the V-cycle are kept as bfloat16, the upper half of a float32, or as float32. What bounds the cycle is how
-#: many bytes of vectors it gathers, and it need only be roughly right.
+#: many bytes of vectors it gathers, and it need only be roughly right. Numba does not see a change of this file: remove
+#: the kernels that it keeps after one.
 BFLOAT16 = True
 STORED = np.uint16 if BFLOAT16 else np.float32
 
