@@ -12,7 +12,7 @@ CONDA = {"matplotlib-base": "matplotlib"}
 
 
 def _bounds(lines):
-    pairs = (re.fullmatch(r"([\w.-]+) *>=([\w.]+)", line) for line in lines)
+    pairs = (re.fullmatch(r"([\w.-]+)(?:\[\w+\])? *>=([\w.]+)", line) for line in lines)
     return {CONDA.get(pair[1], pair[1]): pair[2] for pair in pairs if pair}
 
 

@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from efield.app.console import ERR, OUT, Bar, Steps
-from efield.app.options import ConductivityOption, ConductivityTableOption, HeadOption, JsonOption, TargetOption
+from efield.app.options import (
+    ConductivityOption,
+    ConductivityTableOption,
+    DeviceOption,
+    HeadOption,
+    JsonOption,
+    TargetOption,
+)
 from efield.ground.errors import InputError
 
 if TYPE_CHECKING:
@@ -47,6 +54,7 @@ def build(
     seed: Annotated[int, typer.Option(help="The same seed gives the same basis.")] = 0,
     conductivity: ConductivityOption = None,
     conductivity_table: ConductivityTableOption = None,
+    device: DeviceOption = "auto",
     as_json: JsonOption = False,
 ) -> None:
     """Solve placements over a target until a basis of them is accurate enough, and write it.
@@ -71,7 +79,8 @@ def build(
     if out.exists():
         raise InputError(f"OUT must be a folder that does not exist yet; instead {out} does: delete it, or rename")
     solves = out.with_name(f"{out.name}.solves")
-    sim, maker = _prepared(head, coil, parse_conductivity(tuple(conductivity or ()), conductivity_table), Steps(2))
+    sigma = parse_conductivity(tuple(conductivity or ()), conductivity_table)
+    sim, maker = _prepared(head, coil, sigma, device, Steps(2))
     with Bar("building", max_solves, "solves") as bar:
         basis = ReducedBasis.build(
             sim,
@@ -140,6 +149,7 @@ def check(
     coil: AnyCoilOption = "magstim-70mm-figure8",
     conductivity: ConductivityOption = None,
     conductivity_table: ConductivityTableOption = None,
+    device: DeviceOption = "auto",
     placements: Annotated[int, typer.Option(min=1, help="Fresh placements to solve in full.")] = 16,
     seed: Annotated[int, typer.Option(help="Another seed draws other placements.")] = 1,
     as_json: JsonOption = False,
@@ -156,7 +166,8 @@ def check(
     from efield.basis.reduced_basis import ReducedBasis
 
     steps = Steps(3)
-    sim, maker = _prepared(head, coil, parse_conductivity(tuple(conductivity or ()), conductivity_table), steps)
+    sigma = parse_conductivity(tuple(conductivity or ()), conductivity_table)
+    sim, maker = _prepared(head, coil, sigma, device, steps)
     basis = ReducedBasis.load(folder, sim, maker)
     with steps(f"solving {placements} placements"):
         certificate = basis.check(placements, seed)
@@ -165,7 +176,7 @@ def check(
         raise typer.Exit(1)
 
 
-def _prepared(head: str, coil: str, sigma: "Conductivity", steps: Steps) -> "tuple[Simulator, Coil | str]":
+def _prepared(head: str, coil: str, sigma: "Conductivity", device: str, steps: Steps) -> "tuple[Simulator, Coil | str]":
     from efield.io.load import load_coil, load_head
     from efield.targeting.simulate import Simulator
 
@@ -173,7 +184,7 @@ def _prepared(head: str, coil: str, sigma: "Conductivity", steps: Steps) -> "tup
     with steps(f"loading head {head}"):
         mesh = load_head(head)
     with steps("preparing the solver"):
-        return Simulator(mesh, sigma), maker
+        return Simulator(mesh, sigma, device=device), maker
 
 
 def _pair(option: str, text: str) -> tuple[float, float]:

@@ -5,7 +5,15 @@ from typing import Annotated, Final
 
 import typer
 
-from efield.app.options import AllowCollisionOption, AngleOption, CoilOption, HeadOption, PoseOption, TargetOption
+from efield.app.options import (
+    AllowCollisionOption,
+    AngleOption,
+    CoilOption,
+    DeviceOption,
+    HeadOption,
+    PoseOption,
+    TargetOption,
+)
 from efield.dosing.words import METHODS, PHASES, SENSES, WAVEFORMS
 
 _WAVEFORM: Final = f"Pulse: {', '.join(WAVEFORMS)}; that of the stimulator where it has only one."
@@ -45,6 +53,7 @@ class DoseRequest:
     distance: Annotated[float, typer.Option(help="Gap from scalp to coil casing in mm (hair).")] = 4.0
     pose: PoseOption = None
     allow_collision: AllowCollisionOption = False
+    device: DeviceOption = "auto"
     waveform: Annotated[str, typer.Option(help=_WAVEFORM)] = ""
     phase: Annotated[str, typer.Option(help=_PHASE)] = "first"
     current: Annotated[str, typer.Option(help=_CURRENT)] = ""

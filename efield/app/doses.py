@@ -101,7 +101,8 @@ def run(request: DoseRequest, progress: Progress = True) -> tuple[Dose, dict[str
         placed = zip(sides, targets, coils, strict=True)
         poses = [_pose(head, *each, request.allow_collision) for each in placed]
     with steps("preparing the solver"):
-        simulator = Simulator(head, cache=cache_folder() if request.head in HEAD_NAMES else None)
+        cache = cache_folder() if request.head in HEAD_NAMES else None
+        simulator = Simulator(head, device=request.device, cache=cache)
     with steps("solving both placements"):
         fields = _solve(simulator, coils, poses)
     with steps("measuring the fields"):

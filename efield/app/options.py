@@ -68,6 +68,11 @@ SolverOption = Annotated[
         help="How the equations are solved: auto, multigrid, or direct (small heads; pip install 'efield[mkl]')."
     ),
 ]
+DEVICE_HELP: Final = (
+    "Where the equations are solved: cuda (an NVIDIA GPU; pip install 'efield[gpu]'), cpu, or auto (a GPU if there is "
+    "one that holds the head)."
+)
+DeviceOption = Annotated[str, typer.Option(help=DEVICE_HELP)]
 POSE_HELP: Final = (
     "File of a pose, of a navigator or a 4x4 coil-to-head matrix; one of several is chosen behind it, FILE:NAME (see "
     "`efield poses`). It has its own angle and distance: --angle and --distance are refused beside it."

@@ -123,7 +123,8 @@ def how_sure(request: UncertaintyRequest, progress: Progress = True) -> tuple[Un
 def _simulator(request: OptimizeRequest | UncertaintyRequest, head: HeadMesh, steps: Steps) -> Simulator:
     with steps("preparing the solver"):
         conductivity = parse_conductivity(request.conductivity or (), request.conductivity_table)
-        return Simulator(head, conductivity, cache=cache_folder() if request.head in HEAD_NAMES else None)
+        cache = cache_folder() if request.head in HEAD_NAMES else None
+        return Simulator(head, conductivity, device=request.device, cache=cache)
 
 
 def _ranges(texts: Sequence[str] | None) -> dict[str, Range] | None:

@@ -12,6 +12,7 @@ from efield.app.options import (
     CoilOption,
     ConductivityOption,
     ConductivityTableOption,
+    DeviceOption,
     ForbiddenOption,
     ForceOption,
     HeadOption,
@@ -52,6 +53,7 @@ class OptimizeRequest:
     didt: _DidtOption = 1e6
     conductivity: ConductivityOption = None
     conductivity_table: ConductivityTableOption = None
+    device: DeviceOption = "auto"
     out: Annotated[
         Path,
         typer.Option(
@@ -88,3 +90,4 @@ class UncertaintyRequest:
     didt: _DidtOption = 1e6
     conductivity: ConductivityOption = None
     conductivity_table: ConductivityTableOption = None
+    device: DeviceOption = "auto"

@@ -47,7 +47,8 @@ def make_plan(request: PlanRequest, progress: Progress = True) -> dict[str, Any]
         head = load_head(asked.head)
         targets = [named_target(head, word) for word in asked.target]
     with steps("preparing the solver"):
-        sim = Simulator(head, cache=cache_folder() if asked.head in HEAD_NAMES else None)
+        cache = cache_folder() if asked.head in HEAD_NAMES else None
+        sim = Simulator(head, device=asked.device, cache=cache)
     with steps("solving at the threshold's place"):
         sides = ["right" if target.center_mm[0] > 0 else "left" for target in targets]
         thresholds = {side: _threshold(sim, coils[0], side, rmt_pose, asked) for side in dict.fromkeys(sides)}

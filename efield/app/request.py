@@ -12,6 +12,7 @@ from efield.app.options import (
     CoilOption,
     ConductivityOption,
     ConductivityTableOption,
+    DeviceOption,
     ForceOption,
     HeadOption,
     PoseOption,
@@ -108,6 +109,7 @@ class Request:
     ] = 1
     tol: TolOption = 1e-8
     solver: SolverOption = "auto"
+    device: DeviceOption = "auto"
     gmsh: Annotated[
         bool,
         typer.Option("--gmsh", help="Write field.msh as well, for Gmsh and SimNIBS: with the surface of each tissue."),

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from efield.app.options import CoilOption, ConductivityOption, ConductivityTableOption, HeadOption
+from efield.app.options import DEVICE_HELP, CoilOption, ConductivityOption, ConductivityTableOption, HeadOption
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +29,9 @@ class ServeRequest:
     outside: Annotated[
         str, typer.Option(help="A pose the basis is not certified for: refuse (say by how much), or solve it in full.")
     ] = "refuse"
+    compute_on: Annotated[
+        str, typer.Option(help=f"{DEVICE_HELP} It is --device in other commands; that is a transform's name here.")
+    ] = "auto"
     didt: Annotated[float, typer.Option(help="Coil current's rate of change in A/s that measures are of.")] = 1e6
     plan: Annotated[
         str | None, typer.Option(help="The planned pose, FILE or FILE:NAME: each answer says how far the coil is off.")

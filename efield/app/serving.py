@@ -92,7 +92,8 @@ def _engine(request: ServeRequest, plan: Pose | None, alerts: tuple[Alert, ...])
         head = load_head(request.head)
         target = None if request.target is None else named_target(head, request.target)
     with steps("preparing the solver"):
-        sim = Simulator(head, sigma, cache=cache_folder() if request.head in HEAD_NAMES else None)
+        cache = cache_folder() if request.head in HEAD_NAMES else None
+        sim = Simulator(head, sigma, device=request.compute_on, cache=cache)
     if request.basis is None:
         chosen = target or named_target(head, "m1-hand-left")
         return LiveEngine(sim, coil, chosen, request.didt, plan=plan, alerts=alerts)

@@ -94,6 +94,7 @@ def _simulator(head: HeadMesh, conductivity: Conductivity, target: Target, reque
         tol=request.tol,
         order=request.order,
         solver=request.solver,
+        device=request.device,
         cache=cache,
         refine=target if request.refine else None,
         check_mesh=not request.allow_defects,

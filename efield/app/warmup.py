@@ -70,7 +70,7 @@ def _compile() -> None:
     load[0], load[-1] = 1.0, -1.0
     make_solver("multigrid", chain).solve(load, 1e-2)
     head = sphere_head(edge_mm=25.0)
-    problem = FemProblem(head, Conductivity().per_tet(head), solver="multigrid")
+    problem = FemProblem(head, Conductivity().per_tet(head), solver="multigrid", device="cpu")
     phi, dadt = np.linspace(0.0, 1.0, len(head.points)), np.zeros(head.points.shape)
     _ = problem.recovered_field(phi, dadt).field
     problem.second_opinion(phi, dadt).at(np.zeros(1, np.int64), np.full((1, 4), 0.25))

@@ -25,6 +25,7 @@ from efield.campaign.study import Cell, Chunk, Study
 from efield.campaign.survey import TargetFacts
 from efield.coils.compressed import compress
 from efield.coils.model import Coil
+from efield.ground.errors import InputError
 from efield.ground.progress import Progress, told
 from efield.ground.version import __version__
 from efield.head.mesh import HeadMesh
@@ -192,7 +193,13 @@ class Bench:
         self.heads += 1
         begun = perf_counter()
         head = entry.load(self.study.base)
-        sim = Simulator(head, entry.conductivities(), tol=engine.tol, order=engine.order, solver="multigrid")
+        options: dict[str, Any] = {"tol": engine.tol, "order": engine.order, "solver": "multigrid"}
+        sim = Simulator(head, entry.conductivities(), device=engine.device, **options)
+        if sim.problem.device != engine.device:
+            raise InputError(
+                f"the study must be computed on a GPU (engine.device) alike everywhere; instead head {entry.label} "
+                'would be on the CPU here: see the warning, or start a study with engine.device = "cpu"'
+            )
         self.costs.add("head", self._nodes(sim), perf_counter() - begun)
         self.costs.made = {what for what in self.costs.made if what[0] == "compress"} | self._made | {("head", number)}
         return sim

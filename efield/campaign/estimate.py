@@ -99,7 +99,8 @@ def probe(
 
 
 def _full(study: Study) -> Study:
-    return replace(study, engine=EngineChoice("full", study.engine.tol, study.engine.order))
+    given = study.engine
+    return replace(study, engine=EngineChoice("full", given.tol, given.order, device=given.device))
 
 
 def _estimate(study: Study, facts: Survey, costs: Costs, left: list[Chunk] | None, source: str) -> Estimate:

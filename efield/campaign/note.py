@@ -34,6 +34,8 @@ def settings(study: Study) -> dict[str, Any]:
         found["grid.poses"] = digest(study.poses)
     found |= {f"drive.{key}": value for key, value in vars(study.drive).items()}
     found |= {f"engine.{key}": value for key, value in vars(study.engine).items()}
+    if study.engine.device == "cpu":  # what stores that know no devices were computed on
+        del found["engine.device"]
     found |= {"output.measures": study.measures, "output.fields": study.fields, "output.chunk": study.chunk}
     return dict(json.loads(json.dumps(found)))
 

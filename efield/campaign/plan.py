@@ -13,6 +13,7 @@ from efield.campaign.problems import Problems, Section, StudyError
 from efield.campaign.study import (
     CHUNK_OF,
     KINDS,
+    STUDY_DEVICES,
     CoilEntry,
     DriveChoice,
     EngineChoice,
@@ -390,6 +391,7 @@ _ENGINE: Final[dict[str, tuple[tuple[str, ...], Callable[[str, Any], Any]]]] = {
     "radius_mm": (("reduced",), _range(1.0, 60.0)),
     "tilt_deg": (("reduced",), _range(0.0, 45.0)),
     "distance_mm": (("reduced",), _pair),
+    "device": (KINDS, lambda name, value: checks.choice(name, _text(name, value), STUDY_DEVICES)),
 }
 
 

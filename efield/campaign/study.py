@@ -31,6 +31,9 @@ from efield.targeting.targets import Target, named_target
 
 KINDS: Final = ("full", "reciprocal", "reduced")
 
+#: Where a study may be computed.
+STUDY_DEVICES: Final = ("cpu", "cuda")
+
 #: Placements of a chunk unless the study says otherwise: half a minute of work on a head of 300,000 nodes.
 CHUNK_OF: Final = {"full": 64, "reciprocal": 8192, "reduced": 4096}
 
@@ -167,6 +170,8 @@ class EngineChoice:
         As in `ReducedBasis.build`.
     radius_mm, tilt_deg, distance_mm
         As in `ReducedBasis.build`; from the grid unless given.
+    device : {"cpu", "cuda"}
+        Where the equations are solved. Never "auto": all chunks of a study are computed alike, wherever they are.
     """
 
     kind: str = "full"
@@ -181,6 +186,7 @@ class EngineChoice:
     radius_mm: float | None = None
     tilt_deg: float | None = None
     distance_mm: tuple[float, ...] | None = None
+    device: str = "cpu"
 
 
 @dataclass(frozen=True)

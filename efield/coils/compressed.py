@@ -69,6 +69,11 @@ class CompressedCoil(Carded):
         """Memory the leaves take, in bytes."""
         return int(self._coefficients.nbytes)
 
+    @property
+    def tree(self) -> tuple[float, NDArray[np.int32], NDArray[np.float32]]:
+        """Half width in m of the octree around the coil, its children and the coefficients of its leaves."""
+        return float(mm_to_m(np.array(_ROOT_MM))), self._children, self._coefficients
+
     @in_turn
     def dadt(self, pose: Pose, points_mm: ArrayLike, didt: float) -> FloatArray:
         """Rate of change of the coil's vector potential, as `efield.coils.primary.dadt` gives it.
@@ -94,9 +99,8 @@ class CompressedCoil(Carded):
         """
         points = checks.vectors("points_mm", points_mm)
         rate = checks.number("didt", didt)
-        half, center = float(mm_to_m(np.array(_ROOT_MM))), mm_to_m(pose.center_mm)
-        rotation = np.array(pose.rotation)
-        result = stored.evaluate(mm_to_m(points), rotation, center, half, self._children, self._coefficients)
+        center, rotation = mm_to_m(pose.center_mm), np.array(pose.rotation)
+        result = stored.evaluate(mm_to_m(points), rotation, center, *self.tree)
         near = np.flatnonzero(np.isnan(result[:, 0]))
         if len(near):
             result[near] = vector_potential(self.coil, pose.to_coil(points[near])) @ pose.rotation.T

@@ -125,9 +125,9 @@ def _missing(source: SampledField, points_mm: FloatArray) -> str:
 
 def _vector_potential(source: Source, points_mm: FloatArray) -> FloatArray:
     if isinstance(source, Dipoles):
-        return np.asarray(dipoles.vector_potential(mm_to_m(points_mm), _dipole_rows(source)))
+        return np.asarray(dipoles.vector_potential(mm_to_m(points_mm), dipole_rows(source)))
     if isinstance(source, Segments):
-        return np.asarray(segments.vector_potential(mm_to_m(points_mm), _segment_rows(source)))
+        return np.asarray(segments.vector_potential(mm_to_m(points_mm), segment_rows(source)))
     return _interpolated(source, points_mm)
 
 
@@ -144,19 +144,19 @@ def _interpolated(source: SampledField, points_mm: FloatArray) -> FloatArray:
 
 def _magnetic_field(source: Source, points_mm: FloatArray) -> FloatArray:
     if isinstance(source, Dipoles):
-        return np.asarray(dipoles.magnetic_field(mm_to_m(points_mm), _dipole_rows(source)))
+        return np.asarray(dipoles.magnetic_field(mm_to_m(points_mm), dipole_rows(source)))
     if isinstance(source, Segments):
-        rows = _segment_rows(source)
+        rows = segment_rows(source)
         return np.asarray(segments.magnetic_field(mm_to_m(points_mm), rows, source.turns.copy()))
     return _curl(source, points_mm)
 
 
-def _dipole_rows(source: Dipoles) -> FloatArray:
+def dipole_rows(source: Dipoles) -> FloatArray:
     """(6, k) positions in m and moments, as the kernel takes them."""
     return np.ascontiguousarray(np.hstack([mm_to_m(source.points_mm), source.moments_am2]).T)
 
 
-def _segment_rows(source: Segments) -> FloatArray:
+def segment_rows(source: Segments) -> FloatArray:
     """(10, k) ends in m, unit tangent times turns, and length in m, as the kernel takes them."""
     starts, ends = mm_to_m(source.starts_mm), mm_to_m(source.ends_mm)
     length = np.linalg.norm(ends - starts, axis=1)[:, None]

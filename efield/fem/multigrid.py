@@ -30,7 +30,7 @@ _ONE = np.float32(1)
 
 
 @dataclass(eq=False)
-class _Level:
+class Level:
     """One grid: its matrix, the way down and up, and work space for the current block width."""
 
     matrix: Csr
@@ -180,8 +180,8 @@ def _pseudoinverse(matrix: csr_matrix, inverse_diagonal: NDArray[np.float64]) ->
 
 def _make_level(
     given: csr_matrix, up: csr_matrix, inverse: NDArray[np.float64], top: float, scale: float, strong: bool
-) -> _Level:
-    return _Level(
+) -> Level:
+    return Level(
         matrix=as_float32(csr_matrix(given / scale)),
         inverse_diagonal=(scale * inverse).astype(np.float32),
         chebyshev=chebyshev_steps(1.0 if strong else SAFETY * top),
@@ -211,36 +211,36 @@ class VCycle:
         scale = _scale(grids.matrices[0])
         inverses = grids.inverse_diagonals()
         given = zip(grids.matrices[:-1], grids.ups, inverses, grids.tops, strict=False)
-        self._levels = [_make_level(*level, scale, strong) for level in given]
+        self.levels = [_make_level(*level, scale, strong) for level in given]
         if finer:
             matrix, up = finer
             inverse = _inverse(matrix.diagonal(), matrix.diagonal())
             top = 1.0 if strong else top_of_spectrum(matrix, inverse)
-            self._levels.insert(0, _make_level(matrix, up, inverse, top, scale, strong))
-        self._coarsest = as_float32(csr_matrix(scale * _pseudoinverse(grids.matrices[-1], inverses[-1])))
+            self.levels.insert(0, _make_level(matrix, up, inverse, top, scale, strong))
+        self.coarsest = as_float32(csr_matrix(scale * _pseudoinverse(grids.matrices[-1], inverses[-1])))
         self._load = self._x = np.empty((0, 0), np.float32)
 
     def load(self, width: int) -> NDArray[np.float32]:
         """(n, width) buffer to fill with the right-hand sides before a call."""
-        if self._levels and self._levels[0].load.shape[1] != width:
-            for level in self._levels:
+        if self.levels and self.levels[0].load.shape[1] != width:
+            for level in self.levels:
                 shape = (len(level.inverse_diagonal), width)
                 level.load, level.x, level.spare, level.step = (np.empty(shape, np.float32) for _ in range(4))
         if self._load.shape[1] != width:
             self._load, self._x = (np.empty((self.grids.sizes[-1], width), np.float32) for _ in range(2))
-        return self._levels[0].load if self._levels else self._load
+        return self.levels[0].load if self.levels else self._load
 
     def __call__(self) -> NDArray[np.float32]:
         """One V-cycle from zero on the loads in the buffer; the result lives until the next call."""
-        for number, level in enumerate(self._levels):
+        for number, level in enumerate(self.levels):
             level.smooth_from_zero()
-            below = self._levels[number + 1].load if number + 1 < len(self._levels) else self._load
+            below = self.levels[number + 1].load if number + 1 < len(self.levels) else self._load
             below[:] = 0
             kernels.add_product(*level.down, level.remainder(), _ONE, below)
         self._x[:] = 0
-        kernels.add_product(*self._coarsest, self._load, _ONE, self._x)
+        kernels.add_product(*self.coarsest, self._load, _ONE, self._x)
         x = self._x
-        for level in reversed(self._levels):
+        for level in reversed(self.levels):
             kernels.add_product(*level.up, x, _ONE, level.x)
             level.smooth(level.chebyshev)
             x = level.x

@@ -4,17 +4,20 @@ Magneto-quasistatics: find phi with div(sigma grad phi) = -div(sigma dA/dt) and 
 then E = -dA/dt - grad phi.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import csr_matrix
 
+from efield.fem.answers import Answer
 from efield.fem.assembly import LinearElements
 from efield.fem.enrichment import AveragedField, EnrichedField, SecondOpinion, bubbles_of
+from efield.fem.gpu.choice import on_gpu
+from efield.fem.gpu.device import is_cuda
 from efield.fem.quadratic import QuadraticElements
 from efield.fem.recovery import Patches, RecoveredField
 from efield.fem.solvers import SOLVERS, MultigridCG, is_direct, make_solver
@@ -29,8 +32,14 @@ from efield.kernels.elements import bubbles as bubble_kernels
 from efield.kernels.elements.adjoint import gradient_load
 from efield.kernels.elements.tensors import first_not_positive
 
+if TYPE_CHECKING:
+    from efield.fem.gpu.elements import Fill
+
 #: Residuals that can be asked for.
 TOL_RANGE: Final = (1e-12, 1e-1)
+
+#: Right-hand sides that the CPU solves together: one pass over the matrix serves them all.
+_TOGETHER: Final = 8
 
 #: Relative residual of the potential that answers to bubbles, a correction of some percent: a thousandth estimates
 #: errors no better (docs/accuracy.md).
@@ -79,6 +88,9 @@ class FemProblem:
         systems when it is installed and its factor fits the memory, else multigrid.
     order : {1, 2}
         Polynomial order of the potential. 2 has about seven times the unknowns and wants dA/dt at `nodes_mm`.
+    device : {"auto", "cpu", "cuda"}
+        Where it is solved. "cuda" is an NVIDIA GPU, which needs the extra ``gpu``; "auto" takes one where there is one
+        that holds the head. A GPU means multigrid.
     prepared : mapping of str to ndarray, optional
         `prepared()` of the same problem: its solver is then ready at once, and gives the same bits. Not used by direct
         solvers and of order 2.
@@ -90,6 +102,13 @@ class FemProblem:
         belongs to no problem of this size.
     MissingDependencyError
         If the direct solver is asked for and not installed.
+    SolverError
+        If the device is "cuda" and its memory does not hold the head.
+
+    Warns
+    -----
+    EfieldWarning
+        If the device is "cuda" and there is no GPU, or only a CPU can solve it: the CPU does.
     """
 
     @in_turn
@@ -101,6 +120,7 @@ class FemProblem:
         tol: float = 1e-8,
         solver: str = "auto",
         order: int = 1,
+        device: str = "auto",
         prepared: Mapping[str, NDArray[Any]] | None = None,
     ) -> None:
         self.head = head
@@ -112,18 +132,39 @@ class FemProblem:
         self.linear = LinearElements(mm_to_m(head.points), np.ascontiguousarray(head.tets), self.sigma)
         self._quadratic = QuadraticElements(self.linear) if order == 2 else None
         kind = checks.choice("solver", solver, SOLVERS)
+        # A direct solver runs on the CPU; small heads, too, are solved sooner in blocks on a GPU.
+        wanted = kind != "direct" and is_cuda(device)
+        kind = "multigrid" if wanted else kind
         if prepared is None or order == 2 or is_direct(kind, len(head.points)):
-            self._solver = self._make_solver(kind)
+            self._host = self._make_solver(kind)
         else:
-            self._solver = MultigridCG.from_arrays(prepared, len(head.points))
+            self._host = MultigridCG.from_arrays(prepared, len(head.points))
+        gpu = on_gpu(self._host, self.linear, order, asked=device == "cuda") if wanted else None
+        self._solver: Solver = gpu.solver if gpu else self._host
+        self._resident = gpu.elements if gpu else None
+
+    @property
+    def device(self) -> str:
+        """Where it is solved: "cpu", or "cuda"."""
+        return "cpu" if self._solver is self._host else "cuda"
+
+    @property
+    def is_resident(self) -> bool:
+        """Whether everything from primary fields to fields in tetrahedra is computed on a GPU."""
+        return self._resident is not None
+
+    @property
+    def together(self) -> int:
+        """How many primary fields are worth giving at a time."""
+        return _TOGETHER if self._resident is None else self._resident.widest
 
     def prepared(self) -> dict[str, NDArray[Any]] | None:
         """What took long to find, by name, for the next problem of this head and sigma.
 
         None if there is nothing to keep: of a direct solver, whose factors stay in its library, and of order 2.
         """
-        if isinstance(self._solver, MultigridCG) and self.order == 1:
-            return self._solver.to_arrays()
+        if isinstance(self._host, MultigridCG) and self.order == 1:
+            return self._host.to_arrays()
         return None
 
     def _make_solver(self, kind: str) -> Solver:
@@ -180,9 +221,37 @@ class FemProblem:
             If the solver does not reach the tolerance.
         """
         dadt = self._as_block(dadt_nodes)
-        solution = self.solve_load(self._elements.load(dadt), tol)
+        if self._resident is None:
+            solution = self.solve_load(self._elements.load(dadt), tol)
+        else:
+            solution = self._resident.potentials(dadt, self.tol if tol is None else tol)
         phi = solution.phi[:, 0] if np.ndim(dadt_nodes) == 2 else solution.phi
         return PotentialSolution(checks.read_only(phi), solution.iterations, solution.residual)
+
+    def answers(self, dadt_nodes: "NDArray[np.float64] | Fill", count: int) -> Iterator[Answer]:
+        """Potential, primary field and field of several placements, in their order.
+
+        Parameters
+        ----------
+        dadt_nodes : (n, 3, count) ndarray in V/m, or callable
+            At `nodes_mm`; a callable writes it to the GPU (`efield.fem.gpu.elements`), where there is one.
+        count : int
+            Placements.
+
+        Raises
+        ------
+        SolverError
+            If the solver does not reach the tolerance.
+        """
+        if self._resident is not None:
+            yield from self._resident.answers(count, dadt_nodes, self.tol)
+            return
+        if callable(dadt_nodes):
+            raise InputError("dadt_nodes must be an array, because the CPU computes; instead received a function")
+        solution = self.solve(dadt_nodes)
+        for k in range(count):
+            phi, dadt = (np.ascontiguousarray(array[..., k]) for array in (solution.phi, dadt_nodes))
+            yield Answer(phi, dadt, self.element_field(phi, dadt), solution.iterations)
 
     @in_turn
     def element_field(self, phi: ArrayLike, dadt_nodes: ArrayLike) -> NDArray[np.float64]:

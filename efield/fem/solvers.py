@@ -70,9 +70,9 @@ class MultigridCG:
         self._set(system, order, cycle)
 
     def _set(self, system: csr_matrix, order: NDArray[np.int32] | None, cycle: VCycle) -> None:
-        self._order = order
-        self._null = ConstantsPerPart(system)
-        self._csr = (
+        self.order = order
+        self.null = ConstantsPerPart(system)
+        self.csr = (
             system.indptr.astype(np.int32, copy=False),
             system.indices.astype(np.int32, copy=False),
             system.data,
@@ -87,7 +87,7 @@ class MultigridCG:
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """The prepared solver by name, from which `from_arrays` makes it again without the work."""
         grids = self.preconditioner.grids
-        order = np.empty(0, np.int32) if self._order is None else self._order
+        order = np.empty(0, np.int32) if self.order is None else self.order
         return {"order": order} | csr_arrays("matrix", grids.matrices[0]) | grids.to_arrays()
 
     @classmethod
@@ -118,7 +118,7 @@ class MultigridCG:
         factor of at most sqrt(c).
         """
         other = copy(self)
-        other._set(with_unused_nodes(reordered(matrix, self._order, self._order)), self._order, self.preconditioner)
+        other._set(with_unused_nodes(reordered(matrix, self.order, self.order)), self.order, self.preconditioner)
         return other
 
     @in_turn
@@ -128,16 +128,30 @@ class MultigridCG:
         iterations, residual = 0, 0.0
         for first in range(0, load.shape[1], self.block_width):
             block = slice(first, min(first + self.block_width, load.shape[1]))
-            inside = load[:, block] if self._order is None else load[self._order, block]
-            found, taken, reached = self._solve_block(self._null.remove(inside), tol)
-            phi[slice(None) if self._order is None else self._order, block] = found
+            inside = load[:, block] if self.order is None else load[self.order, block]
+            found, taken, reached = self._solve_block(self.null.remove(inside), tol)
+            phi[slice(None) if self.order is None else self.order, block] = found
             iterations, residual = max(iterations, taken), max(residual, reached)
         return Solution(phi, iterations, residual)
 
+    @property
+    def first_round(self) -> int:
+        """Iterations after which a column goes on with a stronger smoother."""
+        return self.round_length if self.preconditioner.strong else self.patience
+
     def _solve_block(self, load: NDArray[np.float64], tol: float) -> tuple[NDArray[np.float64], int, float]:
         x = np.zeros_like(load)
-        first = self.round_length if self.preconditioner.strong else self.patience
-        taken, reached = self._approach(self.preconditioner, load, x, tol, first)
+        taken, reached = self._approach(self.preconditioner, load, x, tol, self.first_round)
+        return self.finished(load, x, tol, taken, reached)
+
+    def finished(
+        self, load: NDArray[np.float64], x: NDArray[np.float64], tol: float, taken: int, reached: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], int, float]:
+        """The potentials once all columns have converged, the iterations and the largest residual.
+
+        x (n, k) is where `taken` iterations of the first round have led, and reached (k,) the residuals; loads and
+        potentials are in the solver's own order. Columns that are not there yet go on with the stronger smoother.
+        """
         while (left := np.flatnonzero(reached > tol)).size:
             # What rests stays as it is, so that a column's bits do not depend on those beside it.
             hard, so_far, before = np.ascontiguousarray(load[:, left]), np.ascontiguousarray(x[:, left]), reached[left]
@@ -146,7 +160,7 @@ class MultigridCG:
             taken += more
             if (reached[left] > np.maximum(tol, self.least_progress * before)).all():
                 return self._directly(load, tol, taken, float(reached.max()))
-        if taken > first:
+        if taken > self.first_round:
             _note(f"converged slowly, in {taken} iterations with a stronger smoother")
         return x, taken, float(np.max(reached, initial=0.0))
 
@@ -161,7 +175,7 @@ class MultigridCG:
         while taken < limit and tol < np.max(reached) < 0.5 * before:
             before = float(np.max(reached))
             taken += self._iterate(cycle, x, remainder, image, norm, tol, limit - taken)
-            x[:] = self._null.remove(x)
+            x[:] = self.null.remove(x)
             remainder, reached = self._remainder(load, x, norm)
         return taken, reached
 
@@ -170,10 +184,10 @@ class MultigridCG:
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """b - K x, and its size over that of b for each column."""
         remainder = load.copy()
-        kernels.add_product(*self._csr, x, -1.0, remainder)
+        kernels.add_product(*self.csr, x, -1.0, remainder)
         reached = np.sqrt(kernels.dots(remainder, remainder)) / np.where(norm > 0, norm, 1.0)
         # Rounding leaves constants in the residual that no potential can answer.
-        return self._null.remove(remainder), reached
+        return self.null.remove(remainder), reached
 
     def _directly(
         self, load: NDArray[np.float64], tol: float, taken: int, reached: float
@@ -186,7 +200,7 @@ class MultigridCG:
                 "or try a larger tol (--tol 1e-6) or solver='direct' (--solver direct, with pip install 'efield[mkl]')"
             )
         _note(f"stalled at a residual of {reached:.1e} after {taken} iterations and gave way to the direct one")
-        indptr, columns, values = self._csr
+        indptr, columns, values = self.csr
         solution = DirectSolver(csr_matrix((values, columns, indptr), shape=2 * (load.shape[0],))).solve(load, tol)
         return solution.phi, taken, solution.residual
 
@@ -213,7 +227,7 @@ class MultigridCG:
             now = kernels.dots(remainder, preconditioned)
             kernels.turn(_ratio(now, before), preconditioned, direction)
             image[:] = 0
-            kernels.add_product(*self._csr, direction, 1.0, image)
+            kernels.add_product(*self.csr, direction, 1.0, image)
             alpha = np.where(active, _ratio(now, kernels.dots(direction, image)), 0.0)
             square = kernels.descend(alpha, direction, image, x, remainder, scale, scaled)
             active &= np.sqrt(square) > tol * norm

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix, diags
+from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import connected_components
 
 from efield.ground.errors import InputError
@@ -48,19 +48,26 @@ class ConstantsPerPart:
 
     def __init__(self, matrix: csr_matrix) -> None:
         self.n_parts, self.part = connected_components(matrix, directed=False)
-        self._size = np.bincount(self.part, minlength=self.n_parts).astype(np.float64)
+        self.sizes = np.bincount(self.part, minlength=self.n_parts).astype(np.float64)
 
     def remove(self, block: NDArray[np.float64]) -> NDArray[np.float64]:
         """The (n, k) block without its mean on each part."""
         sums = [np.bincount(self.part, weights=column, minlength=self.n_parts) for column in block.T]
-        mean = np.stack(sums, axis=1) / self._size[:, None]
+        mean = np.stack(sums, axis=1) / self.sizes[:, None]
         return np.ascontiguousarray(block - (mean[0] if self.n_parts == 1 else mean[self.part]))
 
 
 def with_unused_nodes(matrix: csr_matrix) -> csr_matrix:
-    """The matrix with the equation phi = 0 at nodes of no tetrahedron, which disturbs nothing."""
-    empty = matrix.diagonal() == 0
-    return csr_matrix(matrix + diags(empty.astype(np.float64))) if empty.any() else matrix
+    """The matrix with the equation phi = 0 at nodes of no tetrahedron, which disturbs nothing.
+
+    A sum of sparse matrices would drop couplings that happen to be zero; the pattern is that of the mesh.
+    """
+    empty = np.flatnonzero(matrix.diagonal() == 0)
+    if not len(empty):
+        return matrix
+    given = matrix.tocoo()
+    rows, columns = (np.concatenate([index, empty]) for index in (given.row, given.col))
+    return csr_matrix((np.concatenate([given.data, np.ones(len(empty))]), (rows, columns)), shape=matrix.shape)
 
 
 def csr_arrays(name: str, matrix: csr_matrix) -> dict[str, NDArray[Any]]:

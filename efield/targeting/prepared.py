@@ -3,7 +3,7 @@
 from contextlib import suppress
 from os import PathLike
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,20 +15,27 @@ from efield.io.kept import Kept
 from efield.targeting.fingerprint import digest, head_digest
 
 #: Raised when what the arrays mean changes.
-_FORMAT: Final = 2
+_FORMAT: Final = 3
 
 #: Prepared solvers in a folder: a head refined at a target has one for each target. The default head's takes 85 MB.
 _KEPT: Final = 5
 
 
 def prepared_problem(
-    head: HeadMesh, sigma: NDArray[np.float64], folder: str | PathLike[str], *, tol: float, order: int, solver: str
+    head: HeadMesh,
+    sigma: NDArray[np.float64],
+    folder: str | PathLike[str],
+    *,
+    tol: float,
+    order: int,
+    solver: str,
+    device: str = "auto",
 ) -> FemProblem:
     """The problem of a head, its solver from a file of the folder if that is there, else made and kept there.
 
     Parameters
     ----------
-    head, sigma, tol, order, solver
+    head, sigma, tol, order, solver, device
         As for `FemProblem`. Direct solvers and those of second order are neither read nor kept.
     folder : path_like
         Made if it does not exist. Where it cannot be written, or the disk is full, nothing is kept, and nothing fails.
@@ -44,10 +51,11 @@ def prepared_problem(
         As `FemProblem`.
     """
     kept = kept_solver(head, sigma, folder, solver)
+    options: dict[str, Any] = {"tol": tol, "order": order, "solver": solver, "device": device}
     if order == 1:
         with suppress(InputError):  # a missing or damaged file, or one that fits no such problem
-            return FemProblem(head, sigma, tol=tol, order=order, solver=solver, prepared=kept.read())
-    problem = FemProblem(head, sigma, tol=tol, order=order, solver=solver)
+            return FemProblem(head, sigma, **options, prepared=kept.read())
+    problem = FemProblem(head, sigma, **options)
     if (arrays := problem.prepared()) is not None:
         kept.write(arrays, _KEPT)
     return problem

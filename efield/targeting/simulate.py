@@ -24,6 +24,7 @@ from efield.head.refinement import refined_head
 from efield.head.soundness import check_sound
 from efield.head.tissue import tissue_name
 from efield.io.poses.reading import opened_one, read_poses
+from efield.targeting.device_primary import primary_of
 from efield.targeting.field import EField
 from efield.targeting.held import check_held
 from efield.targeting.named import CoilLike, ConductivityLike, HeadLike, the_coil, the_conductivity, the_head
@@ -32,9 +33,6 @@ from efield.targeting.prepared import prepared_problem
 
 #: dA/dt (n, 3) in V/m of a coil at a pose, at points (n, 3) in mm, at a dI/dt in A/s.
 Evaluate = Callable[[Pose, ArrayLike, float], NDArray[np.float64]]
-
-#: Right-hand sides that are solved together by `Simulator.solve_many`: one pass over the matrix serves them all.
-_BLOCK = 8
 
 #: To store a coil's vector potential it is summed over the wires at so many points.
 _POINTS_TO_STORE = 8e5
@@ -61,6 +59,9 @@ class Simulator(Carded):
         Of the finite elements: 2 has seven times the unknowns and follows a field that turns within an element.
     solver : {"auto", "multigrid", "direct"}
         How the linear system is solved; ``direct`` needs the extra ``mkl``.
+    device : {"auto", "cpu", "cuda"}
+        Where the equations are solved. "cuda" is an NVIDIA GPU, which needs the extra ``gpu``; "auto" takes one where
+        there is one that holds the head (docs/gpu.md). `sim.problem.device` says which it is.
     cache : path_like, optional
         A folder in which the prepared solver is kept for the next simulator of this head and conductivity, sealed: a
         file that was damaged or made by other versions is made again, and results are the same bits. Unless given,
@@ -77,6 +78,13 @@ class Simulator(Carded):
     InputError
         If the mesh is not whole (`efield.head.soundness`), a tissue tag has no conductivity, or tensors are given and
         none of them is in the head.
+    SolverError
+        If the device is "cuda" and its memory does not hold the head.
+
+    Warns
+    -----
+    EfieldWarning
+        If the device is "cuda" and the CPU computes, with the reason.
 
     Examples
     --------
@@ -96,6 +104,7 @@ class Simulator(Carded):
         tol: float = 1e-8,
         order: int = 1,
         solver: str = "auto",
+        device: str = "auto",
         cache: str | PathLike[str] | None = None,
         refine: Place | None = None,
         check_mesh: bool = True,
@@ -109,10 +118,11 @@ class Simulator(Carded):
             head, self.parents = finer.head, finer.parents
         self.head = head
         sigma, self.tensor_report = self.conductivity.per_tet_with_report(head)
+        options: dict[str, Any] = {"tol": tol, "order": order, "solver": solver, "device": device}
         if cache is None:
-            self.problem = FemProblem(head, sigma, tol=tol, order=order, solver=solver)
+            self.problem = FemProblem(head, sigma, **options)
         else:
-            self.problem = prepared_problem(head, sigma, cache, tol=tol, order=order, solver=solver)
+            self.problem = prepared_problem(head, sigma, cache, **options)
 
     def solve(
         self,
@@ -199,7 +209,7 @@ class Simulator(Carded):
         if exact is None and total:
             exact = not worth_storing(len(self.problem.nodes_mm), total)
         with told(progress, "solving", "placements", total) as tell:
-            while block := list(islice(remaining, _BLOCK)):
+            while block := list(islice(remaining, self.problem.together)):
                 for number, pose in enumerate(block, done):
                     self._check(coil, given_pose(pose), aim, checked, "" if total == 1 else f"pose {number}: ")
                 for field in self._solve_block(coil, block, rate, exact):
@@ -250,24 +260,22 @@ class Simulator(Carded):
         return next(self._fields(primary[..., None], [tuple(drives)]))
 
     def _solve_block(self, coil: Coil, poses: list[Pose], didt: float, exact: bool | None) -> Iterator[EField]:
-        evaluate = evaluator(coil, bool(exact))
-        primary = np.stack([evaluate(pose, self.problem.nodes_mm, didt) for pose in poses], axis=-1)
+        primary = primary_of(self.problem, coil, poses, didt, bool(exact), evaluator(coil, bool(exact)))
         yield from self._fields(primary, [(Drive(coil, pose, didt),) for pose in poses])
 
-    def _fields(self, primary: NDArray[np.float64], montages: list[tuple[Drive, ...]]) -> Iterator[EField]:
-        """One field for each of the (n, 3, k) right-hand sides."""
-        solution = self.problem.solve(primary)
-        for k, (first, *others) in enumerate(montages):
-            phi, primary_k = np.ascontiguousarray(solution.phi[:, k]), np.ascontiguousarray(primary[..., k])
+    def _fields(self, primary: Any, montages: list[tuple[Drive, ...]]) -> Iterator[EField]:
+        """One field for each of the right-hand sides, as `FemProblem.answers` takes them."""
+        answers = self.problem.answers(primary, len(montages))
+        for (first, *others), answer in zip(montages, answers, strict=True):
             yield EField(
                 head=self.head,
-                e=self.problem.element_field(phi, primary_k),
+                e=answer.e,
                 didt=first.didt,
                 coil=first.coil,
                 pose=first.pose,
-                iterations=solution.iterations,
-                recover=partial(self.problem.recovered_field, phi, primary_k),
-                consult=partial(self.problem.second_opinion, phi, primary_k),
+                iterations=answer.iterations,
+                recover=partial(self.problem.recovered_field, answer.phi, answer.dadt),
+                consult=partial(self.problem.second_opinion, answer.phi, answer.dadt),
                 others=tuple(others),
             )
 
@@ -279,7 +287,7 @@ class Simulator(Carded):
         rows = (
             ("head", f"{counted(points, 'node')}, {counted(tets, 'tetrahedron', 'tetrahedra')}"),
             ("S/m", listed(sigma) + tensors),
-            ("order", f"{self.problem.order}, solved to {self.problem.tol:g}"),
+            ("order", f"{self.problem.order}, solved to {self.problem.tol:g}, on {self.problem.device}"),
         )
         return Card("Simulator", rows)
 

@@ -24,8 +24,8 @@ from efield.targeting.placement import place_coil
 
 pytest.importorskip("aiohttp", reason="needs aiohttp (extra live)")
 
-from efield.explorer.explorer import Explorer  # noqa: E402
-from efield.explorer.stored import StoredField  # noqa: E402
+from efield.explorer.explorer import Explorer
+from efield.explorer.stored import StoredField
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -152,7 +152,7 @@ def test_solver_converges_for_contrasts_of_a_thousand(head, dadt, tag, contrast)
 
 def test_every_coarser_grid_is_reached_by_few_couplings(problem):
     """Smoothing along weak couplings as well takes 4.9 a node here, and 49 on the coarsest grid of the default head."""
-    for level in problem._solver.preconditioner._levels:
+    for level in problem._solver.preconditioner.levels:
         assert len(level.up[1]) < 4 * len(level.inverse_diagonal)
 
 

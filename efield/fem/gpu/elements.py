@@ -1,0 +1,158 @@
+"""From the primary field to the field in every tetrahedron without leaving the GPU: first-order elements."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from efield.fem.answers import Answer
+from efield.fem.assembly import LinearElements
+from efield.fem.gpu.device import FIELDS_AT_A_TIME, DeviceMemoryError, memory_said
+from efield.fem.gpu.solver import DeviceCG
+from efield.fem.gpu.steps import DeviceArray, room, to_device
+from efield.fem.system import Solution
+from efield.ground.errors import InputError
+from efield.ground.turns import in_turn
+from efield.kernels.cuda import elements as kernels
+from efield.kernels.cuda import launch
+
+FloatArray = NDArray[np.float64]
+Fill = Callable[[slice, DeviceArray, DeviceArray], None]
+
+
+@dataclass(frozen=True, eq=False)
+class _Block:
+    """Potentials (n, width) and primary fields (n, 3, width) of some columns, in the solver's order."""
+
+    phi: DeviceArray
+    dadt: DeviceArray
+    columns: int
+    iterations: int
+    residual: float
+
+
+class DeviceElements:
+    """The mesh of a solver on the device, its nodes in the solver's order.
+
+    Parameters
+    ----------
+    linear : LinearElements
+        The mesh and its conductivity.
+    solver : DeviceCG
+        Of its stiffness matrix.
+    """
+
+    def __init__(self, linear: LinearElements, solver: DeviceCG) -> None:
+        place = np.empty(solver.size, np.uint32)
+        place[solver.order] = np.arange(solver.size, dtype=np.uint32)
+        self._solver = solver
+        self.points = to_device(linear.points[solver.order])
+        self._tets = to_device(place[linear.tets])
+        self._all = to_device(np.arange(len(linear.tets), dtype=np.uint32))
+        self._weights = to_device(np.zeros((len(solver.host.csr[1]), 3)))
+        sigma = to_device(linear.sigma.reshape(len(linear.tets), *((1, 1) if linear.sigma.ndim == 1 else (3, 3))))
+        start, around = (to_device(array) for array in _stars(linear, solver.order))
+        rows = solver.csr[:2]
+        lacking = to_device(np.zeros(1, np.int32))
+        kernels.load_weights[launch.by_item(solver.size)](
+            self.points, self._tets, sigma, start, around, *rows, self._weights, lacking
+        )
+        if lacking.copy_to_host()[0]:
+            raise InputError("the prepared solver must be of this mesh; instead it lacks couplings: prepare it again")
+
+    @property
+    def widest(self) -> int:
+        """Placements that are solved together."""
+        return self._solver.widest
+
+    def potentials(self, dadt: FloatArray, tol: float) -> Solution:
+        """Potentials of primary fields (n, 3, k) of the head's nodes, in V/m."""
+        phi, iterations, residual = np.empty((len(dadt), dadt.shape[2])), 0, 0.0
+        for block, answered in self._solved(dadt.shape[2], self._from_host(dadt), tol):
+            phi[:, block] = self._potential(answered)
+            iterations, residual = max(iterations, answered.iterations), max(residual, answered.residual)
+        return Solution(phi, iterations, residual)
+
+    def answers(self, count: int, fill: Fill | FloatArray, tol: float) -> Iterator[Answer]:
+        """Potential, primary field and field of each placement; what the next one needs stays on the device.
+
+        Parameters
+        ----------
+        count : int
+            Placements.
+        fill : callable or (n, 3, k) ndarray
+            Writes the primary fields of a slice of the placements at nodes (n, 3) in m to an array (n, 3, width) on the
+            device, zero in further columns; or those fields in V/m at the head's nodes.
+        tol : float
+        """
+        writes = self._from_host(fill) if isinstance(fill, np.ndarray) else fill
+        for _, block in self._solved(count, writes, tol):
+            phi = self._potential(block)
+            for column, e in enumerate(self._fields(block)):
+                yield Answer(np.ascontiguousarray(phi[:, column]), self._primary_of(block, column), e, block.iterations)
+
+    def _from_host(self, dadt: FloatArray) -> Fill:
+        def fill(chosen: slice, points: DeviceArray, out: DeviceArray) -> None:
+            shape = launch.by_row(out.shape[0], out.shape[2])
+            kernels.reorder_vectors[shape](to_device(dadt[..., chosen]), self._solver.device_order, out)
+
+        return fill
+
+    def _solved(self, count: int, fill: Fill, tol: float) -> Iterator[tuple[slice, _Block]]:
+        """Block after block, of fewer columns once the memory has not been enough."""
+        first = 0
+        while first < count:
+            chosen = slice(first, min(first + self._solver.widest, count))
+            try:
+                with memory_said():
+                    block = self._solve(chosen, fill, tol)
+            except DeviceMemoryError:
+                if not self._solver.narrowed():
+                    raise
+                continue
+            yield chosen, block
+            first = chosen.stop
+
+    @in_turn
+    def _solve(self, chosen: slice, fill: Fill, tol: float) -> _Block:
+        columns = chosen.stop - chosen.start
+        load = self._solver.load_buffer(columns)
+        dadt = room((self._solver.size, 3, load.shape[1]))
+        fill(chosen, self.points, dadt)
+        shape = launch.by_row(self._solver.size, load.shape[1])
+        kernels.load[shape](*self._solver.csr[:2], self._weights, dadt, load)
+        x, taken, reached = self._solver.solve_inside(columns, tol)
+        phi = room(x.shape)
+        phi.copy_to_device(x)
+        return _Block(phi, dadt, columns, taken, reached)
+
+    def _fields(self, block: _Block) -> Iterator[FloatArray]:
+        """(m, 3) E in V/m of one column after the other."""
+        together = min(FIELDS_AT_A_TIME, block.columns)
+        out = room((together, self._tets.shape[0], 3))
+        shape = launch.by_row(self._tets.shape[0], together)
+        for first in range(0, block.columns, together):
+            kernels.element_field[shape](self.points, self._tets, self._all, block.phi, block.dadt, first, out)
+            for number in range(min(together, block.columns - first)):
+                yield np.asarray(out[number].copy_to_host())
+
+    def _potential(self, block: _Block) -> FloatArray:
+        """(n, k) potentials in V, in the head's order."""
+        found = np.empty((self._solver.size, block.columns))
+        found[self._solver.order] = block.phi.copy_to_host()[:, : block.columns]
+        return found
+
+    def _primary_of(self, block: _Block, column: int) -> FloatArray:
+        """(n, 3) primary field of one column in V/m, in the head's order."""
+        out = room((self._solver.size, 3))
+        kernels.column_back[launch.by_item(self._solver.size)](block.dadt, self._solver.device_order, column, out)
+        return np.asarray(out.copy_to_host())
+
+
+def _stars(linear: LinearElements, order: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """Row starts and numbers of the tetrahedra around each node, for nodes in another order."""
+    start, around = linear.around
+    lengths = np.diff(start)[order]
+    row = np.concatenate([[0], np.cumsum(lengths)])
+    return row.astype(np.int32), around[np.repeat(start[:-1][order] - row[:-1], lengths) + np.arange(row[-1])]

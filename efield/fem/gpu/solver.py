@@ -1,0 +1,232 @@
+"""Block multigrid conjugate gradients on a GPU: `efield.fem.solvers.MultigridCG` step by step.
+
+The hierarchy is found on the CPU. On the device conjugate gradients run in float64 and the V-cycle in float32, with
+vectors of half that size; residuals that are returned are true ones, |b - K phi| / |b| in float64. An iteration runs
+without the host, which only asks whether a column is still active. Columns that do not converge in time go on on the
+CPU with its stronger smoother.
+"""
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
+
+from efield.fem.gpu.cycle import DeviceCycle
+from efield.fem.gpu.device import DeviceMemoryError, memory_said
+from efield.fem.gpu.steps import DeviceArray, Launch, Repeated, csr_to_device, room, run, to_device
+from efield.fem.solvers import MultigridCG
+from efield.fem.system import ConstantsPerPart, Solution
+from efield.ground.turns import in_turn
+from efield.kernels.cuda import blocks as kernels
+from efield.kernels.cuda import launch
+
+FloatArray = NDArray[np.float64]
+
+
+class Means:
+    """The null space on the device: takes the mean of each connected part from a block."""
+
+    def __init__(self, null: ConstantsPerPart) -> None:
+        members = np.argsort(null.part, kind="stable")
+        ends = np.concatenate([[0], np.cumsum(null.sizes)]).astype(np.int64)
+        # Chunks of rows, none of which holds rows of two parts.
+        bounds = [np.arange(low, high, launch.CHUNK) for low, high in pairwise(ends)]
+        first = np.concatenate([[0], np.cumsum([len(chunk) for chunk in bounds])])
+        self._chunks, self._parts = int(first[-1]), null.n_parts
+        self._bounds = to_device(np.concatenate([*bounds, ends[-1:]]).astype(np.int32))
+        self._members, self._part = to_device(members.astype(np.int32)), to_device(null.part.astype(np.int32))
+        self._first, self._sizes = to_device(first.astype(np.int32)), to_device(null.sizes)
+
+    def removal(self, block: DeviceArray) -> list[Launch]:
+        """The launches that leave the (n, width) block without them."""
+        n, width = block.shape
+        parts, totals = room((self._chunks, width)), room((self._parts, width))
+        lanes = (width, launch.ROWS)
+        return [
+            Launch(kernels.part_sums, (self._chunks, lanes), (block, self._members, self._bounds, parts)),
+            Launch(kernels.sums, (self._parts, lanes), (parts, self._first, totals)),
+            Launch(kernels.subtract_means, launch.by_chunk(n, width), (block, self._part, totals, self._sizes)),
+        ]
+
+
+@dataclass(eq=False)
+class _Work:
+    """What a block of one width is solved in, and the launches that do it."""
+
+    load: DeviceArray
+    x: DeviceArray
+    scale: DeviceArray
+    limit: DeviceArray
+    active: DeviceArray
+    before: DeviceArray
+    square: DeviceArray
+    #: Takes the means from the load, and begins at x = 0.
+    balance: list[Launch]
+    #: Takes them from x, and finds what remains.
+    settle: list[Launch]
+    start: list[Launch]
+    iteration: Repeated
+
+
+def _work(csr: tuple[DeviceArray, ...], means: Means, cycle: DeviceCycle, n: int, width: int) -> _Work:
+    load, x, remainder, direction, image = (room((n, width)) for _ in range(5))
+    now, before, curvature, square = (room((1, width)) for _ in range(4))
+    scale, limit, active = room((width,)), room((width,)), room((width,), np.int32)
+    scaled, cycle_steps, preconditioned = cycle.steps(width)
+    shape, parts = launch.by_chunk(n, width), room((launch.chunks(n), width))
+    start = to_device(np.array([0, launch.chunks(n)], np.int32))
+
+    def summed(out: DeviceArray) -> Launch:
+        return Launch(kernels.sums, (1, (width, launch.ROWS)), (parts, start, out))
+
+    step = (now, curvature, active, direction, image, x, remainder, scale, scaled, parts)
+    iteration = [
+        *cycle_steps,
+        Launch(kernels.dot_stored, shape, (remainder, preconditioned, parts)),
+        summed(now),
+        Launch(kernels.turn, shape, (now, before, preconditioned, direction)),
+        Launch(kernels.product, shape, (*csr, direction, image, parts)),
+        summed(curvature),
+        Launch(kernels.descend, shape, step),
+        summed(square),
+        Launch(kernels.rest, (1, width), (square, limit, now, before, active)),
+    ]
+    residual = [Launch(kernels.remainder, shape, (*csr, load, x, remainder, parts)), summed(square)]
+    begin = [Launch(kernels.begin, shape, (remainder, scale, scaled, direction, parts)), summed(square)]
+    return _Work(
+        load=load,
+        x=x,
+        scale=scale,
+        limit=limit,
+        active=active,
+        before=before,
+        square=square,
+        balance=[*means.removal(load), Launch(kernels.zero, shape, (x,))],
+        # Rounding leaves constants in the residual that no potential can answer.
+        settle=[*means.removal(x), *residual, *means.removal(remainder)],
+        start=begin,
+        iteration=Repeated(iteration),
+    )
+
+
+class DeviceCG:
+    """A `MultigridCG` whose first round of iterations runs on the GPU.
+
+    Parameters
+    ----------
+    host : MultigridCG
+        Prepared on the CPU, with a smoother over the diagonal; it finishes what stalls.
+    widest : int
+        Most columns that are solved together.
+    cycle : DeviceCycle, optional
+        That of a solver which preconditions this one, too.
+    """
+
+    def __init__(self, host: MultigridCG, widest: int, cycle: DeviceCycle | None = None) -> None:
+        self.host, self._widest = host, widest
+        self.size = len(host.csr[0]) - 1
+        self.order = np.arange(self.size, dtype=np.int32) if host.order is None else host.order.astype(np.int32)
+        with memory_said():
+            self.csr = csr_to_device(*host.csr)
+            self.device_order = to_device(self.order)
+            self._means = Means(host.null)
+            self._cycle = cycle or DeviceCycle(host.preconditioner)
+        self._work: _Work | None = None
+
+    @property
+    def widest(self) -> int:
+        """Columns that are solved together."""
+        return self._widest
+
+    def of_matrix(self, matrix: csr_matrix) -> "DeviceCG":
+        """The solver of another matrix of this size, preconditioned as this one is."""
+        return DeviceCG(self.host.of_matrix(matrix), self._widest, self._cycle)
+
+    @in_turn
+    def solve(self, load: FloatArray, tol: float) -> Solution:
+        """Solve every column; raises SolverError when one does not converge."""
+        phi, first = np.empty_like(load, order="C"), 0
+        iterations, residual = 0, 0.0
+        while first < load.shape[1]:
+            last = min(first + self._widest, load.shape[1])
+            try:
+                phi[:, first:last], taken, reached = self._solve_some(load[:, first:last], tol)
+            except DeviceMemoryError:
+                if not self.narrowed():
+                    raise
+                continue
+            iterations, residual, first = max(iterations, taken), max(residual, reached), last
+        return Solution(phi, iterations, residual)
+
+    def narrowed(self) -> bool:
+        """Whether fewer columns can be solved together, which they are from now on; their work space is freed."""
+        fewer = [width for width in launch.WIDTHS if width < self._widest]
+        self._work = None
+        if fewer:
+            self._widest = fewer[0]
+        return bool(fewer)
+
+    def _solve_some(self, load: FloatArray, tol: float) -> tuple[FloatArray, int, float]:
+        with memory_said():
+            given = to_device(load)
+            inside = self.load_buffer(load.shape[1])
+            shape = launch.by_chunk(self.size, inside.shape[1])
+            kernels.reorder[shape](given, self.device_order, inside)
+            x, taken, reached = self.solve_inside(load.shape[1], tol)
+            found = room(load.shape)
+            kernels.put_back[shape](x, self.device_order, found)
+            return found.copy_to_host(), taken, reached
+
+    def load_buffer(self, columns: int) -> DeviceArray:
+        """(n, width) for right-hand sides in the solver's order, zero in what is more than `columns`."""
+        width = min(w for w in launch.WIDTHS if w >= columns)
+        if self._work is None or self._work.load.shape[1] != width:
+            self._work = None  # frees the memory before more is asked for
+            self._work = _work(self.csr, self._means, self._cycle, self.size, width)
+        return self._work.load
+
+    def solve_inside(self, columns: int, tol: float) -> tuple[DeviceArray, int, float]:
+        """Potentials (n, width) of what is in the load buffer, the iterations, and the largest residual.
+
+        Potentials are in the solver's order, and live until the next solve.
+        """
+        work = self._work
+        assert work is not None  # noqa: S101 - the load was written to it
+        run(work.balance)
+        taken, reached = self._approach(work, tol)
+        reached = reached[:columns]
+        if (reached > tol).any():
+            load, x = (np.ascontiguousarray(array.copy_to_host()[:, :columns]) for array in (work.load, work.x))
+            found, taken, largest = self.host.finished(load, x, tol, taken, reached)
+            work.x.copy_to_device(np.pad(found, ((0, 0), (0, work.x.shape[1] - columns))))
+            return work.x, taken, largest
+        return work.x, taken, float(np.max(reached, initial=0.0))
+
+    def _approach(self, work: _Work, tol: float) -> tuple[int, FloatArray]:
+        """As `MultigridCG._approach`, from zero."""
+        run(work.settle)
+        norm = np.sqrt(work.square.copy_to_host()[0])
+        divisor = np.where(norm > 0, norm, 1.0)
+        work.scale.copy_to_device(np.where(norm > 0, 1.0 / divisor, 0.0))
+        work.limit.copy_to_device(tol * norm)
+        reached, taken, before = norm / divisor, 0, np.inf
+        while taken < self.host.first_round and tol < np.max(reached) < 0.5 * before:
+            before = float(np.max(reached))
+            taken += self._iterate(work, tol * norm, self.host.first_round - taken)
+            run(work.settle)
+            reached = np.sqrt(work.square.copy_to_host()[0]) / divisor
+        return taken, reached
+
+    def _iterate(self, work: _Work, allowed: FloatArray, limit: int) -> int:
+        """Conjugate gradients until every column's recursive residual is as small as allowed; how many iterations."""
+        run(work.start)
+        active = np.sqrt(work.square.copy_to_host()[0]) > allowed
+        work.active.copy_to_device(active.astype(np.int32))
+        work.before.copy_to_device(np.zeros(work.before.shape))
+        for iteration in range(limit):
+            work.iteration()
+            if not work.active.copy_to_host().any():
+                return iteration + 1
+        return limit

@@ -1,0 +1,130 @@
+"""What the GPU's code gives in Numba's simulator: reads a problem from one file, writes answers to another.
+
+It runs in a process of its own (tests/fem/test_gpu.py), because Numba decides on the simulator when it is imported.
+"""
+
+import sys
+import threading
+import warnings
+from pathlib import Path
+
+import numpy as np
+
+import efield.fem.multigrid
+import efield.fem.ordering
+from efield.coils.model import Coil, Dipoles, Segments
+from efield.coils.on_device import DeviceCoil
+from efield.fem.gpu import elements, steps
+from efield.fem.problem import FemProblem
+from efield.ground.pose import Pose
+from efield.head.mesh import HeadMesh
+from efield.kernels.cuda import coils, launch
+from efield.kernels.cuda import elements as element_kernels
+
+TOL = 1e-5
+
+
+def make_the_simulator_safe():
+    """Its shared arrays are made by the first thread that asks, and two may be the first."""
+    from numba.cuda.simulator.kernelapi import FakeCUDAShared
+
+    lock, array = threading.Lock(), FakeCUDAShared.array
+
+    def locked(self, *args, **options):
+        with lock:
+            return array(self, *args, **options)
+
+    FakeCUDAShared.array = locked
+    sys.setswitchinterval(1e-4)
+
+
+def answers(problem, dadt):
+    found = list(problem.answers(dadt, dadt.shape[2]))
+    return {
+        "phi": np.stack([answer.phi for answer in found], axis=1),
+        "e": np.stack([answer.e for answer in found], axis=2),
+        "dadt": np.stack([answer.dadt for answer in found], axis=2),
+        "iterations": found[0].iterations,
+    }
+
+
+def load_with_tensors(problem, given):
+    """Right-hand sides of anisotropic elements on the pattern of the problem's matrix."""
+    other = FemProblem(problem.head, given["tensors"], device="cpu", solver="multigrid")
+    mesh = elements.DeviceElements(other.linear, problem._solver)
+    out = problem._solver.load_buffer(2)
+    dadt = steps.room((out.shape[0], 3, 2))
+    mesh._from_host(given["dadt"][..., :2])(slice(0, 2), mesh.points, dadt)
+    element_kernels.load[launch.by_row(*out.shape)](*problem._solver.csr[:2], mesh._weights, dadt, out)
+    load = np.empty((len(other.head.points), 2))
+    load[problem._solver.order] = out.copy_to_host()
+    return load
+
+
+def primary(problem, given):
+    """dA/dt of dipoles and segments at one pose, at the head's nodes."""
+    dipoles = Dipoles(given["dipoles"], given["moments"])
+    coil = Coil(name="some", sources=(dipoles, Segments(given["starts"], given["ends"], np.ones(len(given["ends"])))))
+    points, out = problem._resident.points, steps.room((len(given["points"]), 3, 2))
+    assert DeviceCoil(coil).write([Pose(given["pose"])], 2e6, points, out)
+    found = np.empty((len(given["points"]), 3, 2))
+    found[problem._solver.order] = out.copy_to_host()
+    on_a_node = DeviceCoil(Coil.from_dipoles(given["points"][:1], given["moments"][:1]))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # of infinity times zero, which a GPU does not say
+        return found, on_a_node.write([Pose(np.eye(4))], 1.0, points, out)
+
+
+def stored(given):
+    places, pose = steps.to_device(given["places"]), given["pose"]
+    missing, a = steps.room((len(given["places"]),), np.int32), steps.room(given["places"].shape)
+    tree = steps.to_device(given["children"]), steps.to_device(given["coefficients"])
+    turned = steps.to_device(pose[:3, :3]), steps.to_device(1e-3 * pose[:3, 3])
+    coils.stored[launch.by_item(len(given["places"]))](places, *turned, 0.32, *tree, missing, a)
+    return np.where(missing.copy_to_host()[:, None] == 1, np.nan, a.copy_to_host())
+
+
+def with_little_memory(problem, dadt):
+    """The memory runs out once; then columns are solved one width lower, the rest again."""
+    launch.WIDTHS, problem._solver._widest = (2, 1), 2
+    room, left = elements.room, [1]
+
+    def scarce(*given):
+        if left and left.pop():
+            raise RuntimeError("[2] Call to cuMemAlloc results in CUDA_ERROR_OUT_OF_MEMORY")
+        return room(*given)
+
+    elements.room = scarce
+    try:
+        return problem.solve(dadt).phi, problem._solver.widest
+    finally:
+        elements.room = room
+
+
+def main(source, out):
+    make_the_simulator_safe()
+    efield.fem.multigrid._COARSEST, efield.fem.ordering._GOOD_SPREAD = 12, 0.0
+    given = dict(np.load(source))
+    head = HeadMesh(points=given["points"], tets=given["tets"], tissue=given["tissue"])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        problem = FemProblem(head, given["sigma"], tol=TOL, device="cuda")
+    found = answers(problem, given["dadt"])
+    found |= {"device": problem.device, "grids": problem._host.preconditioner.grids.sizes}
+    # The last column was alone in its block: now beside another one.
+    found["again"] = problem.solve(np.ascontiguousarray(given["dadt"][..., ::-1][..., :2])).phi
+    found["load"] = load_with_tensors(problem, given)
+    found["primary"], found["on_a_node"] = primary(problem, given)
+    found["stored"] = stored(given)
+    problem._host.patience = 2
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        found["hard"] = problem.solve(given["dadt"][..., 0]).phi
+    found["said"] = [str(one.message) for one in caught]
+    problem.tol = 1e-1
+    found["scarce"], found["widest"] = with_little_memory(problem, given["dadt"][..., :2])
+    np.savez(out, **found)
+
+
+if __name__ == "__main__":
+    main(*map(Path, sys.argv[1:]))
