@@ -24,8 +24,8 @@ print(m1.note)
 print(summary)
 
 # %%
-# Where it is: slices through the target. ``field.plot(target=m1, coil=coil).show()`` turns it in space.
-figure = ef.viz.slice_figure(field, m1, coil, pose)
+# Where it is (slices, where nothing can be rendered). ``field.plot(target=m1, coil=coil).show()`` turns it in space.
+figure = ef.viz.field_figure(field, m1, coil, pose)
 
 # %%
 # The mean in the target, with its numerical error: on a finer mesh it would move by about that much.

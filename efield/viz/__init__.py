@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from efield.viz.maps import sweep_map as sweep_map
     from efield.viz.overview import field_plotter as field_plotter
     from efield.viz.overview import field_scene as field_scene
+    from efield.viz.picture import field_figure as field_figure
     from efield.viz.picture import save_picture as save_picture
     from efield.viz.recording import recording_figure as recording_figure
     from efield.viz.recording import recording_maps as recording_maps
@@ -38,6 +39,7 @@ _HOMES = {
     "best_of_positions": "efield.viz.map_panels",
     "coil_figure": "efield.viz.coil_picture",
     "compare_fields": "efield.viz.comparison",
+    "field_figure": "efield.viz.picture",
     "field_plotter": "efield.viz.overview",
     "field_scene": "efield.viz.overview",
     "recording_figure": "efield.viz.recording",

@@ -29,8 +29,7 @@ def load_libraries() -> None:
         import_module(name)
 
 
-def save_picture(
-    path: str | PathLike[str],
+def field_figure(
     field: "EField",
     target: "Target | None" = None,
     coil: "Coil | None" = None,
@@ -40,13 +39,11 @@ def save_picture(
     dpi: float = 300.0,
     theme: "str | Theme" = "light",
     title: str | None = None,
-) -> PictureReport:
-    """Draw the field on the cortex with the coil over it, or slices where nothing can be rendered.
+) -> "Figure":
+    """The field on the cortex with the coil over it, or slices where nothing can be rendered.
 
     Parameters
     ----------
-    path : path_like
-        File to write, ``.png``, ``.svg`` or ``.pdf``; it appears complete or not at all.
     field : EField
     target : Target, optional
     coil : Coil, optional
@@ -62,6 +59,46 @@ def save_picture(
 
     Returns
     -------
+    matplotlib.figure.Figure
+        Not tied to any window or to pyplot.
+
+    Raises
+    ------
+    InputError
+        If the width or dpi is out of range.
+    OutsideHeadError
+        If the target's region holds no tissue.
+    """
+    from efield.viz.caption import caption
+
+    words = caption(field, target, coil) if title is None else title
+    draw = _scene_figure if can_render() else _slice_figure
+    return draw(field, target, coil, pose, width_mm=width_mm, dpi=dpi, theme=theme, title=words)
+
+
+def save_picture(
+    path: str | PathLike[str],
+    field: "EField",
+    target: "Target | None" = None,
+    coil: "Coil | None" = None,
+    pose: "Pose | None" = None,
+    *,
+    width_mm: float = 180.0,
+    dpi: float = 300.0,
+    theme: "str | Theme" = "light",
+    title: str | None = None,
+) -> PictureReport:
+    """Write `field_figure` to a file.
+
+    Parameters
+    ----------
+    path : path_like
+        File to write, ``.png``, ``.svg`` or ``.pdf``; it appears complete or not at all.
+    field, target, coil, pose, width_mm, dpi, theme, title
+        As in `field_figure`.
+
+    Returns
+    -------
     PictureReport
 
     Raises
@@ -74,13 +111,10 @@ def save_picture(
     where = Path(path)
     checks.choice("the suffix of a picture", where.suffix.lower(), PICTURES)
     with replacing(where) as temporary:
-        from efield.viz.caption import caption
         from efield.viz.sheet import write_figure
 
-        words = caption(field, target, coil) if title is None else title
-        draw = _scene_figure if can_render() else _slice_figure
-        page = {"width_mm": width_mm, "dpi": dpi, "theme": theme, "title": words}
-        write_figure(draw(field, target, coil, pose, **page), temporary)
+        page: dict[str, Any] = {"width_mm": width_mm, "dpi": dpi, "theme": theme, "title": title}
+        write_figure(field_figure(field, target, coil, pose, **page), temporary)
     return drawn(where)
 
 

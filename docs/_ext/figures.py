@@ -1,0 +1,28 @@
+"""A scraper for sphinx-gallery: figures that pyplot does not know, as those of `efield.viz`."""
+
+from typing import Any
+
+import matplotlib.pyplot as plt
+from matplotlib.figure import Figure
+from sphinx_gallery.scrapers import figure_rst
+
+
+class FigureScraper:
+    """Saves each such figure at the end of the cell that made it."""
+
+    def __init__(self) -> None:
+        self._seen: set[int] = set()
+
+    def __repr__(self) -> str:
+        return "FigureScraper()"  # part of what decides whether a page is built anew
+
+    def __call__(self, block: Any, block_vars: dict[str, Any], gallery_conf: dict[str, Any]) -> str:
+        """The page's text for the figures of a cell."""
+        shown = {id(plt.figure(number)) for number in plt.get_fignums()}
+        paths = []
+        for value in block_vars["example_globals"].values():
+            if isinstance(value, Figure) and id(value) not in self._seen | shown:
+                self._seen.add(id(value))
+                paths.append(next(block_vars["image_path_iterator"]))
+                value.savefig(paths[-1])
+        return str(figure_rst(paths, gallery_conf["src_dir"]))
