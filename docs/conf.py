@@ -13,7 +13,7 @@ HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE / "_ext"), str(HERE.parent)]
 
 import pyvista  # noqa: E402
-from figures import FigureScraper  # noqa: E402
+from figures import FigureScraper, PlotterScraper  # noqa: E402
 
 from efield.ground.version import __version__  # noqa: E402
 
@@ -60,7 +60,7 @@ sphinx_gallery_conf = {
     "filename_pattern": r"\.py$",
     "ignore_pattern": r"__init__\.py",
     "within_subsection_order": "FileNameSortKey",
-    "image_scrapers": ("matplotlib", FigureScraper(), "pyvista"),
+    "image_scrapers": ("matplotlib", FigureScraper(), PlotterScraper()),
     "reset_modules": (),
     "download_all_examples": False,
     "remove_config_comments": True,
