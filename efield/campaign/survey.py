@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 from efield.campaign.problems import Problem, StudyError
 from efield.campaign.study import HeadEntry, Study, TargetEntry
 from efield.coils.model import Coil
-from efield.ground.errors import InputError
+from efield.ground.errors import CollisionError, InputError
 from efield.ground.pose import Pose
 from efield.ground.progress import Progress, told
 from efield.head.mesh import HeadMesh
 from efield.head.soundness import check_sound
-from efield.targeting.collision import is_clear
 from efield.targeting.fingerprint import digest, head_digest, whole_coil_digest
+from efield.targeting.held import check_held
 from efield.targeting.placement import check_covers, place_coil
 from efield.targeting.targets import Target
 
@@ -140,7 +140,7 @@ def _head_facts(study: Study, entry: HeadEntry, coils: list[Coil], problems: lis
             place = f"targets.{wanted.label}"
             problems.append(Problem(place, f"{place} on head {entry.label}: {error}"))
     if study.poses is not None:
-        problems += _collisions(study, head, coils, study.poses)
+        problems += _not_held(study, head, coils, study.poses)
     return HeadFacts(head_digest(head), digest(sigma), len(head.points), len(head.tets), tuple(targets))
 
 
@@ -154,15 +154,24 @@ def _target_facts(study: Study, wanted: TargetEntry, head: HeadMesh, coils: list
     return facts
 
 
-def _collisions(study: Study, head: HeadMesh, coils: list[Coil], poses: NDArray[np.float64]) -> list[Problem]:
-    """Poses of a list that put a coil inside the head; a grid lifts its coils."""
+def _not_held(study: Study, head: HeadMesh, coils: list[Coil], poses: NDArray[np.float64]) -> list[Problem]:
+    """Poses of a list at which nobody holds a coil; a grid lays its coils itself."""
     found = []
     for entry, coil in zip(study.coils, coils, strict=True):
-        inside = [number for number, matrix in enumerate(poses) if not is_clear(head, coil, Pose(matrix))]
-        if inside:
+        wrong = [(number, why) for number, matrix in enumerate(poses) if (why := _why_not(head, coil, matrix))]
+        if wrong:
+            number, why = wrong[0]
             text = (
-                f"grid.poses must keep the coil {entry.label} outside the head; instead {len(inside)} of {len(poses)} "
-                f"poses do not, the first is number {inside[0]}: move them out along their z axis"
+                f"grid.poses must hold the coil {entry.label} at the head; instead {len(wrong)} of {len(poses)} poses "
+                f"do not, the first is number {number}: {why}"
             )
             found.append(Problem("grid.poses", text))
     return found
+
+
+def _why_not(head: HeadMesh, coil: Coil, matrix: NDArray[np.float64]) -> str:
+    try:
+        check_held(head, coil, Pose(matrix))
+    except CollisionError as error:
+        return str(error).rpartition("; ")[0]  # how to insist is for Python
+    return ""

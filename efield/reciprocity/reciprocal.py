@@ -36,6 +36,7 @@ from efield.reciprocity.equivalent_points import skeleton
 from efield.reciprocity.outside_potential import ExteriorField
 from efield.targeting import given
 from efield.targeting.fingerprint import digest, head_digest
+from efield.targeting.held import check_all_held
 from efield.targeting.named import the_coil
 from efield.targeting.naming import Place, target_of
 from efield.targeting.simulate import Simulator
@@ -192,7 +193,13 @@ class Reciprocal(Carded):
     cache: Path | None = None
 
     def measures(
-        self, coil: Coil, poses: Poses, didt: float = 1e6, *, exact: bool | None = None
+        self,
+        coil: Coil,
+        poses: Poses,
+        didt: float = 1e6,
+        *,
+        exact: bool | None = None,
+        allow_collision: bool = False,
     ) -> dict[str, FloatArray]:
         """All that is known at the target, each (p,) in V/m; arguments as in `along`.
 
@@ -202,7 +209,7 @@ class Reciprocal(Carded):
             `along` with one direction; with three axes `mean_vector`, and `along`, `across` and `angle` if the target
             has a direction: see `efield.targeting.measures`.
         """
-        means = self._means(coil, poses, didt, exact)
+        means = self._means(coil, poses, didt, exact, allow_collision)
         if len(self.directions) == 1:
             return {"along": means[:, 0]}
         table = {"mean_vector": np.linalg.norm(means, axis=1)}
@@ -214,7 +221,15 @@ class Reciprocal(Carded):
             table["angle"] = np.where(table["mean_vector"] > 0, angle, np.nan)
         return table
 
-    def along(self, coil: Coil, poses: Poses, didt: float = 1e6, *, exact: bool | None = None) -> FloatArray:
+    def along(
+        self,
+        coil: Coil,
+        poses: Poses,
+        didt: float = 1e6,
+        *,
+        exact: bool | None = None,
+        allow_collision: bool = False,
+    ) -> FloatArray:
         """Volume mean of E in the target along its direction.
 
         Parameters
@@ -230,6 +245,9 @@ class Reciprocal(Carded):
             to thousands of placements per second. By default whichever is quicker for so many placements. A placement
             that reaches beyond what is stored, or is tilted by more than 75 degrees against the scalp, and a coil of
             fewer than 100 sources or without a `route`, are summed exactly.
+        allow_collision : bool
+            True computes poses at which nobody holds a coil, which are refused as by `Simulator.solve`; of more than a
+            thousand poses centers and axes alone are looked at, without the casing.
 
         Returns
         -------
@@ -239,24 +257,44 @@ class Reciprocal(Carded):
         ------
         InputError
             If the target has no direction.
+        CollisionError
+            If a pose is inside the head, far from it or turned away.
         """
         if self.target.direction is None:
             raise InputError("target must have a direction for `along`; use `magnitude`, or give it one")
-        mean = self._means(coil, poses, didt, exact)
+        mean = self._means(coil, poses, didt, exact, allow_collision)
         return mean[:, 0] if len(self.directions) == 1 else _component(mean, self.target.direction)
 
-    def mean(self, coil: Coil, poses: Poses, didt: float = 1e6, *, exact: bool | None = None) -> FloatArray:
+    def mean(
+        self,
+        coil: Coil,
+        poses: Poses,
+        didt: float = 1e6,
+        *,
+        exact: bool | None = None,
+        allow_collision: bool = False,
+    ) -> FloatArray:
         """(p, 3) volume mean of the vector E in the target, V/m; arguments as in `along`, three axes needed."""
         if len(self.directions) != 3:
             raise InputError("reciprocal(...) must be made with axes=True for the mean vector; it has one direction")
-        return self._means(coil, poses, didt, exact)
+        return self._means(coil, poses, didt, exact, allow_collision)
 
-    def magnitude(self, coil: Coil, poses: Poses, didt: float = 1e6, *, exact: bool | None = None) -> FloatArray:
+    def magnitude(
+        self,
+        coil: Coil,
+        poses: Poses,
+        didt: float = 1e6,
+        *,
+        exact: bool | None = None,
+        allow_collision: bool = False,
+    ) -> FloatArray:
         """(p,) magnitude of the volume mean of E, V/m; arguments as in `along`, three axes needed.
 
         The mean of |E| is a little larger where the field turns or folds within the target.
         """
-        return np.asarray(np.linalg.norm(self.mean(coil, poses, didt, exact=exact), axis=1))
+        return np.asarray(
+            np.linalg.norm(self.mean(coil, poses, didt, exact=exact, allow_collision=allow_collision), axis=1)
+        )
 
     def route(
         self, coil: Coil, placements: int, exact: bool | None = None, *, stored: bool = False
@@ -274,12 +312,14 @@ class Reciprocal(Carded):
         """
         return route(coil, len(self.head.points), len(self.directions), placements, exact, stored=stored)
 
-    def _means(self, coil: Coil, poses: Poses, didt: float, exact: bool | None) -> FloatArray:
+    def _means(self, coil: Coil, poses: Poses, didt: float, exact: bool | None, allow_collision: bool) -> FloatArray:
         rate = checks.rate("didt", didt)
         coil = the_coil(coil)
         poses = opened(poses)
         one = isinstance(poses, np.ndarray) and poses.shape == (4, 4)
         matrices = pose_matrices(np.array([poses]) if one else poses)
+        if not checks.flag("allow_collision", allow_collision):
+            check_all_held(self.head, coil, matrices)
         exact, _ = self.route(coil, len(matrices), exact, stored=self.stored)
         bones = "" if exact else skeleton(coil)
         if isinstance(bones, str):

@@ -23,7 +23,7 @@ from efield.head.mesh import HeadMesh
 from efield.reciprocity.reciprocal import Reciprocal
 from efield.sweeping.grid import Placements
 from efield.targeting.fingerprint import coil_digest, fingerprints
-from efield.targeting.held import check_centers
+from efield.targeting.held import check_all_held
 from efield.targeting.measures import MEASURES, MIDSURFACE, RECIPROCAL, Measure, TargetMeasures, names_at, scaled
 from efield.targeting.simulate import Simulator, worth_storing
 from efield.targeting.targets import Target
@@ -109,9 +109,8 @@ def measure(
         a Simulator, see `Reciprocal.along` for reciprocity). By default whichever is quicker for so many placements
         (`sums_exactly`). Not with a basis.
     allow_collision : bool
-        True computes poses at which nobody holds a coil, see `Simulator.solve` (with a Reciprocal by
-        centers and axes, which takes no time). Placements of a grid are taken as they
-        were laid, a basis refuses what is not on its patch.
+        True computes poses at which nobody holds a coil, see `Simulator.solve` and `Reciprocal.along`. Placements of a
+        grid are taken as they were laid, a basis refuses what is not on its patch.
     progress : bool or callable, optional
         True shows a bar; a callable is told (done, total, note) of placements.
 
@@ -134,9 +133,12 @@ def measure(
     if isinstance(engine, Reciprocal):
         _check_reciprocal(engine, target, region)
         if not unchecked:
-            check_centers(engine.head, placements.matrices)
+            check_all_held(engine.head, coil, placements.matrices)
         return _in_parts(
-            lambda part: dict(engine.measures(coil, part.matrices, exact=exact)), placements, exact, progress
+            lambda part: dict(engine.measures(coil, part.matrices, exact=exact, allow_collision=True)),
+            placements,
+            exact,
+            progress,
         )
     if isinstance(engine, ReducedBasis):
         if exact:

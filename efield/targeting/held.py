@@ -40,6 +40,9 @@ _NEAR_MM: Final = 60.0
 _FLAT_DEG: Final = 35.0
 _OVER_MM: Final = 20.0
 
+#: So many poses are looked at one by one, which takes a millisecond or two each.
+_MOST: Final = 1000
+
 _INSIST: Final = "allow_collision=True (--allow-collision) computes it all the same"
 
 
@@ -82,15 +85,26 @@ def check_held(head: HeadMesh, coil: Coil | None, pose: Pose, target_mm: FloatAr
         warn("the coil is over the other half of the head than its target", EfieldWarning, stacklevel=3)
 
 
-def check_centers(head: HeadMesh, matrices: FloatArray) -> None:
-    """The same for many poses (p, 4, 4) by their centers and axes alone, in microseconds each.
+def check_all_held(head: HeadMesh, coil: Coil, matrices: FloatArray) -> None:
+    """`check_held` of poses (p, 4, 4); of more than `_MOST` by their centers and axes alone, in microseconds each.
 
     Raises
     ------
     CollisionError
-        If a center is in the head or more than `FARTHEST_MM` from it, or an axis points away from it; with the number
-        of the first such pose.
+        With the number of the first such pose. Of many: if a center is in the head or more than `FARTHEST_MM` from it,
+        or an axis points away from it.
     """
+    if len(matrices) > _MOST:
+        _check_centers(head, matrices)
+        return
+    for number, matrix in enumerate(matrices):
+        try:
+            check_held(head, coil, Pose(matrix))
+        except CollisionError as error:
+            raise CollisionError(f"pose {number}: {error}") from None
+
+
+def _check_centers(head: HeadMesh, matrices: FloatArray) -> None:
     distance, centers = scalp_distance(head), matrices[:, :3, 3]
     height = distance(centers)
     inward = distance.find(centers)[0] - centers

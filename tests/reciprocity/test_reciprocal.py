@@ -6,7 +6,7 @@ import pytest
 from efield.basis.scalp_patch import ScalpPatch
 from efield.coils.model import Coil, SampledField
 from efield.fem.problem import FemProblem
-from efield.ground.errors import InputError
+from efield.ground.errors import CollisionError, InputError
 from efield.ground.pose import Pose
 from efield.io.load import load_coil
 from efield.reciprocity import reciprocal as reciprocity
@@ -120,11 +120,12 @@ def test_a_coil_with_its_back_to_the_head_is_summed_exactly(one, poses, monkeypa
     coil = load_coil("magstim-25mm-figure8")
     upright = [pose.moved((0, 0, -20)) for pose in poses[:2]]
     back = [Pose(pose.matrix @ np.diag([1.0, -1.0, -1.0, 1.0])) for pose in upright]
-    exact = one.along(coil, back, exact=True)
-    assert np.array_equal(one.along(coil, back, exact=False), exact)
+    anyhow = {"allow_collision": True}
+    exact = one.along(coil, back, exact=True, **anyhow)
+    assert np.array_equal(one.along(coil, back, exact=False, **anyhow), exact)
     assert not np.array_equal(one.along(coil, upright, exact=False), one.along(coil, upright, exact=True))
     monkeypatch.setattr(reciprocity, "_LEAST_COSINE", -2.0)
-    assert np.abs(one.along(coil, back, exact=False) - exact).max() > 2 * FAST * np.abs(exact).max()
+    assert np.abs(one.along(coil, back, exact=False, **anyhow) - exact).max() > 2 * FAST * np.abs(exact).max()
 
 
 def test_a_stack_of_matrices_is_checked_as_poses_are(one, coil, poses):
@@ -140,7 +141,19 @@ def test_a_stack_of_matrices_is_checked_as_poses_are(one, coil, poses):
 
 def test_far_from_the_head_the_fast_route_sums_exactly(one, coil, poses):
     far = [poses[0].moved((0, 0, -400))]
-    assert np.array_equal(one.along(coil, far, exact=False), one.along(coil, far, exact=True))
+    fast, exact = (one.along(coil, far, exact=exact, allow_collision=True) for exact in (False, True))
+    assert np.array_equal(fast, exact)
+
+
+def test_poses_at_which_nobody_holds_a_coil_are_refused(by_axes, coil, poses):
+    inside, away = poses[0].moved((0, 0, 30)), poses[0].moved((0, 0, -400))
+    turned = Pose(poses[0].matrix @ np.diag([1.0, -1.0, -1.0, 1.0]))
+    for ask in (by_axes.along, by_axes.mean, by_axes.magnitude, by_axes.measures):
+        for wrong, words in ((inside, "inside by"), (away, "mm away"), (turned, "turned away")):
+            for many in (1, 1001):  # of many, centers and axes are looked at
+                with pytest.raises(CollisionError, match=f"pose 2: .*{words}"):
+                    ask(coil, [*poses[:2], wrong, *[poses[3]] * many], exact=True)
+    assert np.isfinite(by_axes.mean(coil, [inside], exact=True, allow_collision=True)).all()
 
 
 def test_no_placements_give_no_numbers(one, by_axes, coil):
