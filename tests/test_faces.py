@@ -32,7 +32,7 @@ from efield.io.poses.pose_table import PoseTable
 from efield.sweeping.grid import PlacementGrid
 from efield.targeting.pose_check import PoseCheck, Reading
 from efield.targeting.targets import Target
-from efield.viz.maps import BestOfPositions
+from efield.viz.map_panels import BestOfPositions
 
 LONG = "<script>alert(1)</script>\n" * 40
 POSE = Pose.from_axes((0, 0, 92), (0, 1, 0), (0, 0, -1))

@@ -14,6 +14,7 @@ from efield.ground.errors import InputError
 if TYPE_CHECKING:
     from efield.campaign.best import Block
     from efield.campaign.store import Store
+    from efield.head.mesh import HeadMesh
 
 #: Where a coil is, in the order of what is needed to put it there; the others only where they are not zero.
 _PLACES: Final = ("angle_deg", "u_mm", "v_mm", "distance_mm", "tilt_x_deg", "tilt_y_deg", "lifted_mm")
@@ -123,10 +124,39 @@ def write_poses(file: Path, blocks: "Sequence[Block]", format: str | None = None
 
 
 def draw(file: Path, store: "Store", blocks: "Sequence[Block]") -> None:
-    """The map of the first cell."""
+    """The map of a cell, or a sheet of the maps of several, with the gyri of the heads where these can be read."""
     from efield.campaign.best import cell_dataset
+    from efield.viz.map_sheet import MapPanel, save_map_sheet
     from efield.viz.maps import save_sweep_map
 
-    block = blocks[0]
-    save_sweep_map(file, cell_dataset(store, block), measure=block.measure)
-    ERR.print(f"written: {file}, of {block.head}, {block.target}, {block.coil}", markup=False, soft_wrap=True)
+    heads = {label: _head(store, label) for label in dict.fromkeys(block.head for block in blocks)}
+    if len(blocks) == 1:
+        block = blocks[0]
+        save_sweep_map(file, cell_dataset(store, block), measure=block.measure, head=heads[block.head])
+    else:
+        order = [coil.label for coil in store.study.coils]
+        ordered = sorted(blocks, key=lambda block: order.index(block.coil))
+        panels = [
+            MapPanel(f"{one.head}, {one.target}", one.coil, cell_dataset(store, one), one.measure, heads[one.head])
+            for one in ordered
+        ]
+        drive = f"dI/dt {blocks[0].rows[0]['didt'] / 1e6:g} A/µs" if not store.study.drive.percent else ""
+        save_map_sheet(file, panels, ", ".join(filter(None, [store.study.document.get("title", ""), drive])))
+    cells = "; ".join(f"{block.head}, {block.target}, {block.coil}" for block in blocks)
+    ERR.print(f"written: {file}, of {cells}", markup=False, soft_wrap=True)
+
+
+def _head(store: "Store", label: str) -> "HeadMesh | None":
+    """A head of the study; None, which is said, if it is no longer what the results are of."""
+    from efield.targeting.fingerprint import head_digest
+
+    number = [entry.label for entry in store.study.heads].index(label)
+    try:
+        head = store.study.heads[number].load(store.study.base)
+    except InputError as error:
+        ERR.print(f"note: no gyri are drawn of {label}: {error}", markup=False, soft_wrap=True)
+        return None
+    if head_digest(head) == store.facts.heads[number].digest:
+        return head
+    ERR.print(f"note: no gyri are drawn of {label}, whose file changed", markup=False, soft_wrap=True)
+    return None

@@ -138,7 +138,10 @@ def show(
         ),
     ] = None,
     to: Annotated[str | None, typer.Option(help="Format of --pose, where its suffix does not tell.")] = None,
-    picture: Annotated[Path | None, typer.Option("--map", help="Draw the map of the first cell to this file.")] = None,
+    picture: Annotated[
+        Path | None,
+        typer.Option("--map", help="Draw the map of each cell, over the gyri, to this file; several as one sheet."),
+    ] = None,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print as CSV on standard output, poses included.")] = False,
     as_json: JsonOption = False,
 ) -> None:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from efield.viz.comparison import compare_fields as compare_fields
     from efield.viz.films import save_film as save_film
     from efield.viz.films import save_turn as save_turn
-    from efield.viz.maps import best_of_positions as best_of_positions
+    from efield.viz.map_panels import best_of_positions as best_of_positions
     from efield.viz.maps import save_sweep_map as save_sweep_map
     from efield.viz.maps import sweep_map as sweep_map
     from efield.viz.overview import field_plotter as field_plotter
@@ -35,7 +35,7 @@ _HOMES = {
     "Scene": "efield.viz.scene",
     "View": "efield.viz.views",
     "axes_figure": "efield.viz.coil_axes",
-    "best_of_positions": "efield.viz.maps",
+    "best_of_positions": "efield.viz.map_panels",
     "coil_figure": "efield.viz.coil_picture",
     "compare_fields": "efield.viz.comparison",
     "field_plotter": "efield.viz.overview",

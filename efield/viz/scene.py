@@ -310,7 +310,8 @@ class Scene(Carded):
 
     def sweep(self, dataset: "xarray.Dataset", measure: str | None = None) -> "Scene":
         """The best value at each position of a sweep over a grid, painted on the scalp (see `efield.viz.sweep_map`)."""
-        from efield.viz.maps import best_of_positions, measure_of, short_name
+        from efield.viz.map_panels import best_of_positions
+        from efield.viz.maps import measure_of, short_name
 
         name = measure_of(dataset, measure)
         best = best_of_positions(dataset, name)

@@ -6,7 +6,8 @@ import xarray
 
 from efield.ground.errors import InputError
 from efield.sweeping.grid import PlacementGrid
-from efield.viz.maps import best_of_positions, save_sweep_map, sweep_map
+from efield.viz.map_panels import best_of_positions
+from efield.viz.maps import save_sweep_map, sweep_map
 
 
 def table(pattern="hex", angles=(0.0, 60.0, 120.0), medial_x=1.0):

@@ -1,0 +1,157 @@
+"""Maps of several sweeps side by side, the gyri below each: a row per head and target, a column per coil."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from efield.ground import checks
+from efield.ground.errors import InputError
+from efield.viz.map_panels import (
+    best_of_positions,
+    draw_angles,
+    draw_bar,
+    draw_cells,
+    draw_gyri,
+    ends_of,
+    limit,
+    mark,
+    say_best,
+)
+from efield.viz.maps import SIGNED, SUFFIXES, medial_is_right, short_name
+from efield.viz.page import LABEL_PT, TICK_PT, new_page
+
+if TYPE_CHECKING:
+    import xarray
+    from matplotlib.figure import Figure
+
+    from efield.head.mesh import HeadMesh
+
+#: More maps than this are too small to read.
+_MOST: Final = (6, 6)
+
+#: Pixels of a map, and of the margins: left of all, between two, on the right for a bar; above and below.
+_PANEL: Final = 620
+_MARGINS: Final = {"left": 130, "between": 50, "right": 190, "top": 170, "bottom": 110, "title": 70}
+
+#: Cells let the gyri through.
+_ALPHA: Final = 0.55
+
+
+@dataclass(frozen=True, eq=False)
+class MapPanel:
+    """One map of a sheet.
+
+    Parameters
+    ----------
+    row, column : str
+        What it is of: head and target, and coil.
+    dataset : xarray.Dataset
+        A sweep over a `PlacementGrid`, of one head, coil and rate.
+    measure : str
+        The same in all of a row.
+    head : HeadMesh, optional
+        Its gyri are drawn below the map.
+    """
+
+    row: str
+    column: str
+    dataset: "xarray.Dataset"
+    measure: str
+    head: "HeadMesh | None" = None
+
+
+def save_map_sheet(path: str | os.PathLike[str], panels: Sequence[MapPanel], title: str = "") -> None:
+    """Draw a sheet of maps and write it completely or not at all; arguments as in `map_sheet`.
+
+    Raises
+    ------
+    InputError
+        As `map_sheet`, or if the suffix is not ``.png``, ``.pdf`` or ``.svg``, or the file cannot be written.
+    """
+    from efield.io.atomic import replacing
+
+    checks.choice("the suffix of a map", Path(path).suffix.lower(), SUFFIXES)
+    figure = map_sheet(panels, title)
+    with replacing(path) as temporary:
+        figure.savefig(temporary)
+
+
+def map_sheet(panels: Sequence[MapPanel], title: str = "") -> "Figure":
+    """The best value at each position of several sweeps, with the angle that gives it, over the gyri.
+
+    Maps of a row have the same colors, so that coils can be compared; arrows are along the induced current, lines where
+    a measure has no sign.
+
+    Parameters
+    ----------
+    panels : sequence of MapPanel
+    title : str
+
+    Raises
+    ------
+    InputError
+        If a sweep cannot be drawn, or there are more than six rows or columns.
+    """
+    rows, columns = (list(dict.fromkeys(getattr(panel, name) for panel in panels)) for name in ("row", "column"))
+    if not panels or len(rows) > _MOST[0] or len(columns) > _MOST[1]:
+        raise InputError(
+            f"a sheet has 1 to {_MOST[0]} rows (head and target) and 1 to {_MOST[1]} columns (coils); instead received "
+            f"{len(rows)} and {len(columns)}: choose some with --head, --target and --coil"
+        )
+    page, place = _page(len(rows), len(columns), title)
+    for number, row in enumerate(rows):
+        mine = [panel for panel in panels if panel.row == row]
+        bests = [best_of_positions(panel.dataset, panel.measure) for panel in mine]
+        ends = ends_of(np.concatenate([best.value for best in bests]))
+        for panel, best in zip(mine, bests, strict=True):
+            axes = page.add_axes(place(number, columns.index(panel.column)))
+            cells = _draw(axes, panel, best, ends)
+            if number == 0:
+                axes.set_title(panel.column, fontsize=LABEL_PT, pad=4)
+            if panel is mine[0]:
+                axes.set_ylabel(f"{row}\n{short_name(panel.measure)}", fontsize=LABEL_PT)
+        x, y, width, height = place(number, len(columns) - 1)
+        share = width / _PANEL
+        draw_bar(page, cells, (x + width + 30 * share, y + 0.06 * height, 26 * share, 0.8 * height), _units(mine[0]))
+    return page
+
+
+def _draw(axes: Any, panel: MapPanel, best: Any, ends: tuple[float, float]) -> Any:
+    if panel.head is not None:
+        draw_gyri(axes, panel.head, panel.dataset)
+    cells = draw_cells(axes, best, ends, _ALPHA if panel.head is not None else 1.0)
+    draw_angles(axes, best, signed=panel.measure in SIGNED)
+    mark(axes, best)
+    say_best(axes, best)
+    limit(axes, best, medial_is_right(panel.dataset))
+    axes.tick_params(labelsize=TICK_PT, length=2, width=0.5)
+    return cells
+
+
+def _units(panel: MapPanel) -> str:
+    return str(panel.dataset[panel.measure].attrs.get("units", "V/m"))
+
+
+def _page(rows: int, columns: int, title: str) -> tuple["Figure", Any]:
+    """A page for so many maps, and where each goes, in shares of the page from its lower left corner."""
+    m = _MARGINS
+    step = _PANEL + m["between"]
+    size = (m["left"] + columns * step + m["right"], m["top"] + rows * step + m["bottom"])
+    page = new_page(size, title)
+    page.text(
+        (m["left"] + 0.5 * columns * step) / size[0],
+        0.35 * m["bottom"] / size[1],
+        "mm toward medial and anterior, from the point over the target (+); the circle is the best",
+        fontsize=TICK_PT,
+        ha="center",
+    )
+
+    def place(row: int, column: int) -> tuple[float, float, float, float]:
+        x, y = m["left"] + column * step, m["bottom"] + (rows - 1 - row) * step
+        return x / size[0], y / size[1], _PANEL / size[0], _PANEL / size[1]
+
+    return page, place
