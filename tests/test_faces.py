@@ -141,4 +141,4 @@ def test_a_field_says_what_it_is_of(sim, coil):
 
 
 def test_a_map_of_a_sweep_shows_a_short_face():
-    check(BestOfPositions(*np.zeros((5, 1000))))
+    check(BestOfPositions(*np.zeros((6, 1000))))

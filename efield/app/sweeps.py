@@ -17,6 +17,7 @@ from efield.app.pulses_request import PulsesRequest
 from efield.ground import checks
 from efield.ground.errors import InputError
 from efield.ground.progress import Tell
+from efield.io.atomic import replacing
 
 if TYPE_CHECKING:
     from efield.campaign.run import Runner
@@ -254,13 +255,10 @@ def new(
 ) -> None:
     """Write a commented study to start from; it runs in about a minute."""
     template = Path(__file__).parents[1] / "campaign" / "template.toml"
-    try:
-        with file.open("x", encoding="utf-8") as made:
-            made.write(template.read_text(encoding="utf-8"))
-    except FileExistsError as error:
-        raise InputError(f"{file} must not exist yet; delete it, or give another name") from error
-    except OSError as error:
-        raise InputError(f"{file} must be a file that can be written; instead: {error.strerror}") from error
+    if file.exists():
+        raise InputError(f"{file} must not exist yet; delete it, or give another name")
+    with replacing(file) as made:
+        made.write_text(template.read_text(encoding="utf-8"), encoding="utf-8")
     OUT.print(f"written: {file}", markup=False, soft_wrap=True)
 
 

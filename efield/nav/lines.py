@@ -1,9 +1,12 @@
 """Answers as lines of JSON, written by a thread of its own: whoever does not read them must not stop the server."""
 
 import json
+import os
 import queue
+import stat
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import IO, Any, Final
 
 #: Lines that may wait to be written; more are dropped and counted.
@@ -29,6 +32,9 @@ class Lines:
         self._waiting: queue.Queue[str | None] = queue.Queue(_MOST)
         #: Lines that were dropped because too many waited.
         self.dropped = 0
+        #: Why nothing can be written any more.
+        self.error: OSError | ValueError | None = None
+        self._whole = self._size()
         self._closing = False
         self._thread = threading.Thread(target=self._write_all, name="efield-lines", daemon=True)
         self._thread.start()
@@ -54,8 +60,24 @@ class Lines:
                 self._stream.write(line + "\n")
                 if self._waiting.empty():
                     self._stream.flush()
+                    self._whole = self._size()
             except (OSError, ValueError) as error:
+                self.error = error
+                self._cut()
                 self._broken(str(error))
                 return
             if self._closing:
                 return
+
+    def _size(self) -> int | None:
+        """Bytes of the file that is written to; None where that is a pipe or a terminal."""
+        with suppress(OSError, ValueError, AttributeError):
+            found = os.fstat(self._stream.fileno())
+            return found.st_size if stat.S_ISREG(found.st_mode) else None
+        return None
+
+    def _cut(self) -> None:
+        """Leave no half line in a file: on a full disk a part of one may have been written."""
+        if self._whole is not None:
+            with suppress(OSError, ValueError):
+                os.ftruncate(self._stream.fileno(), self._whole)

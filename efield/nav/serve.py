@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 from typing import IO, Any
 
 from efield.ground.errors import InputError
+from efield.io.atomic import NO_ROOM
 from efield.nav.engine import Answer, LiveEngine
 from efield.nav.hub import Hub
 from efield.nav.invesalius import Space
@@ -117,7 +118,7 @@ async def _serve(
     hub, loop, ended = Hub(engine, note), asyncio.get_running_loop(), asyncio.Event()
 
     def unread(why: str) -> None:
-        note(f"nobody reads the answers any more: {why}")
+        note(f"answers cannot be written any more: {why}")
         loop.call_soon_threadsafe(ended.set)
 
     # Read and refused before anything is computed.
@@ -159,6 +160,8 @@ async def _serve(
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
         event({"event": "end", **hub.report()})
+        if writer is not None and isinstance(writer.error, OSError) and writer.error.errno in NO_ROOM:
+            raise writer.error  # who left is no error, a full disk is
     return hub.report()
 
 

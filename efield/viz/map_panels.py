@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from efield.ground.card import Card, Carded, counted
 from efield.ground.errors import InputError
+from efield.targeting.tangent import medial_sign
 from efield.viz import palette
 from efield.viz.drawn_tissue import drawn_tissue
 from efield.viz.field_shapes import outer_surface
@@ -45,6 +46,8 @@ class BestOfPositions(Carded):
         The angle it belongs to.
     placement : (k,) int
         Its number in the sweep; -1 where nothing is known.
+    in_plane_deg : (k,) float
+        The angle in the grid's plane: beyond the midline, where medial is the other way, it is minus `angle_deg`.
     """
 
     u_mm: NDArray[np.float64]
@@ -52,6 +55,7 @@ class BestOfPositions(Carded):
     value: NDArray[np.float64]
     angle_deg: NDArray[np.float64]
     placement: NDArray[np.intp]
+    in_plane_deg: NDArray[np.float64]
 
     def _card(self) -> Card:
         return Card("BestOfPositions", (("size", counted(len(self.value), "position")),))
@@ -89,7 +93,23 @@ def best_of_positions(dataset: "xarray.Dataset", measure: str) -> BestOfPosition
     first = order[np.unique(position[order], return_index=True)[1]]
     u, v, angle = (np.asarray(dataset[name].values, dtype=float)[first] for name in _NEEDED[1:])
     known = np.isfinite(values[first])
-    return BestOfPositions(u, v, values[first], np.where(known, angle, np.nan), np.where(known, first, -1))
+    angle = np.where(known, angle, np.nan)
+    return BestOfPositions(u, v, values[first], angle, np.where(known, first, -1), _medial_way(dataset, first) * angle)
+
+
+def _medial_way(dataset: "xarray.Dataset", placements: NDArray[np.intp]) -> NDArray[np.float64]:
+    """1 for placements on the side of the midline that the grid's origin is on, -1 for those beyond."""
+    if "pose" not in dataset or "plane" not in dataset:
+        return np.ones(len(placements))
+    poses = np.asarray(dataset["pose"].values, dtype=float)[placements]
+    height = sum(
+        np.asarray(dataset[name].values, dtype=float)[placements]
+        for name in ("distance_mm", "lifted_mm")
+        if name in dataset or name in dataset.coords
+    )
+    feet = poses[:, :3, 3] + np.reshape(height, (-1, 1)) * poses[:, :3, 2]
+    own = medial_sign(np.asarray(dataset["plane"].values, dtype=float)[:3, 3])
+    return np.array([medial_sign(foot) / own for foot in feet])
 
 
 def _cells(best: BestOfPositions) -> list[Any]:
@@ -218,7 +238,7 @@ def draw_gyri(axes: Any, head: "HeadMesh", dataset: "xarray.Dataset") -> None:
 def draw_angles(axes: Any, best: BestOfPositions, *, signed: bool) -> None:
     """Arrows, or lines where both directions of current count the same, as long as the value is large."""
     known = np.isfinite(best.value)
-    angle = np.radians(best.angle_deg[known])
+    angle = np.radians(best.in_plane_deg[known])
     largest = np.abs(best.value[known]).max() or 1.0
     length = 0.85 * _spacing(np.column_stack([best.u_mm, best.v_mm])) * np.abs(best.value[known]) / largest
     heads = {} if signed else {"headlength": 0, "headaxislength": 0, "headwidth": 1}

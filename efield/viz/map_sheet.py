@@ -35,7 +35,7 @@ _MOST: Final = (6, 6)
 
 #: Pixels of a map, and of the margins: left of all, between two, on the right for a bar; above and below.
 _PANEL: Final = 620
-_MARGINS: Final = {"left": 130, "between": 50, "right": 190, "top": 170, "bottom": 110, "title": 70}
+_MARGINS: Final = {"left": 130, "between": 50, "right": 190, "top": 110, "bottom": 110, "title": 70}
 
 #: Cells let the gyri through.
 _ALPHA: Final = 0.55

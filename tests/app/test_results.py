@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from efield.app.results import results_folder
+from efield.coils.polarity import induced_words
 from efield.ground.errors import InputError
 from efield.head.spheres import sphere_head
 from efield.io.coils.ccd import write_ccd
@@ -38,6 +39,7 @@ def given(small):
 @contextmanager
 def files_of_at_most(size):
     """As on a full disk: the system refuses to write more."""
+    induced_words(validation_coil())  # Numba makes its threads with the first parallel kernel, and needs a file for it
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
     try:
@@ -90,6 +92,12 @@ VERBS = {
     "coils convert": lambda small, out: ("coils", "convert", small / "coil.ccd", out / "coil.tcd"),
     "coils info": lambda small, out: ("coils", "info", small / "coil.ccd", "--picture", out / "coil.png"),
     "mesh convert": lambda small, out: ("mesh", "convert", small / "sphere.msh", out / "sphere.vtu"),
+    "mesh repair": lambda small, out: ("mesh", "repair", small / "sphere.msh", out / "mended.msh"),
+    "basis build": lambda small, out: (
+        *("basis", "build", out / "basis", "--head", small / "sphere.msh", "--coil", small / "coil.ccd"),
+        *("--target", "C3", "--radius", 5, "--max-solves", 64),
+    ),
+    "sweep new": lambda small, out: ("sweep", "new", out / "study.toml"),
     "poses convert": lambda small, out: ("poses", "convert", small / "pose.txt", out / "pose.csv"),
 }
 
@@ -106,6 +114,24 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(monkeypatch, small, tmp_path
     assert any(words in errors[0] for words in ("error: File too large", "could not be written; check the free space"))
     assert not [path for path in tmp_path.rglob("*") if path != out]
     assert out.exists() == (" " in verb)
+
+
+def test_a_study_on_a_full_disk_is_one_line_and_goes_on_when_there_is_room(monkeypatch, small, tmp_path, capsys):
+    study = f"""
+        heads = {{ a = "{small}/sphere.msh" }}
+        coils = {{ a = "{small}/coil.ccd" }}
+        targets = {{ a = {{ name = "C3", radius_mm = 20 }} }}
+        grid = {{ radius_mm = 0, spacing_mm = 5, angles_deg = [0, 90] }}
+        output = {{ folder = "out" }}
+    """
+    (tmp_path / "study.toml").write_text(study)
+    with files_of_at_most(20):
+        assert run(monkeypatch, "sweep", tmp_path / "study.toml") == 2
+    errors = [line for line in capsys.readouterr().err.splitlines() if "error" in line]
+    assert len(errors) == 1
+    assert "must have room" in errors[0]
+    assert [path.name for path in (tmp_path / "out").rglob("*")] == ["lock"]
+    assert run(monkeypatch, "sweep", tmp_path / "study.toml") == 0
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")

@@ -1,9 +1,11 @@
 """Lines of JSON never make anybody wait."""
 
 import contextlib
+import errno
 import io
 import json
 import os
+import resource
 import threading
 import time
 
@@ -51,3 +53,22 @@ def test_a_reader_that_has_left_is_told_once():
     assert len(told) == 1
     with contextlib.suppress(BrokenPipeError):
         stream.close()
+
+
+def test_a_full_disk_leaves_whole_lines_and_is_told(tmp_path):
+    told, before = [], resource.getrlimit(resource.RLIMIT_FSIZE)
+    with contextlib.suppress(OSError), (tmp_path / "log").open("a") as stream:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (30, before[1]))
+        try:
+            writer = Lines(stream, told.append)
+            for number in range(100):
+                writer.write({"id": number})
+                time.sleep(0.01 if number < 3 else 0)
+            writer.close()
+            assert writer.error.errno == errno.EFBIG
+            assert len(told) == 1
+            kept = (tmp_path / "log").read_text()
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert kept == "".join(f'{{"id": {number}}}\n' for number in range(kept.count("\n")))
+    assert kept

@@ -7,6 +7,7 @@ import xarray
 from efield.ground.errors import InputError
 from efield.sweeping.grid import PlacementGrid
 from efield.viz.map_panels import best_of_positions
+from efield.viz.map_sheet import MapPanel, map_sheet, save_map_sheet
 from efield.viz.maps import save_sweep_map, sweep_map
 
 
@@ -98,3 +99,44 @@ def test_a_suffix_that_is_no_picture_is_refused(tmp_path):
     with pytest.raises(InputError, match=r"suffix of a map must be one of \.png"):
         save_sweep_map(tmp_path / "map.xyz", table())
     assert not list(tmp_path.iterdir())
+
+
+def test_a_sheet_has_a_map_for_each_cell_and_the_same_colors_in_a_row(tmp_path):
+    data = table()
+    weaker = data.assign(mean_magnitude=0.5 * data.mean_magnitude)
+    panels = [
+        MapPanel(row, column, found, "mean_magnitude")
+        for row in ("a, hand", "b, hand")
+        for column, found in (("ring", data), ("disc", weaker))
+    ]
+    page = map_sheet(panels, "two coils")
+    maps = [axes for axes in page.axes if axes.collections and "best" in {line.get_label() for line in axes.lines}]
+    assert [axes.get_title() for axes in maps] == ["ring", "disc", "", ""]
+    clims = [axes.collections[0].get_clim() for axes in maps]
+    assert clims[0] == clims[1] == (0.0, 1.0)
+    save_map_sheet(tmp_path / "sheet.png", panels)
+    assert (tmp_path / "sheet.png").stat().st_size > 10_000
+    with pytest.raises(InputError, match="7 and 1: choose"):
+        map_sheet([MapPanel(str(row), "ring", data, "mean_magnitude") for row in range(7)])
+
+
+def test_beyond_the_midline_arrows_point_as_the_current_does():
+    """There medial is the other way: the same direction in the head has the opposite angle."""
+    data, current = table(angles=(0.0, 60.0, 300.0)), np.array([np.sin(np.radians(60.0)), np.cos(np.radians(60.0)), 0])
+    plane = np.eye(4)
+    plane[:3, 3] = [-2.0, 0.0, 90.0]
+    centers = np.column_stack([data.u_mm - 2.0, data.v_mm, np.full(data.sizes["placement"], 94.0)])
+    medial = np.where(centers[:, 0] <= 0, 1.0, -1.0)
+    angle = np.radians(data.angle_deg.values)
+    way = np.column_stack([medial * np.sin(angle), np.cos(angle), 0 * angle])
+    poses = np.tile(np.diag([1.0, -1.0, -1.0, 1.0]), (len(centers), 1, 1))
+    poses[:, :3, 3] = centers
+    data = data.assign(
+        along=("placement", way @ current),
+        pose=(("placement", "row", "column"), poses),
+        plane=(("row", "column"), plane),
+        distance_mm=("placement", np.full(len(centers), 4.0)),
+    )
+    best = best_of_positions(data, "along")
+    assert set(best.angle_deg) == {60.0, 300.0}
+    np.testing.assert_allclose(np.sin(np.radians(best.in_plane_deg)), current[0])
