@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -114,5 +115,10 @@ def _prepare(folder: Path, settings: Mapping[str, str]) -> Path:
         stored = sealed.read_note(note, version=_FORMAT, remedy="delete the checkpoint folder")
         check_same(stored, settings, f"the checkpoint in {folder}")
     else:
-        sealed.write_note(note, settings, version=_FORMAT)
+        try:
+            sealed.write_note(note, settings, version=_FORMAT)
+        except OSError:
+            with suppress(OSError):  # of a full disk; what lies in the folder stays
+                folder.rmdir()
+            raise
     return folder

@@ -112,6 +112,8 @@ def map_sheet(panels: Sequence[MapPanel], title: str = "") -> "Figure":
             cells = _draw(axes, panel, best, ends)
             if number == 0:
                 axes.set_title(panel.column, fontsize=LABEL_PT, pad=4)
+            # Maps of a row share their vertical axis.
+            axes.tick_params(labelleft=panel is mine[0])
             if panel is mine[0]:
                 axes.set_ylabel(f"{row}\n{short_name(panel.measure)}", fontsize=LABEL_PT)
         x, y, width, height = place(number, len(columns) - 1)
