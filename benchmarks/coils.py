@@ -1,6 +1,6 @@
 """Every coil of the catalog and of given files: direction, placement, casing gap, and fast against exact reciprocity.
 
-    python benchmarks/coils.py [--head NAME | --edge-mm MM] [FILE ...]
+    python benchmarks/coils.py [--head NAME | --edge-mm MM] [--files-only] [FILE ...]
 
 Placements lie within 20 mm of the target's scalp point, at all angles, tilted by up to 8 degrees, 3 to 10 mm off.
 """
@@ -51,13 +51,15 @@ def main():
     parser.add_argument("--head", default="mni152")
     parser.add_argument("--edge-mm", type=float)
     parser.add_argument("--placements", type=int, default=8)
+    parser.add_argument("--cache", type=Path, help="folder that keeps the adjoint solves for the next run")
+    parser.add_argument("--files-only", action="store_true", help="leave the catalog out")
     options = parser.parse_args()
     head = sphere_head(edge_mm=options.edge_mm) if options.edge_mm else load_head(options.head)
     target = m1_hand(head)
-    adjoint = reciprocal(Simulator(head), target, axes=True)
+    adjoint = reciprocal(Simulator(head), target, axes=True, cache=options.cache)
     print(f"{len(head.points)} nodes; gaps (mm) of place_coil(angle 45, distance 4); CPU ms a placement")
     print(ROW.format("coil", "induces", "casing", "gap", "center", "error", "ms"))
-    for name in [*names(), *options.files]:
+    for name in [*([] if options.files_only else names()), *options.files]:
         try:
             row(name, head, target, adjoint, options.placements)
         except InputError as error:
