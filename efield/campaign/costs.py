@@ -33,6 +33,9 @@ RULES: Final = {
 #: What the time of a unit depends on beside its kind: the head, or the coil.
 _OF_A_HEAD: Final = ("head", "solve", "adjoint", "potential")
 
+#: Measuring at a target takes as long as a solve on so many nodes, whatever the head.
+MEASURING: Final = 5e4
+
 #: Order 2 has 7 times the unknowns; a solve then takes about 10 times as long (docs/accuracy.md).
 _ORDER_2: Final = 10.0
 
@@ -151,7 +154,7 @@ def evaluation(routes: Routes, cell: Cell, nodes: float) -> tuple[str, float]:
     """The kind of work that answers a placement of a cell on a head of so many nodes, and its units."""
     kind = routes.study.engine.kind
     if kind == "full":
-        return "solve", nodes
+        return "solve", nodes + MEASURING
     if kind == "reduced":
         return "expanding", 1.0
     coil = routes.coil(cell.coil)

@@ -3,7 +3,7 @@
 import pytest
 
 from efield.campaign.compute import Bench
-from efield.campaign.costs import RULES, Costs
+from efield.campaign.costs import MEASURING, RULES, Costs
 from efield.campaign.estimate import estimate
 from efield.campaign.plan import read_study
 from efield.campaign.routes import Routes
@@ -32,7 +32,7 @@ def bench(plan, tmp_path_factory):
 def test_before_any_work_all_of_it_is_counted_by_rule(plan):
     study, facts = plan
     nodes = facts.heads[0].nodes
-    whole = 2 * (nodes * RULES["head"] + 20 * RULES["laying"] + 20 * nodes * RULES["solve"])
+    whole = 2 * (nodes * RULES["head"] + 20 * RULES["laying"] + 20 * (nodes + MEASURING) * RULES["solve"])
     assert estimate(study, facts).seconds == pytest.approx(whole)
 
 
@@ -40,7 +40,7 @@ def test_what_was_done_is_timed_and_not_counted_again(plan, bench):
     study, facts = plan
     nodes, timed = facts.heads[0].nodes, bench.costs
     of_all = {kind: units for kind, units in timed.units.items() if isinstance(kind, str)}
-    assert of_all == {"head": nodes, "laying": 8, "solve": 8 * nodes}
+    assert of_all == {"head": nodes, "laying": 8, "solve": 8 * (nodes + MEASURING)}
     left = timed.of(bench.routes, facts, list(study.chunks())[1:])
     # The other head, and 12 + 20 placements, as slow as these were.
     each = timed.seconds["laying"] + timed.seconds["solve"]
