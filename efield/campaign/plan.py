@@ -298,7 +298,7 @@ def _drive(section: Section, loaded: Mapping[str, Coil], table: PoseTable | None
     section.close()
     if sum((bool(percent), "didt" in section.values, bool(recorded))) > 1:
         keys = "drive.didt, drive.intensity_percent and drive.recorded"
-        problems.add("drive", f"only one of {keys} must be given; each sets the drive")
+        problems.add("drive", f"{keys} must not be given together; each sets the drive")
     if "stimulator" in section.values and not percent and not recorded:
         problems.add(
             "drive.stimulator",

@@ -75,7 +75,7 @@ def test_each_pulse_has_its_own_drive_name_and_response(session, tmp_path, files
 @pytest.mark.parametrize(
     ("drive", "words"),
     [
-        ("recorded = true\ndidt = 1e6", "only one of"),
+        ("recorded = true\ndidt = 1e6", "must not be given together"),
         ('recorded = true\nstimulator = "magstim-rapid2"', "intensity of each pulse must be known"),
         ('recorded = "yes"', "must be a number"),
     ],
