@@ -26,7 +26,7 @@ hand = ef.m1_hand(head, side="left")
 
 def site(coil, stimulator, pose):
     """Field and machine of a coil at a place."""
-    return ef.DoseSite.of(sim.solve(coil, pose), hand, stimulator=stimulator, phase="second")
+    return ef.DoseSite.of(sim.solve(coil, pose), hand, stimulator=stimulator)
 
 
 first, machine = next(iter(COILS.items()))

@@ -85,7 +85,7 @@ def _part(asked: Settings, part: Part, given: Protocol | None) -> dict[str, Any]
         "candidates": [_candidate(one) for one in part.ranked],
         **_reports(given, first.dose),
         "uncertainty": part.uncertainty,
-        "notes": _notes(asked, first, given),
+        "notes": [*_notes(asked, first, given), *_another_part(part.target, given)],
     }
 
 
@@ -143,6 +143,15 @@ def _notes(asked: Settings, first: Candidate, given: Protocol | None) -> list[st
     if given is not None and given.unverified:
         notes.append(f"{given.name}: not verified are {', '.join(given.unverified)}")
     return notes
+
+
+def _another_part(target: Target, given: Protocol | None) -> list[str]:
+    """What is to be said where a protocol was tried on another part of M1 than the target's."""
+    words, parts = target.name.split("-"), () if given is None else given.body_parts
+    known = len(words) == 3 and words[0] == "m1" and not {"pain-region", "unstated"} & set(parts)
+    if given is None or not known or words[1] in parts:
+        return []
+    return [f"{given.name} was tried on M1's part for the {' and '.join(parts)}; the target is {target.name}"]
 
 
 def _provenance(asked: Settings, head: HeadMesh) -> dict[str, Any]:

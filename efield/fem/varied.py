@@ -77,14 +77,20 @@ class VariedProblem:
 
     @cached_property
     def _parts(self) -> list[tuple[csr_matrix, FloatArray]]:
-        """Stiffness (n, n) and load (n,) of each tissue that varies, and last of all the others."""
-        return [self._part(members) for members in self._members]
+        """Stiffness (n, n) and load (n,) of each tissue that varies, and last of all the others.
+
+        All have the entries of the whole, zeros included, so that sums are those of their values.
+        """
+        found = [self._part(members) for members in self._members]
+        first = found[0][0]
+        shared = [csr_matrix((one.data, first.indices, first.indptr), shape=first.shape) for one, _ in found]
+        return [(matrix, load) for matrix, (_, load) in zip(shared, found, strict=True)]
 
     def _part(self, members: NDArray[np.intp]) -> tuple[csr_matrix, FloatArray]:
-        whole, nodes = self.problem.linear, len(self._dadt)
-        if not len(members):
-            return csr_matrix((nodes, nodes)), np.zeros(nodes)
-        elements = LinearElements(whole.points, whole.tets[members], whole.sigma[members])
+        whole = self.problem.linear
+        sigma = np.zeros_like(whole.sigma)
+        sigma[members] = whole.sigma[members]
+        elements = LinearElements(whole.points, whole.tets, sigma)
         return elements.stiffness(), elements.load(self._dadt)[:, 0]
 
     def solve(self, factors: FloatArray, guess: FloatArray) -> Solution:
@@ -105,13 +111,10 @@ class VariedProblem:
         return Solution(found.phi + guess[:, None], found.iterations, reached)
 
     def _system(self, factors: FloatArray) -> tuple[csr_matrix, FloatArray]:
-        linear = self.problem.linear
-        per_tet = np.ones(len(linear.tets))
-        for factor, chosen in zip(factors, self._members, strict=False):
-            per_tet[chosen] = factor
-        sigma = linear.sigma * per_tet.reshape(-1, *(1,) * (linear.sigma.ndim - 1))
-        elements = LinearElements(linear.points, linear.tets, sigma)
-        return elements.stiffness(), elements.load(self._dadt)
+        shares, first = [*factors.tolist(), 1.0], self._parts[0][0]
+        values = sum(share * matrix.data for share, (matrix, _) in zip(shares, self._parts, strict=True))
+        load = sum(share * load for share, (_, load) in zip(shares, self._parts, strict=True))
+        return csr_matrix((values, first.indices, first.indptr), shape=first.shape), np.asarray(load)[:, None]
 
     def extended(self, model: GalerkinModel | None, modes: FloatArray) -> GalerkinModel:
         """The equations on the span of modes (n, r), of which the model has all but the last."""

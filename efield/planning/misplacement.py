@@ -101,7 +101,8 @@ TECHNIQUES: Final[dict[str, Misplacement]] = {
         position_mm=0.3 / _PLANE_MEAN,
         tilt_deg=0.34 / _PLANE_MEAN,
         yaw_deg=0.22 / _LINE_MEAN,
-        source="means of 0.3 mm, 0.34 and 0.22 deg, registration's error not in them: Caulfield 2022, as above",
+        source="means of 0.3 mm, 0.34 and 0.22 deg, without the error of registration: Caulfield 2022, Brain Stimul "
+        "15:1192",
     ),
     "robot": Misplacement(
         position_mm=1.34 / _PLANE_MEDIAN,

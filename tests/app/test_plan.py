@@ -61,6 +61,7 @@ def test_over_the_place_of_the_threshold_the_output_is_the_protocols_share_of_it
     assert 0 < own["output_percent"] < 200
     assert document["safety"]["percent"] == 110
     assert document["dose"]["percent"] == 110
+    assert any("tried on M1's part for the leg" in note for note in document["notes"])
 
 
 def test_the_sheet_is_one_file_with_the_numbers_of_the_document(planned):

@@ -89,11 +89,11 @@ def test_zones_are_not_entered(sim, coil, target, head, best):
 
 
 def test_what_a_mask_holds_is_not_covered(coil, target, head):
-    """A region of the scalp to one side: a coil over the target clear of it, then one that covers it."""
-    edge = ef.Target.where(lambda points: points[:, 0] < -60, center_mm=(-70, 0, 40), radius_mm=60)
+    """A region of the scalp behind: a coil that covers it, and one that does not."""
+    behind = ef.Target.where(lambda points: points[:, 1] < -40, center_mm=(-30, -60, 50), radius_mm=60)
     limits = {"radius_mm": 30, "tilt_deg": 0, "distance_mm": 4}
-    free, kept = (SearchSpace(head, coil, target, **limits, forbidden=zones) for zones in ((), (edge,)))
-    places = [np.array([u, 0, 45.0, 0, 0]) for u in (-28.0, 28.0)]
+    free, kept = (SearchSpace(head, coil, target, **limits, forbidden=zones) for zones in ((), (behind,)))
+    places = [np.array([0, v, 0.0, 0, 0]) for v in (-28.0, 28.0)]
     assert all(free.pose(place) is not None for place in places)
     assert kept.pose(places[0]) is None
     assert kept.pose(places[1]) is not None
