@@ -58,7 +58,7 @@ def measure(head: HeadMesh, width: int, kinds: list[str], quiet: bool = False) -
     matrix = timed(say("assembly"), lambda: elements().stiffness())
     dadt = primary_fields(head.points, width)
     one = np.ascontiguousarray(dadt[:, :, :1])
-    mesh.around  # noqa: B018 (built once, part of the assembly above)
+    mesh.around
     load = timed(say("right-hand side, one"), lambda: mesh.load(one))
     block = timed(say(f"right-hand side, {width}"), lambda: mesh.load(dadt))
     for kind in kinds:

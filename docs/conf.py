@@ -12,9 +12,9 @@ import matplotlib as mpl
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE / "_ext"), str(HERE.parent)]
 
-import pyvista  # noqa: E402
+import pyvista
 
-from efield.ground.version import __version__  # noqa: E402
+from efield.ground.version import __version__
 
 mpl.use("agg")
 pyvista.OFF_SCREEN = True

@@ -6,7 +6,7 @@ Research software: not a medical device. See ``efield --help`` and the README.
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from efield.ground import forks as _forks  # noqa: F401 (tells forked processes)
+from efield.ground import forks as _forks
 from efield.ground.doors import doors
 from efield.ground.own_folders import settle_kernels
 from efield.ground.version import __version__ as __version__

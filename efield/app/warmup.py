@@ -32,7 +32,7 @@ class Warmup:
         quiet = subprocess.DEVNULL
         # Our own module under our own interpreter; nothing of it comes from input.
         self._process = (
-            None if _compiled_before() else subprocess.Popen(command, stdin=quiet, stdout=quiet, stderr=quiet)  # noqa: S603
+            None if _compiled_before() else subprocess.Popen(command, stdin=quiet, stdout=quiet, stderr=quiet)
         )
 
     def wait(self) -> None:

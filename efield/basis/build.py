@@ -194,7 +194,7 @@ def grow(
         shots.error = found.error
         if found.error <= _STOP * plan.tol or solved * BLOCK >= len(train):
             break
-    assert found is not None  # noqa: S101 (max_solves is at least FEWEST)
+    assert found is not None
     model = LinearModel(*gram.combined(found.combinations, len(check)), found.to_modes)
     solves = len(gram.products) - len(check)
     del gram

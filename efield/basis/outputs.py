@@ -216,7 +216,7 @@ def _tets(problem: FemProblem, target: Target, reach: float) -> Outputs:
 
 
 def _vertices(head: HeadMesh, target: Target, reach: float) -> Outputs:
-    near = lambda points: np.flatnonzero(np.linalg.norm(points - target.center_mm, axis=1) <= reach)  # noqa: E731
+    near = lambda points: np.flatnonzero(np.linalg.norm(points - target.center_mm, axis=1) <= reach)
     surface, chosen, share = midsurface_in(head, near)
     points, normals = surface.points_mm[chosen], surface.normals[chosen]
     own = np.repeat(np.arange(len(chosen))[:, None], 4, axis=1)

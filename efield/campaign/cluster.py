@@ -57,7 +57,7 @@ def on_cluster(*, workers: int | None = None, scheduler: str | None = None) -> R
     if workers is not None and not 1 <= workers <= 1024:
         raise InputError(f"workers must be between 1 and 1024; instead received {workers}")
     try:
-        import distributed  # noqa: F401
+        import distributed
     except ImportError as error:
         what = "running on several processes or a cluster"
         raise MissingDependencyError.of(what, "cluster", "dask", "distributed") from error

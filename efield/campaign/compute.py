@@ -175,7 +175,7 @@ class Bench:
     def _placements(self, cell: Cell, head: HeadMesh, target: Target, coil: Coil) -> Placements:
         if self.study.poses is not None:
             return Placements(self.study.poses)
-        assert self.study.grid is not None  # noqa: S101 - a study has a grid or poses
+        assert self.study.grid is not None
         with self.costs.timing("laying", self.study.count, cell):
             return self.study.grid.on(head, target, coil, current=self.study.drive.current)
 

@@ -91,7 +91,7 @@ class TargetEntry:
             if found.region is not None:
                 raise InputError(f"radius_mm must be left out where the target is a region of a file, {self.text}")
             return replace(found, name=self.label, radius_mm=self.radius_mm)
-        assert self.center_mm is not None  # noqa: S101 - a target has a name or a center
+        assert self.center_mm is not None
         radius = 10.0 if self.radius_mm is None else self.radius_mm
         return Target.sphere(center_mm=self.center_mm, radius_mm=radius, direction=self.direction, name=self.label)
 

@@ -236,7 +236,7 @@ class RecoveredField(Carded):
 
     def _off_center(self, tets: NDArray[np.integer]) -> NDArray[np.float64]:
         """(k, 3) what the blended field lacks at the centers of tetrahedra."""
-        assert self.centers is not None  # noqa: S101 - asked by those who have looked
+        assert self.centers is not None
         points = self.patches.elements.points[self.patches.elements.tets[tets]].mean(axis=1)
         return np.asarray(self.centers[tets] - self._blended(tets, np.full((len(tets), 4), 0.25), points))
 

@@ -104,5 +104,5 @@ def _keep_nothing() -> None:
     """Compile kernels anew in every process."""
     from numba.core.dispatcher import Dispatcher
 
-    setattr(Dispatcher, "enable_caching", lambda self: None)  # noqa: B010 - a method of a class that is not ours
+    Dispatcher.enable_caching = lambda self: None
     _LOG.warning("note: no folder can be written, so kernels are compiled in every run; set %s", _VARIABLE)

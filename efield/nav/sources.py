@@ -177,10 +177,10 @@ def source_of(url: str, *, axes: str | None = None, frame: str | None = None, sp
     options = dict(parse_qsl(parts.query))
     if parts.scheme == "brainsight":
         tool = options.pop("tool", "")
-        make: Callable[[], Dialect] = lambda: Brainsight(frame, axes or "brainsight", tool)  # noqa: E731
+        make: Callable[[], Dialect] = lambda: Brainsight(frame, axes or "brainsight", tool)
     elif parts.scheme == "localite":
         coil = int(checks.choice("coil", options.pop("coil", "0"), ("0", "1")))
-        make = lambda: Localite(frame or "RAS", axes or "localite", coil)  # noqa: E731
+        make = lambda: Localite(frame or "RAS", axes or "localite", coil)
     elif parts.scheme == "invesalius":
         from efield.nav.relay import client_of
 

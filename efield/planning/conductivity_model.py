@@ -285,7 +285,7 @@ class _Space:
     def checked(self, held_out: int) -> ConductivityModel:
         """The model, with its errors at conductivities drawn from the ranges that are not in it."""
         measuring = self._measuring
-        assert self._model is not None  # noqa: S101 - at least two snapshots were asked for
+        assert self._model is not None
         modes = np.array([measuring.of_mode(mode) for mode in self._modes.T]).reshape(self._modes.shape[1], -1)
         fields = (measuring.of_drive(), modes, measuring.region, *measuring.over_region(self._modes))
         parts = (self._ranges, self._nominal, self._model, *fields, measuring.rows)

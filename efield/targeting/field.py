@@ -113,7 +113,7 @@ class EField(Carded):
 
     @cached_property
     def _opinion(self) -> SecondOpinion:
-        assert self.consult is not None  # noqa: S101 - asked by those who have looked
+        assert self.consult is not None
         return self.consult()
 
     @cached_property

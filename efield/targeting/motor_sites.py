@@ -141,7 +141,7 @@ NAMES: Final = tuple(f"m1-{area}-{side}{':' * bool(variant)}{variant}" for area,
 def name_parts(name: str) -> tuple[Area, Side, str]:
     """Area, side and variant of one of `NAMES`."""
     found = _NAME.fullmatch(name)
-    assert found is not None  # noqa: S101 - one of NAMES
+    assert found is not None
     return found["area"], found["side"], found["variant"] or ""  # type: ignore[return-value]
 
 

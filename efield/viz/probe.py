@@ -97,7 +97,7 @@ def render_in_child(command: Sequence[str], timeout_s: float = _TIMEOUT_S) -> bo
         Whether it could render.
     """
     try:
-        child = subprocess.run(  # noqa: S603 - our own interpreter and our own text, no shell
+        child = subprocess.run(
             list(command), stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout_s, check=False
         )
     except (OSError, subprocess.TimeoutExpired):

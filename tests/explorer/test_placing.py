@@ -60,7 +60,15 @@ def test_beside_the_head_there_is_no_scalp(ground, head, coil, target):
 
 @pytest.mark.parametrize(
     "given",
-    [None, [1], {"angle_deg": "x"}, {"distance_mm": 1e9}, {"u_mm": float("nan")}, {"foot_mm": [1, 2]}, {"tilt_x_deg": []}],
+    [
+        None,
+        [1],
+        {"angle_deg": "x"},
+        {"distance_mm": 1e9},
+        {"u_mm": float("nan")},
+        {"foot_mm": [1, 2]},
+        {"tilt_x_deg": []},
+    ],
 )
 def test_wishes_are_numbers_in_range(given):
     with pytest.raises(InputError):

@@ -13,7 +13,7 @@ from efield.nav.pictures import Shapes
 socketio = pytest.importorskip("socketio", reason="needs python-socketio (extra live)")
 web = pytest.importorskip("aiohttp.web", reason="needs aiohttp (extra live)")
 
-from efield.nav.relay import Desk, SocketClient, SocketServer, client_of  # noqa: E402
+from efield.nav.relay import Desk, SocketClient, SocketServer, client_of
 
 #: An image of 2 mm voxels, 100 along y, whose axes are those of the head.
 AFFINE = np.array([[2.0, 0, 0, -90], [0, 2, 0, -120], [0, 0, 2, -70], [0, 0, 0, 1]])

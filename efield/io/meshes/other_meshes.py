@@ -116,7 +116,7 @@ def _run(place: Path, folder: str, size: int) -> None:
     environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}  # threads would reserve memory
     seconds = _SECONDS + size / _BYTES_PER_SECOND
     try:
-        child = subprocess.run(  # noqa: S603
+        child = subprocess.run(
             command, stdin=subprocess.DEVNULL, capture_output=True, timeout=seconds, check=False, env=environment
         )
     except subprocess.TimeoutExpired:

@@ -108,7 +108,7 @@ def test_any_text_is_read_or_refused(tmp_path, text, suffix):
     try:
         read_poses(tmp_path / f"a{suffix}")
     except EfieldError as error:
-        assert "a" + suffix in str(error)  # noqa: PT017
+        assert "a" + suffix in str(error)
 
 
 def test_a_list_of_many_poses_in_json_is_read(tmp_path):

@@ -54,7 +54,7 @@ def test_a_damaged_annotation_is_read_or_refused(annot_bytes, tmp_path_factory, 
     try:
         read_annotation(path)
     except FileFormatError as error:
-        assert "damaged.annot" in str(error)  # noqa: PT017 - both ends are right
+        assert "damaged.annot" in str(error)
     else:
         assert change == "byte"
 
