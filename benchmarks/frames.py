@@ -1,12 +1,13 @@
 """Pose to picture: frames a second that the explorer's server answers, and that a browser draws.
 
-    python -m benchmarks frames [--head NAME | --edge-mm MM] [--region-mm MM] [--basis FOLDER] [--seconds S] [--no-browser]
+    python -m benchmarks frames [--head NAME | --edge-mm MM] [--region-mm MM] [--basis FOLDER] [--seconds S]
+                                [--no-browser]
 
 `efield view` serves a reduced basis in a process of its own. A client asks over a socket for one placement after the
 other inside the patch, each when the one before is answered: the server lays the coil on the scalp, takes the measures
-and paints the cortex. Then a headless Chromium that draws without a graphics card drags the coil, a little with each of its
-pictures. The load of the machine is printed with the figures: they mean little on a busy one. Wanted on
-two idle cores: 20 frames a second.
+and paints the cortex. Then a headless Chromium that draws without a graphics card moves the coil, a little with each of
+its pictures. The load of the machine is printed with the figures: they mean little on a busy one. Wanted on two idle
+cores: 20 frames a second.
 """
 
 import argparse
@@ -29,7 +30,7 @@ from tests.chromium import browsing, chromium
 #: A walk around the start: tenths of millimeters and degrees, as a hand moves.
 _TURN_DEG, _REACH_MM, _LAP = 3.0, 4.0, 40
 
-#: The walk inside the page: a step for each picture of the browser, as a hand gives it; times of those with a new field.
+#: The walk inside the page, a step for each picture of the browser, as a hand gives it: times of those with a new field.
 _WALK = """new Promise(done => {
   const root = document.documentElement, angle = document.getElementById("angle_deg-number");
   const start = Number(angle.value), drawn = [], end = performance.now() + %d;

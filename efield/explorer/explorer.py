@@ -149,7 +149,7 @@ class Explorer:
     @property
     def _last(self) -> Shown:
         shown = self._session.shown
-        assert shown is not None  # noqa: S101 - the start is answered before there is an explorer
+        assert shown is not None
         return shown
 
     def wait(self) -> None:

@@ -90,7 +90,7 @@ class Server:
 
         application = web.Application(middlewares=[guard], client_max_size=_MOST_UPLOAD)
         base = f"/{self.token}"
-        application.add_routes([web.get(f"{base}/", self._get_page)])
+        application.add_routes([web.get(f"{base}/", self._get_page), web.get("/favicon.ico", self._get_icon)])
         if self.session is not None:
             application.add_routes(
                 [
@@ -140,9 +140,13 @@ class Server:
     async def _get_page(self, _: Any) -> Any:
         return self._web.Response(text=self._page, content_type="text/html", charset="utf-8")
 
+    async def _get_icon(self, _: Any) -> Any:
+        """Nothing, which browsers ask for all the same."""
+        return self._web.Response(status=204)
+
     async def _get_pose(self, request: Any) -> Any:
         """The pose of the coil, as a file of the format that is asked for."""
-        assert self.session is not None  # noqa: S101 - routes are added for a session
+        assert self.session is not None
         try:
             name, content = written(self.session.table(), request.query.get("format", "text"))
         except EfieldError as error:
@@ -152,7 +156,7 @@ class Server:
 
     async def _post_poses(self, request: Any) -> Any:
         """Read recorded poses that a page uploads."""
-        assert self.session is not None  # noqa: S101
+        assert self.session is not None
         content = await request.read()
         try:
             self.session.record(await asyncio.to_thread(uploaded, content, request.query.get("name", "")))
@@ -162,7 +166,7 @@ class Server:
 
     async def _live(self, request: Any) -> Any:
         """The socket of one page."""
-        assert self.session is not None  # noqa: S101
+        assert self.session is not None
         if len(self._pages) >= _MOST_PAGES:
             raise self._web.HTTPServiceUnavailable(text=f"{_MOST_PAGES} pages are open already: close one")
         socket = self._web.WebSocketResponse(max_msg_size=_MOST_MESSAGE, heartbeat=20.0, compress=False)

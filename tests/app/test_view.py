@@ -83,7 +83,8 @@ def test_results_are_a_page_with_their_numbers(files):
     said = json.loads((files / "results" / "summary.json").read_text())["measures"]["mean_magnitude"]
     assert f'["mean_magnitude", "{said["value"]:.3g} V/m"' in found.page
     assert '"induced current"' in found.page
-    assert found.basis is None and not found.build
+    assert found.basis is None
+    assert not found.build
 
 
 @pytest.mark.usefixtures("same")
@@ -125,7 +126,9 @@ def test_the_best_of_a_study_can_be_chosen(files, tmp_path):
     run_study(read_study(tmp_path / "study.toml"))
     request = ViewRequest(source=str(files / "store"))
     found = looked_at(request)
-    assert len(found.poses) == 3 and found.page is None and found.basis is None
+    assert len(found.poses) == 3
+    assert found.page is None
+    assert found.basis is None
     values = [float(name.split()[0]) for name in found.poses.names]
     assert values == sorted(values, reverse=True)
     parts = live_parts(request, found, ())
@@ -142,7 +145,8 @@ def test_a_basis_is_built_once_and_kept(files, basis, tmp_path, monkeypatch):
     assert live_parts(request, looked_at(request), ()).engine.basis is basis
     monkeypatch.setattr(ReducedBasis, "build", None)
     again = live_parts(request, looked_at(request), ()).engine.basis
-    assert again is not basis and again.certificate == basis.certificate
+    assert again is not basis
+    assert again.certificate == basis.certificate
     without = ViewRequest(**options, solver=True)
     assert live_parts(without, looked_at(without), ()).engine.basis is None
 

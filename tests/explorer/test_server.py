@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from contextlib import suppress
 from io import BytesIO
 from urllib.parse import urlsplit
 from zipfile import ZipFile
@@ -68,7 +69,7 @@ def test_a_page_that_does_not_draw_is_not_sent_what_would_be_old(talk):
             await client.send(do="hold", wish={"angle_deg": float(angle)})
             await asyncio.sleep(0.03)
         unseen = []
-        with pytest.raises(TimeoutError):
+        with suppress(TimeoutError):
             while True:
                 unseen.append(await asyncio.wait_for(client.receive(seen=False), 0.4))
         await client.send(do="seen")
@@ -93,7 +94,9 @@ def test_where_there_is_no_field_none_is_shown(talk):
     assert "in the head" in inside["reason"]
     assert "beyond the edge" in outside["reason"]
     for frame in (inside, outside):
-        assert frame["measures"] == {} and not len(frame["values"]) and frame["peak"] is None
+        assert frame["measures"] == {}
+        assert not len(frame["values"])
+        assert frame["peak"] is None
         assert frame["pose"] is not None
     assert inside["off_plan_mm"] > 5
     assert home["off_plan_mm"] == 0.0
@@ -215,7 +218,9 @@ def test_recorded_poses_are_uploaded_chosen_and_told_to_all_pages(talk, fetch, s
     np.testing.assert_allclose(np.reshape(frame["pose"], (4, 4)), table.matrices[2], atol=1e-9)
     for name, body in (("x.exe", b"1"), ("x.json", b"{"), ("x.json", b"[]")):
         bad = fetch(f"poses?name={name}", "POST", data=body)
-        assert bad.status == 400 and bad.body and b"/tmp" not in bad.body
+        assert bad.status == 400
+        assert bad.body
+        assert b"/tmp" not in bad.body
 
 
 def test_only_who_knows_the_token_and_the_name_is_answered(fetch, explorer):
@@ -227,7 +232,8 @@ def test_only_who_knows_the_token_and_the_name_is_answered(fetch, explorer):
     assert fetch("", headers={"Origin": "http://evil.example"}).status == 403
     assert fetch("live", headers={"Origin": "null"}).status == 403
     page = fetch("", headers={"Host": f"localhost:{parts.port}"})
-    assert page.status == 200 and b"<canvas" in page.body
+    assert page.status == 200
+    assert b"<canvas" in page.body
     assert "default-src 'none'" in page.headers["Content-Security-Policy"]
     assert page.headers["Referrer-Policy"] == "no-referrer"
     assert len(parts.path) > 20
