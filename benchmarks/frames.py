@@ -30,7 +30,7 @@ from tests.chromium import browsing, chromium
 #: A walk around the start: tenths of millimeters and degrees, as a hand moves.
 _TURN_DEG, _REACH_MM, _LAP = 3.0, 4.0, 40
 
-#: The walk inside the page, a step for each picture of the browser, as a hand gives it: times of those with a new field.
+#: The walk inside the page, a step for each picture of the browser, as a hand does: times of those with a new field.
 _WALK = """new Promise(done => {
   const root = document.documentElement, angle = document.getElementById("angle_deg-number");
   const start = Number(angle.value), drawn = [], end = performance.now() + %d;

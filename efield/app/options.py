@@ -8,6 +8,7 @@ from typing import Annotated, Any, Final, get_type_hints
 
 import typer
 
+from efield.ground import checks
 from efield.ground.errors import InputError
 
 
@@ -72,7 +73,16 @@ DEVICE_HELP: Final = (
     "Where the equations are solved: cuda (an NVIDIA GPU; pip install 'efield[gpu]'), cpu, or auto (a GPU if there is "
     "one that holds the head)."
 )
-DeviceOption = Annotated[str, typer.Option(help=DEVICE_HELP)]
+
+
+def known_device(device: str | None) -> str | None:
+    """The device of an option, refused before any work if there is no such; None was not said."""
+    from efield.fem.gpu.device import DEVICES
+
+    return None if device is None else checks.choice("--device", device, DEVICES)
+
+
+DeviceOption = Annotated[str, typer.Option(help=DEVICE_HELP, callback=known_device)]
 POSE_HELP: Final = (
     "File of a pose, of a navigator or a 4x4 coil-to-head matrix; one of several is chosen behind it, FILE:NAME (see "
     "`efield poses`). It has its own angle and distance: --angle and --distance are refused beside it."

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from efield.app.options import DEVICE_HELP, ForbiddenOption
+from efield.app.options import DEVICE_HELP, ForbiddenOption, known_device
 from efield.dosing.words import METHODS
 from efield.ground import checks
 from efield.ground.errors import InputError, naming
@@ -87,7 +87,7 @@ class PlanRequest:
         str | None, typer.Option(help=f"How the coil will be held: {', '.join(TECHNIQUES)}; navigated.")
     ] = None
     phase: Annotated[str | None, typer.Option(help="Half of a biphasic pulse that counts: first or second.")] = None
-    device: Annotated[str | None, typer.Option(help=DEVICE_HELP)] = None
+    device: Annotated[str | None, typer.Option(help=DEVICE_HELP, callback=known_device)] = None
     out: Annotated[Path | None, typer.Option(help="Folder to write; efield-plan.")] = None
     force: Annotated[bool | None, typer.Option("--force", help="Replace the plan of an earlier run.")] = None
 

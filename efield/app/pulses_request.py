@@ -11,6 +11,7 @@ from efield.app.options import (
     CoilOption,
     ConductivityOption,
     ConductivityTableOption,
+    DeviceOption,
     ForceOption,
     HeadOption,
     TargetOption,
@@ -77,6 +78,7 @@ class PulsesRequest:
     axes: Annotated[str | None, typer.Option(help="Axes of its coil, where they are not the format's.")] = None
     conductivity: ConductivityOption = None
     conductivity_table: ConductivityTableOption = None
+    device: DeviceOption = "auto"
     allow_collision: AllowCollisionOption = False
     out: Annotated[
         Path,

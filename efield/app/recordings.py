@@ -55,7 +55,8 @@ def run(request: PulsesRequest) -> tuple[Pulses, dict[str, Any]]:
         target = named_target(head, request.target)
     with steps("preparing the solver"):
         sigma = parse_conductivity(request.conductivity or (), request.conductivity_table)
-        sim = Simulator(head, sigma, cache=cache_folder() if request.head in HEAD_NAMES else None)
+        cache = cache_folder() if request.head in HEAD_NAMES else None
+        sim = Simulator(head, sigma, device=request.device, cache=cache)
     with Bar("solving pulses", 0, "solves", timed=False) as bar:
         done = pulses(
             sim,

@@ -6,7 +6,14 @@ from typing import Annotated
 
 import typer
 
-from efield.app.options import DEVICE_HELP, CoilOption, ConductivityOption, ConductivityTableOption, HeadOption
+from efield.app.options import (
+    DEVICE_HELP,
+    CoilOption,
+    ConductivityOption,
+    ConductivityTableOption,
+    HeadOption,
+    known_device,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +37,11 @@ class ServeRequest:
         str, typer.Option(help="A pose the basis is not certified for: refuse (say by how much), or solve it in full.")
     ] = "refuse"
     compute_on: Annotated[
-        str, typer.Option(help=f"{DEVICE_HELP} It is --device in other commands; that is a transform's name here.")
+        str,
+        typer.Option(
+            help=f"{DEVICE_HELP} It is --device in other commands; that is a transform's name here.",
+            callback=known_device,
+        ),
     ] = "auto"
     didt: Annotated[float, typer.Option(help="Coil current's rate of change in A/s that measures are of.")] = 1e6
     plan: Annotated[

@@ -60,7 +60,8 @@ def live_parts(request: ViewRequest, looked: Looked, alerts: tuple[Alert, ...]) 
         target = target or (looked.target(head) if looked.target else None)
     with steps("preparing the solver"):
         sigma = parse_conductivity(tuple(request.conductivity or ()), request.conductivity_table)
-        sim = Simulator(head, sigma, cache=cache_folder() if looked.head in HEAD_NAMES else None)
+        cache = cache_folder() if looked.head in HEAD_NAMES else None
+        sim = Simulator(head, sigma, device=request.device, cache=cache)
     engine: ReducedBasis | Simulator = sim
     if looked.basis is not None:
         with steps(f"reading the basis {looked.basis}"):

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from efield.app.options import COIL_HELP, ConductivityOption, ConductivityTableOption
+from efield.app.options import COIL_HELP, ConductivityOption, ConductivityTableOption, DeviceOption
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,3 +97,4 @@ class ViewRequest:
     ] = None
     conductivity: ConductivityOption = None
     conductivity_table: ConductivityTableOption = None
+    device: DeviceOption = "auto"

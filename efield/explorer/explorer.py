@@ -149,7 +149,7 @@ class Explorer:
     @property
     def _last(self) -> Shown:
         shown = self._session.shown
-        assert shown is not None
+        assert shown is not None  # noqa: S101 - the start is answered before there is an explorer
         return shown
 
     def wait(self) -> None:

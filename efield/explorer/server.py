@@ -146,7 +146,7 @@ class Server:
 
     async def _get_pose(self, request: Any) -> Any:
         """The pose of the coil, as a file of the format that is asked for."""
-        assert self.session is not None
+        assert self.session is not None  # noqa: S101 - routes are added for a session
         try:
             name, content = written(self.session.table(), request.query.get("format", "text"))
         except EfieldError as error:
@@ -156,7 +156,7 @@ class Server:
 
     async def _post_poses(self, request: Any) -> Any:
         """Read recorded poses that a page uploads."""
-        assert self.session is not None
+        assert self.session is not None  # noqa: S101 - routes are added for a session
         content = await request.read()
         try:
             self.session.record(await asyncio.to_thread(uploaded, content, request.query.get("name", "")))
@@ -166,7 +166,7 @@ class Server:
 
     async def _live(self, request: Any) -> Any:
         """The socket of one page."""
-        assert self.session is not None
+        assert self.session is not None  # noqa: S101 - routes are added for a session
         if len(self._pages) >= _MOST_PAGES:
             raise self._web.HTTPServiceUnavailable(text=f"{_MOST_PAGES} pages are open already: close one")
         socket = self._web.WebSocketResponse(max_msg_size=_MOST_MESSAGE, heartbeat=20.0, compress=False)

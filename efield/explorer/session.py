@@ -217,7 +217,7 @@ class Session:
             del self._waiting[number]
 
     def _answered(self, answer: Answer) -> None:
-        assert isinstance(answer, Shown)
+        assert isinstance(answer, Shown)  # noqa: S101
         if answer.id >= self._asked:
             self._wish = {}
         if answer.at is None and answer.pose.source == PAGE:  # the coil stays where it was

@@ -12,7 +12,7 @@ from efield.targeting.placement import place_coil
 
 aiohttp = pytest.importorskip("aiohttp", reason="needs aiohttp (extra live)")
 
-from efield.explorer.explore import explore
+from efield.explorer.explore import explore  # noqa: E402
 
 
 @pytest.fixture(scope="session")
