@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 from pyvista.plotting.plotter import _ALL_PLOTTERS
 from pyvista.plotting.utilities.sphinx_gallery import Scraper
@@ -10,7 +9,7 @@ from sphinx_gallery.scrapers import figure_rst
 
 
 class FigureScraper:
-    """Saves each such figure at the end of the cell that made it."""
+    """Saves each such figure at the end of the cell that made it; those of pyplot have a number."""
 
     def __init__(self) -> None:
         self._seen: set[int] = set()
@@ -20,10 +19,9 @@ class FigureScraper:
 
     def __call__(self, block: Any, block_vars: dict[str, Any], gallery_conf: dict[str, Any]) -> str:
         """The page's text for the figures of a cell."""
-        shown = {id(plt.figure(number)) for number in plt.get_fignums()}
         paths = []
         for value in block_vars["example_globals"].values():
-            if isinstance(value, Figure) and id(value) not in self._seen | shown:
+            if isinstance(value, Figure) and not hasattr(value, "number") and id(value) not in self._seen:
                 self._seen.add(id(value))
                 paths.append(next(block_vars["image_path_iterator"]))
                 value.savefig(paths[-1])
