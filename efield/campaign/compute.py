@@ -75,6 +75,7 @@ class Bench:
         self.study, self._folder, self.routes = study, folder, Routes(study)
         self._say = say or (lambda text: None)
         self._kept: dict[str, tuple[object, Any]] = {}
+        self._built = 0
         #: How many heads were prepared.
         self.heads = 0
         #: What the work took so far.
@@ -266,6 +267,7 @@ class Bench:
         name = self.study.cell_name(cell)
 
         said: list[tuple[int, float]] = []
+        begun = perf_counter()
 
         def tell(done: int, planned: int, note: str) -> None:
             said.append((done, perf_counter()))
@@ -287,11 +289,22 @@ class Bench:
         )
         basis.save(folder)
         remove(solves)
-        # As if all the solves that are allowed had been needed: so is the estimate of the next. The first block loads
-        # what is compiled.
-        (first, since), (done, _) = said[0], said[-1]
-        seconds = (perf_counter() - since) * done / max(done - first, 1)
-        self.costs.add("solve", self._nodes(sim) * (engine.max_solves + BASIS_TESTS), seconds, of=cell.head)
+        # As if all the solves that are allowed had been needed: so is the estimate of the next.
+        units = self._nodes(sim) * (engine.max_solves + BASIS_TESTS)
+        self.costs.add("solve", units, self._typical(begun, said), of=cell.head)
+
+    def _typical(self, begun: float, said: list[tuple[int, float]]) -> float:
+        """Seconds that a basis like the one just built takes.
+
+        Before the first block of solves the first one also loads what is compiled: the next takes less than that, and
+        more than its solves. So long as there is one only, the mean of their ratio to both is the guess.
+        """
+        (first, since), (done, _), now = said[0], said[-1], perf_counter()
+        whole, solves = now - begun, (now - since) * done / max(done - first, 1)
+        self._built += 1
+        if self._built == 2:
+            self.costs.forget("solve")
+        return float(np.sqrt(whole * min(solves, whole))) if self._built == 1 else whole
 
     def _range(self, placements: Placements) -> tuple[float, float, tuple[float, float]]:
         """Radius, tilt and distances that cover the placements: the scalp under a grid is not its plane."""
