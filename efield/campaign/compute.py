@@ -75,6 +75,7 @@ class Bench:
         self.study, self._folder, self.routes = study, folder, Routes(study)
         self._say = say or (lambda text: None)
         self._kept: dict[str, tuple[object, Any]] = {}
+        self._built = 0
         #: How many heads were prepared.
         self.heads = 0
         #: What the work took so far.
@@ -217,13 +218,13 @@ class Bench:
             return study.grid.on(head, target, coil, current=study.drive.current, numbers=numbers)
 
     def _engine(self, cell: Cell, sim: Simulator, target: Target, coil: Coil) -> Engine:
-        kind, name = self.study.engine.kind, self.study.cell_name(cell)
+        kind = self.study.engine.kind
         if kind == "full":
             return sim
         if kind == "reciprocal":
             return self._keep("engine", (cell.head, cell.target), lambda: self._adjoint(cell, sim, target))  # type: ignore[no-any-return]
         self.costs.made.add(("solve", cell))
-        return self._keep("engine", cell, lambda: self._basis(cell, name, sim, target, coil))  # type: ignore[no-any-return]
+        return self._keep("engine", cell, lambda: self._basis(cell, sim, target, coil))  # type: ignore[no-any-return]
 
     def _adjoint(self, cell: Cell, sim: Simulator, target: Target) -> Reciprocal:
         """The adjoint solves of a target, or what was kept of them."""
@@ -252,24 +253,26 @@ class Bench:
         folder = self.study.base / given
         return folder if (folder / "basis.json").exists() else folder / name
 
-    def _basis(self, cell: Cell, name: str, sim: Simulator, target: Target, coil: Coil) -> ReducedBasis:
+    def _basis(self, cell: Cell, sim: Simulator, target: Target, coil: Coil) -> ReducedBasis:
         """The cell's basis, built unless it is there; always as it is read back, so that its bits are the same."""
-        folder = self.basis_folder(name)
+        folder = self.basis_folder(self.study.cell_name(cell))
         if not folder.exists() and self.study.engine.basis is None:
-            self._build(folder, name, sim, target, coil, self._placements(cell, sim.head, target, coil))
+            self._build(folder, cell, sim, target, coil)
         return ReducedBasis.load(folder, sim, coil)
 
-    def _build(
-        self, folder: Path, name: str, sim: Simulator, target: Target, coil: Coil, placements: Placements
-    ) -> None:
+    def _build(self, folder: Path, cell: Cell, sim: Simulator, target: Target, coil: Coil) -> None:
         engine, solves = self.study.engine, folder.with_name(f"{folder.name}.solves")
         folder.parent.mkdir(exist_ok=True)
-        radius, tilt, distance = self._range(placements)
+        radius, tilt, distance = self._range(self._placements(cell, sim.head, target, coil))
+        name = self.study.cell_name(cell)
+
+        said: list[tuple[int, float]] = []
+        begun = perf_counter()
 
         def tell(done: int, planned: int, note: str) -> None:
+            said.append((done, perf_counter()))
             self._say(f"basis of {name}, {done} of at most {planned} solves")
 
-        begun = perf_counter()
         basis = ReducedBasis.build(
             sim,
             coil,
@@ -284,10 +287,24 @@ class Bench:
             checkpoint=solves,
             progress=tell,
         )
-        # As if all the solves that are allowed had been needed: so is the estimate of the next.
-        self.costs.add("solve", self._nodes(sim) * (engine.max_solves + BASIS_TESTS), perf_counter() - begun)
         basis.save(folder)
         remove(solves)
+        # As if all the solves that are allowed had been needed: so is the estimate of the next.
+        units = self._nodes(sim) * (engine.max_solves + BASIS_TESTS)
+        self.costs.add("solve", units, self._typical(begun, said), of=cell.head)
+
+    def _typical(self, begun: float, said: list[tuple[int, float]]) -> float:
+        """Seconds that a basis like the one just built takes.
+
+        Before the first block of solves the first one also loads what is compiled: the next takes less than that, and
+        more than its solves. So long as there is one only, the mean of their ratio to both is the guess.
+        """
+        (first, since), (done, _), now = said[0], said[-1], perf_counter()
+        whole, solves = now - begun, (now - since) * done / max(done - first, 1)
+        self._built += 1
+        if self._built == 2:
+            self.costs.forget("solve")
+        return float(np.sqrt(whole * min(solves, whole))) if self._built == 1 else whole
 
     def _range(self, placements: Placements) -> tuple[float, float, tuple[float, float]]:
         """Radius, tilt and distances that cover the placements: the scalp under a grid is not its plane."""

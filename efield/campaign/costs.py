@@ -70,6 +70,11 @@ class Costs:
             self.seconds[key] = self.seconds.get(key, 0.0) + seconds
             self.units[key] = self.units.get(key, 0.0) + units
 
+    def forget(self, kind: str) -> None:
+        """Drop what was timed of a kind, for better."""
+        for key in [key for key in self.units if key == kind or (isinstance(key, tuple) and key[0] == kind)]:
+            del self.units[key], self.seconds[key]
+
     @contextmanager
     def timing(self, kind: str, units: float, *what: Hashable, of: int | None = None) -> Iterator[None]:
         """Time a block of work."""

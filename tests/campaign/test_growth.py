@@ -23,7 +23,7 @@ HEAD = ("[coils]", 'c = { path = "FILES/sphere.msh", conductivity = { bone = 0.0
 COIL = ('two = "', 'four = "FILES/four.ccd"\ntwo = "')
 ANGLES = ("step = 45", "step = 22.5")
 POSITIONS = ("radius_mm = 6", "radius_mm = 9")
-CHUNKS = ("chunk = 8", "chunk = 5")
+CHUNKS = ("chunk = 8", "chunk = 21")
 
 #: What is added, and how many placements have to be computed of how many.
 GROWN = {
@@ -31,7 +31,7 @@ GROWN = {
     "a coil before the first": ((COIL,), 40),
     "angles between the others": ((ANGLES,), 30),
     "positions around the others": ((POSITIONS,), 32),
-    "smaller chunks": ((CHUNKS,), 0),
+    "larger chunks": ((CHUNKS,), 0),
     "all at once": ((HEAD, COIL, ANGLES, POSITIONS, CHUNKS), 3 * 2 * 9 * 7 - 40),
 }
 
@@ -129,7 +129,7 @@ def test_a_study_that_grows_twice_before_it_is_finished_loses_nothing(small, gro
     first = Stopped()
     with pytest.raises(ChunkError):
         run(grown((ANGLES,), small), first)
-    everything, counting = (ANGLES, HEAD, POSITIONS), Counting()
+    everything, counting = (ANGLES, HEAD, CHUNKS), Counting()
     run(grown(everything, small), counting)
     study = grown(everything, tmp_path / "fresh")
     assert first.placements + counting.placements == len(study.cells) * study.count - 40
