@@ -126,6 +126,11 @@ class ExplorerEngine(LiveEngine):
         self.didt = didt
         self.learn_plan()
 
+    @property
+    def quick(self) -> bool:
+        """No: laying the coil and painting take longer than to hand them to another thread."""
+        return False
+
     def answer(self, id: int, seen: Seen) -> Answer:
         """What is to be shown of a pose or a wish; never raises for what a sender can send."""
         begin = time.perf_counter()

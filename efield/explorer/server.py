@@ -26,6 +26,9 @@ _MOST_PER_S: Final = 500
 #: Frames that a page has not drawn yet: more are not sent, the latest waits.
 _AHEAD: Final = 2
 
+#: Events that wait for a page that does not read; of more the oldest are dropped.
+_MOST_EVENTS: Final = 100
+
 #: Names of this machine.
 LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
 
@@ -218,6 +221,7 @@ class _Page:
             self._frame = what
         else:
             self._events.append(json.dumps(what, allow_nan=False))
+            del self._events[:-_MOST_EVENTS]
         self._any.set()
 
     def seen(self) -> None:
