@@ -13,6 +13,7 @@ from efield.io.meshes import vtu
 from efield.io.poses.pose_table import PoseTable
 from efield.targeting.measures import names_at
 from efield.targeting.placement import place_coil
+from efield.targeting.simulate import Simulator
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -35,6 +36,13 @@ def test_measures_of_each_pulse_are_those_of_its_full_solve(done, solved, target
         for name in names_at(target):
             # Fields are kept in single precision.
             assert float(done.table[name][number]) == pytest.approx(summary[name], rel=2e-5, abs=1e-5), name
+
+
+def test_second_order_says_what_its_summary_says(head, coil, recording, target):
+    sim, first = Simulator(head, order=2, tol=1e-7), recording[[0]]
+    done, summary = pulses(sim, coil, first, target), sim.solve(coil, first[0], 40e6).summary(target)
+    for name in names_at(target):
+        assert float(done.table[name][0]) == pytest.approx(summary[name], rel=2e-5, abs=1e-5), name
 
 
 def test_maps_are_the_mean_and_the_sum_of_the_magnitudes_of_all_pulses(done, solved):
