@@ -21,12 +21,12 @@ nvidia-smi > "$results/card.txt" 2>&1
   > "$results/versions.txt" 2>&1
 cat "$results/versions.txt"
 step small 90 "$python" -m benchmarks gpu --edge 8 --placements 32 --out "$results/small.json"
-step tests 120 "$python" -m pytest -q -rs -m gpu -p no:cacheprovider tests/fem/test_gpu.py
+step tests 120 "$python" -m pytest -q -rs -m gpu -W default -p no:cacheprovider tests/fem/test_gpu.py
 step default_head 150 "$python" -m benchmarks gpu --basis --out "$results/default_head.json"
 if command -v compute-sanitizer > /dev/null; then
   for tool in memcheck racecheck; do
-    step "sanitizer_$tool" 60 compute-sanitizer --tool "$tool" --error-exitcode 9 \
-      "$python" -m pytest -q -m gpu -p no:cacheprovider tests/fem/test_gpu.py
+    step "sanitizer_$tool" 100 compute-sanitizer --tool "$tool" --error-exitcode 9 \
+      "$python" -m pytest -q -m gpu -W default -p no:cacheprovider tests/fem/test_gpu.py
   done
 fi
 if "$python" -c 'import cunibs' 2> /dev/null; then

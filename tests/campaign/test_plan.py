@@ -74,6 +74,11 @@ BAD = {
     "a label that is no file name": (("a = ", '"../a" = '), "heads.../a", "letters, digits"),
     "no head": (("[heads]", "[heads]\n[unused]"), "heads", "at least one"),
     "an option of another engine": (("[drive]", "[engine]\nbasis_tol = 0.1\n[drive]"), "engine.basis_tol", "reduced"),
+    "a device that chunks might not share": (
+        ("[drive]", '[engine]\ndevice = "auto"\n[drive]'),
+        "engine.device",
+        "cpu, cuda",
+    ),
     "fields of the engine that has none": (
         ("[output]", '[engine]\nkind = "reciprocal"\n[output]\nfields = true'),
         "output.fields",
