@@ -25,8 +25,8 @@ class Optimum(Carded):
     value : float
         The goal there, of a full solve.
     gain : float
-        Over the plain placement (over the target, 45 degrees, the same distance), as a share: 0.1 is 10 %. Infinite where
-        that drives the current the other way.
+        Over the plain placement (over the target, 45 degrees, the same distance), as a share: 0.1 is 10 %. Infinite
+        where that drives the current the other way.
     plain : Pose
     alternatives : list of (Pose, float)
         Other distinct optima within 2 % of the best, and the goal of a full solve there.

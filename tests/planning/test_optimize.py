@@ -74,7 +74,7 @@ def test_a_gain_over_a_current_that_runs_the_other_way_is_infinite(sim, coil, ta
     assert found.value > 0
     assert found.gain == np.inf
     assert found.to_json()["gain"] is None
-    assert "other way" in repr(found)
+    assert "other way" in str(found)
 
 
 def test_focality_spares_what_is_named(sim, coil, target, head):
