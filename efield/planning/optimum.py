@@ -80,10 +80,7 @@ class Optimum(Carded):
 
     def _card(self) -> Card:
         rows = (
-            (
-                self.goal,
-                f"{self.value:.4g} {self.unit}; against over the target at 45 degrees: {self.gain_says}",
-            ),
+            (self.goal, f"{self.value:.4g} {self.unit}, gain {self.gain_says}"),
             ("center", place(self.pose.center_mm)),
             ("angle", f"{self.place['angle_deg']:.0f} deg; others as good: {len(self.alternatives)}"),
             ("5 % lost", f"at {self.tolerance_mm:.1f} mm or {self.tolerance_deg:.0f} deg"),
