@@ -56,7 +56,8 @@ axes.set(xlabel="output for the threshold's field (% of the maximum)", ylabel="5
 axes.margins(x=0.25, y=0.2)
 
 # %%
-# The best placement of the threshold's own coil never needs more than the threshold.
+# At its best placement the threshold's own coil needs no more than the threshold, within 1 %: what is made large is the
+# component along the preferred direction, and the dose is by mean size of E on the middle of the cortex.
 share = found[first][1] / RMT_PERCENT
 print(f"output at the best place over the threshold: {share:.3f}")
-assert 0.7 < share <= 1.001
+assert 0.7 < share <= 1.01
