@@ -49,9 +49,9 @@ for name, machine in COILS.items():
 # Less output on the left, more room for error above: what is best depends on who holds it.
 figure, axes = plt.subplots(figsize=(6, 3.6), layout="constrained")
 for name, (best, output) in found.items():
-    axes.plot(output, best.tolerance_mm, "o")
-    axes.annotate(name, (output, best.tolerance_mm), (6, 4), textcoords="offset points", fontsize="small")
-axes.axvline(RMT_PERCENT, color="k", linewidth=0.8, linestyle=":")
+    axes.plot(output, best.tolerance_mm, "o", label=name)
+axes.axvline(RMT_PERCENT, color="k", linewidth=0.8, linestyle=":", label="the threshold")
+axes.legend(fontsize="small")
 axes.set(xlabel="output for the threshold's field (% of the maximum)", ylabel="5 % are lost at (mm)")
 axes.margins(x=0.25, y=0.2)
 
