@@ -49,14 +49,15 @@ for name, machine in COILS.items():
 # Less output on the left, more room for error above: what is best depends on who holds it.
 figure, axes = plt.subplots(figsize=(6, 3.6), layout="constrained")
 for name, (best, output) in found.items():
-    axes.plot(output, best.tolerance_mm, "o")
-    axes.annotate(name, (output, best.tolerance_mm), (6, 4), textcoords="offset points", fontsize="small")
-axes.axvline(RMT_PERCENT, color="k", linewidth=0.8, linestyle=":")
+    axes.plot(output, best.tolerance_mm, "o", label=name)
+axes.axvline(RMT_PERCENT, color="k", linewidth=0.8, linestyle=":", label="the threshold")
+axes.legend(fontsize="small")
 axes.set(xlabel="output for the threshold's field (% of the maximum)", ylabel="5 % are lost at (mm)")
 axes.margins(x=0.25, y=0.2)
 
 # %%
-# The best placement of the threshold's own coil never needs more than the threshold.
+# At its best placement the threshold's own coil needs no more than the threshold, within 1 %: what is made large is the
+# component along the preferred direction, and the dose is by mean size of E on the middle of the cortex.
 share = found[first][1] / RMT_PERCENT
 print(f"output at the best place over the threshold: {share:.3f}")
-assert 0.7 < share <= 1.001
+assert 0.7 < share <= 1.01

@@ -98,8 +98,7 @@ def _candidate(one: Candidate) -> dict[str, Any]:
         "goal": one.best.goal,
         "unit": one.best.unit,
         "value": one.best.value,
-        "gain": one.best.gain,
-        "tolerance_mm": one.best.to_json()["tolerance_mm"],
+        **{name: one.best.to_json()[name] for name in ("gain", "tolerance_mm")},
         "pose": one.best.pose.matrix.tolist(),
     }
 

@@ -4,7 +4,7 @@ import tomllib
 from dataclasses import dataclass, fields
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, get_args, get_type_hints
 
 import typer
 
@@ -141,6 +141,7 @@ def settings(request: PlanRequest) -> Settings:
     for name in ("out", "rmt_pose"):
         rest[name] = None if rest[name] is None else Path(rest[name])
     rest["rmt"] = checks.in_range("--rmt", given["rmt"], 1.0, 100.0)
+    rest["distance"] = checks.length_mm("--distance", given["distance"])
     return Settings(target=list(chosen), pain=list(chosen.values()), **rest)
 
 
@@ -185,4 +186,20 @@ def _from_file(path: Path | None) -> dict[str, Any]:
             near = get_close_matches(key, known, 1)
             hint = f"; did you mean {near[0]}?" if near else ""
             raise InputError(f"its keys must be options of `efield plan`; instead it has {key!r}{hint}")
-    return given
+        kinds = get_type_hints(PlanRequest)
+        return {key: _checked(key.replace("_", "-"), value, kinds[key]) for key, value in given.items()}
+
+
+def _checked(key: str, value: Any, kind: Any) -> Any:
+    """A value of the file, of the kind that the option is."""
+    wanted = next(one for one in get_args(kind) if one is not type(None))
+    if wanted is float:
+        return checks.number(key, value)
+    if wanted is bool:
+        return checks.flag(key, value)
+    words = value if isinstance(value, list) and wanted not in (str, Path) else [value]
+    if not words or not all(isinstance(word, str) for word in words):
+        raise InputError(
+            f"{key} must be a text{'' if wanted in (str, Path) else ' or a list of texts'}; instead it is {value!r}"
+        )
+    return value

@@ -50,7 +50,7 @@ def optimum_table(document: dict[str, Any], best: Optimum) -> Table:
         f"{x:.3g}" if np.isfinite(x) else "more than was looked at" for x in (best.tolerance_mm, best.tolerance_deg)
     )
     table.add_row("best", f"{best.value:.4g} {best.unit} at {document['didt'] / 1e6:g} A/us")
-    table.add_row("against over the target at 45 degrees", f"{100 * best.gain:+.1f} %")
+    table.add_row("against over the target at 45 degrees", best.gain_says)
     place = best.place
     table.add_row("place", f"{place['u_mm']:.1f} mm medial, {place['v_mm']:.1f} mm anterior of over the target")
     table.add_row("angle of the induced current", f"{place['angle_deg']:.0f} deg (0 = anterior, 90 = medial)")

@@ -118,7 +118,7 @@ def _verified(found: Found, plain: Pose, goal: str, values: FloatArray) -> Optim
         pose=found.poses[first],
         place=place | {"angle_deg": place["angle_deg"] % 360.0},
         value=best,
-        gain=float(best / values[-1] - 1),
+        gain=float(best / values[-1] - 1) if values[-1] > 0 else np.inf,
         plain=plain,
         alternatives=[(found.poses[k], float(values[k])) for k in others if values[k] >= AS_GOOD * best],
         tolerance_mm=found.tolerances[0],

@@ -25,7 +25,8 @@ class Optimum(Carded):
     value : float
         The goal there, of a full solve.
     gain : float
-        Over the plain placement (over the target, 45 degrees, the same distance), as a share: 0.1 is 10 %.
+        Over the plain placement (over the target, 45 degrees, the same distance), as a share: 0.1 is 10 %. Infinite
+        where that drives the current the other way.
     plain : Pose
     alternatives : list of (Pose, float)
         Other distinct optima within 2 % of the best, and the goal of a full solve there.
@@ -64,19 +65,22 @@ class Optimum(Carded):
             "pose": self.pose.matrix.tolist(),
             "place": self.place,
             "value": self.value,
-            "gain": self.gain,
+            "gain": self.gain if np.isfinite(self.gain) else None,
+            "gain_says": self.gain_says,
             "alternatives": others,
             **{name: limit if np.isfinite(limit) else None for name, limit in limits.items()},
             "predicted_error": self.predicted_error,
             "solves": self.solves,
         }
 
+    @property
+    def gain_says(self) -> str:
+        """The gain in words."""
+        return f"{100 * self.gain:+.1f} %" if np.isfinite(self.gain) else "at 45 degrees the current runs the other way"
+
     def _card(self) -> Card:
         rows = (
-            (
-                self.goal,
-                f"{self.value:.4g} {self.unit}, {100 * self.gain:+.1f} % against over the target at 45 degrees",
-            ),
+            (self.goal, f"{self.value:.4g} {self.unit}, gain {self.gain_says}"),
             ("center", place(self.pose.center_mm)),
             ("angle", f"{self.place['angle_deg']:.0f} deg; others as good: {len(self.alternatives)}"),
             ("5 % lost", f"at {self.tolerance_mm:.1f} mm or {self.tolerance_deg:.0f} deg"),

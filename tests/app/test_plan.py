@@ -117,6 +117,31 @@ def test_options_go_before_the_file_and_the_file_before_defaults(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("target = 3", "target must be a text or a list"),
+        ('coil = ["d70", 1]', "coil must be a text or a list"),
+        ("head = []", "head must be a text;"),
+        ('distance = "far"', "distance must be a number"),
+        ('force = "yes"', "force must be"),
+        ("distance = -1", "--distance"),
+    ],
+)
+def test_a_file_with_values_of_another_kind_is_refused(tmp_path, line, message):
+    path = tmp_path / "plan.toml"
+    path.write_text(f'rmt = 44\npain-side = "left"\n{line}\n')
+    with pytest.raises(InputError, match=message):
+        settings(PlanRequest(plan=path))
+
+
+def test_sites_with_one_area_are_one_target():
+    found = settings(PlanRequest(rmt=50, pain_side="right", pain_site=["hand", "foot", "leg"]))
+    assert found.target == ["m1-hand-left", "m1-leg-left"]
+    assert "foot" in found.pain[1]
+    assert "leg" in found.pain[1]
+
+
+@pytest.mark.parametrize(
     ("given", "message"),
     [
         ({"pain_side": "left"}, "--rmt"),

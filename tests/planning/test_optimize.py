@@ -68,6 +68,15 @@ def test_magnitude_has_the_opposite_handle_as_an_alternative(sim, coil, target):
     assert found.value >= max(value for _, value in found.alternatives)
 
 
+def test_a_gain_over_a_current_that_runs_the_other_way_is_infinite(sim, coil, target):
+    backward = ef.Target("hand", target.center_mm, 12.0, direction=-target.direction)
+    found = ef.optimize(sim, coil, backward, "along", radius_mm=5, tilt_deg=0)
+    assert found.value > 0
+    assert found.gain == np.inf
+    assert found.to_json()["gain"] is None
+    assert "other way" in str(found)
+
+
 def test_focality_spares_what_is_named(sim, coil, target, head):
     """Against a region on one side of the target, the best coil is on the other side of it."""
     medial = ef.Target.sphere(center_mm=target.center_mm + np.array([25.0, 0, 8.0]), radius_mm=12, name="medial")
