@@ -102,7 +102,10 @@ def test_a_sampled_field_agrees_with_the_dipoles_it_was_sampled_from(origin):
     assert abs(dadt(sampled, origin, points, 1.0) - a).max() < interpolation * abs(a).max()
     assert abs(b_field(sampled, origin, points, 1.0) - b).max() < 10 * interpolation * abs(b).max()
     with pytest.raises(InputError, match="outside the coil's sampled field"):
-        dadt(sampled, origin, [[0, 0, 50], [0, 0, 200]], 1.0)
+        dadt(sampled, origin, [[0, 0, 50], [60, 0, 10]], 1.0)
+    beyond = [[0, 0, 200], [80, 0, 20], [100, 100, 100]]  # where it goes on by a few sources
+    largest = np.linalg.norm(samples, axis=-1).max()
+    assert abs(dadt(sampled, origin, beyond, 1.0) - dadt(dipoles, origin, beyond, 1.0)).max() < 5e-3 * largest
 
 
 def test_no_points_give_no_field(coil, origin):
