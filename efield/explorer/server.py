@@ -117,10 +117,14 @@ class Server:
         return self.url
 
     async def close(self) -> None:
-        """Hang up on all pages and stop listening."""
-        for page in list(self._pages):
+        """Hang up on all pages and stop listening; what a page has not read by then is dropped."""
+        pages = list(self._pages)
+        for page in pages:
             await page.socket.close(code=1001, message=b"the explorer was closed")
         await self._runner.cleanup()
+        for page in pages:
+            page.transport.abort()
+        await asyncio.sleep(0)  # the loop lets go of them
 
     async def _guarded(self, request: Any, handler: Callable[[Any], Awaitable[Any]]) -> Any:
         """Refuse what is addressed to another host, or comes from another site's page; no word about the token."""
@@ -174,7 +178,7 @@ class Server:
             raise self._web.HTTPServiceUnavailable(text=f"{_MOST_PAGES} pages are open already: close one")
         socket = self._web.WebSocketResponse(max_msg_size=_MOST_MESSAGE, heartbeat=20.0, compress=False)
         await socket.prepare(request)
-        page = _Page(socket)
+        page = _Page(socket, request.transport)
         self._pages.add(page)
         self.session.watch(page.tell)
         writing = asyncio.ensure_future(page.write())
@@ -208,8 +212,8 @@ class Server:
 class _Page:
     """One page that is open: events wait in order, of frames the latest only."""
 
-    def __init__(self, socket: Any) -> None:
-        self.socket = socket
+    def __init__(self, socket: Any, transport: asyncio.Transport) -> None:
+        self.socket, self.transport = socket, transport
         self._events: list[str] = []
         self._frame: bytes | None = None
         self._unseen = 0

@@ -90,8 +90,9 @@ def test_what_it_does_not_serve_is_refused(any_basis, coil, nearer, over):
         any_basis.field(over)
     with pytest.raises(InputError, match="a wire is"):
         any_basis.field(over, coil=nearer)
-    # Nothing like a loop of 8 mm or more: two dipoles side by side that almost cancel.
-    tiny = Coil.from_dipoles([[-1.0, 0, -8], [1.0, 0, -8]], [[0, 0, 1.0], [0, 0, -1.0]])
+    # Nothing like a loop of 8 mm or more: four dipoles side by side that almost cancel.
+    corners = [[-1.0, 0, -8], [1.0, 0, -8], [1.0, 2, -8], [-1.0, 2, -8]]
+    tiny = Coil.from_dipoles(corners, [[0, 0, sign] for sign in (1.0, -1.0, 1.0, -1.0)])
     with pytest.raises(InputError, match="is not what the basis was made from"):
         any_basis.measures([over], coil=tiny)
     assert "beyond the edge" in any_basis.outside(over.moved((40, 0, 0)), coil)

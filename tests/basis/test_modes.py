@@ -96,4 +96,5 @@ def test_the_first_snapshots_span_the_primary_fields_better_than_as_many_in_the_
         all_of = weight * drawn / np.linalg.norm(weight * drawn, axis=0)
         return np.linalg.norm(all_of - basis @ (basis.T @ all_of), axis=0).max()
 
-    assert worst(chosen) < 0.7 * worst(drawn[:, :20])
+    orders = [samples([(coil, pose) for pose in patch.poses(20, (k, 0), head, coil)], points, 1e6) for k in range(8)]
+    assert worst(chosen) < 0.7 * np.median([worst(order) for order in orders])

@@ -53,6 +53,12 @@ def numbers(text: bytes, dtype: DTypeLike) -> NDArray[Any] | None:
             return None
 
 
+def doubles(values: NDArray[Any]) -> NDArray[np.float64]:
+    """Numbers of a file in double precision, without a warning of signaling NaNs: who needs them looks at that."""
+    with np.errstate(invalid="ignore"):
+        return values.astype(np.float64)
+
+
 @dataclass
 class Cursor:
     """Bytes of a file and how far they have been read.

@@ -16,7 +16,7 @@ from typing import Any, Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from efield.io.bounded.cursor import Cursor
+from efield.io.bounded.cursor import Cursor, doubles
 from efield.io.bounded.inflate import allowed, inflated
 
 _HEADER: Final = 128
@@ -96,7 +96,7 @@ class _Reader:
             # Exact whole numbers: dimensions of a damaged file multiply to more than any integer of NumPy.
             if min(shape, default=0) < 0 or prod(shape) != len(values):
                 raise self.cursor.error(f"variable {path[:40]!r} must have as many numbers as its size says; damaged")
-            yield path, values.astype(np.float64).reshape(shape, order="F")
+            yield path, doubles(values).reshape(shape, order="F")
         elif kind == _STRUCT:
             width, names = self._part(parts), self._part(parts)
             yield from self._inside(parts, self._fields(width, names), path, depth)

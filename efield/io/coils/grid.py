@@ -17,7 +17,7 @@ from efield.coils.model import Coil, SampledField
 from efield.coils.primary import vector_potential
 from efield.ground import checks
 from efield.ground.errors import InputError, naming
-from efield.io.bounded.cursor import Cursor
+from efield.io.bounded.cursor import Cursor, doubles
 from efield.io.volumes.nifti import read_volume, sample_grid, write_volume
 
 #: A of a coil per ampere: 1e-6 T m is common, 1e-2 impossible (it is 1e5 turns at 1 cm).
@@ -60,7 +60,7 @@ def read_coil_grid(path: str | os.PathLike[str], *, stimulator: int | None = Non
                 f"A must be finite, not all zero and below {_LARGEST_A:g} T m per ampere; "
                 f"instead its largest value is {np.abs(samples).max():.3g}; is it a coil file?"
             )
-        source = SampledField(affine=affine, a_tm=samples.astype(np.float64))
+        source = SampledField(affine=affine, a_tm=doubles(samples))
         name = Path(path).name.removesuffix(".gz").removesuffix(".nii")
         return Coil(name=name, sources=(source,), citation=f"{Path(path).name}, as read", assumptions=_beyond(source))
 
@@ -114,7 +114,7 @@ def _divergence(fields: NDArray[np.generic], affine: NDArray[np.float64]) -> flo
     """Mean |div A| of fields (nx, ny, nz, s, 3), in values per mm."""
     if min(fields.shape[:3]) < 2:
         return 0.0
-    along_voxels = fields.astype(np.float64) @ np.linalg.inv(affine[:3, :3]).T
+    along_voxels = doubles(fields) @ np.linalg.inv(affine[:3, :3]).T
     slopes = [np.gradient(along_voxels[..., axis], axis=axis) for axis in range(3)]
     return float(np.abs(np.sum(slopes, axis=0)).mean())
 

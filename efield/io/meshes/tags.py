@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from efield.ground.errors import InputError
 from efield.head.tissue import tissue_tag
+from efield.io.bounded.cursor import doubles
 
 #: Names of arrays that hold tissue tags: ours, and those under which Gmsh (``.vtk``) and meshio's readers of Gmsh,
 #: Medit, Nastran, TetGen, Netgen, AVS-UCD and UGRID put the number that their format has for it.
@@ -156,7 +157,7 @@ def whole(name: str, values: NDArray[Any]) -> NDArray[np.int64]:
         If they are none.
     """
     good = values.ndim == 1 and values.dtype.kind in "iufb" and np.isfinite(values).all()
-    if not good or np.any(values != np.round(values)) or np.any(np.abs(values.astype(np.float64)) > 2**31):
+    if not good or np.any(values != np.round(values)) or np.any(np.abs(doubles(values)) > 2**31):
         raise InputError(f"the cell array {name!r} must hold whole tissue tags, one per cell; instead it does not")
     return values.astype(np.int64)
 

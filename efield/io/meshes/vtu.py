@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from efield.ground.errors import InputError, naming
 from efield.head.mesh import HeadMesh
 from efield.io.atomic import replacing
-from efield.io.bounded.cursor import Cursor
+from efield.io.bounded.cursor import Cursor, doubles
 from efield.io.meshes.meshdata import MeshData
 from efield.io.meshes.tags import Tags, array_name, tissue_tags, whole
 from efield.io.meshes.vtkxml import VtkFile, parse
@@ -149,7 +149,7 @@ def _mesh(cursor: Cursor, file: VtkFile, wanted: Tags | None) -> MeshData:
     name = str(array_name(on_tets, {}, wanted if isinstance(wanted, str) else None))
     tags = whole(name, fields.pop(name))
     return MeshData(
-        points=points.astype(np.float64),
+        points=doubles(points),
         tets=_nodes(cursor, connectivity, ends, tet, 4).astype(np.int32),
         tissue=tissue,
         triangles=_nodes(cursor, connectivity, ends, triangle, 3).astype(np.int32),

@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from efield.io.bounded.cursor import Cursor
+from efield.io.bounded.cursor import Cursor, doubles
 
 MAGIC: Final = b"\xff\xff\xfe"
 
@@ -43,7 +43,7 @@ def read_triangles(cursor: Cursor, *, in_image_mm: bool) -> tuple[NDArray[np.flo
     # `text_until` passes over the rest of the marker's line, which is its first newline.
     cursor.position += cursor.data[cursor.position : cursor.position + 1] == b"\n"
     count, faces = (int(n) for n in cursor.array(">i4", 2, "the counts of vertices and triangles"))
-    points = cursor.array(">f4", 3 * count, "the list of vertices").reshape(-1, 3).astype(np.float64)
+    points = doubles(cursor.array(">f4", 3 * count, "the list of vertices")).reshape(-1, 3)
     triangles = cursor.array(">i4", 3 * faces, "the list of triangles").reshape(-1, 3).astype(np.int32)
     return (points if in_image_mm else _in_scanner(cursor, points)), triangles
 

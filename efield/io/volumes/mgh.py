@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from efield.ground.errors import naming
-from efield.io.bounded.cursor import Cursor
+from efield.io.bounded.cursor import Cursor, doubles
 from efield.io.bounded.inflate import allowed, inflated
 from efield.io.volumes.orientation import checked_affine
 
@@ -57,7 +57,7 @@ def read_mgh(cursor: Cursor) -> tuple[NDArray[np.generic], NDArray[np.float64]]:
 
 
 def _affine(head: bytes, shape: list[int]) -> NDArray[np.float64]:
-    numbers = np.frombuffer(head, ">f4", 15, 30).astype(np.float64)
+    numbers = doubles(np.frombuffer(head, ">f4", 15, 30))
     affine = np.eye(4)
     # Directions of the three axes, one after the other, and the place of the middle voxel's corner.
     affine[:3, :3] = numbers[3:12].reshape(3, 3).T * numbers[:3]

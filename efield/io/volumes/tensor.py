@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from efield.ground import checks
 from efield.ground.errors import InputError, naming
 from efield.head.tensor_field import COMPONENTS, TensorField, positive_share
-from efield.io.bounded.cursor import Cursor
+from efield.io.bounded.cursor import Cursor, doubles
 from efield.io.volumes.nifti import read_volume, write_volume
 
 #: Where the components xx, xy, xz, yy, yz, zz stand in a file.
@@ -126,7 +126,7 @@ def write_tensors(path: str | os.PathLike[str], tensors: TensorField, order: str
     known = check_order(order)
     turn = _turn(_axes(tensors.affine, known).T)
     with np.errstate(invalid="ignore"):
-        components = tensors.values.reshape(-1, 6).astype(np.float64) @ turn.T
+        components = doubles(tensors.values.reshape(-1, 6)) @ turn.T
     stored = np.empty(tensors.values.shape, dtype=np.float32)
     stored[..., list(ORDERS[known])] = components.reshape(stored.shape)
     write_volume(path, stored, tensors.affine, code=_SCANNER_CODE)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from nibabel.freesurfer import io as freesurfer
 from numpy.testing import assert_allclose, assert_array_equal
 
-from efield.ground.errors import FileFormatError
+from efield.ground.errors import FileFormatError, InputError
 from efield.head.spheres import sphere_head
 from efield.head.surface import scalp
 from efield.io.surfaces.gifti import read_surface
@@ -115,3 +115,11 @@ def test_damaged_surfaces_are_refused_or_read_in_bounded_memory(tmp_path, surfac
     for data in (good[:cut], bytes(flipped)):
         (tmp_path / "lh.bad").write_bytes(data)
         survives(lambda: read_surface(tmp_path / "lh.bad"))
+
+
+def test_a_signaling_nan_is_an_error_and_no_warning(tmp_path, surface):
+    data = write(tmp_path / "lh.pial", surface, volume(VOLUMES["oblique"] @ np.diag([-1.0, 1, 1, 1]))).read_bytes()
+    first = data.index(b"\n\n") + 2 + 8
+    (tmp_path / "lh.bad").write_bytes(data[:first] + b"\x7f\xa0\0\0" + data[first + 4 :])
+    with pytest.raises(InputError, match="finite"):
+        read_surface(tmp_path / "lh.bad")
