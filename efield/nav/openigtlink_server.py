@@ -8,6 +8,7 @@ import asyncio
 import json
 import time
 from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, cast
 
@@ -129,9 +130,13 @@ class OpenIGTLinkServer:
     async def close(self) -> None:
         """Say goodbye to all clients and stop listening."""
         self._watch.cancel()
-        self._server.close()
+        # Accept nobody else, and let who was accepted get a client: a server that is closed meanwhile loses them open.
+        for socket in self._server.sockets:
+            with suppress(NotImplementedError):
+                asyncio.get_running_loop().remove_reader(socket.fileno())
         for _ in range(_ACCEPTED):
             await asyncio.sleep(0)
+        self._server.close()
         for client in list(self.clients.values()):
             client.status(igtl.ENDING, "Ending", "the server ends")
         for client in list(self.open):

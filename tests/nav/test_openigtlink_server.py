@@ -1,6 +1,9 @@
 """The OpenIGTLink server over real sockets: independent clients, and peers that misbehave."""
 
+import contextlib
+import gc
 import json
+import socket
 import struct
 import threading
 import time
@@ -245,6 +248,20 @@ def test_too_many_clients_are_told_so(server, connect, until, pose, as_transform
     again = connect(server.port)
     again.send(as_transform(pose.matrix))
     assert again.text()
+
+
+def test_who_connects_while_it_ends_is_hung_up_on(serving, loop):
+    server = serving()
+    loop.loop.call_soon_threadsafe(time.sleep, 0.3)  # busy while they come
+    callers = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(5)]
+    loop(server.close())
+    for caller in callers:
+        caller.settimeout(5)
+        with contextlib.suppress(ConnectionResetError):
+            while caller.recv(1 << 10):
+                pass
+        caller.close()
+    gc.collect()  # an open connection that nobody has is an error of this test
 
 
 def test_two_servers_on_one_port_are_an_error_that_says_what_to_do(server, hub, loop):

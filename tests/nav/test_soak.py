@@ -10,10 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.live import asked
-from benchmarks.soak import ATTACKS, opened
 from efield.ground.pose import Pose
 from efield.nav.openigtlink_server import Limits
+from tests import checkout  # noqa: F401 - benchmarks can be imported then
+
+from benchmarks.live import asked  # isort: skip
+from benchmarks.soak import ATTACKS, opened  # isort: skip
 
 #: Python's own memory may grow by so much in a round of attacks (bytes): buffers that were never as large before.
 MOST_GROWTH = 300_000
