@@ -132,7 +132,7 @@ class OpenIGTLinkServer:
         self._watch.cancel()
         # Accept nobody else, and let who was accepted get a client: a server that is closed meanwhile loses them open.
         for socket in self._server.sockets:
-            with suppress(NotImplementedError):
+            with suppress(NotImplementedError):  # loops of Windows have no readers
                 asyncio.get_running_loop().remove_reader(socket.fileno())
         for _ in range(_ACCEPTED):
             await asyncio.sleep(0)
