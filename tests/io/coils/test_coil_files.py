@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
+from efield.coils.beyond import continuation
 from efield.coils.model import Coil, Dipoles, SampledField, Segments
 from efield.coils.primary import vector_potential
 from efield.coils.shapes import figure8
@@ -585,7 +586,14 @@ def test_damaged_coil_files_only_ever_give_our_errors(tmp_path, name, damaged, s
     assert not all(results)
 
 
-def test_a_grid_that_does_not_cover_the_points_names_the_missing_range(foreign):
-    coil = read_coil_grid(foreign("testcoil.nii.gz"))
-    with pytest.raises(InputError, match=r"x -100\.0 to 100\.0.*needed are x -3\.0 to 4\.0.*z 20\.0 to 105\.5 mm"):
-        vector_potential(coil, [(-3, 0, 20), (4, 5, 105.5)])
+def test_a_grid_ends_at_its_edge_or_goes_on_as_the_coil_that_it_was_sampled_from(foreign):
+    grid, coil = read_coil_grid(foreign("testcoil.nii.gz")), read_ccd(foreign("testcoil.ccd"))
+    (field,) = grid.sources
+    beyond = np.array([(4.0, 5.0, 105.5), (-130.0, 20.0, 60.0), (30.0, 140.0, 150.0)])
+    found = continuation(field)
+    peak = np.linalg.norm(field.a_tm[:, :, 11:], axis=-1).max()
+    missed = vector_potential(grid, beyond) - vector_potential(coil, beyond)
+    assert np.linalg.norm(missed, axis=1).max() < found.error * peak
+    cut = Coil("cut", sources=(SampledField(field.affine, field.a_tm[:, :, :15]),))
+    with pytest.raises(InputError, match=r"z -100\.0 to 40\.0, and cannot be continued; needed are.*z 60\.0 to 150"):
+        vector_potential(cut, beyond)
