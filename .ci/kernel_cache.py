@@ -17,6 +17,8 @@ import os
 import platform
 import shutil
 import sys
+import time
+from contextlib import contextmanager, suppress
 from functools import cache, wraps
 from pathlib import Path
 
@@ -25,6 +27,7 @@ import llvmlite.binding as llvm
 import numba
 import numpy
 from numba.core import caching
+from numba.core.dispatcher import Dispatcher
 
 #: Folders of kernels kept; each takes some 10 MB.
 KEPT = 6
@@ -82,6 +85,48 @@ def _one_at_a_time(save):
     return locked
 
 
+#: Until when another process is waited for that compiles the same kernel: never for ever, whatever became of it.
+PATIENCE_S = 60.0
+
+_mine = set()
+
+
+@contextmanager
+def _turn(path):
+    """Where two processes would compile the same kernel, the second waits and finds it; a process never for itself."""
+    if path in _mine:
+        yield
+        return
+    _mine.add(path)
+    try:
+        with open(path, "wb") as lock:
+            last = time.monotonic() + PATIENCE_S
+            while time.monotonic() < last:
+                with suppress(BlockingIOError):
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                time.sleep(0.05)
+            yield
+    finally:
+        _mine.discard(path)
+
+
+def _compiled_once(compile_):
+    """Numba's `compile`, by one process at a time for each kernel that is kept."""
+
+    @wraps(compile_)
+    def turns(self, signature):
+        file = getattr(self._cache, "_cache_file", None)
+        if file is None:
+            return compile_(self, signature)
+        self._cache._impl.locator.ensure_cache_path()
+        with _turn(file._index_path + ".turn"):
+            return compile_(self, signature)
+
+    return turns
+
+
+Dispatcher.compile = _compiled_once(Dispatcher.compile)
 caching.IndexDataCacheFile.save = _one_at_a_time(caching.IndexDataCacheFile.save)
 caching.CacheImpl._locator_classes = [KernelLocator, *caching.CacheImpl._locator_classes]
 

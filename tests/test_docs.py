@@ -123,7 +123,7 @@ def _labels(folder, head):
 
 
 @pytest.fixture
-def here(belongings, small_names, tmp_path, monkeypatch):
+def here(belongings, small_names, small_pictures, tmp_path, monkeypatch):
     """A folder to work in, where heads have small names and bases are small."""
     shutil.copytree(belongings, tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)

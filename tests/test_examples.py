@@ -13,7 +13,7 @@ EXAMPLES = sorted(FOLDER.glob("*.py"))
 NOTEBOOKS = sorted(FOLDER.glob("notebooks/*.ipynb"))
 
 
-@pytest.mark.usefixtures("one_thread", "small_names")
+@pytest.mark.usefixtures("one_thread", "small_names", "small_pictures")
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
 def test_the_example_runs(path, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
