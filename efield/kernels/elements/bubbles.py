@@ -1,8 +1,8 @@
 """Quadratic bubbles on the edges of linear tetrahedra: what linear potentials lack. SI units.
 
-The bubble of edge (a, b) is 4 l_a l_b, zero at all nodes; the conductivity is given as in `tets`. What a tetrahedron adds
-to any of the matrices follows from its six numbers volume grad(l_a) . sigma grad(l_b). Sums over tetrahedra run in
-`PARTS` parts of them, each in one thread and in a fixed order, so that they are the same bits for any number of threads.
+The bubble of edge (a, b) is 4 l_a l_b, zero at all nodes; the conductivity is given as in `tets`. What a tetrahedron
+adds to any of the matrices follows from its six numbers volume grad(l_a) . sigma grad(l_b). Sums over tetrahedra run in
+`PARTS` parts of them, each in one thread and in a fixed order: the same bits for any number of threads.
 """
 
 import numpy as np
@@ -176,7 +176,7 @@ def apply(stiffness, edges, x, out):
 
 @njit(cache=True, parallel=True)
 def load(stiffness, tets, edges, x, out):
-    """The sum of out (PARTS, n) over the parts becomes the integrals of sigma grad u . grad(l), u the bubbles times x."""
+    """Integrals of sigma grad u . grad(l), u the bubbles times x, as the sum of out (PARTS, n) over the parts."""
     m = edges.shape[0]
     for index in prange(PARTS):
         part = np.int64(index)
