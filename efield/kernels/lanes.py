@@ -81,7 +81,7 @@ def _sum(builder, size, x, y):
 
 @intrinsic
 def add_outer(typing_context, a, b, matrix):
-    """Adds the products a[i] b[j] of the first 8 of two arrays to a matrix (8, 8); each is rounded once with its sum."""
+    """Adds the products a[i] b[j] of the first 8 of two arrays to a matrix (8, 8), each rounded once with its sum."""
     if not (a.layout == b.layout == matrix.layout == "C" and a.dtype == b.dtype == matrix.dtype == types.float64):
         return None
 
