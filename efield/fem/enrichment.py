@@ -130,13 +130,13 @@ class Bubbles:
             if step + 1 < _STEPS:
                 remainder -= np.multiply(image, length, out=image)
             before = now
-        return heights
+        return np.asarray(heights)
 
     def load(self, heights: NDArray[np.float64]) -> NDArray[np.float64]:
         """(n, 1) right-hand side of the linear potential that answers to bubbles of given heights (e,)."""
         parts = np.empty((kernels.PARTS, self._nodes))
         kernels.load(self._stiffness, self._tets, self._edges, heights, parts)
-        return -parts.sum(axis=0)[:, None]
+        return np.asarray(-parts.sum(axis=0)[:, None])
 
 
 def _inner(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
