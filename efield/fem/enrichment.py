@@ -104,7 +104,7 @@ class Bubbles:
         self._parts = np.empty((kernels.PARTS, linear.n_edges))
         diagonal = np.empty_like(self._parts)
         mesh = (linear.points, linear.tets, linear.sigma, self._edges)
-        self._stiffness = kernels.balance(*mesh, phi, dadt, self._parts, diagonal)
+        self._stiffness = kernels.balance(*mesh, plain(phi), plain(dadt), self._parts, diagonal)
         #: (e,) what the potential leaves to them, and the diagonal of their matrix.
         self.residual, self.diagonal = self._parts.sum(axis=0), diagonal.sum(axis=0)
 
