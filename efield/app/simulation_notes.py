@@ -121,5 +121,5 @@ def notes_on_head(simulator: Simulator) -> list[str]:
     notes = (
         [f"conductivity given for {', '.join(map(tissue_name, idle))}, which this head does not have"] if idle else []
     )
-    notes += [defect.text for defect in defects(simulator.head)]
+    notes += [defect.text for defect in defects(simulator.given)]
     return notes + ([] if simulator.tensor_report is None else simulator.tensor_report.lines())

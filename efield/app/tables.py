@@ -1,19 +1,21 @@
 """Tables for people."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from rich.table import Table
 from rich.text import Text
 
-from efield.dosing.dose import Dose
 from efield.ground.listing import Listing
-from efield.planning.optimum import Optimum
-from efield.planning.uncertain_measures import Uncertainty
 from efield.targeting.measures import MEASURES
 from efield.targeting.summary import Summary
 from efield.targeting.validation import SphereCheck
+
+if TYPE_CHECKING:
+    from efield.dosing.dose import Dose
+    from efield.planning.optimum import Optimum
+    from efield.planning.uncertain_measures import Uncertainty
 
 
 def summary_table(document: dict[str, Any], summary: Summary) -> Table:
@@ -28,7 +30,7 @@ def summary_table(document: dict[str, Any], summary: Summary) -> Table:
     return table
 
 
-def dose_table(document: dict[str, Any], found: Dose) -> Table:
+def dose_table(document: dict[str, Any], found: "Dose") -> Table:
     """The answer of `efield dose`, with what tables say of a protocol."""
     there, here = (target["name"] for target in document["targets"])
     table = Table(title=f"From the threshold at {there} to {here}, {document['head']}", show_header=False)
@@ -42,7 +44,7 @@ def dose_table(document: dict[str, Any], found: Dose) -> Table:
     return table
 
 
-def optimum_table(document: dict[str, Any], best: Optimum) -> Table:
+def optimum_table(document: dict[str, Any], best: "Optimum") -> Table:
     """The answer of `efield optimize`."""
     title = f"{document['coil']} over {document['target']['name']} of {document['head']}: {best.goal}"
     table = Table(title=title, show_header=False)
@@ -62,7 +64,7 @@ def optimum_table(document: dict[str, Any], best: Optimum) -> Table:
     return table
 
 
-def uncertainty_table(document: dict[str, Any], sure: Uncertainty) -> Table:
+def uncertainty_table(document: dict[str, Any], sure: "Uncertainty") -> Table:
     """The answer of `efield uncertainty`: each measure with its interval and causes."""
     title = f"{document['coil']} over {document['target']['name']} of {document['head']}"
     table = Table(title=f"{title}, at {document['didt'] / 1e6:g} A/us")

@@ -87,26 +87,56 @@ class EnrichedField:
         return replace(self, **given)
 
 
-def bubbles_of(linear: LinearElements, phi: NDArray[np.float64], dadt: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(e,) heights in V of the bubbles that nearly balance what a linear potential leaves (see `EnrichedField`)."""
-    mesh = (linear.points, linear.tets, linear.sigma, linear.edges_of_tets)
-    remainder, diagonal = kernels.residual_and_diagonal(*mesh, linear.n_edges, phi, dadt)
-    heights, direction, before = np.zeros_like(remainder), np.zeros_like(remainder), np.inf
-    scaled = np.empty_like(remainder)
-    for step in range(_STEPS):
-        np.divide(remainder, diagonal, out=scaled)
-        now = _inner(remainder, scaled)
-        if now == 0:
-            break
-        direction *= now / before
-        direction += scaled
-        image = kernels.apply(*mesh, direction)
-        length = now / _inner(direction, image)
-        heights += np.multiply(direction, length, out=scaled)
-        if step + 1 < _STEPS:
-            remainder -= np.multiply(image, length, out=image)
-        before = now
-    return np.asarray(heights)
+class Bubbles:
+    """The equations of the bubbles on all edges of a mesh, for one linear potential.
+
+    Parameters
+    ----------
+    linear : LinearElements
+    phi : (n,) float, V
+        At the nodes.
+    dadt : (n, 3) float, V/m
+        At the nodes.
+    """
+
+    def __init__(self, linear: LinearElements, phi: NDArray[np.float64], dadt: NDArray[np.float64]) -> None:
+        self._tets, self._edges, self._nodes = linear.tets, linear.edges_of_tets, len(linear.points)
+        self._parts = np.empty((kernels.PARTS, linear.n_edges))
+        diagonal = np.empty_like(self._parts)
+        mesh = (linear.points, linear.tets, linear.sigma, self._edges)
+        self._stiffness = kernels.balance(*mesh, plain(phi), plain(dadt), self._parts, diagonal)
+        #: (e,) what the potential leaves to them, and the diagonal of their matrix.
+        self.residual, self.diagonal = self._parts.sum(axis=0), diagonal.sum(axis=0)
+
+    def times(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(e,) their stiffness matrix times x (e,)."""
+        kernels.apply(self._stiffness, self._edges, x, self._parts)
+        return np.asarray(self._parts.sum(axis=0))
+
+    def heights(self) -> NDArray[np.float64]:
+        """(e,) heights in V that nearly balance what the potential leaves (see `EnrichedField`)."""
+        remainder, heights, direction = self.residual.copy(), np.zeros_like(self.residual), np.zeros_like(self.residual)
+        scaled, before = np.empty_like(remainder), np.inf
+        for step in range(_STEPS):
+            np.divide(remainder, self.diagonal, out=scaled)
+            now = _inner(remainder, scaled)
+            if now == 0:
+                break
+            direction *= now / before
+            direction += scaled
+            image = self.times(direction)
+            length = now / _inner(direction, image)
+            heights += np.multiply(direction, length, out=scaled)
+            if step + 1 < _STEPS:
+                remainder -= np.multiply(image, length, out=image)
+            before = now
+        return np.asarray(heights)
+
+    def load(self, heights: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(n, 1) right-hand side of the linear potential that answers to bubbles of given heights (e,)."""
+        parts = np.empty((kernels.PARTS, self._nodes))
+        kernels.load(self._stiffness, self._tets, self._edges, heights, parts)
+        return np.asarray(-parts.sum(axis=0)[:, None])
 
 
 def _inner(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:

@@ -15,7 +15,7 @@ from scipy.sparse import csr_matrix
 
 from efield.fem.answers import Answer
 from efield.fem.assembly import LinearElements
-from efield.fem.enrichment import AveragedField, EnrichedField, SecondOpinion, bubbles_of
+from efield.fem.enrichment import AveragedField, Bubbles, EnrichedField, SecondOpinion
 from efield.fem.gpu.choice import on_gpu
 from efield.fem.gpu.device import is_cuda
 from efield.fem.quadratic import QuadraticElements
@@ -28,8 +28,6 @@ from efield.ground.errors import InputError
 from efield.ground.turns import in_turn
 from efield.ground.units import m_to_mm, mm_to_m
 from efield.head.mesh import HeadMesh
-from efield.kernels.elements import bubbles as bubble_kernels
-from efield.kernels.elements.adjoint import gradient_load
 from efield.kernels.elements.tensors import first_not_positive
 
 if TYPE_CHECKING:
@@ -321,11 +319,10 @@ class FemProblem:
         """
         if self.order == 2:
             return AveragedField(self.recovered_field(phi, dadt_nodes))
-        mesh = self.linear
-        bubbles = bubbles_of(mesh, phi, dadt_nodes)
-        flow = bubble_kernels.mean_flow(mesh.points, mesh.tets, mesh.sigma, mesh.edges_of_tets, bubbles)
-        answer = self.solve_load(-gradient_load(mesh.points, mesh.tets, *mesh.around, flow), _ENRICHED_TOL)
-        return EnrichedField(mesh, phi + answer.phi[:, 0], dadt_nodes, bubbles)
+        bubbles = Bubbles(self.linear, phi, dadt_nodes)
+        heights = bubbles.heights()
+        answer = self.solve_load(bubbles.load(heights), _ENRICHED_TOL)
+        return EnrichedField(self.linear, phi + answer.phi[:, 0], dadt_nodes, heights)
 
     @in_turn
     def recovered_at(

@@ -127,9 +127,11 @@ def _halved(
     # Ties are broken by the edge's number, so that both sides of a face do the same.
     rank = np.empty(len(edges), dtype=np.int64)
     rank[np.lexsort((edges, length))] = np.arange(len(edges))
+    ends = np.zeros(len(points) + len(edges), dtype=bool)  # middles are none: new edges are not cut
+    ends[edges >> 32] = ends[edges & 0xFFFFFFFF] = True
     done, open_tets, origin = [], tets, np.arange(len(tets))
     while len(open_tets):
-        longest, slot = _longest(open_tets, edges, rank)
+        longest, slot = _longest(open_tets, edges, rank, ends)
         cut = slot >= 0
         done.append((open_tets[~cut], origin[~cut]))
         halves = _two(open_tets[cut], longest[cut], len(points) + slot[cut])
@@ -141,19 +143,25 @@ def _halved(
 
 def _keys(tets: NDArray[np.int32]) -> NDArray[np.int64]:
     """(m, 6) one number for each edge of each tetrahedron."""
-    pairs = np.sort(tets[:, _EDGES], axis=2).astype(np.int64)
-    return np.asarray((pairs[..., 0] << 32) | pairs[..., 1])
+    a, b = tets[:, _EDGES[:, 0]], tets[:, _EDGES[:, 1]]
+    return np.asarray((np.minimum(a, b).astype(np.int64) << 32) | np.maximum(a, b))
 
 
 def _longest(
-    tets: NDArray[np.int32], edges: NDArray[np.int64], rank: NDArray[np.int64]
+    tets: NDArray[np.int32], edges: NDArray[np.int64], rank: NDArray[np.int64], ends: NDArray[np.bool_]
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Which of its six edges each tetrahedron is cut at, and that edge's number among those to be cut; -1 for none."""
-    keys = _keys(tets)
+    """Which of its six edges each tetrahedron is cut at, and that edge's number among those to be cut; -1 for none.
+
+    Edges are looked for in the tetrahedra that have two of their ends.
+    """
+    longest, slots = np.zeros(len(tets), np.intp), np.full(len(tets), -1)
+    some = np.flatnonzero(np.add.reduce(ends[tets], axis=1, dtype=np.int8) >= 2)
+    keys = _keys(tets[some])
     slot = np.minimum(np.searchsorted(edges, keys), len(edges) - 1)
     order = np.where(edges[slot] == keys, rank[slot], -1)
-    longest, row = order.argmax(axis=1), np.arange(len(tets))
-    return longest, np.where(order[row, longest] >= 0, slot[row, longest], -1)
+    chosen, row = order.argmax(axis=1), np.arange(len(some))
+    longest[some], slots[some] = chosen, np.where(order[row, chosen] >= 0, slot[row, chosen], -1)
+    return longest, slots
 
 
 def _two(

@@ -12,12 +12,19 @@ from scipy.sparse.csgraph import connected_components
 from efield.ground.card import Card, Carded, counted, extent
 from efield.ground.checks import read_only
 from efield.ground.errors import InputError
+from efield.ground.turns import in_turn
 from efield.head.mesh import HeadMesh, once_per_head
 from efield.head.tissue import GRAY_MATTER, WHITE_MATTER
-from efield.kernels.geometry.faces import unshared_and_crowded_faces
+from efield.kernels.geometry import stars
 
 #: Faces of a positively oriented tetrahedron, each listed so that its normal points out.
 _OUTWARD_FACES = np.array([[0, 2, 1], [0, 1, 3], [1, 2, 3], [0, 3, 2]])
+
+#: The corner that each of these faces lacks.
+_OPPOSITE = np.array([3, 2, 0, 1])
+
+#: Beyond a face: no tetrahedron, or more than one.
+_NOTHING, _SEVERAL = -1, -2
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -132,24 +139,39 @@ def boundary(head: HeadMesh, tags: Iterable[int] | None = None) -> Surface:
     """
     if tags is None:
         return faces_of(head)[0]
-    chosen = np.flatnonzero(np.isin(head.tissue, list(tags)))
-    if not len(chosen):
+    inside = np.isin(head.tissue, list(tags))
+    if not inside.any():
         raise InputError(f"tags must occur in the head, which has {head.tags}; instead received {tags}")
-    return _faces_of(head, chosen)[0]
+    beyond = _beyond_faces(head)
+    if (beyond == _SEVERAL).any():
+        chosen = np.flatnonzero(inside)
+        owner, face = np.nonzero(_beyond(head.tets[chosen], len(head.points)) == _NOTHING)
+        return _of_faces(head, chosen[owner], face)
+    return _of_faces(head, *np.nonzero(inside[:, None] & ((beyond == _NOTHING) | ~inside[beyond])))
 
 
 @once_per_head
 def faces_of(head: HeadMesh) -> tuple[Surface, NDArray[np.int64]]:
     """The surface that bounds all tissues, and the tetrahedra (k,) with a face that belongs to more than two."""
-    return _faces_of(head, np.arange(len(head.tets)))
+    beyond = _beyond_faces(head)
+    return _of_faces(head, *np.nonzero(beyond == _NOTHING)), np.flatnonzero((beyond == _SEVERAL).any(axis=1))
 
 
-def _faces_of(head: HeadMesh, chosen: NDArray[np.int64]) -> tuple[Surface, NDArray[np.int64]]:
-    tets = np.ascontiguousarray(head.tets[chosen])
-    single, crowded = unshared_and_crowded_faces(tets, _OUTWARD_FACES, len(head.points))
-    owner, face = np.divmod(single, 4)
-    triangles = np.take_along_axis(tets[owner], _OUTWARD_FACES[face], axis=1)
-    return _compact(head.points, triangles, chosen[owner]), np.unique(chosen[crowded // 4])
+@once_per_head
+def _beyond_faces(head: HeadMesh) -> NDArray[np.int32]:
+    return _beyond(head.tets, len(head.points))
+
+
+@in_turn
+def _beyond(tets: NDArray[np.int32], n_points: int) -> NDArray[np.int32]:
+    """(m, 4) the tetrahedron beyond each face, `_NOTHING` or `_SEVERAL`."""
+    rows = np.ascontiguousarray(tets)
+    return np.asarray(stars.face_neighbors(rows, *stars.node_stars(rows, n_points))[:, _OPPOSITE])
+
+
+def _of_faces(head: HeadMesh, owners: NDArray[np.int64], faces: NDArray[np.int64]) -> Surface:
+    """The surface of faces (t,) of tetrahedra (t,)."""
+    return _compact(head.points, np.take_along_axis(head.tets[owners], _OUTWARD_FACES[faces], axis=1), owners)
 
 
 @once_per_head

@@ -7,6 +7,20 @@ _BINS = 2048
 
 
 @njit(cache=True)
+def _sort(values, weights, count):
+    """Sorts the first `count` values, ascending, and their weights with them (Shell's sort: little to compile)."""
+    gap = count // 2
+    while gap > 0:
+        for i in range(gap, count):
+            value, weight, q = values[i], weights[i], i
+            while q >= gap and values[q - gap] > value:
+                values[q], weights[q] = values[q - gap], weights[q - gap]
+                q -= gap
+            values[q], weights[q] = value, weight
+        gap //= 2
+
+
+@njit(cache=True)
 def weighted_percentile(values, weights, percent):
     """The value below which `percent` of the weight lies: the first whose running weight reaches it.
 
@@ -27,19 +41,19 @@ def weighted_percentile(values, weights, percent):
         below += filled[chosen]
         chosen += 1
     count = 0
-    members = np.empty(values.shape[0], np.int64)
+    members, shares = np.empty(values.shape[0]), np.empty(values.shape[0])
     for i in range(values.shape[0]):
         if int((np.float64(values[i]) - low) * rate) == chosen:
-            members[count] = i
+            members[count], shares[count] = values[i], weights[i]
             count += 1
     if count == 0:
         return np.float64(high)
-    order = np.argsort(values[members[:count]])
+    _sort(members, shares, count)
     for k in range(count):
-        below += weights[members[order[k]]]
+        below += shares[k]
         if below >= wanted:
-            return np.float64(values[members[order[k]]])
-    return np.float64(values[members[order[count - 1]]])
+            return members[k]
+    return members[count - 1]
 
 
 @njit(cache=True)

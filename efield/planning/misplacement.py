@@ -6,7 +6,6 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
-from scipy.stats import norm, qmc
 
 from efield.coils.model import Coil
 from efield.ground import checks
@@ -72,6 +71,8 @@ class Misplacement:
     def offsets(self, number: int) -> FloatArray:
         """(number, 6) offsets of a Halton sequence: along x, y (mm), distance (mm), turns about x, y, z (degrees)."""
         spread = np.array([*2 * [self.position_mm], self.distance_mm, *2 * [self.tilt_deg], self.yaw_deg])
+        from scipy.stats import norm, qmc  # half a second that every command would spend
+
         quantiles = qmc.Halton(6, scramble=False).random(number + 1)[1:]
         return np.asarray(norm.ppf(np.clip(quantiles, _TAIL, 1 - _TAIL)) * spread)
 

@@ -112,6 +112,8 @@ class Simulator(Carded):
         head, self.conductivity = the_head(head), the_conductivity(conductivity)
         if checks.flag("check_mesh", check_mesh):
             check_sound(head)
+        #: The head as it was given.
+        self.given = head
         self.parents: NDArray[np.int32] | None = None
         if refine is not None:
             finer = refined_head(head, target_of(head, refine).center_mm)

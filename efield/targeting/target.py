@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -20,6 +21,9 @@ from efield.targeting.region_files import RegionWord, patch_in, voxels_in
 from efield.targeting.regions import Disc, Patch, Places, Region, Voxels, Where, mni_map
 
 _GRAY: Final = (GRAY_MATTER,)
+
+#: What `Target.tets` has found, for as long as head and target are alive.
+_FOUND: Final[WeakKeyDictionary[HeadMesh, WeakKeyDictionary["Target", NDArray[np.intp]]]] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -247,6 +251,12 @@ class Target(Carded):
         OutsideHeadError
             If the region holds no tissue of the target's tags.
         """
+        of_head = _FOUND.setdefault(head, WeakKeyDictionary())
+        if self not in of_head:
+            of_head[self] = self._find(head)
+        return of_head[self].copy()
+
+    def _find(self, head: HeadMesh) -> NDArray[np.intp]:
         own = np.flatnonzero(np.isin(head.tissue, self.tags))
         found = own[self.among(head, head.barycenters[own])]
         if not len(found):

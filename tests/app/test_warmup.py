@@ -1,4 +1,4 @@
-"""The second process compiles what it says, and none is started when that has been done."""
+"""Further processes compile what they say, and none is started when that has been done."""
 
 import subprocess
 import sys
@@ -11,10 +11,14 @@ from efield import Simulator, Target, load_coil
 from efield.app import warmup
 from efield.ground.pose import Pose
 from efield.head.spheres import sphere_head
-from efield.kernels.elements import bubbles, multigrid, recovery
+from efield.kernels import measures
+from efield.kernels.coils import segments
+from efield.kernels.elements import bubbles, multigrid, recovery, tets
 
 kernels = [recovery.recover, multigrid.smoothing_step, multigrid.descend, bubbles.apply, bubbles.field_at]
-warmup._compile()
+kernels += [segments.vector_potential, tets.induced_load, tets.element_field, recovery.centers, measures.measures]
+for compile_part in warmup._PARTS.values():
+    compile_part()
 compiled = [list(kernel.signatures) for kernel in kernels]
 assert all(compiled), compiled
 head = sphere_head((70.0, 73.0, 79.0, 85.0), (2, 3, 4, 5), edge_mm=25.0)
@@ -33,12 +37,12 @@ def test_no_process_is_started_for_kernels_that_are_there(monkeypatch):
     monkeypatch.setattr("efield.app.warmup._compiled_before", lambda: True)
     with Warmup() as warmup:
         warmup.wait()
-        assert warmup._process is None
+        assert not warmup._processes
 
 
-def test_a_process_that_is_not_awaited_is_stopped(monkeypatch):
+def test_processes_that_are_not_awaited_are_stopped(monkeypatch):
     monkeypatch.setattr("efield.app.warmup._compiled_before", lambda: False)
     with Warmup() as warmup:
-        process = warmup._process
-    assert process is not None
-    assert process.poll() is not None
+        processes = warmup._processes
+    assert len(processes) == 2
+    assert all(process.poll() is not None for process in processes)

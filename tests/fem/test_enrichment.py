@@ -3,12 +3,11 @@
 import numpy as np
 import pytest
 
-from efield.fem.enrichment import bubbles_of
+from efield.fem.enrichment import Bubbles
 from efield.fem.problem import FemProblem
 from efield.fem.quadratic import QuadraticElements
 from efield.head.conductivity import Conductivity
 from efield.head.spheres import sphere_head
-from efield.kernels.elements import bubbles as kernels
 
 from .conftest import figure_eight, relative_error, under_coil
 
@@ -36,16 +35,16 @@ def quadratic(problem):
 def test_bubbles_have_the_matrix_and_the_residual_of_second_order(problem, given):
     elements, stiffness, up, n = quadratic(problem)
     phi, dadt = given
-    mesh = problem.linear
-    args = (mesh.points, mesh.tets, mesh.sigma, mesh.edges_of_tets)
-    residual, diagonal = kernels.residual_and_diagonal(*args, mesh.n_edges, phi, dadt)
+    bubbles = Bubbles(problem.linear, phi, dadt)
     load = elements.load((up @ dadt)[:, :, None])[:, 0]
     wanted = (load - stiffness @ (up @ phi))[n:]
-    np.testing.assert_allclose(residual, wanted, atol=1e-13 * np.abs(wanted).max())
+    np.testing.assert_allclose(bubbles.residual, wanted, atol=1e-13 * np.abs(wanted).max())
     block = stiffness[n:, n:]
-    np.testing.assert_allclose(diagonal, block.diagonal(), rtol=1e-12)
-    x = np.random.default_rng(1).normal(size=mesh.n_edges)
-    np.testing.assert_allclose(kernels.apply(*args, x), block @ x, atol=1e-13 * np.abs(block @ x).max())
+    np.testing.assert_allclose(bubbles.diagonal, block.diagonal(), rtol=1e-12)
+    x = np.random.default_rng(1).normal(size=problem.linear.n_edges)
+    np.testing.assert_allclose(bubbles.times(x), block @ x, atol=1e-13 * np.abs(block @ x).max())
+    coupling = up.T @ stiffness[:, n:] @ x
+    np.testing.assert_allclose(bubbles.load(x)[:, 0], -coupling, atol=1e-13 * np.abs(coupling).max())
 
 
 def test_the_opinion_is_the_field_of_its_potential(problem, given):
@@ -60,11 +59,9 @@ def test_the_opinion_is_the_field_of_its_potential(problem, given):
 
 
 def test_more_steps_would_balance_the_bubbles(problem, given):
-    mesh = problem.linear
-    args = (mesh.points, mesh.tets, mesh.sigma, mesh.edges_of_tets)
-    residual, diagonal = kernels.residual_and_diagonal(*args, mesh.n_edges, *given)
-    left = residual - kernels.apply(*args, bubbles_of(mesh, *given))
-    assert (left**2 / diagonal).sum() < 0.05 * (residual**2 / diagonal).sum()
+    bubbles = Bubbles(problem.linear, *given)
+    left = bubbles.residual - bubbles.times(bubbles.heights())
+    assert (left**2 / bubbles.diagonal).sum() < 0.05 * (bubbles.residual**2 / bubbles.diagonal).sum()
 
 
 def test_on_a_sphere_it_is_nearer_to_the_truth_and_knows_how_far_the_recovered_field_is_off(one_thread):

@@ -58,6 +58,19 @@ def test_a_surface_is_computed_once_per_head(head):
     assert scalp(head) is scalp(head)
 
 
+@pytest.mark.parametrize("tags", [(2,), (2, 3), (4, 5)])
+@pytest.mark.parametrize("twice", [0, 40])
+def test_a_boundary_is_made_of_the_faces_that_one_of_its_tetrahedra_has(head, tags, twice):
+    again = np.linspace(0, len(head.tets) - 1, twice).astype(int)
+    tets, tissue = np.concatenate([head.tets, head.tets[again]]), np.concatenate([head.tissue, head.tissue[again]])
+    given = HeadMesh(points=head.points, tets=tets, tissue=tissue)
+    faces = tets[np.isin(tissue, tags)][:, [[0, 1, 2], [0, 1, 3], [0, 2, 3], [1, 2, 3]]].reshape(-1, 3)
+    found, counts = np.unique(np.sort(faces, axis=1), axis=0, return_counts=True)
+    surface = boundary(given, tags)
+    triangles = np.unique(np.sort(surface.nodes[surface.triangles], axis=1), axis=0)
+    assert np.array_equal(triangles, found[counts == 1])
+
+
 def test_absent_tissue_is_refused(head):
     with pytest.raises(InputError, match="occur in the head"):
         boundary(head, (9,))

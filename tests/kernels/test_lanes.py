@@ -11,7 +11,7 @@ import pytest
 from numba import njit
 
 import efield
-from efield.kernels.lanes import LANES, dot, fma, load, store
+from efield.kernels.lanes import LANES, add_outer, dot, fma, load, store
 
 
 @njit
@@ -22,6 +22,11 @@ def fused(a, b, c):
 @njit
 def product(a, b):
     return dot(a, b)
+
+
+@njit
+def added(a, b, matrix):
+    add_outer(a, b, matrix)
 
 
 @njit
@@ -56,6 +61,14 @@ def test_dot_is_the_sum_of_the_products(size, left, right):
 def test_dot_of_whole_numbers_is_exact_whatever_the_order():
     a = np.arange(1000, dtype=np.int16)
     assert product(a, np.ones(1000, np.float32)) == 499500
+
+
+def test_an_outer_product_is_rounded_once_with_what_it_is_added_to():
+    rng = np.random.default_rng(0)
+    a, b, matrix = rng.normal(size=9), rng.normal(size=8), rng.normal(size=(8, 8))
+    exact = [[Fraction(matrix[i, j]) + Fraction(a[i]) * Fraction(b[j]) for j in range(8)] for i in range(8)]
+    added(a, b, matrix)
+    assert matrix.tolist() == [[float(number) for number in row] for row in exact]
 
 
 @pytest.mark.parametrize("count", [1, LANES - 1, LANES, LANES + 1, 3 * LANES - 5])

@@ -1,18 +1,42 @@
 """Quadratic bubbles on the edges of linear tetrahedra: what linear potentials lack. SI units.
 
-The bubble of edge (a, b) is 4 l_a l_b, zero at all nodes. Sums over tetrahedra run in one thread and in a fixed order;
-the conductivity is given as in `tets`.
+The bubble of edge (a, b) is 4 l_a l_b, zero at all nodes; the conductivity is given as in `tets`. What a tetrahedron
+adds to any of the matrices follows from its six numbers volume grad(l_a) . sigma grad(l_b). Sums over tetrahedra run in
+`PARTS` parts of them, each in one thread and in a fixed order: the same bits for any number of threads.
 """
 
 import numpy as np
 from numba import njit, prange
 
 from efield.kernels.elements.tets import _face_vector, _six_volumes, conduct
-from efield.kernels.geometry.stars import nodes_around
+
+# Sums over tetrahedra are taken in so many parts.
+PARTS = 4
 
 # Corners of the six edges of a tetrahedron, in the order of `quadratic`.
 _FIRST = np.array([0, 0, 0, 1, 1, 2], dtype=np.int64)
 _SECOND = np.array([1, 2, 3, 2, 3, 3], dtype=np.int64)
+
+
+@njit(cache=True)
+def _above(tets, start, star, i, near):
+    """Nodes of higher number that share a tetrahedron with node i, ascending, to the front of `near`; how many."""
+    size = 0
+    for s in range(start[i], start[i + 1]):
+        for k in range(4):
+            j = tets[star[s], k]
+            if j <= i:
+                continue
+            q = size
+            while q > 0 and near[q - 1] > j:
+                q -= 1
+            if q > 0 and near[q - 1] == j:
+                continue
+            for r in range(size, q, -1):
+                near[r] = near[r - 1]
+            near[q] = j
+            size += 1
+    return size
 
 
 @njit(cache=True, parallel=True)
@@ -23,15 +47,10 @@ def higher_neighbors(tets, start, star, row, columns):
     """
     for index in prange(start.shape[0] - 1):
         i = np.int64(index)
-        near = np.empty(4 * (start[i + 1] - start[i]), dtype=np.int32)
-        size, lower = nodes_around(tets, start, star, i, near), 0
-        while lower < size and near[lower] <= i:
-            lower += 1
-        if not columns.shape[0]:
-            row[i + 1] = size - lower
-            continue
-        for q in range(size - lower):
-            columns[row[i] + q] = near[lower + q]
+        if columns.shape[0]:
+            _above(tets, start, star, i, columns[row[i] : row[i + 1]])
+        else:
+            row[i + 1] = _above(tets, start, star, i, np.empty(3 * (start[i + 1] - start[i]), dtype=np.int32))
 
 
 @njit(cache=True, parallel=True)
@@ -62,67 +81,111 @@ def _slopes(points, tet, g):
 
 
 @njit(cache=True)
-def _add_moments(g, scale, flow, edges, t, out):
-    """Adds to out[edges] the integrals of flow . grad(bubble) over a tetrahedron, for a flow (4, 3) at its corners.
-
-    scale is its volume, times sigma unless the flow has it; the flow is linear, so that the integral of l_a times it is
-    volume (sum + own) / 20.
-    """
-    x, y, z = 0.0, 0.0, 0.0
-    for k in range(4):
-        x, y, z = x + flow[k, 0], y + flow[k, 1], z + flow[k, 2]
-    for k in range(6):
-        a, b = _FIRST[k], _SECOND[k]
-        value = g[b, 0] * (x + flow[a, 0]) + g[b, 1] * (y + flow[a, 1]) + g[b, 2] * (z + flow[a, 2])
-        value += g[a, 0] * (x + flow[b, 0]) + g[a, 1] * (y + flow[b, 1]) + g[a, 2] * (z + flow[b, 2])
-        out[edges[t, k]] += 0.2 * scale * value
+def _dot(a, b):
+    return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
 
 
 @njit(cache=True)
-def _conducted(sigma, t, flow):
-    """Turns the rows of a flow into sigma times them, up to the factor that is returned."""
-    factor = 1.0
-    for k in range(4):
-        factor = conduct(sigma, t, flow[k])
-    return factor
-
-
-@njit(cache=True)
-def _add_diagonal(g, scale, conducted, edges, t, out):
-    """Adds to out[edges] the integrals of sigma |grad(bubble)|^2; conducted are the rows of g with sigma applied."""
-    for k in range(6):
-        a, b = _FIRST[k], _SECOND[k]
-        value = 0.0
-        for d in range(3):
-            value += g[a, d] * conducted[a, d] + g[b, d] * conducted[b, d]
-            value += 0.5 * (g[a, d] * conducted[b, d] + g[b, d] * conducted[a, d])
-        out[edges[t, k]] += 1.6 * scale * value
-
-
-@njit(cache=True)
-def residual_and_diagonal(points, tets, sigma, edges, n_edges, phi, dadt):
-    """What E = -dA/dt - grad phi leaves to the bubbles, and the diagonal of their stiffness matrix, both (e,).
-
-    The first are integrals of sigma E . grad(bubble), for phi (n,) and dadt (n, 3).
-    """
-    residual, diagonal = np.zeros(n_edges), np.zeros(n_edges)
-    g, flow = np.empty((4, 3)), np.empty((4, 3))
-    for t in range(tets.shape[0]):
-        volume = _slopes(points, tets[t], g)
+def _balance_range(points, tets, sigma, edges, phi, dadt, first, last, stiffness, residual, diagonal):
+    """Tetrahedra first to last of `balance`."""
+    residual[:] = 0.0
+    diagonal[:] = 0.0
+    g, conducted, flow, whole, own = np.empty((4, 3)), np.empty((4, 3)), np.empty((4, 3)), np.empty(3), np.empty(4)
+    for t in range(first, last):
+        scale = _slopes(points, tets[t], g)
+        factor = 1.0
+        for k in range(4):
+            conducted[k] = g[k]
+            factor = conduct(sigma, t, conducted[k])
+        scale *= factor
         for d in range(3):
             slope = 0.0
             for k in range(4):
                 slope += phi[tets[t, k]] * g[k, d]
+            whole[d] = 0.0
             for k in range(4):
                 flow[k, d] = -dadt[tets[t, k], d] - slope
-        scale = volume * _conducted(sigma, t, flow)
-        _add_moments(g, scale, flow, edges, t, residual)
+                whole[d] += flow[k, d]
         for k in range(4):
-            for d in range(3):
-                flow[k, d] = g[k, d]
-        scale = volume * _conducted(sigma, t, flow)
-        _add_diagonal(g, scale, flow, edges, t, diagonal)
-    return residual, diagonal
+            own[k] = scale * _dot(g[k], conducted[k])
+        for k in range(6):
+            a, b, e = _FIRST[k], _SECOND[k], edges[t, k]
+            stiffness[t, k] = scale * _dot(g[a], conducted[b])
+            # The integral of l_a times a linear flow is volume (sum + own) / 20.
+            value = _dot(conducted[b], whole) + _dot(conducted[b], flow[a])
+            value += _dot(conducted[a], whole) + _dot(conducted[a], flow[b])
+            residual[e] += 0.2 * scale * value
+            diagonal[e] += 1.6 * (own[a] + own[b] + stiffness[t, k])
+
+
+@njit(cache=True, parallel=True)
+def balance(points, tets, sigma, edges, phi, dadt, residual, diagonal):
+    """(m, 6) volume grad(l_a) . sigma grad(l_b) for the edges of each tetrahedron.
+
+    The sums of residual and diagonal (PARTS, e) over the parts become what E = -dA/dt - grad phi leaves to the bubbles,
+    integrals of sigma E . grad(bubble) for phi (n,) and dadt (n, 3), and the diagonal of their stiffness matrix.
+    """
+    m = tets.shape[0]
+    stiffness = np.empty((m, 6))
+    for index in prange(PARTS):
+        part = np.int64(index)
+        first, last = part * m // PARTS, (part + 1) * m // PARTS
+        mesh = (points, tets, sigma, edges, phi, dadt)
+        _balance_range(*mesh, first, last, stiffness, residual[part], diagonal[part])
+    return stiffness
+
+
+@njit(cache=True)
+def _moments(stiffness, edges, x, t, heights, products, moments):
+    """Integrals moments[a, b] of sigma (gradient at corner a) . grad(l_b) of bubbles times x, their sums in moments[4].
+
+    heights and products (4, 4) are space for 4 x and the products of gradients of tetrahedron t.
+    """
+    for k in range(4):
+        heights[k, k], products[k, k] = 0.0, 0.0
+    for k in range(6):
+        a, b = _FIRST[k], _SECOND[k]
+        heights[a, b] = heights[b, a] = 4.0 * x[edges[t, k]]
+        products[a, b] = products[b, a] = stiffness[t, k]
+        products[a, a] -= stiffness[t, k]
+        products[b, b] -= stiffness[t, k]
+    for b in range(4):
+        moments[4, b] = 0.0
+        for a in range(4):
+            value = 0.0
+            for c in range(4):
+                value += heights[a, c] * products[c, b]
+            moments[a, b] = value
+            moments[4, b] += value
+
+
+@njit(cache=True, parallel=True)
+def apply(stiffness, edges, x, out):
+    """The sum of out (PARTS, e) over the parts becomes the stiffness matrix of the bubbles times x (e,)."""
+    m = edges.shape[0]
+    for index in prange(PARTS):
+        part = np.int64(index)
+        heights, products, moments = np.empty((4, 4)), np.empty((4, 4)), np.empty((5, 4))
+        out[part] = 0.0
+        for t in range(part * m // PARTS, (part + 1) * m // PARTS):
+            _moments(stiffness, edges, x, t, heights, products, moments)
+            for k in range(6):
+                a, b = _FIRST[k], _SECOND[k]
+                out[part, edges[t, k]] += 0.2 * (moments[a, b] + moments[b, a] + moments[4, a] + moments[4, b])
+
+
+@njit(cache=True, parallel=True)
+def load(stiffness, tets, edges, x, out):
+    """Integrals of sigma grad u . grad(l), u the bubbles times x, as the sum of out (PARTS, n) over the parts."""
+    m = edges.shape[0]
+    for index in prange(PARTS):
+        part = np.int64(index)
+        heights, products, moments = np.empty((4, 4)), np.empty((4, 4)), np.empty((5, 4))
+        out[part] = 0.0
+        for t in range(part * m // PARTS, (part + 1) * m // PARTS):
+            _moments(stiffness, edges, x, t, heights, products, moments)
+            for k in range(4):
+                out[part, tets[t, k]] += 0.25 * moments[4, k]
 
 
 @njit(cache=True)
@@ -134,34 +197,6 @@ def _slope_at_corners(g, x, edges, t, flow):
         for d in range(3):
             flow[a, d] += height * g[b, d]
             flow[b, d] += height * g[a, d]
-
-
-@njit(cache=True)
-def apply(points, tets, sigma, edges, x):
-    """(e,) the stiffness matrix of the bubbles times x (e,)."""
-    out = np.zeros_like(x)
-    g, flow = np.empty((4, 3)), np.empty((4, 3))
-    for t in range(tets.shape[0]):
-        volume = _slopes(points, tets[t], g)
-        _slope_at_corners(g, x, edges, t, flow)
-        factor = _conducted(sigma, t, flow)
-        _add_moments(g, factor * volume, flow, edges, t, out)
-    return out
-
-
-@njit(cache=True, parallel=True)
-def mean_flow(points, tets, sigma, edges, x):
-    """(m, 3, 1) integral of sigma grad u over each tetrahedron, for the bubbles u times x (e,)."""
-    out = np.empty((tets.shape[0], 3, 1))
-    for index in prange(tets.shape[0]):
-        t = np.int64(index)
-        g, flow = np.empty((4, 3)), np.empty((4, 3))
-        volume = _slopes(points, tets[t], g)
-        _slope_at_corners(g, x, edges, t, flow)
-        scale = 0.25 * volume * _conducted(sigma, t, flow)
-        for d in range(3):
-            out[t, d, 0] = scale * (flow[0, d] + flow[1, d] + flow[2, d] + flow[3, d])
-    return out
 
 
 @njit(cache=True, parallel=True)

@@ -7,6 +7,7 @@ import numpy as np
 from numba import njit
 
 from efield.kernels.elements.quadratic import gradients
+from efield.kernels.lanes import add_outer
 
 UNKNOWNS = 8
 # Fewer neighbors than this and the patch takes in the next ring: half again as many as unknowns.
@@ -246,11 +247,9 @@ def _harmonic_basis(i, members, size, places, scale, basis, matrix):
         value[3], value[4], value[5] = x * y, y * z, x * z
         value[6], value[7] = x * x - y * y, 2.0 * z * z - x * x - y * y
         for a in range(UNKNOWNS):
-            weighted = value[a] / square
-            basis[q, a] = weighted
-            for b in range(a + 1):
-                matrix[a, b] += weighted * value[b]
+            basis[q, a] = value[a] / square
         basis[q, UNKNOWNS] = square
+        add_outer(basis[q], value, matrix)
 
 
 @njit(cache=True)

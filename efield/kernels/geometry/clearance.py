@@ -219,9 +219,13 @@ def lowest(rotation, origin, points, starts, centers, reach, corners, boxes, nor
         middle[k] = _signed(center, corners, boxes, normals, np.inf, stack, bounds)
         low[k] = middle[k] - reach[starts[k] : starts[k + 1]].max()
     best = np.inf
-    for k in np.argsort(low):
+    for _ in range(blocks):  # from the lowest up; few are looked at, and a sort takes seconds to compile
+        k = 0
+        for other in range(1, blocks):
+            k = other if low[other] < low[k] else k
         if low[k] >= best:
             break
+        low[k] = np.inf
         for i in range(starts[k], starts[k + 1]):
             least = middle[k] - reach[i]
             if least < best:

@@ -57,24 +57,35 @@ def neighbor_counts(cells, start, star):
     return count
 
 
-@njit(cache=True, parallel=True)
+# Another thread may load or write meanwhile.
+@njit(cache=True, parallel=True, nogil=True)
 def face_neighbors(tets, start, star):
-    """(m, 4) tetrahedron across the face opposite each corner; -1 where there is none, -2 for more than one."""
-    neighbors = np.empty(tets.shape, dtype=np.int32)
-    for t in prange(tets.shape[0]):
-        for k in range(4):
-            a, b, c = tets[t, (k + 1) % 4], tets[t, (k + 2) % 4], tets[t, (k + 3) % 4]
-            found = -1
-            for s in range(start[a], start[a + 1]):
-                other = star[s]
-                if other == t:
-                    continue
-                hits = 0
-                for i in range(4):
-                    hits += tets[other, i] == b or tets[other, i] == c
-                if hits == 2:
-                    found = other if found == -1 else -2
-            neighbors[t, k] = found
+    """(m, 4) tetrahedron across the face opposite each corner; -1 where there is none, -2 for more than one.
+
+    A face is looked at from its lowest node, among the couple of dozen that have the same.
+    """
+    neighbors = np.full(tets.shape, -1, dtype=np.int32)
+    for index in prange(start.shape[0] - 1):
+        i = np.int64(index)
+        most = 3 * (start[i + 1] - start[i])
+        others, owners = np.empty(most, dtype=np.int64), np.empty(most, dtype=np.int64)
+        size = 0
+        for s in range(start[i], start[i + 1]):
+            t = np.int64(star[s])
+            for k in range(4):
+                low, high = np.int64(-1), np.int64(-1)
+                for j in range(4):
+                    if j != k and tets[t, j] != i:
+                        low, high = min(high, np.int64(tets[t, j])), max(high, np.int64(tets[t, j]))
+                if tets[t, k] != i and low > i:
+                    others[size], owners[size] = (low << 32) | high, 4 * t + k
+                    size += 1
+        for p in range(size):
+            found = np.int64(-1)
+            for q in range(size):
+                if q != p and others[q] == others[p]:
+                    found = owners[q] // 4 if found == -1 else -2
+            neighbors[owners[p] // 4, owners[p] % 4] = found
     return neighbors
 
 
