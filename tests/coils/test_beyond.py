@@ -62,7 +62,7 @@ def others(seed):
     size = rng.uniform([10, 10, 2], [45, 25, 15])
     if seed % 3:
         places = rng.uniform(-1, 1, (40, 3)) * size - [0, 0, size[2] + 4]
-        return Coil.from_dipoles(places, rng.normal(size=(40, 3)) + [0, 0, 2])
+        return Coil.from_dipoles(places, rng.normal((0, 0, 2), 1, (40, 3)))
     turn = np.linspace(0, 2 * np.pi, 49)
     ring = np.column_stack([size[0] * np.cos(turn), size[1] * np.sin(turn), 0 * turn - 6])
     return Coil.from_segments(ring[:-1], ring[1:])
