@@ -1,6 +1,7 @@
 """`efield mesh build`: a head from a label volume, with its map from MNI152."""
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -8,7 +9,7 @@ import numpy as np
 import typer
 
 from efield.app.console import ERR, Bar
-from efield.app.meshes import OutArgument, check_out, put_map, report
+from efield.app.meshes import OutArgument, check_out, report, with_map
 from efield.ground import checks
 from efield.ground.errors import InputError
 
@@ -160,12 +161,8 @@ def _refinement(text: str) -> "Refinement":
 
 
 def _write(out: Path, head: "HeadMesh") -> None:
-    if out.suffix.lower() == ".vtu":
-        from efield.io.meshes.vtu import write_vtu
+    from efield.io.meshes.gmsh import write_head
+    from efield.io.meshes.vtu import write_vtu
 
-        write_vtu(out, head, cell_data={})
-    else:
-        from efield.io.meshes.gmsh import write_head
-
-        write_head(out, head)
-    put_map(out, head.mni)
+    write = partial(write_vtu, cell_data={}) if out.suffix.lower() == ".vtu" else write_head
+    with_map(out, head.mni, lambda path: write(path, head))

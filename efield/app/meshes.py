@@ -2,10 +2,11 @@
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 
 import typer
 from rich.table import Table
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from efield.head.mni import MniMap
     from efield.io.meshes.meshdata import MeshData
     from efield.io.meshes.tags import Tags
+
+T = TypeVar("T")
 
 #: Smallest dihedral angle and 5th percentile of the radius ratio that the default head is held to.
 LEAST_DIHEDRAL_DEG: Final = 5.0
@@ -68,21 +71,24 @@ def convert(
     check_out(out)
     content, head = _content(mesh, _tags(tags))
     head = replace(head, mni=head.mni or read_sidecar(mesh))
-    for note in _write_content(out, content):
+    for note in with_map(out, head.mni, partial(_write_content, content=content)):
         ERR.print(f"note: {note}", markup=False, soft_wrap=True)
-    put_map(out, head.mni)
     report(str(out), head, as_json)
 
 
-def put_map(out: Path, mni: "MniMap | None") -> None:
-    """Put the map of a mesh beside it; what lay there from before would be taken for it."""
+def with_map(out: Path, mni: "MniMap | None", write: Callable[[Path], T]) -> T:
+    """Write a mesh and its map beside it, both or neither; a map of before would be taken for that of this mesh."""
     from efield.head.mni import AffineMap
+    from efield.io.atomic import replacing
     from efield.io.mni_sidecar import sidecar_of, write_sidecar
 
-    if isinstance(mni, AffineMap):
-        write_sidecar(out, mni)
-    else:
-        sidecar_of(out).unlink(missing_ok=True)
+    with replacing(out) as temporary:
+        said = write(temporary)
+        if isinstance(mni, AffineMap):
+            write_sidecar(temporary, mni).replace(sidecar_of(out))
+        else:
+            sidecar_of(out).unlink(missing_ok=True)
+    return said
 
 
 @app.command()

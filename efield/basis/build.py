@@ -160,7 +160,7 @@ class Plan:
 
 @dataclass(frozen=True, eq=False)
 class Built:
-    """What `grow` found: the patch with the distances that lifted coils had, the model and its certificate."""
+    """What `grow` found: the patch with the distances that laid coils had, the model and its certificate."""
 
     patch: ScalpPatch
     model: LinearModel
@@ -219,9 +219,12 @@ def certified(
 
 
 def _widened(patch: ScalpPatch, poses: list[Pose]) -> ScalpPatch:
-    """The patch with the distances that lifted coils really had."""
+    """The patch with the distances that the origins of laid coils really had.
+
+    Those of a flat coil are about the gaps that were asked for; a bent one's are all farther out.
+    """
     low, high = patch.distance_mm
-    farthest = max(patch.station(pose).distance_mm for pose in poses)
-    return ScalpPatch(
-        patch.frame, patch.shape, patch.radius_mm, patch.tilt_deg, (low, max(high, farthest - RIM_OUT_MM))
-    )
+    distances = [patch.station(pose).distance_mm for pose in poses]
+    nearest, farthest = min(distances), max(distances)
+    known = nearest if nearest > low + RIM_OUT_MM else low, max(high, farthest - RIM_OUT_MM)
+    return ScalpPatch(patch.frame, patch.shape, patch.radius_mm, patch.tilt_deg, known)

@@ -130,8 +130,8 @@ class ReducedBasis(Carded):
         tilt_deg : float
             Largest tilt against the scalp's smoothed normal.
         distance_mm : (float, float)
-            Least and largest distance from the scalp to the coil's origin. A placement that would touch the head is
-            lifted until it is clear, and the range then widened by as much.
+            Least and largest gap from the scalp to the casing, wherever it is smallest, as in `place_coil`. What is
+            certified is the range of distances that the coil's origin then has; with "any" that is this range.
         region_radius_mm : float or None
             The field is given within this distance of the target's center; None for all of the brain.
         at : {"tets", "surface"}

@@ -17,7 +17,7 @@ from efield.ground.pose import Pose
 from efield.head.mesh import HeadMesh
 from efield.head.surface import scalp
 from efield.kernels.reduced.scalp_patch import station
-from efield.targeting.collision import lift_clear
+from efield.targeting.collision import settle
 from efield.targeting.placement import scalp_point_over
 from efield.targeting.targets import Target
 
@@ -78,7 +78,7 @@ class ScalpPatch(Carded):
     radius_mm, tilt_deg : float
         Largest distance from the center, and largest tilt.
     distance_mm : (float, float)
-        Least and largest distance to the scalp.
+        Least and largest distance from the scalp to the coil's origin; to its casing where placements are drawn.
     """
 
     frame: FloatArray
@@ -158,9 +158,10 @@ class ScalpPatch(Carded):
         return Pose.from_axes(origin + rotation @ (foot + distance_mm * normal), y, -(rotation @ axis))
 
     def poses(self, count: int, seed: tuple[int, ...], head: HeadMesh, coil: Coil) -> list[Pose]:
-        """Placements spread evenly over the patch and a little beyond its ranges, each lifted until it is clear.
+        """Placements spread evenly over the patch and a little beyond its ranges.
 
-        A scrambled Sobol sequence.
+        A scrambled Sobol sequence. Drawn distances are smallest gaps from casing to scalp: the coil is moved along its
+        axis until it has that gap, so that the origin of a bent one is farther out.
 
         Parameters
         ----------
@@ -177,15 +178,16 @@ class ScalpPatch(Carded):
         found = []
         for place, around, height, angle, tilt, toward in draws:
             reach = (self.radius_mm + _RIM_MM) * np.sqrt(place)
+            gap = low + (high - low) * height
             pose = self.pose(
                 reach * np.cos(2 * np.pi * around),
                 reach * np.sin(2 * np.pi * around),
-                low + (high - low) * height,
+                gap,
                 2 * np.pi * angle,
                 np.radians(self.tilt_deg + _RIM_DEG) * np.sqrt(tilt),
                 2 * np.pi * toward,
             )
-            found.append(lift_clear(head, coil, pose))
+            found.append(settle(head, coil, pose, float(gap)))
         return found
 
     def station(self, pose: Pose) -> Station:
@@ -212,9 +214,8 @@ class ScalpPatch(Carded):
     def words(self) -> str:
         """Its ranges, in words."""
         low, high = self.distance_mm
-        return (
-            f"{self.radius_mm:g} mm around, tilts to {self.tilt_deg:g} degrees, {low:g} to {high:.3g} mm off the scalp"
-        )
+        off = f"origin {low:.3g} to {high:.3g} mm off the scalp"
+        return f"{self.radius_mm:g} mm around, tilts to {self.tilt_deg:g} degrees, {off}"
 
     def _card(self) -> Card:
         return Card("ScalpPatch, of placements", (("center", in_words(self.frame[:3, 3])), ("placements", self.words)))

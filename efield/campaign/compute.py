@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from efield.basis.reduced_basis import ReducedBasis
-from efield.campaign.costs import BASIS_TESTS, Costs, evaluation, kept, place_name, unknowns, whose
+from efield.campaign.costs import Costs, evaluation, kept, of_a_basis, place_name, unknowns, whose
 from efield.campaign.disk import remove
 from efield.campaign.files import BASES, POTENTIALS
 from efield.campaign.routes import Routes
@@ -263,7 +263,7 @@ class Bench:
     def _build(self, folder: Path, cell: Cell, sim: Simulator, target: Target, coil: Coil) -> None:
         engine, solves = self.study.engine, folder.with_name(f"{folder.name}.solves")
         folder.parent.mkdir(exist_ok=True)
-        radius, tilt, distance = self._range(self._placements(cell, sim.head, target, coil))
+        radius, tilt, distance = self._range()
         name = self.study.cell_name(cell)
 
         said: list[tuple[int, float]] = []
@@ -290,7 +290,7 @@ class Bench:
         basis.save(folder)
         remove(solves)
         # As if all the solves that are allowed had been needed: so is the estimate of the next.
-        units = self._nodes(sim) * (engine.max_solves + BASIS_TESTS)
+        units = of_a_basis(self._nodes(sim), engine.max_solves)
         self.costs.add("solve", units, self._typical(begun, said), of=cell.head)
 
     def _typical(self, begun: float, said: list[tuple[int, float]]) -> float:
@@ -306,8 +306,8 @@ class Bench:
             self.costs.forget("solve")
         return float(np.sqrt(whole * min(solves, whole))) if self._built == 1 else whole
 
-    def _range(self, placements: Placements) -> tuple[float, float, tuple[float, float]]:
-        """Radius, tilt and distances that cover the placements: the scalp under a grid is not its plane."""
+    def _range(self) -> tuple[float, float, tuple[float, float]]:
+        """Radius, tilt and gaps that cover the placements: the scalp under a grid is not its plane."""
         engine, grid = self.study.engine, self.study.grid
         if grid is None:
             return engine.radius_mm or 25.0, engine.tilt_deg or 8.0, (*(engine.distance_mm or (2.0, 10.0)),)[:2]  # type: ignore[return-value]
@@ -316,8 +316,7 @@ class Bench:
         tilt = steepest + 3.0 if engine.tilt_deg is None else engine.tilt_deg
         if engine.distance_mm is not None:
             return radius, tilt, (engine.distance_mm[0], engine.distance_mm[1])
-        centers = placements.coordinates["distance_mm"] + placements.coordinates["lifted_mm"]
-        return radius, tilt, (max(0.5, float(np.min(centers)) - 1.0), float(np.max(centers)) + 1.0)
+        return radius, tilt, (max(0.5, min(grid.distances_mm) - 1.0), max(grid.distances_mm) + 1.0)
 
     def _made_of(self, cell: Cell, sim: Simulator, coil: Coil, engine: Engine) -> dict[str, str]:
         hashes: dict[str, str] = self._keep(

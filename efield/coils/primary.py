@@ -119,7 +119,7 @@ def _missing(source: SampledField, points_mm: FloatArray) -> str:
     found = continuation(source)
     beyond = ", and cannot be continued"
     if found is not None:
-        beyond = f", and is continued {found.nearest_mm:g} mm and more from the origin"
+        beyond = f", and is continued {found.nearest_mm:g} mm and more from the origin in the directions it covers"
     return f"it covers {texts[0]}{beyond}; needed are {texts[1]} mm in coil coordinates"
 
 

@@ -77,31 +77,12 @@ class SignedDistance:
         points = np.ascontiguousarray(points_mm, dtype=np.float64)
         return np.asarray(kernel.signed_distances(points, self.corners, self.boxes, self.normals))
 
-    def bounds(self, points_mm: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """(n,) least and (n,) largest that the signed distances of (n, 3) points in mm can be, from those of a lattice.
-
-        A distance changes by no more than the way between two points; lattice points are looked at when they are
-        first needed, and remembered.
-        """
-        origin, known, seen = self._lattice
-        cells = np.clip(((points_mm - origin) / _STEP_MM).astype(np.int64), 0, np.array(seen.shape) - 1)
-        fresh = np.unique(cells[~seen[tuple(cells.T)]], axis=0)
-        if len(fresh):
-            corners = (fresh[:, None] + np.indices((2, 2, 2)).reshape(3, -1).T).reshape(-1, 3)
-            number = np.unique(np.ravel_multi_index(tuple(corners.T), known.shape))
-            number = number[np.isnan(known.reshape(-1)[number])]
-            places = np.column_stack(np.unravel_index(number, known.shape))
-            known.reshape(-1)[number] = self(origin + _STEP_MM * places)
-            seen[tuple(fresh.T)] = True
-        low, high = kernel.bounds(points_mm, cells, origin, _STEP_MM, known)
-        return low, high
-
     @cached_property
-    def _lattice(self) -> tuple[FloatArray, FloatArray, NDArray[np.bool_]]:
-        """Where a lattice begins, signed distances of its points, and which of its cells have those of all corners."""
+    def lattice(self) -> tuple[tuple[FloatArray, float], FloatArray]:
+        """First point and step (mm) of a lattice around the surface, and signed distances, nan if not known yet."""
         points = self._surface.points_mm
         cells = np.ceil((np.ptp(points, axis=0) + 2 * _AROUND_MM) / _STEP_MM).astype(int)
-        return points.min(axis=0) - _AROUND_MM, np.full(cells + 1, np.nan), np.zeros(cells, bool)
+        return (points.min(axis=0) - _AROUND_MM, _STEP_MM), np.full(cells + 1, np.nan)
 
 
 _READY: WeakKeyDictionary[TriangleSurface, SignedDistance] = WeakKeyDictionary()

@@ -35,8 +35,10 @@ _CLEAR_MM: Final = 2.0
 #: Most points for a coil whose sources have fewer ends than that, each with six neighbors.
 _FEW: Final = 1000
 
-#: Wires that are missed by more have no skeleton.
+#: Wires that are missed by more are taken as they are, in pieces of this share of the fit's nearest distance: those of
+#: coils that go around the head leave no room for points.
 _WORST: Final = 0.05
+_PIECE: Final = 0.25
 
 #: Width of the strips in which the points are ordered (m).
 _STRIP: Final = 0.012
@@ -85,8 +87,6 @@ def skeleton(coil: Coil) -> Skeleton | str:
     error = 0.0
     if wires:
         points, strengths, error = _wires(replace(coil, sources=tuple(wires)))
-    if error > _WORST:
-        return f"{len(points)} points miss the field of its wires by {100 * error:.0f} %"
     places = [mm_to_m(source.points_mm) for source in dipoles]
     moments = [MU0_OVER_4PI * source.moments_am2 for source in dipoles]
     none = np.zeros((0, 3))
@@ -106,7 +106,7 @@ def _wires(coil: Coil) -> tuple[FloatArray, FloatArray, float]:
     nearest = max(coil.casing_mm + _CLEAR_MM, float(-cloud[:, 2].max()))
     many = len(cloud) >= _COUNT
     if not many:
-        cloud = np.concatenate([cloud, *_along_wires(coil, nearest)])
+        cloud = np.concatenate([cloud, _pieces(coil, nearest)[0]])
     fit, check = _around(coil, cloud, nearest, 3000, 0), _around(coil, cloud, nearest, 1500, 1)
     at_fit, at_check = (unchecked_vector_potential(coil, points) for points in (fit, check))
     points = mm_to_m(farthest_points(cloud if many else _with_neighbors(cloud, nearest), _COUNT if many else _FEW))
@@ -115,21 +115,37 @@ def _wires(coil: Coil) -> tuple[FloatArray, FloatArray, float]:
     weight = (cKDTree(cloud).query(fit)[0][:, None] / nearest) ** _FAR
     matrix = weight / np.linalg.norm(mm_to_m(fit)[:, None] - points, axis=2)
     strengths = np.ascontiguousarray(np.linalg.lstsq(matrix, weight * at_fit, rcond=_CUT)[0])
-    miss = inverse_distance(mm_to_m(check), points, strengths) - at_check
-    error = float(np.linalg.norm(miss, axis=1).max() / np.linalg.norm(at_check, axis=1).max())
-    return points, strengths, error
+    largest = np.linalg.norm(at_check, axis=1).max()
+
+    def error() -> float:
+        miss = inverse_distance(mm_to_m(check), points, strengths) - at_check
+        return float(np.linalg.norm(miss, axis=1).max() / largest)
+
+    if (fitted := error()) <= _WORST:
+        return points, strengths, fitted
+    places, strengths = _pieces(coil, _PIECE * nearest)
+    points = mm_to_m(places)
+    return points, strengths, error()
 
 
-def _along_wires(coil: Coil, step: float) -> list[FloatArray]:
-    """Points along the segments of a coil, at most `step` apart: a straight wire is seen between its ends, too."""
-    found: list[FloatArray] = []
+def _pieces(coil: Coil, longest: float) -> tuple[FloatArray, FloatArray]:
+    """Middles (k, 3) in mm of pieces of a coil's wires, and their strengths (k, 3): current times length.
+
+    Where a wire goes on, what the middles miss of one piece they make good in the next.
+    """
+    middles: list[FloatArray] = []
+    strengths: list[FloatArray] = []
     for source in coil.sources:
         if isinstance(source, Segments):
             way = source.ends_mm - source.starts_mm
-            pieces = np.ceil(np.linalg.norm(way, axis=1) / step).astype(int)
+            pieces = np.maximum(np.ceil(np.linalg.norm(way, axis=1) / longest).astype(int), 1)
             share = np.concatenate([(np.arange(count) + 0.5) / count for count in pieces])
-            found.append(np.repeat(source.starts_mm, pieces, axis=0) + share[:, None] * np.repeat(way, pieces, axis=0))
-    return found
+            middles.append(
+                np.repeat(source.starts_mm, pieces, axis=0) + share[:, None] * np.repeat(way, pieces, axis=0)
+            )
+            each = MU0_OVER_4PI * mm_to_m(way) * (source.turns / pieces)[:, None]
+            strengths.append(np.repeat(each, pieces, axis=0))
+    return np.concatenate(middles), np.concatenate(strengths)
 
 
 def _with_neighbors(cloud: FloatArray, nearest: float) -> FloatArray:

@@ -21,8 +21,8 @@ FloatArray = NDArray[np.float64]
 #: deep below the scalp, fitted at these heights above it. Misses of more than the last number, relative to the largest
 #: potential near the scalp, leave what lies beyond the lattice unknown.
 FAR_MM: Final = 50.0
-_COUNT: Final = 500
-_DEPTH_MM: Final = 15.0
+_COUNT: Final = 800
+_DEPTH_MM: Final = 10.0
 _HEIGHTS_MM: Final = (48.0, 60.0)
 _WORST: Final = 2e-6
 

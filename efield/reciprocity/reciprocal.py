@@ -46,7 +46,7 @@ FloatArray = NDArray[np.float64]
 Poses = Iterable[Pose] | FloatArray | str | PathLike[str]
 
 #: Of the files of a cache.
-_FORMAT: Final = 1
+_FORMAT: Final = 2
 
 #: The adjoint solver stops at this relative residual, or at the simulator's if that is smaller.
 _TOL: Final = 1e-9
@@ -241,7 +241,7 @@ class Reciprocal(Carded):
         didt : float, A/s
         exact : bool, optional
             True sums over the nodes of the head: what a full solve gives, to rounding and the solvers' tolerances.
-            False takes the stored potential of the currents: errors up to 2e-5 of the peak (docs/coils.md) and hundreds
+            False takes the stored potential of the currents: errors below 1e-5 of the peak (docs/coils.md) and hundreds
             to thousands of placements per second. By default whichever is quicker for so many placements. A placement
             that reaches beyond what is stored, or is tilted by more than 75 degrees against the scalp, and a coil of
             fewer than 100 sources or without a `route`, are summed exactly.

@@ -1,6 +1,6 @@
 """How far a coil is from a head: signed clearance between the casing and the scalp, in mm."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import Final
@@ -35,8 +35,13 @@ _MOST_STEPS: Final = 200
 #: A gap that is asked for is met within this (mm).
 GAP_TOLERANCE_MM: Final = 0.02
 
-#: So many are looked at first, to know how near the nearest is.
-_FIRST: Final = 6
+#: Triangles of a casing are halved until their edges are no longer than this (mm), or until there are so many: what is
+#: long and thin lies in a large sphere, which tells little of where it is.
+_LONGEST_EDGE_MM: Final = 8.0
+_MOST_TRIANGLES: Final = 400_000
+
+#: Most blocks that a casing is put near its place by.
+_BLOCKS: Final = 1024
 
 #: By blocks of its triangles a casing is first put this much farther out than it has to be, within half of it (mm).
 _BLOCK_MM: Final = 2.0
@@ -64,43 +69,53 @@ class _Points:
     def of(cls, points: FloatArray) -> "_Points":
         size, points = _in_blocks(points)
         starts = np.append(np.arange(0, len(points), size), len(points))
-        centers, _ = _spheres(np.split(points, starts[1:-1]))
+        low, high = (extreme.reduceat(points, starts[:-1], axis=0) for extreme in (np.minimum, np.maximum))
+        centers = (low + high) / 2
         away = points - np.repeat(centers, np.diff(starts), axis=0)
         return cls(points, starts, centers, np.linalg.norm(away, axis=1))
 
 
 @dataclass(frozen=True, eq=False)
 class _Triangles:
-    """Triangles (n, 3, 3) with the sphere (center and radius) around each, in blocks of neighbors with theirs.
+    """Triangles (n, 3, 3) in the order of the leaves of a tree of spheres.
 
-    Which of them can be the lowest is told by bounds (`SignedDistance.bounds`), so that few are looked at exactly.
+    tree is what `kernel.nearest_pair` takes; blocks are the centers of the spheres of one level.
     """
 
     corners: FloatArray
-    item_centers: FloatArray
-    item_radii: FloatArray
-    size: int
-    centers: FloatArray
-    radii: FloatArray
+    tree: tuple[FloatArray, ...]
+    blocks: _Points
 
     @classmethod
     def of(cls, corners: FloatArray) -> "_Triangles":
-        size, corners = _in_blocks(corners)
-        groups = [corners[first : first + size].reshape(-1, 3) for first in range(0, len(corners), size)]
-        return cls(corners, *_spheres(corners), size, *_spheres(groups))
+        corners = _halved(corners)
+        levels = int(np.ceil(np.log2(max(1.0, len(corners) / kernel.LEAF))))
+        order = by_halving(corners.mean(axis=1), 1 << levels, kernel.LEAF)
+        corners = np.ascontiguousarray(corners[order])
+        # The last one stands where leaves are not full: its spheres hold nothing that is looked at.
+        full = np.concatenate([corners, np.repeat(corners[-1:], (kernel.LEAF << levels) - len(corners), axis=0)])
+        spheres = [_spheres(full.reshape(1 << level, -1, 3)) for level in range(levels + 1)]
+        centers, radii = (np.concatenate(parts) for parts in zip(*spheres, strict=True))
+        centroids = corners.mean(axis=1)
+        reach = np.linalg.norm(corners - centroids[:, None], axis=2).max(axis=1)
+        tree = (corners, centroids, reach, centers, radii)
+        return cls(corners, tree, _Points.of(spheres[min(levels, int(np.log2(_BLOCKS)))][0]))
 
-    def lowest(self, distance: SignedDistance, pose: Pose) -> NDArray[np.intp]:
-        """Blocks among which the lowest triangle is: each holds something that is as low as its sphere's center."""
-        centers = pose.to_head(self.centers)
-        low, high = distance.bounds(centers)
-        first = np.argsort(high + self.radii)[:_FIRST]
-        upper = (distance(centers[first]) + self.radii[first]).min()
-        return np.flatnonzero(low - self.radii <= upper)
 
-    def of_blocks(self, blocks: NDArray[np.intp]) -> NDArray[np.intp]:
-        """Numbers of the triangles of some blocks."""
-        numbers = (blocks[:, None] * self.size + np.arange(self.size)).ravel()
-        return numbers[numbers < len(self.corners)]
+def _halved(corners: FloatArray) -> FloatArray:
+    """Triangles (n, 3, 3) as those (m, 3, 3) that they are divided into."""
+    done: list[FloatArray] = []
+    while len(corners):
+        edges = np.linalg.norm(corners - np.roll(corners, -1, axis=1), axis=2)
+        long = edges.max(axis=1) > _LONGEST_EDGE_MM
+        if sum(map(len, done)) + len(corners) + np.count_nonzero(long) > _MOST_TRIANGLES:
+            long[:] = False
+        done.append(corners[~long])
+        turn = (edges[long].argmax(axis=1)[:, None] + np.arange(3)) % 3
+        a, b, c = np.moveaxis(np.take_along_axis(corners[long], turn[:, :, None], axis=1), 1, 0)
+        middle = (a + b) / 2
+        corners = np.concatenate([np.stack([a, middle, c], axis=1), np.stack([middle, b, c], axis=1)])
+    return np.concatenate(done)
 
 
 def _in_blocks(items: FloatArray) -> tuple[int, FloatArray]:
@@ -111,11 +126,10 @@ def _in_blocks(items: FloatArray) -> tuple[int, FloatArray]:
     return size, np.ascontiguousarray(items[order])
 
 
-def _spheres(groups: Iterable[FloatArray]) -> tuple[FloatArray, FloatArray]:
-    """Centers and radii of spheres around groups of points."""
-    centers = np.array([(group.min(axis=0) + group.max(axis=0)) / 2 for group in groups])
-    radii = [np.linalg.norm(group - c, axis=1).max() for group, c in zip(groups, centers, strict=True)]
-    return centers, np.array(radii)
+def _spheres(groups: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Centers (g, 3) and radii (g,) of spheres around groups (g, n, 3) of points."""
+    centers = (groups.min(axis=1) + groups.max(axis=1)) / 2
+    return centers, np.sqrt(((groups - centers[:, None]) ** 2).sum(axis=2).max(axis=1))
 
 
 @lru_cache(maxsize=8)
@@ -156,12 +170,17 @@ def clearance_mm(head: HeadMesh, coil: Coil | None, pose: Pose) -> float:
         to the scalp. Inside, minus the depth below the scalp of the deepest point or sample of the casing (samples
         are at most 3 mm apart).
     """
+    return _clearance(head, coil, pose, np.inf)
+
+
+def _clearance(head: HeadMesh, coil: Coil | None, pose: Pose, upper_mm: float) -> float:
+    """`clearance_mm`, of which it is known that it is no more than `upper_mm`."""
     distance = scalp_distance(head)
     points, triangles = _shape(coil)
     if triangles is None:
         return _lowest(distance, pose, points)
     if distance(pose.to_head(triangles.corners[:1, 0]))[0] >= 0 and (
-        squared := _nearest_pair(distance, pose, triangles)
+        squared := _nearest_pair(distance, pose, triangles, upper_mm)
     ):
         return float(np.sqrt(squared))
     return min(_lowest(distance, pose, points), -_SMALLEST_OVERLAP_MM)
@@ -176,24 +195,9 @@ def _lowest(distance: SignedDistance, pose: Pose, cloud: _Points) -> float:
 
 def _nearest_pair(distance: SignedDistance, pose: Pose, triangles: _Triangles, upper_mm: float = np.inf) -> float:
     """Squared distance between casing and scalp, 0 where they cross; what is farther than `upper_mm` is not sought."""
-    numbers = triangles.of_blocks(triangles.lowest(distance, pose))
-    low, high = distance.bounds(pose.to_head(triangles.item_centers[numbers]))
-    low, high = low - triangles.item_radii[numbers], high + triangles.item_radii[numbers]
-    order, upper = np.argsort(high), min(upper_mm, float(high.min()))
-    for chosen in (order[:_FIRST], order[_FIRST:]):
-        # What the nearest ones leave is small, and most of the others are farther.
-        chosen = chosen[low[chosen] < upper]
-        if len(chosen):
-            corners = pose.to_head(triangles.corners[numbers[chosen]].reshape(-1, 3)).reshape(-1, 3, 3)
-            upper = float(np.sqrt(kernel.nearest_pair(corners, distance.corners, distance.boxes, upper**2)))
-        if upper <= 0:
-            return 0.0
-    return upper**2
-
-
-def _lowest_center(distance: SignedDistance, triangles: _Triangles, pose: Pose) -> float:
-    """Smallest signed distance of the centers of blocks."""
-    return float(distance(pose.to_head(triangles.centers[triangles.lowest(distance, pose)])).min())
+    rotation, origin = np.ascontiguousarray(pose.rotation), np.ascontiguousarray(pose.center_mm)
+    surface = (distance.corners, distance.boxes, distance.normals)
+    return float(kernel.nearest_pair(rotation, origin, triangles.tree, surface, *distance.lattice, upper_mm**2))
 
 
 def is_clear(head: HeadMesh, coil: Coil | None, pose: Pose) -> bool:
@@ -234,28 +238,40 @@ def settle(head: HeadMesh, coil: Coil | None, pose: Pose, gap_mm: float) -> Pose
         If no place on the coil's axis has that gap.
     """
     known = coil is not None and coil.shape_from in ("casing", "points")
-    clearance = partial(clearance_mm, head, coil)
-    if not known and clearance(pose) > gap_mm:
+    clearance = partial(_clearance, head, coil)
+    if not known and clearance(pose, np.inf) > gap_mm:
         return pose
     _, triangles = _shape(coil)
+    slope = 1.0
     if triangles is not None:
         # How deep a casing of many triangles reaches in is dear to know: near its place the coil is put by blocks.
-        pose = _slid(pose, partial(_lowest_center, scalp_distance(head), triangles), gap_mm + _BLOCK_MM, _BLOCK_MM / 2)
-    return _slid(pose, clearance, gap_mm, GAP_TOLERANCE_MM)
+        distance = scalp_distance(head)
+        pose, slope = _slid(
+            pose, lambda at, _: _lowest(distance, at, triangles.blocks), gap_mm + _BLOCK_MM, _BLOCK_MM / 2
+        )
+    return _slid(pose, clearance, gap_mm, GAP_TOLERANCE_MM, slope)[0]
 
 
-def _slid(pose: Pose, clearance: Callable[[Pose], float], gap_mm: float, tolerance_mm: float) -> Pose:
-    """The pose, moved along its axis until its clearance is the gap, within a tolerance."""
-    out, now = 0.0, clearance(pose)
-    before: tuple[float, float] | None = None
+def _slid(
+    pose: Pose,
+    clearance: Callable[[Pose, float], float],
+    gap_mm: float,
+    tolerance_mm: float,
+    slope: float = 1.0,
+) -> tuple[Pose, float]:
+    """The pose, moved along its axis until its clearance is the gap, within a tolerance; and by what share it changed.
+
+    clearance takes a pose and what it is no more than; slope is the share of a step that the first will change it by.
+    """
+    out, now = 0.0, clearance(pose, np.inf)
     for _ in range(_MOST_STEPS):
         if abs(now - gap_mm) <= tolerance_mm:
-            return pose.moved((0.0, 0.0, -out))
+            return pose.moved((0.0, 0.0, -out)), slope
         # A step changes the gap by its length at most; how much it does is seen from the step before.
-        slope = 1.0 if before is None else np.clip((now - before[1]) / (out - before[0]), _LEAST_SLOPE, 1.0)
-        before = out, now
-        out -= (now - gap_mm) / slope
-        now = clearance(pose.moved((0.0, 0.0, -out)))
+        step, before = (gap_mm - now) / slope, now
+        out += step
+        now = clearance(pose.moved((0.0, 0.0, -out)), now + abs(step) + GAP_TOLERANCE_MM)
+        slope = float(np.clip((now - before) / step, _LEAST_SLOPE, 1.0))
     raise CollisionError(
         f"the coil must come to a gap of {gap_mm:g} mm when moved along its axis; instead it does not: is it a casing "
         "that goes around the head?"

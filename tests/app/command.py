@@ -1,10 +1,14 @@
 """The command line, as a user's shell runs it."""
 
+import resource
 import sys
+from contextlib import contextmanager
 
 import pytest
 
 from efield.app.cli import main
+from efield.coils.polarity import induced_words
+from efield.targeting.validation import validation_coil
 
 
 def run(monkeypatch, *arguments):
@@ -13,3 +17,15 @@ def run(monkeypatch, *arguments):
     with pytest.raises(SystemExit) as leaving:
         main()
     return leaving.value.code or 0
+
+
+@contextmanager
+def files_of_at_most(size):
+    """As on a full disk: the system refuses to write more."""
+    induced_words(validation_coil())  # Numba makes its threads with the first parallel kernel, and needs a file for it
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)

@@ -14,7 +14,7 @@ from efield.head.spheres import sphere_head
 from efield.io.meshes.gmsh import write_head
 from efield.io.poses.formats import WRITTEN
 from tests import small
-from tests.app.command import run
+from tests.app.command import files_of_at_most, run
 
 
 @pytest.fixture(scope="module")
@@ -24,16 +24,36 @@ def small_head(tmp_path_factory):
     return path
 
 
+def asked(head, out):
+    coils = ("--coil", "magventure-c-b60", "--coil", "magstim-70mm-figure8")
+    given = ("--rmt", 50, "--rmt-sd", 2, "--pain-side", "right", "--protocol", "P15", "--head", head)
+    return "plan", *given, *coils, "--out", out
+
+
+#: What is solved for a plan.
+SOLVED = ("Simulator", "_threshold", "_ranked", "_how_sure")
+
+
 @pytest.fixture(scope="module")
-def planned(small_head, tmp_path_factory):
+def solved():
+    """What was found for the plan, by the name of what found it."""
+    return {}
+
+
+@pytest.fixture(scope="module")
+def planned(small_head, tmp_path_factory, solved):
     """A plan for two coils, made once: its folder and its document."""
     out = tmp_path_factory.mktemp("plan") / "plan"
-    coils = ("--coil", "magventure-c-b60", "--coil", "magstim-70mm-figure8")
-    given = ("--rmt", 50, "--rmt-sd", 2, "--pain-side", "right", "--protocol", "P15", "--head", small_head)
+
+    def kept(name, find):
+        return lambda *given, **more: solved.setdefault(name, find(*given, **more))
+
     with pytest.MonkeyPatch.context() as patch:
         coarse = small.named_coils()
         patch.setattr(plans, "load_coil", lambda name: coarse[name])
-        assert run(patch, "plan", *given, *coils, "--out", out) == 0
+        for name in SOLVED:
+            patch.setattr(plans, name, kept(name, getattr(plans, name)))
+        assert run(patch, *asked(small_head, out)) == 0
     return out, json.loads((out / "plan.json").read_text())
 
 
@@ -160,3 +180,20 @@ def test_no_plan_is_compared_with_something_else(tmp_path, monkeypatch, capsys):
     (tmp_path / "other.json").write_text("[1]")
     assert run(monkeypatch, "plan", "compare", tmp_path / "other.json", tmp_path / "other.json") == 2
     assert "efield plan" in capsys.readouterr().err
+
+
+def test_a_full_disk_is_one_line_and_leaves_nothing_of_a_plan(
+    planned, solved, small_head, monkeypatch, tmp_path, capsys
+):
+    coarse = small.named_coils()
+    monkeypatch.setattr(plans, "load_coil", lambda name: coarse[name])
+    for name in SOLVED:
+        monkeypatch.setattr(plans, name, lambda *given, found=solved[name], **more: found)
+    with files_of_at_most(2000):
+        assert run(monkeypatch, *asked(small_head, tmp_path / "out")) == 2
+    errors = [line for line in capsys.readouterr().err.splitlines() if "error" in line]
+    assert len(errors) == 1
+    assert "error: File too large" in errors[0]
+    assert not list(tmp_path.iterdir())
+    assert run(monkeypatch, *asked(small_head, tmp_path / "out")) == 0
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {path.name for path in planned[0].iterdir()}

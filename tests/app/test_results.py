@@ -1,24 +1,23 @@
 """Results do not go over those of an earlier run without a word, and a full disk leaves nothing half written."""
 
+import errno
 import json
 import os
-import resource
 import subprocess
 import sys
-from contextlib import contextmanager
 from pathlib import Path
 
+import nibabel
 import numpy as np
 import pytest
 
 from efield.app.results import results_folder
-from efield.coils.polarity import induced_words
 from efield.ground.errors import InputError
 from efield.head.spheres import sphere_head
 from efield.io.coils.ccd import write_ccd
 from efield.io.meshes.gmsh import write_head
 from efield.targeting.validation import validation_coil
-from tests.app.command import run
+from tests.app.command import files_of_at_most, run
 
 NAMES = ("summary.json", "field.vtu")
 
@@ -29,23 +28,14 @@ def small(tmp_path_factory):
     write_head(folder / "sphere.msh", sphere_head((68.0, 73.0, 79.0, 85.0), (2, 3, 4, 5), edge_mm=12.0))
     write_ccd(folder / "coil.ccd", validation_coil())
     np.savetxt(folder / "pose.txt", [[-1.0, 0, 0, 0], [0, 1, 0, 0], [0, 0, -1, 95], [0, 0, 0, 1]])
+    radius = np.linalg.norm(np.indices((23, 23, 23)) - 11, axis=0)
+    labels = np.select([radius < 7, radius < 10], [2, 5]).astype(np.uint8)
+    nibabel.save(nibabel.Nifti1Image(labels, np.diag([4.0, 4, 4, 1])), folder / "labels.nii.gz")
     return folder
 
 
 def given(small):
     return ("--head", small / "sphere.msh", "--coil", small / "coil.ccd", "--target", "C3")
-
-
-@contextmanager
-def files_of_at_most(size):
-    """As on a full disk: the system refuses to write more."""
-    induced_words(validation_coil())  # Numba makes its threads with the first parallel kernel, and needs a file for it
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def test_a_default_folder_gets_a_number_and_one_that_is_named_is_refused(tmp_path, capsys):
@@ -86,6 +76,10 @@ def test_simulate_twice_keeps_both_and_force_replaces_all_of_one(monkeypatch, sm
     assert sorted(path.name for path in tmp_path.iterdir()) == ["efield-out", "efield-out-2"]
 
 
+def mesh_build(small, out):
+    return "mesh", "build", small / "labels.nii.gz", out / "head.msh", "--scale", 3
+
+
 VERBS = {
     "simulate": lambda small, out: ("simulate", *given(small), "--no-refine", "--out", out),
     "optimize": lambda small, out: ("optimize", *given(small), "--radius", 4, "--tilt", 0, "--out", out),
@@ -93,6 +87,7 @@ VERBS = {
     "coils info": lambda small, out: ("coils", "info", small / "coil.ccd", "--picture", out / "coil.png"),
     "mesh convert": lambda small, out: ("mesh", "convert", small / "sphere.msh", out / "sphere.vtu"),
     "mesh repair": lambda small, out: ("mesh", "repair", small / "sphere.msh", out / "mended.msh"),
+    "mesh build": lambda small, out: (*mesh_build(small, out), "--mni", "same"),
     "basis build": lambda small, out: (
         *("basis", "build", out / "basis", "--head", small / "sphere.msh", "--coil", small / "coil.ccd"),
         *("--target", "C3", "--radius", 5, "--max-solves", 64),
@@ -114,6 +109,24 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(monkeypatch, small, tmp_path
     assert any(words in errors[0] for words in ("error: File too large", "could not be written; check the free space"))
     assert not [path for path in tmp_path.rglob("*") if path != out]
     assert out.exists() == (" " in verb)
+
+
+@pytest.mark.filterwarnings("ignore:the mesh is only")
+def test_a_mesh_whose_map_has_no_room_is_not_written_either(monkeypatch, small, tmp_path, capsys):
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "head.msh").write_text("of before")
+
+    def full(*_given):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "head.msh.mni.json")
+
+    monkeypatch.setattr("efield.io.mni_sidecar.write_sidecar", full)
+    assert run(monkeypatch, *mesh_build(small, out), "--mni", "same") == 2
+    errors = [line for line in capsys.readouterr().err.splitlines() if "error" in line]
+    assert len(errors) == 1
+    assert "error: No space left on device" in errors[0]
+    assert [path.name for path in out.iterdir()] == ["head.msh"]
+    assert (out / "head.msh").read_text() == "of before"
 
 
 def test_a_study_on_a_full_disk_is_one_line_and_goes_on_when_there_is_room(monkeypatch, small, tmp_path, capsys):

@@ -8,6 +8,7 @@ import shutil
 import numpy as np
 import pytest
 
+from efield.basis.build import _widened
 from efield.basis.reduced_basis import ReducedBasis
 from efield.basis.scalp_patch import ScalpPatch
 from efield.basis.snapshots import Snapshots
@@ -15,7 +16,9 @@ from efield.coils.model import Coil
 from efield.ground.errors import InputError
 from efield.ground.pose import Pose
 from efield.head.conductivity import Conductivity
+from efield.io.load import load_coil
 from efield.sweeping.grid import PlacementGrid
+from efield.targeting.collision import GAP_TOLERANCE_MM, clearance_mm
 from efield.targeting.placement import place_coil
 from efield.targeting.simulate import Simulator
 from efield.targeting.targets import Target
@@ -328,3 +331,21 @@ def test_a_patch_serves_a_grid_that_reaches_its_edges(head, target, coil):
     assert max(at.distance_mm for at in drawn) > 9.7
     beyond = PlacementGrid(radius_mm=11, spacing_mm=11, angles_deg=(0,), distances_mm=(4,)).on(head, target, flat)
     assert sum(bool(patch.outside(pose)) for pose in beyond.poses) == 4
+
+
+def test_distances_of_a_patch_are_gaps_of_the_casing_however_the_coil_is_bent(head, target):
+    patch = ScalpPatch.around(head, target, 10.0, 5.0, (4.0, 9.0))
+    bent = load_coil("magstim-double-cone")
+    poses = patch.poses(32, (3,), head, bent)
+    gaps = np.array([clearance_mm(head, bent, pose) for pose in poses])
+    assert gaps.min() > 4 - 0.25 - GAP_TOLERANCE_MM
+    assert gaps.max() < 9 + 1 + GAP_TOLERANCE_MM
+    assert np.ptp(gaps) > 5
+    # Its origin is never as near; what is served is where it really was.
+    origins = np.array([patch.station(pose).distance_mm for pose in poses])
+    assert (origins > gaps + 5).all()
+    served = _widened(patch, poses)
+    assert served.distance_mm[0] == pytest.approx(origins.min())
+    assert not any("the scalp than" in served.outside(pose) for pose in poses)
+    near = poses[0].moved((0.0, 0.0, origins[0] - 5.0))
+    assert "nearer to the scalp" in served.outside(near)

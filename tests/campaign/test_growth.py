@@ -256,3 +256,66 @@ def test_currents_of_another_conductivity_target_or_version_are_not_used(sim, ta
     monkeypatch.setattr(kept, "version", lambda name: "0.0")
     found(sim, target)
     assert len(solves) == 4
+
+
+#: Bases of a few solves: of what they cover it matters only how far it reaches.
+REDUCED = (
+    ("[drive]", '[engine]\nkind = "reduced"\nmax_solves = 64\nbasis_tol = 0.2\nregion_radius_mm = 22\n[drive]'),
+    ("b = {", "# b = {"),
+)
+FINER = ("spacing_mm = 6", "spacing_mm = 3")
+
+
+@pytest.fixture(scope="module")
+def _reduced(files, tmp_path_factory):
+    """A finished study of one basis."""
+    from tests.campaign.conftest import STUDY
+
+    folder, text = tmp_path_factory.mktemp("reduced"), STUDY.format(files=files)
+    for old, new in REDUCED:
+        text = text.replace(old, new)
+    (folder / "study.toml").write_text(text)
+    run(read_study(folder / "study.toml", folder / "out"))
+    return folder / "out"
+
+
+@pytest.fixture
+def reduced(_reduced, tmp_path):
+    return Path(copytree(_reduced, tmp_path / "reduced"))
+
+
+def test_a_reduced_study_that_grows_within_its_basis_uses_it_as_it_is(reduced, grown, tmp_path, contents):
+    within = (*REDUCED, ANGLES, FINER, CHUNKS)
+    bases = {name: data for name, data in contents(reduced).items() if name.startswith("bases")}
+    outcome = run(grown(within, reduced))
+    assert outcome.chunks > 0
+    assert check(reduced).good
+    after = contents(reduced)
+    assert bases.items() <= after.items()
+    # Begun large it builds the same basis, and ends in the same bytes.
+    run(grown(within, tmp_path / "fresh"))
+    assert after == contents(tmp_path / "fresh")
+
+
+def test_a_second_coil_gets_a_basis_of_its_own(reduced, grown, contents):
+    bases = {name: data for name, data in contents(reduced).items() if name.startswith("bases")}
+    run(grown((*REDUCED, COIL), reduced))
+    assert check(reduced).good
+    assert {path.name for path in (reduced / "bases").iterdir()} == {"a.hand.two", "a.hand.four"}
+    assert bases.items() <= contents(reduced).items()
+
+
+BEYOND = {
+    "a larger radius": POSITIONS,
+    "another distance": ("spacing_mm = 6", "spacing_mm = 6\ndistances_mm = [4, 6]"),
+    "another tilt": ("spacing_mm = 6", "spacing_mm = 6\ntilts_deg = [[0, 0], [5, 0]]"),
+}
+
+
+@pytest.mark.parametrize("case", BEYOND)
+def test_a_reduced_study_that_outgrows_its_basis_is_refused(reduced, grown, contents, case):
+    before = contents(reduced)
+    study = grown((*REDUCED, BEYOND[case]), reduced)
+    with pytest.raises(InputError, match=r"a\.hand\.two would be lost"):
+        run(study)
+    assert contents(reduced) == before

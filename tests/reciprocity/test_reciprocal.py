@@ -10,7 +10,9 @@ from efield.ground.errors import CollisionError, InputError
 from efield.ground.pose import Pose
 from efield.io.load import load_coil
 from efield.reciprocity import reciprocal as reciprocity
+from efield.reciprocity.equivalent_points import skeleton
 from efield.reciprocity.reciprocal import reciprocal
+from efield.targeting.placement import place_coil
 from efield.targeting.simulate import Simulator
 from efield.targeting.targets import Target
 
@@ -96,6 +98,23 @@ def test_dipoles_and_wires_of_one_coil_add(one, poses):
     both = Coil("both", (*cloud.sources, *wires.sources))
     sums = sum(one.along(coil, poses[:4], exact=True) for coil in (cloud, wires))
     assert np.abs(one.along(both, poses[:4], exact=False) - sums).max() < FAST * np.abs(sums).max()
+
+
+def test_wires_that_go_around_the_head_are_taken_in_pieces(one, head, target):
+    """A hat: 9 turns on a ball around the head, which 600 points among the wires miss."""
+    polar, around = np.linspace(0.15, 1.6, 900), np.linspace(0, 18 * np.pi, 900)
+    wire = 95 * np.column_stack([np.sin(polar) * np.cos(around), np.sin(polar) * np.sin(around), 1 - np.cos(polar)])
+    ends = np.roll(wire, -1, axis=0)
+    hat = Coil.from_segments(wire, ends)
+    bones = skeleton(hat)
+    assert len(bones.points) > 2000
+    # All of the wire is in its pieces.
+    assert np.allclose(bones.strengths.sum(axis=0), 1e-10 * (ends - wire).sum(axis=0), atol=1e-18)
+    held = [place_coil(head, target, angle, 5.0, coil=hat) for angle in (0, 70)]
+    assert one.route(hat, 10**6) == (False, "fast")
+    exact, fast = (one.along(hat, held, exact=exact) for exact in (True, False))
+    assert not np.array_equal(fast, exact)
+    assert np.abs(fast - exact).max() < FAST * np.abs(exact).max()
 
 
 def test_the_route_is_the_one_that_takes_less_time_and_says_so(one, coil):

@@ -70,7 +70,7 @@ def _beyond(source: SampledField) -> tuple[str, ...]:
     found = continuation(source)
     if found is None:
         return ("the field ends with the grid",)
-    where = f"{found.nearest_mm:g} mm and more from the origin"
+    where = f"{found.nearest_mm:g} mm and more from the origin in the directions it covers"
     return (f"beyond the grid, {where}, A is continued; samples left out are off by {found.error:.0e} of its maximum",)
 
 

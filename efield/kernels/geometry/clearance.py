@@ -14,6 +14,9 @@ LEAF = 4
 
 _DEPTH = 64
 
+#: A square that is known is taken this much larger, so that what attains it is not passed over.
+_ROUNDING = 1.0 + 1e-9
+
 
 @njit(cache=True, error_model="numpy")
 def _vector(corners, t, k):
@@ -67,12 +70,10 @@ def _box_beside_plane(a, normal, boxes, i):
 
 
 @njit(cache=True, error_model="numpy")
-def _beside_plane(a, normal, corners, t):
-    """Squared distance of triangle t from the plane through `a` with a unit normal; 0 where they cross."""
-    p = _dot(normal, _less(_vector(corners, t, 0), a))
-    q = _dot(normal, _less(_vector(corners, t, 1), a))
-    r = _dot(normal, _less(_vector(corners, t, 2), a))
-    beside = max(min(p, q, r), -max(p, q, r), 0.0)
+def _beside_plane(a, normal, p, q, r):
+    """Squared distance of triangle p, q, r from the plane through `a` with a unit normal; 0 where they cross."""
+    x, y, z = _dot(normal, _less(p, a)), _dot(normal, _less(q, a)), _dot(normal, _less(r, a))
+    beside = max(min(x, y, z), -max(x, y, z), 0.0)
     return beside * beside
 
 
@@ -235,26 +236,6 @@ def lowest(rotation, origin, points, starts, centers, reach, corners, boxes, nor
 
 
 @njit(cache=True, error_model="numpy")
-def bounds(points, cells, origin, step, known):
-    """Least (n,) and largest (n,) that a distance can be at points (n, 3), from those at the corners of lattice cells.
-
-    cells (n, 3); known (x, y, z) signed distances at the points of the lattice, which begins at origin. A distance
-    changes by no more than the way; of the corners the one behind the point tells most.
-    """
-    n = points.shape[0]
-    low, high = np.full(n, -np.inf), np.full(n, np.inf)
-    for i in range(n):
-        for corner in range(8):
-            a, b, c = cells[i, 0] + (corner >> 2), cells[i, 1] + (corner >> 1 & 1), cells[i, 2] + (corner & 1)
-            x = points[i, 0] - origin[0] - step * a
-            y = points[i, 1] - origin[1] - step * b
-            z = points[i, 2] - origin[2] - step * c
-            way = np.sqrt(x * x + y * y + z * z)
-            low[i], high[i] = max(low[i], known[a, b, c] - way), min(high[i], known[a, b, c] + way)
-    return low, high
-
-
-@njit(cache=True, error_model="numpy")
 def _edge_to_edge(a, u, b, v):
     """Squared distance of the segments a + s u and b + t v, s and t in [0, 1]."""
     w = _less(a, b)
@@ -282,11 +263,9 @@ def _pierces(a, b, p, q, r):
 
 
 @njit(cache=True, error_model="numpy")
-def _triangle_to_triangle(triangles, i, corners, t):
-    """Squared distance of triangle i of one set to triangle t of the other, 0 where they cross."""
+def _triangle_to_triangle(a, b, c, p, q, r):
+    """Squared distance of two triangles, 0 where they cross."""
     best = np.inf
-    a, b, c = _vector(triangles, i, 0), _vector(triangles, i, 1), _vector(triangles, i, 2)
-    p, q, r = _vector(corners, t, 0), _vector(corners, t, 1), _vector(corners, t, 2)
     for _ in range(3):
         for _ in range(3):
             best = min(best, _edge_to_edge(a, _less(b, a), p, _less(q, p)))
@@ -300,43 +279,118 @@ def _triangle_to_triangle(triangles, i, corners, t):
 
 
 @njit(cache=True, error_model="numpy")
-def nearest_pair(triangles, corners, boxes, upper):
-    """Squared distance between two sets of triangles, 0 where any two cross.
-
-    triangles (k, 3, 3); corners and boxes as in `nearest_triangles`; pairs farther apart than `upper` (squared) are
-    passed over, and `upper` is returned if there is none nearer.
-    """
+def _triangle_to_surface(a, b, c, surface, best, stack, bounds):
+    """Squared distance of a triangle to a surface, 0 where it crosses; `best` where nothing is nearer than that."""
+    corners, boxes, normals = surface
+    low = (min(a[0], b[0], c[0]), min(a[1], b[1], c[1]), min(a[2], b[2], c[2]))
+    high = (max(a[0], b[0], c[0]), max(a[1], b[1], c[1]), max(a[2], b[2], c[2]))
+    normal = _cross(_less(b, a), _less(c, a))
+    size = np.sqrt(_dot(normal, normal))
+    normal = (normal[0] / size, normal[1] / size, normal[2] / size) if size > 0.0 else (0.0, 0.0, 0.0)
     leaves = (boxes.shape[0] + 1) // 2
+    stack[0], bounds[0], top = 0, 0.0, 1
+    while top > 0 and best > 0.0:
+        top -= 1
+        if bounds[top] >= best:
+            continue
+        box = stack[top]
+        if box >= leaves - 1:
+            first = (box - leaves + 1) * LEAF
+            for t in range(first, min(first + LEAF, corners.shape[0])):
+                p, q, r = _vector(corners, t, 0), _vector(corners, t, 1), _vector(corners, t, 2)
+                # Where the two are about parallel their planes tell what boxes do not.
+                if max(_beside_plane(a, normal, p, q, r), _beside_plane(p, _vector(normals, t, 0), a, b, c)) < best:
+                    best = min(best, _triangle_to_triangle(a, b, c, p, q, r))
+            continue
+        left, right = _box_to_box(low, high, boxes, 2 * box + 1), _box_to_box(low, high, boxes, 2 * box + 2)
+        if left < best:
+            left = max(left, _box_beside_plane(a, normal, boxes, 2 * box + 1))
+        if right < best:
+            right = max(right, _box_beside_plane(a, normal, boxes, 2 * box + 2))
+        swap = 1 if left < right else 0  # the nearer one is pushed last and taken first
+        stack[top], bounds[top] = 2 * box + 1 + swap, right if swap else left
+        stack[top + 1], bounds[top + 1] = 2 * box + 2 - swap, left if swap else right
+        top += 2
+    return best
+
+
+@njit(cache=True, error_model="numpy")
+def _bounds(p, lattice, known, surface, stack, bounds):
+    """Least and largest that a point's signed distance to a surface can be, from those at the corners of its cell.
+
+    A distance changes by no more than the way; of the corners the one behind the point tells most. Outside the lattice
+    its nearest cell is taken. Corners are looked at when they are first needed.
+    """
+    corners, boxes, normals = surface
+    origin, step = lattice
+    a = min(max(int((p[0] - origin[0]) / step), 0), known.shape[0] - 2)
+    b = min(max(int((p[1] - origin[1]) / step), 0), known.shape[1] - 2)
+    c = min(max(int((p[2] - origin[2]) / step), 0), known.shape[2] - 2)
+    low, high = -np.inf, np.inf
+    for i in range(a, a + 2):
+        for j in range(b, b + 2):
+            for k in range(c, c + 2):
+                q = (origin[0] + step * i, origin[1] + step * j, origin[2] + step * k)
+                if np.isnan(known[i, j, k]):
+                    known[i, j, k] = _signed(q, corners, boxes, normals, np.inf, stack, bounds)
+                way = np.sqrt(_squared(p, q))
+                low, high = max(low, known[i, j, k] - way), min(high, known[i, j, k] + way)
+    return low, high
+
+
+@njit(cache=True, error_model="numpy")
+def nearest_pair(rotation, origin, casing, surface, lattice, known, upper):
+    """Squared distance between triangles that were turned and moved and a surface, 0 where any two cross.
+
+    rotation (3, 3), origin (3,); casing: triangles (k, 3, 3) in the order of the leaves of a tree of spheres, their
+    centroids (k, 3) and reach (k,) from there, and centers (b, 3) and radii (b,) of the spheres, a tree built as
+    that of boxes; surface: corners, boxes and normals as in `signed_distances`; lattice: first point and step of known
+    (x, y, z), signed distances or nan, which is filled. Pairs farther apart than `upper` (squared) are passed over, and
+    `upper` is returned if there is none nearer. That of the nearest centroid is found first: with it few are left.
+    """
     stack, bounds = np.empty(_DEPTH, np.int64), np.empty(_DEPTH)
-    best = upper
-    for i in range(triangles.shape[0]):
-        a, b, c = _vector(triangles, i, 0), _vector(triangles, i, 1), _vector(triangles, i, 2)
-        low = (min(a[0], b[0], c[0]), min(a[1], b[1], c[1]), min(a[2], b[2], c[2]))
-        high = (max(a[0], b[0], c[0]), max(a[1], b[1], c[1]), max(a[2], b[2], c[2]))
-        normal = _cross(_less(b, a), _less(c, a))
-        size = np.sqrt(_dot(normal, normal))
-        normal = (normal[0] / size, normal[1] / size, normal[2] / size) if size > 0.0 else (0.0, 0.0, 0.0)
-        stack[0], bounds[0], top = 0, 0.0, 1
-        while top > 0:
+    nodes, least = np.empty(_DEPTH, np.int64), np.empty(_DEPTH)
+    near, far = np.empty(2), np.empty(2)
+    triangles, _, _, centers, radii = casing
+    leaves, best = (radii.shape[0] + 1) // 2, upper
+    for whole in (False, True):
+        nodes[0], least[0], top = 0, -np.inf, 1
+        while top > 0 and best > 0.0:
             top -= 1
-            if bounds[top] >= best:
+            if least[top] > 0.0 and least[top] ** 2 >= best:
                 continue
-            box = stack[top]
-            if box >= leaves - 1:
-                first = (box - leaves + 1) * LEAF
-                for t in range(first, min(first + LEAF, corners.shape[0])):
-                    if _beside_plane(a, normal, corners, t) < best:
-                        best = min(best, _triangle_to_triangle(triangles, i, corners, t))
-                        if best == 0.0:
-                            return best
+            node = nodes[top]
+            if node >= leaves - 1:
+                first = (node - leaves + 1) * LEAF
+                for t in range(first, min(first + LEAF, triangles.shape[0])):
+                    best = _nearer(rotation, origin, casing, t, whole, surface, lattice, known, best, stack, bounds)
                 continue
-            left, right = _box_to_box(low, high, boxes, 2 * box + 1), _box_to_box(low, high, boxes, 2 * box + 2)
-            if left < best:
-                left = max(left, _box_beside_plane(a, normal, boxes, 2 * box + 1))
-            if right < best:
-                right = max(right, _box_beside_plane(a, normal, boxes, 2 * box + 2))
-            swap = 1 if left < right else 0  # the nearer one is pushed last and taken first
-            stack[top], bounds[top] = 2 * box + 1 + swap, right if swap else left
-            stack[top + 1], bounds[top + 1] = 2 * box + 2 - swap, left if swap else right
+            for k in range(2):
+                center, radius = _posed(rotation, origin, centers, 2 * node + 1 + k), radii[2 * node + 1 + k]
+                low, far[k] = _bounds(center, lattice, known, surface, stack, bounds)
+                near[k] = low - radius
+            swap = 1 if far[0] < far[1] else 0  # the nearer one is pushed last and taken first
+            nodes[top], least[top] = 2 * node + 1 + swap, near[swap]
+            nodes[top + 1], least[top + 1] = 2 * node + 2 - swap, near[1 - swap]
             top += 2
     return best
+
+
+@njit(cache=True, error_model="numpy")
+def _nearer(rotation, origin, casing, t, whole, surface, lattice, known, best, stack, bounds):
+    """Squared distance of triangle t of a casing to a surface, or of its centroid only; `best` if that is less."""
+    triangles, centroids, reach, _, _ = casing
+    corners, boxes, _ = surface
+    center = _posed(rotation, origin, centroids, t)
+    upper = np.sqrt(best) + (reach[t] if whole else 0.0)
+    if _bounds(center, lattice, known, surface, stack, bounds)[0] >= upper:
+        return best
+    squared = _nearest(center, corners, boxes, upper * upper, stack, bounds)[3]
+    if not whole:
+        return min(best, _ROUNDING * squared)
+    if squared >= upper * upper:
+        return best
+    a = _posed(rotation, origin, triangles[t], 0)
+    b = _posed(rotation, origin, triangles[t], 1)
+    c = _posed(rotation, origin, triangles[t], 2)
+    return _triangle_to_surface(a, b, c, surface, best, stack, bounds)
