@@ -93,20 +93,28 @@ class VariedProblem:
         elements = LinearElements(whole.points, whole.tets, sigma)
         return elements.stiffness(), elements.load(self._dadt)[:, 0]
 
-    def solve(self, factors: FloatArray, guess: FloatArray) -> Solution:
+    def solve(self, factors: FloatArray, guess: FloatArray, tol: float | None = None) -> Solution:
         """The potential (n, 1) for factors (T,), from a guess (n,); what the guess lacks is solved for.
+
+        Parameters
+        ----------
+        factors : (T,) float
+        guess : (n,) float, V
+        tol : float, optional
+            Relative residual to be reached; the problem's unless given.
 
         Raises
         ------
         SolverError
-            If the solver does not reach the problem's tolerance.
+            If the solver does not reach it.
         """
+        goal = self.problem.tol if tol is None else tol
         matrix, load = self._system(factors)
         rest = load - (matrix @ guess)[:, None]
         size = float(np.linalg.norm(load))
         left = float(np.linalg.norm(rest))
-        share = min(_LOOSEST, self.problem.tol * size / left) if left else _LOOSEST
-        found = self.problem.solver_of(matrix).solve(rest, max(share, self.problem.tol))
+        share = min(_LOOSEST, goal * size / left) if left else _LOOSEST
+        found = self.problem.solver_of(matrix).solve(rest, max(share, goal))
         reached = float(np.linalg.norm(rest - matrix @ found.phi) / size) if size else 0.0
         return Solution(found.phi + guess[:, None], found.iterations, reached)
 

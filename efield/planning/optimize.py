@@ -95,7 +95,7 @@ def optimize(
     limits: dict[str, Any] = {"radius_mm": radius_mm, "tilt_deg": tilt_deg, "distance_mm": distance_mm}
     space = SearchSpace(sim.head, coil, spot, **limits, forbidden=forbidden)
     wanted = Goal.of(sim.head, goal, spot, spare, whole=False)
-    primary = evaluator(coil, not worth_storing(len(sim.problem.nodes_mm), _EXPECTED))
+    primary = evaluator(coil, not worth_storing(len(sim.problem.nodes_mm), _EXPECTED), sim.cache)
     fields: PlacementFields = Solves(sim, primary, wanted.tets, _SEARCH_TOL)
     if isinstance(engine, ReducedBasis):
         fields = FromBasis(engine, coil, wanted.tets)
