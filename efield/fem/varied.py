@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
-from efield.fem.assembly import LinearElements
 from efield.fem.problem import FemProblem
 from efield.fem.system import Solution
 from efield.ground.errors import InputError
@@ -90,7 +89,7 @@ class VariedProblem:
         whole = self.problem.linear
         sigma = np.zeros_like(whole.sigma)
         sigma[members] = whole.sigma[members]
-        elements = LinearElements(whole.points, whole.tets, sigma)
+        elements = whole.with_sigma(sigma)
         return elements.stiffness(), elements.load(self._dadt)[:, 0]
 
     def solve(self, factors: FloatArray, guess: FloatArray, tol: float | None = None) -> Solution:

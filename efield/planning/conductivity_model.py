@@ -247,11 +247,10 @@ class _Space:
         self.solves = self.iterations = 0
 
     def span(self, most: int) -> None:
-        """Put solves at the points of a Halton sequence, spread over the ranges, into the space."""
-        low, high = np.array([(one.low, one.high) for one in self._ranges.values()]).T
+        """Put solves at the points of a Halton sequence, spread as what is believed is, into the space."""
         guessed = 0
-        for share in qmc.Halton(len(low), scramble=False).random(most + 1)[1:]:
-            phi, lacked = self._solved(low + share * (high - low))
+        for values in _at(self._ranges, qmc.Halton(len(self._ranges), scramble=False).random(most + 1)[1:]):
+            phi, lacked = self._solved(values)
             missed = np.linalg.norm(self._measuring.of_mode(lacked), axis=1).max()
             size = np.linalg.norm(self._measuring.of_solve(phi), axis=1).max()
             guessed = guessed + 1 if missed <= self._tol * size else 0
