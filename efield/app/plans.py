@@ -23,6 +23,7 @@ from efield.io.poses.reading import load_pose
 from efield.planning.optimize import optimize
 from efield.planning.uncertainty import uncertainty
 from efield.targeting.aim import usual_angle
+from efield.targeting.measures import scaled
 from efield.targeting.placement import place_coil
 from efield.targeting.simulate import Simulator
 from efield.targeting.targets import Target, named_target, parse_target
@@ -137,7 +138,7 @@ def _candidate(
 def _how_sure(sim: Simulator, first: Candidate, target: Target, asked: Settings) -> dict[str, Any]:
     """Intervals of the measures at the output of the plan, or at 1 A/us where that is not known."""
     didt = first.dose.didt or 1e6
-    errors = {name: one.error * didt / 1e6 for name, one in first.summary.measures.items() if one.error is not None}
-    given: dict[str, Any] = {"placement": asked.placement, "didt": didt, "mesh_error": errors}
+    errors = {name: one.error for name, one in first.summary.measures.items() if one.error is not None}
+    given: dict[str, Any] = {"placement": asked.placement, "didt": didt, "mesh_error": scaled(errors, didt / 1e6)}
     sure = uncertainty(sim, first.coil, first.best.pose, target, **given)
     return {"didt": didt, "text": {name: sure.text(name) for name in sure.nominal}, **sure.to_json()}
