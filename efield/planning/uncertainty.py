@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 
 FloatArray = NDArray[np.float64]
 
+#: Fewer samples of the conductivities say nothing.
+LEAST_SAMPLES: Final = 64
+
 #: Samples that maps are of.
 _MAP_SAMPLES: Final = 256
 
@@ -107,11 +110,11 @@ def uncertainty(
     engine, sim = sim, simulator(sim.sim if isinstance(sim, ReducedBasis) else sim)
     place, coil = target_of(sim.head, target), the_coil(coil)
     held = None if placement is None else misplacement(placement)
-    number = _number(engine, placements)
+    number, drawn = _number(engine, placements), checks.whole("samples", samples, LEAST_SAMPLES)
     options: dict[str, Any] = {"didt": didt, "region_mm": region_mm, "allow_collision": allow_collision}
     model = ConductivityModel.build(sim, coil, pose, place, conductivity, **options, progress=progress)
     names = model.measures.names
-    values, sobol = _sampled(model, checks.whole("samples", samples, 64))
+    values, sobol = _sampled(model, drawn)
     displaced: dict[str, FloatArray] = {}
     if held is not None:
         poses = held.placements(sim.head, coil, pose, number)

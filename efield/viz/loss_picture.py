@@ -71,7 +71,7 @@ def loss_picture(best: Optimum, title: str = "", *, width_in: float = WIDTH_IN) 
 
 def _panels(width: float, height: float) -> list[tuple[float, float, float, float]]:
     """Two panels and a bar between them on a page (inches), as shares of it; the words around them keep their size."""
-    left, right, gap, bottom, top = 0.47, 0.11, 0.97, 0.39, 0.46
+    left, right, gap, bottom, top = 0.47, 0.17, 0.93, 0.39, 0.46
     wide, high = (width - left - gap - right) / 2, height - bottom - top
     panels = [(left, bottom, wide, high), (left + wide + gap, bottom, wide, high)]
     bar = (left + wide + 0.09, bottom, 0.09, high - 0.15)
