@@ -1,6 +1,7 @@
 """`efield optimize` and `efield uncertainty` as people use them."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from efield.io.coils.ccd import write_ccd
 from efield.io.meshes.gmsh import write_head
 from efield.targeting.validation import validation_coil
 from tests.app.command import run
+from tests.small import coarse_sources
 
 
 @pytest.fixture(scope="module")
@@ -17,7 +19,7 @@ def small(tmp_path_factory):
     """A head and a coil that take little time."""
     folder = tmp_path_factory.mktemp("small")
     write_head(folder / "sphere.msh", sphere_head((68.0, 73.0, 79.0, 85.0), (2, 3, 4, 5), edge_mm=12.0))
-    write_ccd(folder / "coil.ccd", validation_coil())
+    write_ccd(folder / "coil.ccd", replace(validation_coil(), sources=coarse_sources()))
     return ("--head", folder / "sphere.msh", "--coil", folder / "coil.ccd", "--target", "C3")
 
 
