@@ -1,7 +1,5 @@
 """The best placement: against every placement of a fine grid, against symmetry, and within its limits."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
@@ -14,13 +12,6 @@ from efield.planning.response import PrimaryProbe, Response, telling
 from efield.planning.search_space import SearchSpace
 from efield.targeting.collision import casing_points_mm, clearance_mm
 from efield.targeting.simulate import evaluator
-from tests.small import coarse_sources
-
-
-@pytest.fixture(scope="module")
-def light(coil):
-    """A figure-8 of twelve dipoles: a search looks at thousands of placements, and asks for nothing else of a coil."""
-    return replace(coil, sources=coarse_sources(), casing_points_mm=coil.casing_points_mm[::8])
 
 
 @pytest.fixture(scope="module")
