@@ -123,14 +123,14 @@ def test_a_basis_answers_displaced_placements(basis, sim, coil, target, head, mo
 
 def test_displaced_placements_are_sums_of_few_that_were_solved(egg_sim, light, pose, spot):
     """All measures are those of full solves, whether a placement was solved or not, and they differ."""
-    poses = Misplacement(position_mm=0.5, yaw_deg=1.0, tilt_deg=0.5).placements(egg_sim.head, light, pose, 40)
+    poses = TECHNIQUES["navigated"].placements(egg_sim.head, light, pose, 40)
     found, solves = displaced_measures(egg_sim, light, poses, spot, 1e6)
     measures = TargetMeasures.at(egg_sim.head, spot)
     full = np.array([measures.of_field(one, spot) for one in egg_sim.solve_many(light, poses, allow_collision=True)])
     assert solves <= 24
     magnitude = measures.names.index("mean_magnitude")
     assert np.abs(found / full - 1)[:, magnitude].max() < AGREED
-    assert np.ptp(full[:, magnitude]) > 0.01 * full[0, magnitude]
+    assert np.ptp(full[:, magnitude]) > 3e-3 * full[0, magnitude]
     largest = measures.names.index("max_magnitude")
     assert np.abs(found - full)[:, : largest + 1].max() < 5 * AGREED * full[:, largest].max()
 
