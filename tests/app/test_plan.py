@@ -2,6 +2,7 @@
 
 import json
 import re
+from functools import partial
 
 import numpy as np
 import pytest
@@ -33,6 +34,7 @@ def planned(small_head, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         coarse = small.named_coils()
         patch.setattr(plans, "load_coil", lambda name: coarse[name])
+        patch.setattr(plans, "optimize", partial(plans.optimize, radius_mm=9.0, tilt_deg=0.0))
         assert run(patch, "plan", *given, *coils, "--out", out) == 0
     return out, json.loads((out / "plan.json").read_text())
 

@@ -129,8 +129,8 @@ def test_displaced_placements_are_sums_of_few_that_were_solved(egg_sim, light, p
     full = np.array([measures.of_field(one, spot) for one in egg_sim.solve_many(light, poses, allow_collision=True)])
     assert solves <= 24
     magnitude = measures.names.index("mean_magnitude")
-    assert np.abs(found / full - 1)[:, magnitude].max() < AGREED
-    assert np.ptp(full[:, magnitude]) > 3e-3 * full[0, magnitude]
+    assert np.abs(found / full - 1)[:, magnitude].max() < 0.5 * AGREED
+    assert np.ptp(full[:, magnitude]) > 4 * AGREED * full[0, magnitude]
     largest = measures.names.index("max_magnitude")
     assert np.abs(found - full)[:, : largest + 1].max() < 5 * AGREED * full[:, largest].max()
 
