@@ -1,19 +1,20 @@
 """The best placement and how sure it is: seconds, and the optimum against every placement of a fine grid.
 
     python -m benchmarks planning [--head NAME] [--coil NAME] [--target NAME] [--grid-mm 1] [--grid-deg 2]
-                                  [--grid-radius-mm 12] [--skip-optimize] [--skip-grid]
+                                  [--grid-radius-mm 20] [--skip-optimize] [--skip-grid]
                                   [--skip-uncertainty]
 
-The grid's placements are tangential, so that the optimum is looked for without tilts, too, for the comparison. Of the
-goal along, reciprocity tells the whole grid. Of magnitude it tells the size of the mean E, and where that is within a
-share of its largest a certified reduced basis tells mean |E|. The best of the grid and ours are then solved fully.
+The grid's placements are tangential, so that the optimum is looked for without tilts, too, for the comparison. What
+every placement does is told by a response (`efield.planning.response`) that is finer than the search's own and checked
+at full solves that are not in it. First all are held as near as the gap under the coil's center allows: with the gap
+that is asked for they are as near, or farther out and weaker, so that those that are weaker than ours already need not
+be laid. The best of the others are solved fully beside ours.
 Seconds are of the clock and of the processor, all threads together: half of the latter is what two free cores need.
 """
 
 import argparse
 import os
 import time
-from collections.abc import Callable
 from contextlib import contextmanager
 from typing import Any
 
@@ -22,15 +23,22 @@ import numpy as np
 import efield as ef
 from efield.ground.pose import Pose
 from efield.io.cache_folder import cache_folder
-from efield.reciprocity.reciprocal import Reciprocal, reciprocal
-from efield.sweeping.grid import Placements
+from efield.planning.goals import Goal
+from efield.planning.placement_fields import Solves
+from efield.planning.response import PrimaryProbe, Response, telling
+from efield.sweeping.grid import Placements, plane_over
 from efield.targeting.naming import target_of
+from efield.targeting.simulate import evaluator
 
-#: Placements of the grid whose |mean E| is within this share of the largest are looked at for mean |E|.
-NEAR = 0.06
+#: Placements that a response is made of, those it is checked at, and those from which both are taken.
+SNAPSHOTS, CHECKED, POOL = 72, 16, 256
+
+#: A placement that is weaker than ours by this share before it is laid is not laid. Of so many it is looked at whether
+#: laying makes them weaker.
+WEAKER, LAID = 2e-3, 300
 
 #: So many of the best of the grid are solved.
-SOLVED = 4
+SOLVED = 8
 
 MEASURES = {"magnitude": "mean_magnitude", "along": "along"}
 
@@ -51,36 +59,46 @@ def found(best: Any) -> str:
     return f"  {best.value:.5f} {best.unit}, {gain}: {at}"
 
 
-def settled(grid: ef.PlacementGrid, sim: ef.Simulator, target: ef.Target, coil: ef.Coil) -> Placements:
-    """The placements of a grid on the head."""
-    placed = grid.on(sim.head, target, coil)
-    print(f"  {len(placed):,} placements")
-    return placed
+class Everywhere:
+    """Both goals of any placement of a grid, and how far off they are at solves that are not in it."""
+
+    def __init__(self, sim: ef.Simulator, coil: ef.Coil, target: ef.Target, grid: ef.PlacementGrid) -> None:
+        primary = evaluator(coil, False, sim.cache)
+        foot = plane_over(sim.head, target)[:3, 3]
+        self.probe, self.goals = PrimaryProbe(sim.head, foot, target, primary), {}
+        for name in MEASURES:
+            self.goals[name] = Goal.of(sim.head, name, target, (), whole=True)
+        numbers = np.random.default_rng(0).permutation(grid.count)[:POOL]
+        laid = grid.on(sim.head, target, coil, numbers=numbers[: POOL // 2])
+        near = grid.on(sim.head, target, coil, numbers=numbers[POOL // 2 :], lift=False)
+        matrices = np.concatenate([laid.matrices, near.matrices])
+        seen = np.array([self.probe(Pose(one)) for one in matrices])
+        order = telling(seen, POOL)
+        chosen = np.concatenate([order[:SNAPSHOTS], np.random.default_rng(1).permutation(order[SNAPSHOTS:])[:CHECKED]])
+        solves = Solves(sim, primary, self.goals["magnitude"].tets, 1e-6)
+        fields = solves([Pose(matrices[k]) for k in chosen])
+        self.response = Response(seen[chosen[:SNAPSHOTS]], fields[:SNAPSHOTS])
+        told, full = self.response(seen[chosen[SNAPSHOTS:]]), fields[SNAPSHOTS:]
+        for name, goal in self.goals.items():
+            off = np.abs(goal(told) - goal(full)).max()
+            print(f"  {name}: within {off:.1e} V/m at {CHECKED} solves that are not in it")
+
+    def __call__(self, matrices: np.ndarray) -> dict[str, np.ndarray]:
+        """(p,) goals of placements (p, 4, 4) by name, V/m."""
+        parts = []
+        for first in range(0, len(matrices), 512):
+            seen = [self.probe(Pose(one)) for one in matrices[first : first + 512]]
+            fields = self.response(seen)
+            parts.append([goal(fields) for goal in self.goals.values()])
+        return dict(zip(self.goals, np.concatenate(parts, axis=1), strict=True))
 
 
-def best_along(adjoint: Reciprocal, coil: ef.Coil, placed: Placements) -> np.ndarray:
-    """Numbers of the best placements, of the component along the target's direction."""
-    values = adjoint.mean(coil, placed.matrices, exact=False) @ adjoint.target.direction
-    return np.argsort(values)[::-1][:SOLVED]
-
-
-def best_magnitude(adjoint: Reciprocal, coil: ef.Coil, placed: Placements, basis: ef.ReducedBasis) -> np.ndarray:
-    """Numbers of the best placements, of mean |E|: by the basis, where |mean E| is near its largest."""
-    sizes = adjoint.magnitude(coil, placed.matrices, exact=False)
-    near = np.flatnonzero(sizes >= (1 - NEAR) * sizes.max())
-    table = ef.sweep(basis, coil, placed.matrices[near], target=adjoint.target)
-    print(f"  {len(near):,} of them by the basis: {basis.certificate}")
-    return near[np.argsort(table["mean_magnitude"].values)[::-1][:SOLVED]]
-
-
-def compared(
-    sim: ef.Simulator, coil: ef.Coil, target: ef.Target, best: Any, placed: Placements, top: np.ndarray
-) -> None:
+def compared(sim: ef.Simulator, coil: ef.Coil, target: ef.Target, best: Any, placed: Placements) -> None:
     """Full solves of the grid's best beside ours."""
-    poses = [Pose(placed.matrices[k]) for k in top]
+    poses = [Pose(one) for one in placed.matrices]
     values = [field.summary(target)[MEASURES[best.goal]] for field in sim.solve_many(coil, [*poses, best.pose])]
     first = int(np.argmax(values[:-1]))
-    at = {name: float(placed.coordinates[name][top[first]]) for name in ("u_mm", "v_mm", "angle_deg")}
+    at = {name: float(placed.coordinates[name][first]) for name in ("u_mm", "v_mm", "angle_deg")}
     share = 100 * (values[-1] / values[first] - 1)
     print(f"  the grid's best {values[first]:.5f} at {at}; ours {values[-1]:.5f}: {share:+.3f} %", flush=True)
 
@@ -89,26 +107,22 @@ def against_grid(sim: ef.Simulator, coil: ef.Coil, target: ef.Target, options: a
     """Ours without tilts against every placement of the grid, for both goals."""
     angles = tuple(np.arange(0.0, 360.0, options.grid_deg))
     grid = ef.PlacementGrid(options.grid_radius_mm, options.grid_mm, angles)
-    with clocked("grid"):
-        placed = settled(grid, sim, target, coil)
-    with clocked("adjoint solves"):
-        adjoint = reciprocal(sim, target, axes=True)
-    with clocked("basis"):
-        limits: dict[str, Any] = {"tilt_deg": 1.0, "distance_mm": (4.0, 5.0)}
-        basis = ef.ReducedBasis.build(
-            sim, coil, target, radius_mm=options.grid_radius_mm + 1, region_radius_mm=20.0, **limits
-        )
-    ranked: dict[str, Callable[[], np.ndarray]] = {
-        "along": lambda: best_along(adjoint, coil, placed),
-        "magnitude": lambda: best_magnitude(adjoint, coil, placed, basis),
-    }
-    for goal, rank in ranked.items():
-        with clocked(f"best of the grid, {goal}"):
-            top = rank()
+    with clocked("a response"):
+        told = Everywhere(sim, coil, target, grid)
+    with clocked(f"{grid.count:,} placements"):
+        near = told(grid.on(sim.head, target, coil, lift=False).matrices)
+    some = np.random.default_rng(2).permutation(grid.count)[:LAID]
+    weaker = told(grid.on(sim.head, target, coil, numbers=some).matrices)
+    for goal in MEASURES:
+        gained = (weaker[goal] - near[goal][some]).max() / near[goal].max()
         with clocked(f"optimize, {goal}, without tilts"):
             best = ef.optimize(sim, coil, target, goal, radius_mm=options.grid_radius_mm, tilt_deg=0.0)
         print(found(best))
-        compared(sim, coil, target, best, placed, top)
+        left = np.flatnonzero(near[goal] >= (1 - WEAKER) * best.value)
+        print(f"  laying changed {LAID} of them by {gained:+.1e} of the largest at most; {len(left):,} are laid")
+        with clocked(f"those of the grid that may be better, {goal}"):
+            placed = grid.on(sim.head, target, coil, numbers=left)
+            compared(sim, coil, target, best, placed[np.argsort(told(placed.matrices)[goal])[::-1][:SOLVED]])
 
 
 def how_sure(sim: ef.Simulator, coil: ef.Coil, target: ef.Target) -> None:
@@ -126,7 +140,7 @@ def main() -> None:
     parser.add_argument("--target", default="m1-hand-left")
     parser.add_argument("--grid-mm", type=float, default=1.0)
     parser.add_argument("--grid-deg", type=float, default=2.0)
-    parser.add_argument("--grid-radius-mm", type=float, default=12.0)
+    parser.add_argument("--grid-radius-mm", type=float, default=20.0)
     parser.add_argument("--skip-optimize", action="store_true")
     parser.add_argument("--skip-grid", action="store_true")
     parser.add_argument("--skip-uncertainty", action="store_true")

@@ -31,14 +31,18 @@ def named_heads():
     return {"mni152": mapped, "sphere": sphere_head((70.0, 73.0, 79.0, 85.0), (2, 3, 4, 5), edge_mm=12.0)}
 
 
-def named_coils():
-    """Figure-8 coils as twelve dipoles: name, casing and largest dI/dt kept, nine turns of 36 mm radius a wing."""
+def coarse_sources():
+    """Sources of a figure-8 coil: twelve dipoles, nine turns of 36 mm radius a wing."""
     across, around = np.meshgrid([-43.5, 43.5], np.linspace(0, 2 * np.pi, 6, endpoint=False), indexing="ij")
     places = np.stack([across + 20 * np.cos(around), 20 * np.sin(around), np.full_like(across, -7.0)], axis=-1)
     moments = np.stack([0 * across, 0 * across, -np.sign(across) * 9 * np.pi * 0.036**2 / 6], axis=-1)
-    coarse = ef.Coil.from_dipoles(places.reshape(-1, 3), moments.reshape(-1, 3))
+    return ef.Coil.from_dipoles(places.reshape(-1, 3), moments.reshape(-1, 3)).sources
+
+
+def named_coils():
+    """Figure-8 coils of few dipoles: name, casing and largest dI/dt kept."""
     names = ("magstim-70mm-figure8", "d70", "magstim-double-cone", "magventure-c-b60")
-    return {name: replace(load.load_coil(name), sources=coarse.sources) for name in names}
+    return {name: replace(load.load_coil(name), sources=coarse_sources()) for name in names}
 
 
 def replacements(heads, coils):

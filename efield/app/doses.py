@@ -49,6 +49,7 @@ class _Side:
 
 def _sides(request: DoseRequest) -> tuple[_Side, _Side]:
     """Threshold and treatment; what is not said of the first is as of the second."""
+    checks.percent_of_output("--rmt", checks.positive("--rmt", request.rmt))
     error = None if request.error is None else checks.in_range("--error", request.error, 0.0, 100.0) / 100.0
     coil, rmt_coil = request.coil, request.rmt_coil or request.coil
     stimulator = request.stimulator or usual_stimulator(coil)

@@ -18,6 +18,9 @@ from efield.viz.three_sides import save_three_sides
 #: All that is written.
 FILES: Final = ("plan.json", "plan.html", "pictures", "poses")
 
+#: The map of losses takes half of the sheet's width, inches.
+_LOSS_IN: Final = 4.2
+
 
 def write_plan(folder: Path, document: dict[str, Any], parts: list[Part]) -> None:
     """Write a plan, completely or not at all."""
@@ -34,7 +37,7 @@ def _pictures(folder: Path, number: int, part: Part) -> list[Path]:
     first, stem = part.first, f"{number}-{re.sub(r'[^A-Za-z0-9.-]+', '_', part.target.name)}"
     sides, loss = folder / f"{stem}.png", folder / f"{stem}-loss.png"
     save_three_sides(sides, first.field, part.target, first.coil, first.best.pose)
-    save_loss_picture(loss, first.best, f"{first.coil.name} over {part.target.name}")
+    save_loss_picture(loss, first.best, width_in=_LOSS_IN)
     return [sides, loss]
 
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final, get_args, get_type_hints
 import typer
 
 from efield.app.options import DEVICE_HELP, ForbiddenOption, known_device
-from efield.dosing.words import METHODS
+from efield.dosing.words import METHODS, PHASES
 from efield.ground import checks
 from efield.ground.errors import InputError, naming
 from efield.io.bounded.cursor import file_bytes
@@ -24,6 +24,9 @@ SITES: Final = {"hand": "hand", "arm": "hand", "leg": "leg", "foot": "leg", "fac
 #: The area beside it, which did better than the painful zone's own in one trial (Lefaucheur 2006).
 ADJACENT: Final = {"hand": "face", "face": "hand", "leg": "hand"}
 AREAS: Final = ("own", "adjacent", "hand")
+
+#: What says the target where none is given.
+_INSTEAD: Final = ("pain_side", "pain_site", "area")
 
 #: What holds where neither an option nor the file says anything.
 DEFAULTS: Final[dict[str, Any]] = {
@@ -125,14 +128,24 @@ def settings(request: PlanRequest) -> Settings:
     InputError
         That names the option or the key.
     """
-    said = {one.name: getattr(request, one.name) for one in fields(request) if one.name != "plan"}
-    given = DEFAULTS | _from_file(request.plan) | {name: value for name, value in said.items() if value is not None}
+    options = {one.name: getattr(request, one.name) for one in fields(request) if one.name != "plan"}
+    said, file = {name: value for name, value in options.items() if value is not None}, _from_file(request.plan)
+    for one in (said, file):
+        _check_one_way(one)
+    if said.keys() & set(_INSTEAD):
+        file.pop("target", None)
+    given = DEFAULTS | file | said
     if given.get("rmt") is None:
         raise InputError("a plan needs --rmt, the resting motor threshold in percent of the maximum output")
     chosen = _targets(given)
     checks.choice("--goal", given["goal"], GOALS)
     checks.choice("--placement", given["placement"], TECHNIQUES)
     checks.choice("--rmt-method", given["rmt_method"], METHODS)
+    checks.choice("--phase", given["phase"], PHASES)
+    if given.get("percent") is not None:
+        checks.positive("--percent", given["percent"])
+    if given.get("rmt_sd") is not None:
+        checks.in_range("--rmt-sd", given["rmt_sd"], 0.0, 100.0)
     rest: dict[str, Any] = {
         one.name: given.get(one.name) for one in fields(Settings) if one.name not in ("target", "pain")
     }
@@ -143,6 +156,13 @@ def settings(request: PlanRequest) -> Settings:
     rest["rmt"] = checks.in_range("--rmt", given["rmt"], 1.0, 100.0)
     rest["distance"] = checks.length_mm("--distance", given["distance"])
     return Settings(target=list(chosen), pain=list(chosen.values()), **rest)
+
+
+def _check_one_way(said: dict[str, Any]) -> None:
+    """Refuse a target beside what would say another one."""
+    if said.get("target") and (others := [name for name in _INSTEAD if name in said]):
+        options = ", ".join(f"--{name.replace('_', '-')}" for name in others)
+        raise InputError(f"--target must be given without {options}: it stands in their place; leave one of them out")
 
 
 def _several(given: Any) -> list[str]:

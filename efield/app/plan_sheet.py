@@ -15,6 +15,13 @@ from efield.io.bounded.cursor import file_bytes
 #: Measures that the sheet shows, in this order, where they are there.
 _SHOWN: Final = ("mean_magnitude", "along", "angle", "p99_magnitude", "normal_mean")
 
+#: What a gain is a gain of.
+_GAIN_OF: Final = {
+    "along": "of E along the preferred direction",
+    "magnitude": "of mean |E| in the target",
+    "focality": "of focality",
+}
+
 #: What two plans are compared by: a name, and where it is in plan.json.
 _COMPARED: Final = {
     "head": ("head",),
@@ -46,7 +53,7 @@ def write_sheet(path: Path, document: dict[str, Any], pictures: Sequence[Sequenc
         {"part": part, "images": [_inline(picture) for picture in shown], "measures": _measures(part)}
         for part, shown in zip(document["targets"], pictures, strict=True)
     ]
-    text = template.render(plan=document, parts=parts)
+    text = template.render(plan=document, parts=parts, goals=_GAIN_OF)
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 

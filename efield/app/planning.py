@@ -15,17 +15,20 @@ from efield.ground import checks
 from efield.ground.errors import InputError
 from efield.ground.progress import Progress
 from efield.ground.version import __version__
+from efield.head.conductivity import Conductivity
 from efield.head.mesh import HeadMesh
 from efield.io.atomic import filled_folder
 from efield.io.cache_folder import cache_folder
 from efield.io.load import HEAD_NAMES, load_coil, load_head
 from efield.io.poses.reading import load_pose
-from efield.planning.belief import Range
-from efield.planning.misplacement import misplacement
+from efield.planning.belief import Range, ranges_in
+from efield.planning.goals import GOALS, Goal
+from efield.planning.misplacement import TECHNIQUES, misplacement
 from efield.planning.optimize import optimize
 from efield.planning.optimum import Optimum
+from efield.planning.search_space import RADII_MM, TILTS_DEG
 from efield.planning.uncertain_measures import Uncertainty
-from efield.planning.uncertainty import uncertainty
+from efield.planning.uncertainty import LEAST_SAMPLES, uncertainty
 from efield.targeting.aim import checked_angle, usual_angle
 from efield.targeting.held import check_held
 from efield.targeting.placement import place_coil
@@ -45,15 +48,21 @@ def find_best(request: OptimizeRequest, progress: Progress = True) -> tuple[Opti
     for word in (request.target, *(request.spare or ())):
         parse_target(word)
     zones = zones_of(request.forbidden)
-    checks.rate("--didt", request.didt)
-    out = results_folder(request.out, OUT, FILES, force=request.force)
+    checks.positive("--didt", checks.rate("--didt", request.didt))
+    checks.in_range("--radius", request.radius, *RADII_MM)
+    checks.in_range("--tilt", request.tilt, *TILTS_DEG)
+    checks.length_mm("--distance", request.distance)
+    checks.choice("--goal", request.goal, GOALS)
+    conductivity = parse_conductivity(request.conductivity or (), request.conductivity_table)
     coil = load_coil(request.coil)
+    out = results_folder(request.out, OUT, FILES, force=request.force)
     steps = Steps(4, progress)
     with steps(f"loading head {request.head}"):
         head = load_head(request.head)
         target = named_target(head, request.target)
         spare = [named_target(head, word) for word in request.spare or ()]
-    sim = _simulator(request, head, steps)
+        Goal.of(head, request.goal, target, spare, whole=False)  # refuses before the solver is prepared
+    sim = _simulator(head, conductivity, request.device, request.head, steps)
     limits = {"radius_mm": request.radius, "tilt_deg": request.tilt, "distance_mm": request.distance}
     with steps("looking for the best placement"):
         options: dict[str, Any] = {"spare": spare, "forbidden": zones(head), "didt": request.didt, **limits}
@@ -92,18 +101,23 @@ def how_sure(request: UncertaintyRequest, progress: Progress = True) -> tuple[Un
     if request.angle is not None:
         checked_angle("--angle", request.angle)
     if request.placement is not None:
-        misplacement(request.placement)
+        misplacement(checks.choice("--placement", request.placement, TECHNIQUES))
+    checks.rate("--didt", request.didt)
+    checks.length_mm("--distance", request.distance)
+    checks.whole("--samples", request.samples, LEAST_SAMPLES)
+    conductivity = parse_conductivity(request.conductivity or (), request.conductivity_table)
     coil = load_coil(request.coil)
     given = load_pose(request.pose) if request.pose else None
     steps = Steps(3, progress)
     with steps(f"loading head {request.head}"):
         head = load_head(request.head)
         target = named_target(head, request.target)
+        ranges_in(head, ranges)
         angle = usual_angle(target) if request.angle is None else checked_angle("--angle", request.angle)
         pose = given or place_coil(head, target, angle, request.distance, coil=coil)
         if not request.allow_collision:
             check_held(head, coil, pose, target.center_mm)
-    sim = _simulator(request, head, steps)
+    sim = _simulator(head, conductivity, request.device, request.head, steps)
     with steps("solving at other conductivities and placements"):
         options: dict[str, Any] = {"placement": request.placement, "didt": request.didt, "samples": request.samples}
         options["allow_collision"] = True  # looked at above
@@ -120,11 +134,10 @@ def how_sure(request: UncertaintyRequest, progress: Progress = True) -> tuple[Un
     return sure, document
 
 
-def _simulator(request: OptimizeRequest | UncertaintyRequest, head: HeadMesh, steps: Steps) -> Simulator:
+def _simulator(head: HeadMesh, conductivity: Conductivity, device: str, name: str, steps: Steps) -> Simulator:
     with steps("preparing the solver"):
-        conductivity = parse_conductivity(request.conductivity or (), request.conductivity_table)
-        cache = cache_folder() if request.head in HEAD_NAMES else None
-        return Simulator(head, conductivity, device=request.device, cache=cache)
+        cache = cache_folder() if name in HEAD_NAMES else None
+        return Simulator(head, conductivity, device=device, cache=cache)
 
 
 def _ranges(texts: Sequence[str] | None) -> dict[str, Range] | None:
@@ -138,5 +151,7 @@ def _ranges(texts: Sequence[str] | None) -> dict[str, Range] | None:
             ends = float(low), float(high)
         except ValueError as error:
             raise InputError(f"--vary must be NAME=LOW..HIGH in S/m; instead received {text!r}") from error
+        if name in found:
+            raise InputError(f"--vary must name a tissue once; instead {name!r} is there twice")
         found[name] = Range(*ends, source="--vary")
     return found

@@ -3,6 +3,8 @@
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from efield.app.console import Steps
 from efield.app.plan_document import Candidate, Part, plan_document
 from efield.app.plan_files import FILES, write_plan
@@ -23,6 +25,7 @@ from efield.io.poses.reading import load_pose
 from efield.planning.optimize import optimize
 from efield.planning.uncertainty import uncertainty
 from efield.targeting.aim import usual_angle
+from efield.targeting.measures import scaled
 from efield.targeting.placement import place_coil
 from efield.targeting.simulate import Simulator
 from efield.targeting.targets import Target, named_target, parse_target
@@ -104,7 +107,10 @@ def _check_machines(asked: Settings, rmt_coil: Coil, coil: Coil, percent: float)
     try:
         dose(asked.rmt, there, here, percent=percent, method=asked.rmt_method, rmt_sd=asked.rmt_sd)
     except InputError as error:
-        raise InputError(f"{coil.name}: {error}") from error
+        said = str(error).replace(
+            "give max_didt", "name a stimulator (--stimulator) whose dI/dt with both coils is known"
+        )
+        raise InputError(f"{coil.name}: {said}") from error
 
 
 def _threshold(sim: Simulator, coil: Coil, side: str, pose: Pose | None, asked: Settings) -> DoseSite:
@@ -137,7 +143,7 @@ def _candidate(
 def _how_sure(sim: Simulator, first: Candidate, target: Target, asked: Settings) -> dict[str, Any]:
     """Intervals of the measures at the output of the plan, or at 1 A/us where that is not known."""
     didt = first.dose.didt or 1e6
-    errors = {name: one.error * didt / 1e6 for name, one in first.summary.measures.items() if one.error is not None}
-    given: dict[str, Any] = {"placement": asked.placement, "didt": didt, "mesh_error": errors}
+    errors = {name: np.array(one.error) for name, one in first.summary.measures.items() if one.error is not None}
+    given: dict[str, Any] = {"placement": asked.placement, "didt": didt, "mesh_error": scaled(errors, didt / 1e6)}
     sure = uncertainty(sim, first.coil, first.best.pose, target, **given)
     return {"didt": didt, "text": {name: sure.text(name) for name in sure.nominal}, **sure.to_json()}

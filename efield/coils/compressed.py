@@ -6,8 +6,10 @@ the wires than the smallest leaf allows, and behind the coil where no head is, a
 error holds everywhere.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -38,6 +40,9 @@ _SMALLEST_BEHIND_MM = 20.0
 #: A cell is tried as a leaf when its center is this many half widths from the nearest source. Of 1.3 to 2.4, this
 #: needs the fewest evaluations of A.
 _TRY_AT = 1.3
+
+#: Largest error unless another is asked for.
+TOLERANCE: Final = 5e-5
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -107,6 +112,15 @@ class CompressedCoil(Carded):
         result *= rate
         return np.asarray(result)
 
+    def to_arrays(self) -> dict[str, NDArray[Any]]:
+        """What was stored by name, from which `from_arrays` makes it again without the work."""
+        return {"error": np.array(self.error), "children": self._children, "coefficients": self._coefficients}
+
+    @classmethod
+    def from_arrays(cls, coil: Coil, tolerance: float, arrays: Mapping[str, NDArray[Any]]) -> "CompressedCoil":
+        """The same coil again: what `to_arrays` took apart."""
+        return cls(coil, tolerance, float(arrays["error"]), arrays["children"], arrays["coefficients"])
+
     def _card(self) -> Card:
         rows = (
             ("leaves", f"{self.leaves:,}, {self.nbytes / 1e6:.1f} MB"),
@@ -116,7 +130,7 @@ class CompressedCoil(Carded):
 
 
 @lru_cache(maxsize=8)
-def compress(coil: Coil, tolerance: float = 5e-5) -> CompressedCoil:
+def compress(coil: Coil, tolerance: float = TOLERANCE) -> CompressedCoil:
     """Store a coil's vector potential for fast evaluation; the last few results are kept.
 
     Parameters

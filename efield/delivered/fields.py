@@ -153,7 +153,7 @@ def pulse_fields(sim: Simulator, coil: Coil, poses: list[Pose], target: Target, 
     first, which = _distinct(poses)
     held = [poses[number] for number in first]
     primary = _sampled(coil, held, _points(sim.head, places.nodes, held))
-    evaluate = evaluator(coil, not worth_storing(len(problem.nodes_mm), len(held)))
+    evaluate = evaluator(coil, not worth_storing(len(problem.nodes_mm), len(held)), sim.cache)
     order = qr(primary, mode="r", pivoting=True)[1] if len(held) > 1 else np.zeros(1, np.intp)
     kept = np.empty((0, places.count, 3), np.float32)
     error, chosen = 0.0, order[:0]

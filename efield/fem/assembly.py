@@ -65,6 +65,12 @@ class LinearElements:
         start, around = stars.node_stars(self.tets, len(self.points))
         return start, around
 
+    def with_sigma(self, sigma: NDArray[np.float64]) -> "LinearElements":
+        """The same elements with other conductivities; who touches whom is not looked for again."""
+        other = LinearElements(self.points, self.tets, sigma)
+        vars(other)["around"] = self.around
+        return other
+
     @cached_property
     def _higher(self) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
         """Row starts (n + 1,) and nodes (e,): for each node those of higher number at the other end of an edge."""

@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
-from efield.fem.assembly import LinearElements
 from efield.fem.problem import FemProblem
 from efield.fem.system import Solution
 from efield.ground.errors import InputError
@@ -90,23 +89,31 @@ class VariedProblem:
         whole = self.problem.linear
         sigma = np.zeros_like(whole.sigma)
         sigma[members] = whole.sigma[members]
-        elements = LinearElements(whole.points, whole.tets, sigma)
+        elements = whole.with_sigma(sigma)
         return elements.stiffness(), elements.load(self._dadt)[:, 0]
 
-    def solve(self, factors: FloatArray, guess: FloatArray) -> Solution:
+    def solve(self, factors: FloatArray, guess: FloatArray, tol: float | None = None) -> Solution:
         """The potential (n, 1) for factors (T,), from a guess (n,); what the guess lacks is solved for.
+
+        Parameters
+        ----------
+        factors : (T,) float
+        guess : (n,) float, V
+        tol : float, optional
+            Relative residual to be reached; the problem's unless given.
 
         Raises
         ------
         SolverError
-            If the solver does not reach the problem's tolerance.
+            If the solver does not reach it.
         """
+        goal = self.problem.tol if tol is None else tol
         matrix, load = self._system(factors)
         rest = load - (matrix @ guess)[:, None]
         size = float(np.linalg.norm(load))
         left = float(np.linalg.norm(rest))
-        share = min(_LOOSEST, self.problem.tol * size / left) if left else _LOOSEST
-        found = self.problem.solver_of(matrix).solve(rest, max(share, self.problem.tol))
+        share = min(_LOOSEST, goal * size / left) if left else _LOOSEST
+        found = self.problem.solver_of(matrix).solve(rest, max(share, goal))
         reached = float(np.linalg.norm(rest - matrix @ found.phi) / size) if size else 0.0
         return Solution(found.phi + guess[:, None], found.iterations, reached)
 

@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import qmc
 
-from efield.basis.outputs import Outputs, Reader
 from efield.coils.primary import dadt
 from efield.fem.varied import GalerkinModel, VariedProblem
 from efield.ground import checks
@@ -26,6 +25,7 @@ from efield.head.tissue import GRAY_MATTER, WHITE_MATTER, tissue_name
 from efield.io.poses.reading import opened_one
 from efield.planning.belief import Range, ranges_in
 from efield.planning.goals import CenterField
+from efield.planning.target_rows import TargetRows
 from efield.targeting.held import check_held
 from efield.targeting.measures import Rows, TargetMeasures
 from efield.targeting.named import CoilLike, the_coil
@@ -36,6 +36,9 @@ FloatArray = NDArray[np.float64]
 
 #: The space is wide enough when it has guessed so many solves in a row.
 _GUESSED: Final = 3
+
+#: Solves stop at this share of what is asked of the space.
+_FINER: Final = 0.01
 
 #: Samples whose fields are in memory at a time.
 _BLOCK: Final = 512
@@ -154,10 +157,9 @@ class ConductivityModel(Carded):
         checks.in_range("tol", tol, 1e-8, 0.1)
         total = checks.whole("max_solves", max_solves, 2) + checks.whole("held_out", held_out, 1)
         with told(progress, "conductivities", "solves", total) as tell:
-            space = _Space(
-                varied, ranges, nominal, _Measuring(sim, target, drive, region_mm), lambda done: tell(done, total, "")
-            )
-            space.span(max_solves, tol)
+            measuring = _Measuring(sim, target, drive, region_mm)
+            space = _Space(varied, ranges, nominal, measuring, tol, lambda done: tell(done, total, ""))
+            space.span(max_solves)
             model = space.checked(held_out)
             tell(total, total, "")
             return model
@@ -201,10 +203,7 @@ class _Measuring:
         head = sim.head
         self.region = _region(head, target, region_mm)
         self._at_centers = CenterField(sim.problem, self.region)
-        reach = float(np.linalg.norm(head.barycenters[target.tets(head)] - target.center_mm, axis=1).max())
-        outputs = Outputs.near(sim.problem, target, max(reach, target.radius_mm) + 1e-6, "tets")
-        self.measures, self.rows = outputs.measured(head, target)
-        self._reader, self._drive = Reader(sim.problem, outputs), drive
+        self.at_target, self._drive = TargetRows(sim, target), drive
 
     def of_drive(self) -> FloatArray:
         """(q, 3) E in V/m of the primary field alone."""
@@ -226,7 +225,7 @@ class _Measuring:
         return first, np.array(each)
 
     def _rows(self, phi: FloatArray, drive: FloatArray) -> FloatArray:
-        return np.asarray(self._reader(phi[:, None], drive[..., None])[self.rows.numbers, :, 0])
+        return np.asarray(self.at_target(phi[:, None], drive[..., None])[0])
 
 
 class _Space:
@@ -238,23 +237,23 @@ class _Space:
         ranges: Mapping[int, Range],
         nominal: FloatArray,
         measuring: _Measuring,
+        tol: float,
         tell: Callable[[int], None],
     ) -> None:
         self._varied, self._ranges, self._nominal = varied, ranges, nominal
-        self._measuring, self._tell = measuring, tell
+        self._measuring, self._tol, self._tell = measuring, tol, tell
         self._modes = np.empty((len(varied.problem.nodes_mm), 0))
         self._model: GalerkinModel | None = None
         self.solves = self.iterations = 0
 
-    def span(self, most: int, tol: float) -> None:
-        """Put solves at the points of a Halton sequence, spread over the ranges, into the space."""
-        low, high = np.array([(one.low, one.high) for one in self._ranges.values()]).T
+    def span(self, most: int) -> None:
+        """Put solves at the points of a Halton sequence, spread as what is believed is, into the space."""
         guessed = 0
-        for share in qmc.Halton(len(low), scramble=False).random(most + 1)[1:]:
-            phi, lacked = self._solved(low + share * (high - low))
+        for values in _at(self._ranges, qmc.Halton(len(self._ranges), scramble=False).random(most + 1)[1:]):
+            phi, lacked = self._solved(values)
             missed = np.linalg.norm(self._measuring.of_mode(lacked), axis=1).max()
             size = np.linalg.norm(self._measuring.of_solve(phi), axis=1).max()
-            guessed = guessed + 1 if missed <= tol * size else 0
+            guessed = guessed + 1 if missed <= self._tol * size else 0
             self._add(lacked)
             if guessed == _GUESSED:
                 return
@@ -268,7 +267,7 @@ class _Space:
         """The potential (n,) at conductivities (T,), and what the guess lacked."""
         factors = values / self._nominal
         guess = self._guess(factors)
-        solution = self._varied.solve(factors, guess)
+        solution = self._varied.solve(factors, guess, max(_FINER * self._tol, self._varied.problem.tol))
         self.solves, self.iterations = self.solves + 1, self.iterations + solution.iterations
         self._tell(self.solves)
         return solution.phi[:, 0], solution.phi[:, 0] - guess
@@ -288,15 +287,16 @@ class _Space:
         assert self._model is not None  # noqa: S101 - at least two snapshots were asked for
         modes = np.array([measuring.of_mode(mode) for mode in self._modes.T]).reshape(self._modes.shape[1], -1)
         fields = (measuring.of_drive(), modes, measuring.region, *measuring.over_region(self._modes))
-        parts = (self._ranges, self._nominal, self._model, *fields, measuring.rows)
-        model = ConductivityModel(*parts, measuring.measures, {}, 0.0, 0, 0)
+        rows = measuring.at_target
+        parts = (self._ranges, self._nominal, self._model, *fields, rows.rows, rows.measures)
+        model = ConductivityModel(*parts, {}, 0.0, 0, 0)
         values = model.sampled(np.random.default_rng(0).random((held_out, len(self._ranges))))
         full = np.stack([measuring.of_solve(self._solved(one)[0]) for one in values])
         size = np.linalg.norm(full, axis=2).max(axis=1)
         worst = (np.linalg.norm(full - model.fields(values), axis=2).max(axis=1) / size).max()
-        off = np.abs(measuring.measures.of_rows(full, measuring.rows) - model.measured(values)).max(axis=0)
-        error = dict(zip(measuring.measures.names, off.tolist(), strict=True))
-        return ConductivityModel(*parts, measuring.measures, error, float(worst), self.solves, self.iterations)
+        off = np.abs(rows.measured(full) - model.measured(values)).max(axis=0)
+        error = dict(zip(rows.measures.names, off.tolist(), strict=True))
+        return ConductivityModel(*parts, error, float(worst), self.solves, self.iterations)
 
 
 def _region(head: HeadMesh, target: Target, region_mm: float | None) -> NDArray[np.intp]:

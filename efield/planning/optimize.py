@@ -73,8 +73,8 @@ def optimize(
     forbidden : sequence of Target or ((3,), float)
         Spheres (mm) that nothing of the casing may enter; a target with a region (a mask of the scalp) may not be
         covered either.
-    didt : float, A/s
-        At which values are given.
+    didt : float, A/s, > 0
+        At which values are given; which way the current runs is the placement's.
     progress : bool or callable, optional
 
     Raises
@@ -91,11 +91,11 @@ def optimize(
     """
     sim = simulator(engine._answers.sim if isinstance(engine, ReducedBasis) else engine)
     spot = target_of(sim.head, target)
-    rate, coil = checks.rate("didt", didt), the_coil(coil)
+    rate, coil = checks.positive("didt", checks.rate("didt", didt)), the_coil(coil)
     limits: dict[str, Any] = {"radius_mm": radius_mm, "tilt_deg": tilt_deg, "distance_mm": distance_mm}
     space = SearchSpace(sim.head, coil, spot, **limits, forbidden=forbidden)
     wanted = Goal.of(sim.head, goal, spot, spare, whole=False)
-    primary = evaluator(coil, not worth_storing(len(sim.problem.nodes_mm), _EXPECTED))
+    primary = evaluator(coil, not worth_storing(len(sim.problem.nodes_mm), _EXPECTED), sim.cache)
     fields: PlacementFields = Solves(sim, primary, wanted.tets, _SEARCH_TOL)
     if isinstance(engine, ReducedBasis):
         fields = FromBasis(engine, coil, wanted.tets)

@@ -26,6 +26,10 @@ FloatArray = NDArray[np.float64]
 #: The casing covers the scalp that is this near to it (mm).
 _COVERED_MM: Final = 15.0
 
+#: How far a search may go from over the target (mm), and from tangential (degrees).
+RADII_MM: Final = (1.0, 60.0)
+TILTS_DEG: Final = (0.0, 45.0)
+
 #: What a placement is described by, and the unit of each.
 AXES: Final = {"u_mm": "mm", "v_mm": "mm", "angle_deg": "deg", "tilt_x_deg": "deg", "tilt_y_deg": "deg"}
 
@@ -68,8 +72,8 @@ class SearchSpace:
         forbidden: Sequence[Target | tuple[ArrayLike, float]] = (),
     ) -> None:
         self.head, self.coil, self.target = head, coil, target
-        self.radius_mm = checks.in_range("radius_mm", radius_mm, 1.0, 60.0)
-        self.tilt_deg = checks.in_range("tilt_deg", tilt_deg, 0.0, 45.0)
+        self.radius_mm = checks.in_range("radius_mm", radius_mm, *RADII_MM)
+        self.tilt_deg = checks.in_range("tilt_deg", tilt_deg, *TILTS_DEG)
         self.distance_mm = checks.length_mm("distance_mm", distance_mm)
         self._zones = [_zone(one) for one in forbidden]
         self._plane = plane_over(head, target)

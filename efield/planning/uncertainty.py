@@ -19,11 +19,11 @@ from efield.ground.pose import Pose
 from efield.ground.progress import Progress
 from efield.head.tissue import tissue_name
 from efield.planning.conductivity_model import ConductivityModel
+from efield.planning.displaced import displaced_measures
 from efield.planning.misplacement import Misplacement, misplacement
 from efield.planning.sobol import Design, Share, shares
 from efield.planning.uncertain_measures import INTERVAL, Uncertainty
 from efield.targeting.given import simulator
-from efield.targeting.measures import TargetMeasures
 from efield.targeting.named import CoilLike, the_coil
 from efield.targeting.naming import Place, target_of
 from efield.targeting.simulate import Simulator
@@ -34,10 +34,13 @@ if TYPE_CHECKING:
 
 FloatArray = NDArray[np.float64]
 
+#: Fewer samples of the conductivities say nothing.
+LEAST_SAMPLES: Final = 64
+
 #: Samples that maps are of.
 _MAP_SAMPLES: Final = 256
 
-#: Displaced placements that are solved, or answered by a basis, of which so many may be outside and are solved.
+#: Displaced placements that are told by solves, or by a basis, of which so many may be outside and are solved.
 _SOLVED: Final = 48
 _OF_BASIS: Final = 1024
 _OUTSIDE: Final = 48
@@ -107,11 +110,11 @@ def uncertainty(
     engine, sim = sim, simulator(sim.sim if isinstance(sim, ReducedBasis) else sim)
     place, coil = target_of(sim.head, target), the_coil(coil)
     held = None if placement is None else misplacement(placement)
-    number = _number(engine, placements)
+    number, drawn = _number(engine, placements), checks.whole("samples", samples, LEAST_SAMPLES)
     options: dict[str, Any] = {"didt": didt, "region_mm": region_mm, "allow_collision": allow_collision}
     model = ConductivityModel.build(sim, coil, pose, place, conductivity, **options, progress=progress)
     names = model.measures.names
-    values, sobol = _sampled(model, checks.whole("samples", samples, 64))
+    values, sobol = _sampled(model, drawn)
     displaced: dict[str, FloatArray] = {}
     if held is not None:
         poses = held.placements(sim.head, coil, pose, number)
@@ -160,12 +163,10 @@ def _map(model: ConductivityModel) -> "xarray.Dataset":
 def _at_placements(
     engine: Simulator | ReducedBasis, coil: Coil, poses: list[Pose], target: Target, didt: float, progress: Progress
 ) -> FloatArray:
-    """(p, m) measures at placements, by a basis or by full solves."""
+    """(p, m) measures at placements, by a basis, or by full solves and sums of them."""
     if isinstance(engine, ReducedBasis):
         return _by_basis(engine, coil, poses, target, didt)
-    measures = TargetMeasures.at(engine.head, target)
-    fields = engine.solve_many(coil, poses, didt, allow_collision=True, progress=progress)  # lifted clear already
-    return np.array([measures.of_field(one, target) for one in fields])
+    return displaced_measures(engine, coil, poses, target, didt, progress)[0]
 
 
 def _by_basis(basis: ReducedBasis, coil: Coil, poses: list[Pose], target: Target, didt: float) -> FloatArray:

@@ -4,12 +4,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from functools import partial
 from itertools import islice
 from os import PathLike
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from efield.coils.compressed import compress
 from efield.coils.drive import Drive
 from efield.coils.model import Coil, SampledField
 from efield.coils.polarity import signed
@@ -29,7 +29,7 @@ from efield.targeting.field import EField
 from efield.targeting.held import check_held
 from efield.targeting.named import CoilLike, ConductivityLike, HeadLike, the_coil, the_conductivity, the_head
 from efield.targeting.naming import Place, place_of, target_of
-from efield.targeting.prepared import prepared_problem
+from efield.targeting.prepared import prepared_coil, prepared_problem
 
 #: dA/dt (n, 3) in V/m of a coil at a pose, at points (n, 3) in mm, at a dI/dt in A/s.
 Evaluate = Callable[[Pose, ArrayLike, float], NDArray[np.float64]]
@@ -63,9 +63,9 @@ class Simulator(Carded):
         Where the equations are solved. "cuda" is an NVIDIA GPU, which needs the extra ``gpu``; "auto" takes one where
         there is one that holds the head (docs/gpu.md). `sim.problem.device` says which it is.
     cache : path_like, optional
-        A folder in which the prepared solver is kept for the next simulator of this head and conductivity, sealed: a
-        file that was damaged or made by other versions is made again, and results are the same bits. Unless given,
-        nothing is read or written.
+        A folder in which the prepared solver is kept for the next simulator of this head and conductivity, and what is
+        stored of coils for many placements, sealed: a file that was damaged or made by other versions is made again,
+        and results are the same bits. Unless given, nothing is read or written.
     refine : Target, str or (3,) array_like, optional
         A place around which edges are quartered before solving (`efield.head.refinement`): `head` is then the finer
         head, on which fields are, and `parents` (m,) the tetrahedron of the given head that each of its tetrahedra is
@@ -121,10 +121,11 @@ class Simulator(Carded):
         self.head = head
         sigma, self.tensor_report = self.conductivity.per_tet_with_report(head)
         options: dict[str, Any] = {"tol": tol, "order": order, "solver": solver, "device": device}
-        if cache is None:
+        self.cache = None if cache is None else Path(cache)
+        if self.cache is None:
             self.problem = FemProblem(head, sigma, **options)
         else:
-            self.problem = prepared_problem(head, sigma, cache, **options)
+            self.problem = prepared_problem(head, sigma, self.cache, **options)
 
     def solve(
         self,
@@ -262,7 +263,8 @@ class Simulator(Carded):
         return next(self._fields(primary[..., None], [tuple(drives)]))
 
     def _solve_block(self, coil: Coil, poses: list[Pose], didt: float, exact: bool | None) -> Iterator[EField]:
-        primary = primary_of(self.problem, coil, poses, didt, bool(exact), evaluator(coil, bool(exact)))
+        evaluate = evaluator(coil, bool(exact), self.cache)
+        primary = primary_of(self.problem, coil, poses, didt, bool(exact), evaluate, self.cache)
         yield from self._fields(primary, [(Drive(coil, pose, didt),) for pose in poses])
 
     def _fields(self, primary: Any, montages: list[tuple[Drive, ...]]) -> Iterator[EField]:
@@ -294,9 +296,12 @@ class Simulator(Carded):
         return Card("Simulator", rows)
 
 
-def evaluator(coil: Coil, exact: bool) -> Evaluate:
-    """The direct sum, or the stored vector potential (error below 1e-4 of the peak); a sampled field is as it is."""
+def evaluator(coil: Coil, exact: bool, cache: Path | None = None) -> Evaluate:
+    """The direct sum, or the stored vector potential (error below 1e-4 of the peak); a sampled field is as it is.
+
+    What is stored is looked for in the folder `cache`, and kept there, where one is given.
+    """
     sampled = any(isinstance(source, SampledField) for source in coil.sources)
     if exact or sampled:
         return partial(dadt, coil)
-    return compress(coil).dadt
+    return prepared_coil(coil, cache).dadt

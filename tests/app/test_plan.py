@@ -2,6 +2,7 @@
 
 import json
 import re
+from functools import partial
 
 import numpy as np
 import pytest
@@ -51,6 +52,7 @@ def planned(small_head, tmp_path_factory, solved):
     with pytest.MonkeyPatch.context() as patch:
         coarse = small.named_coils()
         patch.setattr(plans, "load_coil", lambda name: coarse[name])
+        patch.setattr(plans, "optimize", partial(plans.optimize, radius_mm=9.0, tilt_deg=0.0))
         for name in SOLVED:
             patch.setattr(plans, name, kept(name, getattr(plans, name)))
         assert run(patch, *asked(small_head, out)) == 0
@@ -95,6 +97,16 @@ def test_the_sheet_is_one_file_with_the_numbers_of_the_document(planned):
     assert document["uncertainty"]["text"]["mean_magnitude"] in page
 
 
+def test_errors_of_the_mesh_are_those_of_the_summary_at_the_output(planned):
+    """Those of E grow with the drive, those of angles do not: as shares of the variance."""
+    _, document = planned
+    drive, sure = document["uncertainty"]["didt"] / 1e6, document["uncertainty"]["measures"]
+    assert drive > 10
+    for name, times in (("mean_magnitude", drive), ("angle", 1.0)):
+        error = times * document["measures"][name]["error"]
+        assert sure[name]["of mesh"] * sure[name]["sd"] ** 2 == pytest.approx(error**2, rel=0.1)
+
+
 def test_poses_are_there_for_every_navigator(planned):
     out, document = planned
     files = {path.name.split(".")[0].split("_")[0] for path in (out / "poses").iterdir()}
@@ -131,6 +143,8 @@ def test_options_go_before_the_file_and_the_file_before_defaults(tmp_path):
     path.write_text('rmt = 44\npain-side = "left"\ncoil = ["d70", "c-b60"]\ndistance = 6\n')
     found = settings(PlanRequest(plan=path, rmt=55.0))
     assert (found.rmt, found.distance, found.coil, found.head) == (55.0, 6, ["d70", "c-b60"], "mni152")
+    path.write_text('rmt = 44\ntarget = "C3"\n')
+    assert settings(PlanRequest(plan=path, pain_side="left")).target == ["m1-hand-right"]
     path.write_text("rmtt = 44\n")
     with pytest.raises(InputError, match="did you mean rmt"):
         settings(PlanRequest(plan=path))
@@ -169,6 +183,10 @@ def test_sites_with_one_area_are_one_target():
         ({"rmt": 150, "target": ["C3"]}, "--rmt"),
         ({"rmt": 50, "pain_side": "up"}, "--pain-side"),
         ({"rmt": 50, "target": ["C3"], "placement": "by eye"}, "--placement"),
+        ({"rmt": 50, "target": ["C3"], "pain_side": "left"}, "without --pain-side"),
+        ({"rmt": 50, "target": ["C3"], "percent": 0.0}, "--percent"),
+        ({"rmt": 50, "target": ["C3"], "rmt_sd": -1.0}, "--rmt-sd"),
+        ({"rmt": 50, "target": ["C3"], "phase": "third"}, "--phase"),
     ],
 )
 def test_what_is_missing_or_wrong_is_named(given, message):

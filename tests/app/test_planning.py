@@ -1,6 +1,7 @@
 """`efield optimize` and `efield uncertainty` as people use them."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from efield.io.coils.ccd import write_ccd
 from efield.io.meshes.gmsh import write_head
 from efield.targeting.validation import validation_coil
 from tests.app.command import run
+from tests.small import coarse_sources
 
 
 @pytest.fixture(scope="module")
@@ -17,7 +19,7 @@ def small(tmp_path_factory):
     """A head and a coil that take little time."""
     folder = tmp_path_factory.mktemp("small")
     write_head(folder / "sphere.msh", sphere_head((68.0, 73.0, 79.0, 85.0), (2, 3, 4, 5), edge_mm=12.0))
-    write_ccd(folder / "coil.ccd", validation_coil())
+    write_ccd(folder / "coil.ccd", replace(validation_coil(), sources=coarse_sources()))
     return ("--head", folder / "sphere.msh", "--coil", folder / "coil.ccd", "--target", "C3")
 
 
@@ -56,7 +58,12 @@ def test_a_table_says_what_varied_and_how_sure_a_measure_is(monkeypatch, small, 
         ("optimize", ("--forbidden", "1,2,3"), "x,y,z,radius"),
         ("optimize", ("--forbidden", "none.nii.gz:3"), "none.nii.gz"),
         ("uncertainty", ("--angle", "up"), "--angle"),
-        ("optimize", ("--goal", "most"), "goal"),
+        ("optimize", ("--goal", "most"), "--goal"),
+        ("optimize", ("--spare", "C4"), "focality"),
+        ("optimize", ("--didt", -80e6), "--didt"),
+        ("optimize", ("--radius", 100), "--radius"),
+        ("uncertainty", ("--samples", 3), "--samples"),
+        ("uncertainty", ("--vary", "bone=0.1..0.2", "--vary", "bone=0.2..0.3"), "twice"),
         ("optimize", ("--target", "m1-toe"), "target"),
     ],
 )

@@ -167,3 +167,22 @@ def test_a_folder_that_takes_nothing_fails_no_run(head, pose, tmp_path, monkeypa
 def test_second_order_is_not_kept(head, tmp_path):
     ef.Simulator(head, order=2, cache=tmp_path)
     assert not kept(tmp_path)
+
+
+def test_what_is_stored_of_a_coil_is_read_again(tmp_path, monkeypatch):
+    """The same bits from the file, made again where that was damaged; another casing is another file."""
+    coil = ef.Coil.from_dipoles([(0, 0, -40.0)], [(0, 0, 1.0)], name="far")
+    made, store = [], prepared.compress
+    monkeypatch.setattr(prepared, "compress", lambda *given: made.append(1) or store(*given))
+    points, pose = np.random.default_rng(0).normal(size=(50, 3)) * 20 + (0, 0, 60), ef.Pose(np.eye(4))
+    fields = []
+    for spoil in (False, False, True):
+        prepared.prepared_coil.cache_clear()
+        (path,) = list(tmp_path.glob("coil-*")) or [None]
+        if spoil:
+            path.write_bytes(path.read_bytes()[:-40])
+        fields.append(prepared.prepared_coil(coil, tmp_path).dadt(pose, points, 1e6))
+    assert len(made) == 2
+    assert (fields[0] == fields[1]).all()
+    assert (fields[0] == fields[2]).all()
+    assert np.abs(fields[0]).max() > 0
