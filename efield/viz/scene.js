@@ -17,26 +17,26 @@ async function unpacked(base64) {
 }
 
 const VERTEX = `#version 300 es
-  in vec3 place; in vec3 normal; in float value;
+  in vec3 place; in vec3 normal; in float value; in vec3 painted;
   uniform mat4 held; uniform mat3 axes; uniform vec3 low, span, focus; uniform vec2 half_;
-  out vec3 seen, turned; out float shown, known;
+  out vec3 seen, turned, paint; out float shown, known;
   void main() {
     seen = ((held * vec4(low + place * span, 1.0)).xyz - focus) * axes;
     turned = (mat3(held) * normal) * axes;
-    shown = value;
+    shown = value; paint = painted;
     known = value < 0.99999 ? 1.0 : 0.0;
     gl_Position = vec4(seen.xy / half_, -seen.z / 1000.0, 1.0);
   }`;
 const FRAGMENT = `#version 300 es
   precision highp float;
-  in vec3 seen, turned; in float shown, known;
-  uniform vec4 color; uniform vec2 values, ends, glass; uniform bool flat_, lit, colored; uniform sampler2D ramp;
+  in vec3 seen, turned, paint; in float shown, known;
+  uniform vec4 color; uniform vec2 values, ends, glass; uniform bool flat_, lit, colored, own_; uniform sampler2D ramp;
   out vec4 pixel;
   void main() {
     vec3 n = normalize(flat_ ? cross(dFdx(seen), dFdy(seen)) : turned);
     if (n.z < 0.0) n = -n;
-    vec3 own = color.rgb;
-    if (colored && known > 0.999) { // at all corners of the triangle
+    vec3 own = own_ ? paint : color.rgb;
+    if (!own_ && colored && known > 0.999) { // at all corners of the triangle
       float v = mix(values.x, values.y, shown * 65535.0 / 65534.0);
       own = texture(ramp, vec2(clamp((v - ends.x) / (ends.y - ends.x), 0.002, 0.998), 0.5)).rgb;
     }
@@ -115,6 +115,7 @@ function openScene(canvas, told, bytes) {
       value = columns(shape.values, Int32Array, shape.count, 1, new Uint16Array(shape.count));
       buffer = attribute("value", value, 1, gl.UNSIGNED_SHORT);
     }
+    if (shape.painted !== null) attribute("painted", columns(shape.painted, Int16Array, shape.count, 3, new Uint8Array(3 * shape.count)), 3, gl.UNSIGNED_BYTE);
     const corners = columns(shape.triangles, Int32Array, shape.faces, 3, new Uint32Array(3 * shape.faces));
     return { ...shape, vao, place, value, buffer, corners, all: indices(corners), few: null, rgb: rgb(shape.color), shown: true, tint: null, held: IDENTITY, seen: null };
   });
@@ -201,7 +202,7 @@ function openScene(canvas, told, bytes) {
     gl.uniform3fv(at.span, shape.span);
     gl.uniform4f(at.color, ...(shape.tint || shape.rgb), 1);
     gl.uniform2f(at.glass, ...(shape.glass || [1, 1]));
-    gl.uniform1i(at.flat_, shape.flat); gl.uniform1i(at.lit, shape.lit); gl.uniform1i(at.colored, shape.scale !== null);
+    gl.uniform1i(at.flat_, shape.flat); gl.uniform1i(at.lit, shape.lit); gl.uniform1i(at.colored, shape.scale !== null); gl.uniform1i(at.own_, shape.painted !== null);
     if (shape.scale !== null) {
       gl.bindTexture(gl.TEXTURE_2D, scales[shape.scale].texture);
       gl.uniform2fv(at.values, shape.range);

@@ -122,6 +122,7 @@ def _packed(shape: "Shape", scene: "Scene", theme: Theme, blob: bytearray) -> di
         "normals": append(blob, np.round(surface.normals * 127).astype(np.int8)),
         "triangles": append(blob, surface.triangles.astype(np.int32)),
         "scale": None,
+        "painted": None if shape.rgb is None else append(blob, shape.rgb.astype(np.int16)),
     }
     if shape.values is not None and shape.scale is not None:
         known = np.isfinite(shape.values)

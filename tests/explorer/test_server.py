@@ -33,8 +33,7 @@ def test_a_wish_is_answered_with_numbers_and_picture_of_the_same_pose(talk, expl
     pose = Pose(np.reshape(frame["pose"], (4, 4)))
     exact = {name: float(value[0]) for name, value in basis.measures([pose], 2e6).items()}
     assert frame["measures"] == pytest.approx(exact, rel=1e-9)
-    live = explorer._session.engine.canvas
-    magnitude = live.magnitude(explorer._session.engine, pose)
+    magnitude = explorer._session.engine.painted(pose)["values"]
     np.testing.assert_allclose(frame["values"], magnitude, atol=frame["high"] / 65534)
     assert frame["measures"] != first["measures"]
     assert np.abs(frame["values"] - first["values"]).max() > 0.01 * first["high"]
@@ -44,7 +43,7 @@ def test_the_picture_is_the_field_of_a_full_solve(explorer, at_start, sim, start
     canvas = explorer._session.engine.canvas
     e = sim.solve(coil, start, 2e6).recovered.on_nodes(canvas.surface.nodes[canvas.live], 2)
     exact = np.linalg.norm(e, axis=1)
-    painted = canvas.magnitude(explorer._session.engine, start)
+    painted = explorer._session.engine.painted(start)["values"]
     assert np.abs(painted - exact).max() < 0.03 * exact.max()
 
 
