@@ -181,9 +181,9 @@ class Scene(Carded):
         return self.painted(on_nodes(self.head, sure, show), *SHOWN[show], limit=limit)
 
     def streamlines(self, field: "EField | None" = None) -> "Scene":
-        """Lines along E through the brain within 22 mm of the target, 40 mm each way; of the scene's field.
+        """Lines along E through the brain from within 18 mm of the target, 30 mm each way; of the scene's field.
 
-        They are inside: show the cortex as glass, such as with ``layer(2)``, or leave it out.
+        They are inside: leave the cortex out, or show it as glass with ``layer(2, 0.05)``.
         """
 
         def part(scene: "Scene") -> list[Shape]:

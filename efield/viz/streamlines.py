@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 FloatArray = NDArray[np.float64]
 
 #: Lines start within this distance of the place, at least so far apart, and are followed so far each way (mm).
-_AROUND_MM: Final = 22.0
-_APART_MM: Final = 5.5
-_LENGTH_MM: Final = 40.0
+_AROUND_MM: Final = 18.0
+_APART_MM: Final = 6.0
+_LENGTH_MM: Final = 30.0
 
 #: Length of a step, mm: the field is linear in elements of two to four millimeters.
 _STEP_MM: Final = 1.0
