@@ -27,6 +27,7 @@ const cortex = shapeOf("cortex"), scalp = shapeOf("scalp"), mark = shapeOf("targ
 const coil = told.coil.map(k => scene.shapes[k]);
 const live = new Int32Array(bytes, told.live.start, told.live.count).slice();
 for (let i = 1; i < live.length; i++) live[i] += live[i - 1];
+scene.enliven(cortex, live);
 let now = null, hello = null, target = null, recorded = { count: 0, names: [], times: [] }, follow = null;
 let fitNext = true, picking = false, playing = null, arrived = 0;
 

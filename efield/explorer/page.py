@@ -36,7 +36,8 @@ def page_of(engine: ExplorerEngine, pose: Pose, title: str) -> str:
     live = Shape("cortex", surface, "plain", values=unknown, scale=scale, closed=True)
     bare = Scene(head, place=engine.target, parts=(lambda scene: [live],)).scalp()
     reverse = engine.didt < 0
-    coil = tuple(coil_shapes(engine.coil, Pose(np.eye(4)), handle=True, current=True, reverse=reverse))
+    drawn = {"handle": True, "current": True, "reverse": reverse, "fine": False}
+    coil = tuple(coil_shapes(engine.coil, Pose(np.eye(4)), **drawn))
     mark = Shape("target", ball((0.0, 0.0, 0.0), _MARK_MM), palette.TARGET_COLOR, closed=True, on_top=True)
     movable = Scene(head, parts=(*bare.parts, lambda scene: [*coil, mark]))
     shapes, blob = packed(movable, THEMES["light"])
