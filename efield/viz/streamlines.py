@@ -92,7 +92,7 @@ def _direction(field: "EField", points: FloatArray) -> FloatArray:
     e, known = np.full(points.shape, np.nan), np.isfinite(points).all(axis=1)
     e[known] = field.at(points[known])
     size = np.linalg.norm(e, axis=1, keepdims=True)
-    return np.divide(e, size, out=np.full_like(e, np.nan), where=size > 0)
+    return np.asarray(np.divide(e, size, out=np.full_like(e, np.nan), where=size > 0))
 
 
 def _in_brain(field: "EField", points: FloatArray) -> NDArray[np.bool_]:

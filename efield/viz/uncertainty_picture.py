@@ -80,7 +80,7 @@ def _averaged(head: "HeadMesh", tets: NDArray[np.integer], values: FloatArray) -
     weights = np.repeat(head.volumes[tets], 4)
     total = np.bincount(corners, weights, len(head.points))
     sums = np.bincount(corners, weights * np.repeat(values, 4), len(head.points))
-    return np.divide(sums, total, out=np.full(len(total), np.nan), where=total > 0)
+    return np.asarray(np.divide(sums, total, out=np.full(len(total), np.nan), where=total > 0))
 
 
 def uncertainty_figure(
