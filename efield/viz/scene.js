@@ -60,10 +60,17 @@ function linkedProgram(gl, vertex, fragment) {
   return linked;
 }
 
+// Whether a graphics card draws. A browser may say yes and draw by the processor all the same: its name tells.
+function hasCard() {
+  const gl = document.createElement("canvas").getContext("webgl2", { failIfMajorPerformanceCaveat: true });
+  const more = gl && gl.getExtension("WEBGL_debug_renderer_info"), name = gl && gl.getParameter(more ? more.UNMASKED_RENDERER_WEBGL : gl.RENDERER);
+  return !!gl && !/swiftshader|llvmpipe|softpipe|software|basic render/i.test(name);
+}
+
 // Shapes and scales are those of `told`; null where the browser has no WebGL 2.
 function openScene(canvas, told, bytes) {
   // Without a graphics card edges are left as they are: smooth ones would take four times as long.
-  const card = !!document.createElement("canvas").getContext("webgl2", { failIfMajorPerformanceCaveat: true });
+  const card = hasCard();
   const gl = canvas.getContext("webgl2", { antialias: card, preserveDrawingBuffer: true });
   if (!gl) return null;
   const linked = (vertex, fragment) => linkedProgram(gl, vertex, fragment), program = linked(VERTEX, FRAGMENT);
@@ -188,13 +195,14 @@ function openScene(canvas, told, bytes) {
       gl.depthMask(true);
       gl.clear(gl.COLOR_BUFFER_BIT | gl.DEPTH_BUFFER_BIT);
     };
-    const quick = part < 1, moves = shape => shape.held !== IDENTITY || shape.on_top;
+    const quick = part < 1, held = shape => shape.held !== IDENTITY, moves = shape => held(shape) || shape.on_top;
+    const kept = layers && quick && shapes.some(held); // while the view is turned nothing rests
     const some = (glass, wanted, which = () => "all") => {
       prepare();
-      for (const shape of shapes) if (shape.shown && !!shape.glass === glass && wanted(shape)) drawShape(shape, glass, quick, which(shape));
+      for (const shape of shapes) if (shape.shown && !!shape.glass === glass && wanted(shape)) drawShape(shape, glass, quick, which(shape), kept && !moves(shape));
     };
     gl.enable(gl.DEPTH_TEST);
-    if (layers && quick) {
+    if (kept) {
       const rests = JSON.stringify([seenFrom, paper, shapes.map(shape => !moves(shape) && shape.shown && [shape.rgb, !!shape.parts])]);
       const still = shape => !moves(shape), lively = shape => shape.parts;
       layers.draw(w, h, rests, clear, () => some(false, s => still(s) && (s.parts || s.scale === null), s => (s.parts ? "rest" : "all")), () => some(true, still),
@@ -216,9 +224,10 @@ function openScene(canvas, told, bytes) {
     gl.uniform3fv(at.focus, eye.focus);
     gl.uniform2f(at.half_, tall() * aspect(), tall());
   }
-  function drawShape(shape, glass, quick, which) {
+  // Glass hides nothing, but where it is kept its depth says what is before it.
+  function drawShape(shape, glass, quick, which, kept) {
     (glass ? gl.enable : gl.disable).call(gl, gl.BLEND);
-    gl.depthMask(!glass);
+    gl.depthMask(!glass || kept);
     (shape.closed ? gl.enable : gl.disable).call(gl, gl.CULL_FACE);
     gl.depthRange(shape.on_top ? 0 : 0.05, shape.on_top ? 0.05 : 1);
     gl.uniformMatrix4fv(at.held, true, shape.held);
