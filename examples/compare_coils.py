@@ -30,10 +30,13 @@ for name in ef.list_coils():
 # %%
 # Depth is paid for with spread, whatever the winding.
 figure, axes = plt.subplots(figsize=(6, 4.5), layout="constrained")
-for name, place in found.items():
-    axes.plot(*place, "o", label=name)
-axes.set(xlabel="half-value depth (mm)", ylabel="spread (cm2)", yscale="log")
-axes.legend(fontsize="small")
+axes.plot(*zip(*found.values(), strict=True), "o")
+for name, (depth, spread) in found.items():
+    left = name in ("magventure-twin", "magventure-mc-b70")
+    shift, side = ((-6, -3), "right") if left else ((6, -3), "left")
+    axes.annotate(name, (depth, spread), shift, textcoords="offset points", ha=side, fontsize="small")
+axes.set(xlabel="half-value depth (mm)", ylabel="spread (cm²)", yscale="log")
+axes.yaxis.set_major_formatter("{x:g}")
 
 # %%
 # The order of the coils by depth and by spread is nearly the same.

@@ -168,3 +168,16 @@ def test_the_commands_of_a_page_have_these_options(page):
             continue
         except Exception as error:
             pytest.fail(f"{page.name}, line {number}: {error}")
+
+
+def test_a_link_that_leads_nowhere_ends_the_build_of_the_site(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "docs" / "_ext")
+    dead_links = pytest.importorskip("inner_links", reason="needs sphinx (extra docs)").dead_links
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "a.png").write_bytes(b"")
+    (tmp_path / "sub" / "index.html").write_text('<a id="here" href="../top.html#down"></a>')
+    good = '<h1 id="down"></h1><img src="a.png"><a href="sub/#here"></a><a href="#"></a><a href="https://x.org/y"></a>'
+    (tmp_path / "top.html").write_text(good)
+    assert dead_links(tmp_path) == []
+    (tmp_path / "top.html").write_text(good + '<a href="sub/#gone"></a><a href="no.html"></a><img src="b.png">')
+    assert dead_links(tmp_path) == ["top.html: b.png", "top.html: no.html", "top.html: sub/#gone"]

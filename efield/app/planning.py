@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -35,6 +35,10 @@ from efield.targeting.placement import place_coil
 from efield.targeting.simulate import Simulator
 from efield.targeting.targets import named_target, parse_target
 from efield.viz.loss_picture import save_loss_picture
+from efield.viz.uncertainty_picture import check_drawable, save_uncertainty_picture
+
+#: The cortex is colored within this distance of the target, mm.
+_DRAWN_MM: Final = 45.0
 
 
 def find_best(request: OptimizeRequest, progress: Progress = True) -> tuple[Optimum, dict[str, Any]]:
@@ -106,9 +110,11 @@ def how_sure(request: UncertaintyRequest, progress: Progress = True) -> tuple[Un
     checks.length_mm("--distance", request.distance)
     checks.whole("--samples", request.samples, LEAST_SAMPLES)
     conductivity = parse_conductivity(request.conductivity or (), request.conductivity_table)
+    if request.picture is not None:
+        check_drawable(request.picture)
     coil = load_coil(request.coil)
     given = load_pose(request.pose) if request.pose else None
-    steps = Steps(3, progress)
+    steps = Steps(3 if request.picture is None else 4, progress)
     with steps(f"loading head {request.head}"):
         head = load_head(request.head)
         target = named_target(head, request.target)
@@ -121,7 +127,11 @@ def how_sure(request: UncertaintyRequest, progress: Progress = True) -> tuple[Un
     with steps("solving at other conductivities and placements"):
         options: dict[str, Any] = {"placement": request.placement, "didt": request.didt, "samples": request.samples}
         options["allow_collision"] = True  # looked at above
+        options["region_mm"] = None if request.picture is None else _DRAWN_MM
         sure = uncertainty(sim, coil, pose, target, ranges, **options)
+    if request.picture is not None:
+        with steps(f"drawing {request.picture}"):
+            save_uncertainty_picture(request.picture, head, sure, target, f"{coil.name} over {target.name}")
     document = {
         "efield": __version__,
         "head": request.head,

@@ -86,6 +86,13 @@ class UncertaintyRequest:
         str | None,
         typer.Option(help=f"How the coil is held: {', '.join(TECHNIQUES)}; exactly as planned unless given."),
     ] = None
+    picture: Annotated[
+        Path | None,
+        typer.Option(
+            help="Draw the cortex at the target, colored by the mean of abs. E and by the width of its interval from 5 "
+            "to 95 % over the conductivities, to this file (.png, .svg, .pdf)."
+        ),
+    ] = None
     samples: Annotated[int, typer.Option(help="Samples of the conductivities.")] = 1 << 17
     didt: _DidtOption = 1e6
     conductivity: ConductivityOption = None

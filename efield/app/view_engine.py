@@ -16,9 +16,11 @@ from efield.explorer.explore import live_engine
 from efield.ground import checks
 from efield.ground.errors import InputError
 from efield.ground.pose import Pose
+from efield.ground.progress import Tell
 from efield.io.cache_folder import cache_folder
 from efield.io.load import HEAD_NAMES, load_coil, load_head
 from efield.io.poses.reading import load_pose
+from efield.io.volumes.image import HeadImage
 from efield.nav.alerts import Alert
 from efield.targeting.fingerprint import digest, made_with
 from efield.targeting.simulate import Simulator
@@ -45,15 +47,15 @@ class Live:
     didt: float | None
 
 
-def live_parts(request: ViewRequest, looked: Looked, alerts: tuple[Alert, ...]) -> Live:
-    """Load the head, prepare the solver, and read or build the basis.
+def live_parts(request: ViewRequest, looked: Looked, alerts: tuple[Alert, ...], tell: Tell = lambda *_: None) -> Live:
+    """Load the head, prepare the solver, and read or build the basis; `tell` hears how far a basis is that is built.
 
     Raises
     ------
     InputError
         If something cannot be read, or does not belong together.
     """
-    steps, coil = Steps(3 if looked.basis else 2), _coil(looked)
+    steps, coil, image = Steps(3 if looked.basis else 2), _coil(looked), _image(request, looked)
     with steps(f"loading head {looked.head}"):
         head = load_head(looked.head) if looked.load is None else looked.load()
         target = None if request.target is None else named_target(head, request.target)
@@ -67,10 +69,17 @@ def live_parts(request: ViewRequest, looked: Looked, alerts: tuple[Alert, ...]) 
         with steps(f"reading the basis {looked.basis}"):
             engine = _read(looked.basis, sim, coil)
     elif looked.build and not request.solver:
-        engine = _built(request, looked, sim, coil, target or named_target(head, "m1-hand-left"))
+        engine = _built(request, looked, sim, coil, target or named_target(head, "m1-hand-left"), tell)
     plan = None if request.plan is None else load_pose(request.plan)
-    made = live_engine(engine, coil, target, plan=plan, outside=request.outside, alerts=alerts)
+    made = live_engine(engine, coil, target, plan=plan, outside=request.outside, alerts=alerts, image=image)
     return Live(made, looked.start or plan or made.inside(), looked.didt if request.didt is None else request.didt)
+
+
+def _image(request: ViewRequest, looked: Looked) -> HeadImage | None:
+    """What the slices show: the file that is named, or the T1 in a subject's folder."""
+    inside = Path(looked.head) / "T1.nii.gz"
+    file = request.t1 or (inside if inside.is_file() else None)
+    return None if file is None else HeadImage.read(file)
 
 
 def _coil(looked: Looked) -> Coil:
@@ -84,7 +93,9 @@ def _read(folder: Path, sim: Simulator, coil: Coil) -> ReducedBasis:
     return ReducedBasis.load(folder, sim, None if describe(folder)["coil"] == "any" else coil)
 
 
-def _built(request: ViewRequest, looked: Looked, sim: Simulator, coil: Coil, target: Target) -> ReducedBasis:
+def _built(
+    request: ViewRequest, looked: Looked, sim: Simulator, coil: Coil, target: Target, tell: Tell
+) -> ReducedBasis:
     """A basis over a target: the one that was kept, or a new one, which takes minutes."""
     checks.in_range("--radius", request.radius, 1.0, 80.0)
     folder = request.keep or _kept(request, looked, sim, coil, target)
@@ -96,10 +107,16 @@ def _built(request: ViewRequest, looked: Looked, sim: Simulator, coil: Coil, tar
         markup=False,
         soft_wrap=True,
     )
+    tell(0, _MOST_SOLVES, "")
     with Bar("building", _MOST_SOLVES, "solves") as bar:
+
+        def both(done: int, total: int, note: str) -> None:
+            bar(done, total, note)
+            tell(done, total, note)
+
         options: dict[str, Any] = {"radius_mm": request.radius, "tol": request.tol, "max_solves": _MOST_SOLVES}
         solves = None if folder is None else folder.with_name(f"{folder.name}.solves")
-        basis = ReducedBasis.build(sim, coil, target, **options, checkpoint=solves, progress=bar)
+        basis = ReducedBasis.build(sim, coil, target, **options, checkpoint=solves, progress=both)
     if folder is not None:
         folder.parent.mkdir(parents=True, exist_ok=True)
         basis.save(folder)

@@ -79,6 +79,14 @@ class ViewRequest:
             "invesalius://HOST:PORT?image=T1.nii.gz (a relay), as in `efield serve`."
         ),
     ] = None
+    t1: Annotated[
+        Path | None,
+        typer.Option(
+            "--t1",
+            help="An image in the head's coordinates (.nii, .nii.gz, .mgz), shown in the slices; T1.nii.gz of a m2m "
+            "folder unless given. Tissues are shown without one.",
+        ),
+    ] = None
     axes: Annotated[
         str | None,
         typer.Option(help="Axes of the coil in --poses and --follow, if not the usual ones (docs/frames.md)."),

@@ -12,6 +12,7 @@ from efield.app.console import ERR, OUT, Steps
 from efield.app.view_engine import live_parts
 from efield.app.view_request import ViewRequest
 from efield.app.view_sources import Looked, looked_at
+from efield.explorer.doorway import Doorway
 from efield.explorer.explore import output_of, rate_of
 from efield.explorer.explorer import Explorer
 from efield.explorer.server import LOOPBACK, Server, library
@@ -55,7 +56,15 @@ def run(request: ViewRequest, as_json: bool = False) -> None:
     if looked.page is not None:
         _serve_page(looked, request, as_json)
         return
-    parts = live_parts(request, looked, given.alerts)
+    early = _EarlyPage(request, as_json)
+    try:
+        _explore(request, looked, given, early, as_json)
+    finally:
+        early.close()
+
+
+def _explore(request: ViewRequest, looked: Looked, given: "_Given", early: "_EarlyPage", as_json: bool) -> None:
+    parts = live_parts(request, looked, given.alerts, early.tell)
     output = output_of(parts.engine.coil, request.stimulator, request.threshold)
     parts.engine.didt = rate_of(
         parts.engine.coil, output, parts.didt if request.intensity is None else None, request.intensity
@@ -66,10 +75,44 @@ def run(request: ViewRequest, as_json: bool = False) -> None:
     poses = given.poses if given.poses is not None else looked.poses
     with Steps(1)("answering the first pose"):
         options: dict[str, Any] = {"poses": poses, "source": given.source, "host": request.host, "port": request.port}
-        explorer = Explorer(parts.engine, parts.start, output, note=_note, **options)
+        explorer = Explorer(parts.engine, parts.start, output, door=early.taken(), note=_note, **options)
     with explorer:
-        _say(explorer.url, request, as_json)
+        if as_json or not early.said:
+            _say(explorer.url, as_json)
+        if not early.said:
+            _open(explorer.url, request)
         explorer.wait()
+
+
+class _EarlyPage:
+    """A page that is there while a basis is built, and shows how far that is; it becomes the explorer's."""
+
+    def __init__(self, request: ViewRequest, as_json: bool) -> None:
+        self._request, self._as_json = request, as_json
+        self._door: Doorway | None = None
+        #: Whether the address was said.
+        self.said = False
+
+    def tell(self, done: int, total: int, note: str) -> None:
+        """Say how many solves are done; the page is opened at the first call."""
+        if self._door is None:
+            self._door = Doorway(self._request.host, self._request.port, "Building a basis, to explore with")
+            self.said = True
+            _say(self._door.url, self._as_json, "building")
+            _open(self._door.url, self._request)
+        self._door.tell("solves" if not note else f"solves ({note})", done, total)
+
+    def taken(self) -> Doorway | None:
+        """The page, for who closes it from then on."""
+        door, self._door = self._door, None
+        if door is not None:
+            door.tell("answering the first pose")
+        return door
+
+    def close(self) -> None:
+        """Close a page that nobody has taken."""
+        if self._door is not None:
+            self._door.close()
 
 
 def _checked(request: ViewRequest) -> _Given:
@@ -94,7 +137,8 @@ def _serve_page(looked: Looked, request: ViewRequest, as_json: bool) -> None:
         server = Server(looked.page or "")
         await server.start(request.host, request.port)
         try:
-            _say(server.url, request, as_json)
+            _say(server.url, as_json)
+            _open(server.url, request)
             await asyncio.Event().wait()
         finally:
             await server.close()
@@ -103,11 +147,14 @@ def _serve_page(looked: Looked, request: ViewRequest, as_json: bool) -> None:
         asyncio.run(serve())
 
 
-def _say(url: str, request: ViewRequest, as_json: bool) -> None:
+def _say(url: str, as_json: bool, event: str = "ready") -> None:
     if as_json:
-        print(json.dumps({"event": "ready", "url": url}), flush=True)
+        print(json.dumps({"event": event, "url": url}), flush=True)
     else:
         OUT.print(f"{url}\n(only this address opens the page; Ctrl-C ends it)", markup=False, soft_wrap=True)
+
+
+def _open(url: str, request: ViewRequest) -> None:
     if request.open_page if request.open_page is not None else sys.stdout.isatty():
         webbrowser.open(url)
 

@@ -1,4 +1,4 @@
-"""The cortex that the field is painted on: which of its vertices have one, and |E| there at a pose."""
+"""The cortex that the field is painted on: which of its vertices have one, and |E| there."""
 
 from dataclasses import dataclass
 from typing import Final, Self
@@ -6,14 +6,15 @@ from typing import Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from efield.basis.outputs import Outputs
 from efield.basis.reduced_basis import ReducedBasis
 from efield.ground.errors import InputError
-from efield.ground.pose import Pose
 from efield.head.mesh import HeadMesh
 from efield.head.midsurface import mid_surface
 from efield.head.surface import Surface, TriangleSurface
 from efield.head.tissue import GRAY_MATTER, WHITE_MATTER
 from efield.nav.engine import LiveEngine
+from efield.targeting.field import EField
 from efield.viz.drawn_tissue import drawn_tissue
 from efield.viz.field_shapes import cortex_with_field, outer_surface
 
@@ -54,35 +55,43 @@ class Canvas:
             return cls(middle, numbers, np.arange(len(numbers)), "middle of the cortex")
         return cls(*_of_tets(head, engine.basis), "cortex")
 
-    def magnitude(self, engine: LiveEngine, pose: Pose) -> NDArray[np.float32]:
-        """(k,) recovered |E| in V/m at the live vertices; nan where none is known.
-
-        Raises
-        ------
-        InputError
-            If the engine refuses the pose.
-        """
-        e: NDArray[np.floating]
-        if engine.basis is None:
-            e = cortex_with_field(engine.solved(pose), drawn_tissue(engine.sim.head))[1]
-        else:
-            outside = "solve" if engine.outside == "solve" else "raise"
-            e = engine.basis.on_rows(pose, self.rows, engine.didt, coil=engine.coil, outside=outside)
+    def magnitude(self, e: NDArray[np.floating]) -> NDArray[np.float32]:
+        """(k,) |E| in V/m at the live vertices, from E at their rows (k, 3); nan where none is known."""
         return np.asarray(np.sqrt(np.einsum("ij,ij->i", e, e)), np.float32)
+
+    def of_field(self, field: EField) -> NDArray[np.float32]:
+        """(k,) recovered |E| of a full solve."""
+        return self.magnitude(cortex_with_field(field, drawn_tissue(field.head))[1])
 
 
 def _of_tets(head: HeadMesh, basis: ReducedBasis) -> tuple[Surface, NDArray[np.intp], NDArray[np.intp]]:
     """The brain's surface, its vertices in the basis's region, and their rows: the gray side before the white one."""
     surface = outer_surface(head, drawn_tissue(head))
-    outputs = basis.outputs
-    keys = outputs.nodes * _TAGS + outputs.tags
     found = np.full(len(surface.points_mm), -1, np.intp)
     for tag in (WHITE_MATTER, GRAY_MATTER):
-        wanted = surface.nodes.astype(np.int64) * _TAGS + tag
-        at = np.minimum(np.searchsorted(keys, wanted), max(len(keys) - 1, 0))
-        here = keys[at] == wanted if len(keys) else np.zeros(len(wanted), bool)
-        found[here] = len(outputs.numbers) + at[here]
+        at = pair_rows(basis.outputs, pair_key(surface.nodes, np.asarray(tag)))
+        found = np.where(at >= 0, at, found)
     live = np.flatnonzero(found >= 0)
     if not len(live):
         raise InputError("there must be cortex in the region of the basis to be painted; instead there is none")
     return surface, live, found[live]
+
+
+def pair_key(nodes: NDArray[np.integer], tags: NDArray[np.integer]) -> NDArray[np.int64]:
+    """One number for each (node, tissue) pair."""
+    return np.asarray(nodes.astype(np.int64) * _TAGS + tags)
+
+
+def pair_of(keys: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Nodes and tags of keys."""
+    nodes, tags = np.divmod(keys, _TAGS)
+    return nodes, tags
+
+
+def pair_rows(outputs: Outputs, keys: NDArray[np.int64]) -> NDArray[np.intp]:
+    """Rows of a basis's outputs that hold the recovered field of pairs; -1 where there is none."""
+    known = pair_key(outputs.nodes, outputs.tags)
+    if not len(known):
+        return np.full(keys.shape, -1, np.intp)
+    at = np.minimum(np.searchsorted(known, keys), len(known) - 1)
+    return np.where(known[at] == keys, len(outputs.numbers) + at, -1)

@@ -5,15 +5,17 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from efield.basis.reduced_basis import ReducedBasis
 from efield.coils.model import Coil
 from efield.explorer.canvas import Canvas
+from efield.explorer.cuts import Cuts
 from efield.explorer.placing import Ground, Placement, overlaps
 from efield.ground.errors import EfieldError
 from efield.ground.pose import Pose
 from efield.ground.rigid import put_right
+from efield.io.volumes.image import HeadImage
 from efield.nav.engine import Answer, LiveEngine
 from efield.nav.latest import Seen
 from efield.targeting.simulate import Simulator
@@ -62,6 +64,10 @@ class Shown(Answer):
         A/s.
     values : (k,) float or None
         |E| in V/m on the canvas; None where there is none to be shown.
+    cuts : int
+        Which planes `cut_values` are of, by the engine's count; 0 without.
+    cut_values : (K,) float or None
+        |E| in V/m at their pixels.
     """
 
     at: Pose | None = None
@@ -71,6 +77,8 @@ class Shown(Answer):
     target: str = ""
     didt: float = 0.0
     values: NDArray[np.float32] | None = None
+    cuts: int = 0
+    cut_values: NDArray[np.float32] | None = None
 
     @property
     def peak(self) -> float:
@@ -88,6 +96,8 @@ class ExplorerEngine(LiveEngine):
         As for `LiveEngine`.
     canvas : Canvas, optional
         One that another engine with the same basis has made.
+    image : HeadImage, optional
+        Shown in planes through the head, in the place of tissues.
     """
 
     def __init__(
@@ -98,11 +108,17 @@ class ExplorerEngine(LiveEngine):
         didt: float = 1e6,
         *,
         canvas: Canvas | None = None,
+        image: HeadImage | None = None,
         **options: Any,
     ) -> None:
         super().__init__(engine, coil, target, didt, **options)
         self.ground = Ground.over(self.sim.head, coil, target)
         self.canvas = canvas or Canvas.of(self)
+        self.image = image
+        #: Planes through the head, if a page wants them, and how many there have been.
+        self.cuts: Cuts | None = None
+        self.cut_count = 0
+        self._rows = self.canvas.rows
 
     def aimed_at(self, target: Target) -> "ExplorerEngine":
         """The same engine with another target.
@@ -115,10 +131,44 @@ class ExplorerEngine(LiveEngine):
         if self.basis is not None:
             self.basis.outputs.measured(self.sim.head, target)
         options: dict[str, Any] = {"outside": self.outside, "plan": self.plan, "alerts": self.alerts}
-        other = ExplorerEngine(self.basis or self.sim, self.coil, target, self.didt, canvas=self.canvas, **options)
-        other._last = self._last
+        options |= {"canvas": self.canvas, "image": self.image}
+        other = ExplorerEngine(self.basis or self.sim, self.coil, target, self.didt, **options)
+        other._last, other.cut_count = self._last, self.cut_count
         other.learn_plan()
+        if self.cuts is not None:
+            other.cut(target.center_mm)
         return other
+
+    def cut(self, at_mm: ArrayLike) -> None:
+        """Show planes through a place from now on.
+
+        Raises
+        ------
+        InputError
+            If it is not in the head.
+        """
+        self.cuts = Cuts.through(self, at_mm)
+        self.cut_count += 1
+        self._rows = np.concatenate([self.canvas.rows, self.cuts.rows])
+
+    def painted(self, pose: Pose) -> dict[str, Any]:
+        """What is drawn of a pose: |E| on the canvas and in the planes.
+
+        Raises
+        ------
+        InputError
+            If the engine refuses the pose.
+        """
+        cuts, split = self.cuts, len(self.canvas.rows)
+        if self.basis is None:
+            field = self.solved(pose)
+            values, inside = self.canvas.of_field(field), None if cuts is None else cuts.of_field(field)
+        else:
+            outside = "solve" if self.outside == "solve" else "raise"
+            e = self.basis.on_rows(pose, self._rows, self.didt, coil=self.coil, outside=outside)
+            values = self.canvas.magnitude(e[:split])
+            inside = None if cuts is None else cuts.magnitude(e[split:])
+        return {"values": values, "cut_values": inside, "cuts": self.cut_count}
 
     def drive(self, didt: float) -> None:
         """Drive the coil with another dI/dt (A/s); what was solved is scaled."""
@@ -146,11 +196,9 @@ class ExplorerEngine(LiveEngine):
         if self.basis is None and getattr(seen, "rough", False):
             return self._without(id, seen, "moving", "the field follows when the coil rests", begin, **where)
         answer = super().answer(id, _at(seen, pose))
-        values = None
-        if answer.status == "ok":
-            values = self.canvas.magnitude(self, pose)
+        painted = self.painted(pose) if answer.status == "ok" else {}
         rest: dict[str, Any] = {"pose": _at(seen, pose), "engine_ms": 1e3 * (time.perf_counter() - begin)}
-        return Shown(**{**vars(answer), **rest}, **where, **self._drive(), values=values)
+        return Shown(**{**vars(answer), **rest}, **where, **self._drive(), **painted)
 
     def _held(self, seen: Seen) -> tuple[Pose, Placement, float]:
         """Where the coil is, how it is held, and its gap."""

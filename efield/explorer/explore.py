@@ -16,6 +16,7 @@ from efield.ground.errors import InputError
 from efield.ground.pose import Pose, given_pose, pose_matrices
 from efield.io.poses.pose_table import PoseTable
 from efield.io.poses.reading import opened_one, read_poses
+from efield.io.volumes.image import HeadImage, image_of
 from efield.nav.alerts import Alert
 from efield.nav.sources import source_of
 from efield.targeting import given
@@ -45,6 +46,7 @@ def explore(
     follow: str | None = None,
     threshold: float | None = None,
     outside: str = "refuse",
+    t1: "HeadImage | str | PathLike[str] | None" = None,
     host: str = "127.0.0.1",
     port: int = 0,
     browser: bool | None = None,
@@ -78,6 +80,8 @@ def explore(
         What the first measure, the mean of abs. E in the target, is at the motor threshold, measured in the same way.
     outside : {"refuse", "solve"}
         With a basis: what becomes of a pose that it is not certified for.
+    t1 : HeadImage or file, optional
+        An image in the head's coordinates, shown in the slices in the place of tissues.
     host, port : str, int
         Where the page is served; for this machine only, and on a free port, unless told otherwise.
     browser : bool, optional
@@ -105,7 +109,8 @@ def explore(
     """
     library()
     source = None if follow is None else source_of(follow)
-    made = live_engine(engine, coil, target, plan=plan, outside=outside)
+    image = None if t1 is None else image_of(t1)
+    made = live_engine(engine, coil, target, plan=plan, outside=outside, image=image)
     output = output_of(made.coil, stimulator, threshold)
     made.didt = rate_of(made.coil, output, didt, intensity)
     start = made.plan if pose is None else given_pose(opened_one(pose))
@@ -124,6 +129,7 @@ def live_engine(
     plan: "Pose | str | PathLike[str] | None" = None,
     outside: str = "refuse",
     alerts: tuple[Alert, ...] = (),
+    image: HeadImage | None = None,
 ) -> ExplorerEngine:
     """The engine of an explorer; its target is that of the basis, or the left hand area, unless given.
 
@@ -140,7 +146,7 @@ def live_engine(
         maker, usual, sim = the_coil(coil), None, given.simulator(engine)
     aim = target_of(sim.head, target if target is not None else usual or "m1-hand-left")
     planned = None if plan is None else given_pose(opened_one(plan))
-    return ExplorerEngine(engine, maker, aim, outside=outside, plan=planned, alerts=alerts)
+    return ExplorerEngine(engine, maker, aim, outside=outside, plan=planned, alerts=alerts, image=image)
 
 
 def output_of(coil: Coil, stimulator: str | None, threshold: float | None) -> Output:

@@ -7,7 +7,7 @@ const CONTROLS = [
 const KEYS = [
   ["arrows", "move the coil by 1 mm, as seen on the screen (shift: 5 mm)"], ["[ ] or q e", "turn it by 5 degrees (shift: 1 degree)"],
   ["i k j l", "tilt it by 1 degree: front, back, left, right side down"], ["page up, page down", "lift, lower by 0.5 mm"],
-  ["c", "show or hide the coil"], ["t", "pick a target on the cortex with the next click"], ["f", "fit the colors to the field now"], ["0", "back to the start"],
+  ["c", "show or hide the coil"], ["s", "show or hide the slices"], ["t", "pick a target on the cortex with the next click"], ["f", "fit the colors to the field now"], ["0", "back to the start"],
   ["space", "play or pause recorded poses"], ["n, b", "next, previous recorded pose"], ["1 to 8", "views"], ["+ and -", "zoom"],
   ["alt and arrows", "turn the view"], ["?", "this list"],
 ];
@@ -27,6 +27,7 @@ const cortex = shapeOf("cortex"), scalp = shapeOf("scalp"), mark = shapeOf("targ
 const coil = told.coil.map(k => scene.shapes[k]);
 const live = new Int32Array(bytes, told.live.start, told.live.count).slice();
 for (let i = 1; i < live.length; i++) live[i] += live[i - 1];
+scene.enliven(cortex, live);
 let now = null, hello = null, target = null, recorded = { count: 0, names: [], times: [] }, follow = null;
 let fitNext = true, picking = false, playing = null, arrived = 0;
 
@@ -67,7 +68,8 @@ function heard(event) {
   else if (event.event === "target") aimed(event);
   else if (event.event === "poses") listed(event);
   else if (event.event === "follow") followed(event);
-  else if (event.event === "refused") { ahead = {}; notice(event.reason, 6); }
+  else if (event.event === "cuts") { if (!byId("cuts").hidden) cuts.heard(event); else sliced = event; }
+  else if (event.event === "refused") { ahead = {}; cuts.refused(); notice(event.reason, 6); }
 }
 function framed(buffer) {
   const length = new DataView(buffer).getUint32(0, true);
@@ -75,7 +77,8 @@ function framed(buffer) {
   arrived = performance.now();
   if (now.source !== "page" || now.number >= count || !now.number) ahead = {};
   byId("stage").classList.remove("old");
-  const values = new Uint16Array(buffer, 4 + length);
+  const every = new Uint16Array(buffer, 4 + length), values = every.subarray(0, live.length);
+  cuts.framed(now, every.length > live.length ? every.subarray(live.length) : null);
   if (values.length) for (let i = 0; i < live.length; i++) cortex.value[live[i]] = values[i];
   else cortex.value.fill(UNKNOWN);
   scene.setValues(cortex, [0, now.high || 1]);
@@ -87,6 +90,15 @@ function framed(buffer) {
   scale.note_.textContent = now.peak === null ? "no field" : `P99.9 now: ${now.peak.toPrecision(3)}`;
   showStatus(); showMeasures(); showControls();
   requestAnimationFrame(() => { send({ do: "seen" }); document.documentElement.dataset.frame = now.id; });
+}
+
+// Slices: on a large page from the start; what the server said of them while they were hidden is kept.
+let sliced = null;
+const cuts = openCuts(scale, place => send({ do: "cut", at_mm: place.map(x => Math.round(10 * x) / 10) }), words => { byId("readout").textContent = words; });
+function showSlices(on) {
+  byId("cuts").hidden = !on;
+  byId("slices").setAttribute("aria-pressed", on);
+  if (on && sliced) { cuts.heard(sliced); sliced = null; } else if (on) { if (!cuts.any()) send({ do: "cut" }); cuts.draw(); }
 }
 
 // What is said beside the picture.
@@ -146,6 +158,7 @@ function greet(event) {
   notice("");
   byId("words").textContent = `${event.coil}; ${event.words}; |E| on the ${event.painted}`;
   if (!first) return;
+  if (byId("main").clientWidth >= 640 && byId("main").clientHeight >= 560) showSlices(true);
   for (const [name, words, unit, step] of CONTROLS) {
     let [low, high] = event.ranges[name];
     if (name === "angle_deg") [low, high] = [-180, 180];
@@ -174,6 +187,7 @@ function showControls() {
 
 function aimed(event) {
   target = event;
+  cuts.about(event.center_mm);
   const [x, y, z] = event.mark_mm;
   scene.hold(mark, [1, 0, 0, x, 0, 1, 0, y, 0, 0, 1, z, 0, 0, 0, 1]);
   Object.assign(told.views.find(view => view.name === "target"), event.view);
@@ -278,7 +292,7 @@ const MOVES = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDo
 const TILTS = { i: ["tilt_x_deg", 1], k: ["tilt_x_deg", -1], j: ["tilt_y_deg", 1], l: ["tilt_y_deg", -1] };
 function pressed(e) {
   if (e.target.matches("input, select, dialog *") || e.ctrlKey || e.metaKey || !now) return;
-  const key = e.key.length === 1 ? e.key.toLowerCase() : e.key, some = { c: hideCoil, t: () => pickNext(!picking), f: () => { fitNext = true; send({ do: "hold", wish: {} }); },
+  const key = e.key.length === 1 ? e.key.toLowerCase() : e.key, some = { c: hideCoil, s: () => showSlices(byId("cuts").hidden), t: () => pickNext(!picking), f: () => { fitNext = true; send({ do: "hold", wish: {} }); },
     0: () => { stop(); send({ do: "home" }); }, " ": play, n: () => choose(Number(byId("scrub").value) + 1), b: () => choose(Number(byId("scrub").value) - 1),
     "?": () => byId("keys").showModal(), Escape: () => pickNext(false) }[key];
   if (e.target.matches("button") && (key === " " || key === "Enter")) return;
@@ -306,6 +320,8 @@ byId("home").addEventListener("click", () => { stop(); send({ do: "home" }); });
 byId("fit").addEventListener("click", () => { fitNext = true; send({ do: "hold", wish: {} }); });
 byId("pick").addEventListener("click", () => pickNext(!picking));
 byId("names").addEventListener("change", e => { if (e.target.selectedIndex) { fitNext = true; send({ do: "aim", name: e.target.value }); } e.target.selectedIndex = 0; });
+byId("bars").addEventListener("input", cuts.draw);
+byId("slices").addEventListener("click", () => showSlices(byId("cuts").hidden));
 byId("play").addEventListener("click", play);
 byId("scrub").addEventListener("input", e => { stop(); choose(Number(e.target.value)); });
 byId("list").addEventListener("change", e => { stop(); choose(Number(e.target.value)); });
@@ -331,6 +347,7 @@ let dark = matchMedia("(prefers-color-scheme: dark)").matches;
 const dressed = () => {
   scene.dress(told.themes[dark ? "dark" : "light"]);
   document.documentElement.style.colorScheme = dark ? "dark" : "light";
+  cuts.draw();
 };
 byId("theme").addEventListener("click", () => { dark = !dark; dressed(); });
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", e => { dark = e.matches; dressed(); });

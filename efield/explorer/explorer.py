@@ -2,15 +2,15 @@
 
 import asyncio
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from contextlib import suppress
 from html import escape
 from os import PathLike
-from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
+from typing import TYPE_CHECKING, Final, Self
 
+from efield.explorer.doorway import Doorway
 from efield.explorer.engine import PAGE, ExplorerEngine, Shown
 from efield.explorer.page import page_of
-from efield.explorer.server import Server
 from efield.explorer.session import Output, Session
 from efield.ground.errors import InputError
 from efield.ground.pose import Pose, given_pose
@@ -28,8 +28,6 @@ _PATIENCE_S: Final = 600.0
 
 _HEIGHT_PX: Final = 640
 
-T = TypeVar("T")
-
 
 class Explorer:
     """A page that is served by a thread of this process; made by `explore`.
@@ -44,6 +42,8 @@ class Explorer:
         What moves the coil.
     host, port
         Where to listen.
+    door : Doorway, optional
+        One that is open already, in the place of `host` and `port`; it is the explorer's from then on.
     note : callable
         Told in words what people should know.
 
@@ -63,16 +63,15 @@ class Explorer:
         source: Source | None = None,
         host: str = "127.0.0.1",
         port: int = 0,
+        door: Doorway | None = None,
         note: Callable[[str], None] = lambda _: None,
     ) -> None:
-        self._loop = asyncio.new_event_loop()
         self._closed = threading.Event()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="efield-explorer", daemon=True)
-        self._thread.start()
+        self._door = door or Doorway(host, port)
         try:
-            self._server = self._run(self._open(engine, start, output, poses, source, (host, port), note))
+            self._door.run(self._open(engine, start, output, poses, source, note))
         except BaseException:
-            self._stop()
+            self._door.close()
             raise
 
     async def _open(
@@ -82,28 +81,26 @@ class Explorer:
         output: Output,
         poses: PoseTable | None,
         source: Source | None,
-        where: tuple[str, int],
         note: Callable[[str], None],
-    ) -> Server:
+    ) -> None:
         self._session = session = Session(engine, start, output, poses, note)
         title = f"{engine.coil.name} over {engine.target.name}"
         try:
             await session.hub.compute(engine.learn_plan)
-            server = Server(await session.hub.compute(page_of, engine, start, title), session)
-            await server.start(*where)
+            page = await session.hub.compute(page_of, engine, start, title)
         except BaseException:
             session.hub.close()
             raise
         self._tasks = [asyncio.ensure_future(session.hub.run())]
         await session.hold(start, PAGE)
+        self._door.lead_to(page, session)
         if source is not None:
             self._tasks.append(asyncio.ensure_future(session.follow(source)))
-        return server
 
     @property
     def url(self) -> str:
         """Address of the page; whoever knows it may move the coil."""
-        return self._server.url
+        return self._door.url
 
     @property
     def pose(self) -> Pose:
@@ -118,7 +115,7 @@ class Explorer:
 
     @pose.setter
     def pose(self, value: "Pose | str | PathLike[str]") -> None:
-        shown = self._run(self._session.hold(given_pose(opened_one(value))), _PATIENCE_S)
+        shown = self._door.run(self._session.hold(given_pose(opened_one(value))), _PATIENCE_S)
         if shown.status != "ok":
             raise InputError(f"the pose is refused: {shown.reason}")
 
@@ -134,7 +131,7 @@ class Explorer:
 
     @target.setter
     def target(self, value: "Place") -> None:
-        self._run(self._session.aim(target_of(self._session.engine.sim.head, value)), _PATIENCE_S)
+        self._door.run(self._session.aim(target_of(self._session.engine.sim.head, value)), _PATIENCE_S)
 
     @property
     def didt(self) -> float:
@@ -163,23 +160,13 @@ class Explorer:
         if self._closed.is_set():
             return
         self._closed.set()
-        self._run(self._shut())
-        self._session.hub.close()
-        self._stop()
+        self._door.run(self._shut())
+        self._door.close(self._session.hub.close)
 
     async def _shut(self) -> None:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._server.close()
-
-    def _run(self, work: Coroutine[Any, Any, T], timeout_s: float | None = None) -> T:
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(timeout_s)
-
-    def _stop(self) -> None:
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
 
     def __enter__(self) -> Self:
         return self

@@ -2,7 +2,8 @@
 
 4 bytes  length of the text (little endian)
 text     JSON: what is said of the pose (see `said`), with spaces up to a multiple of four
-values   |E| on the live vertices, two bytes each (little endian), in 65534 steps from 0 to ``high``; 65535 unknown
+values   |E| on the live vertices, then at the pixels of the planes whose number is ``cuts``; two bytes each (little
+         endian), in 65534 steps from 0 to ``high``; 65535 unknown
 """
 
 import json
@@ -23,10 +24,12 @@ def frame_of(shown: Shown) -> bytes:
     """The message of an answer."""
     values, told = b"", said(shown)
     if shown.values is not None:
-        known = np.isfinite(shown.values)
-        high = float(shown.values[known].max()) if known.any() else 1.0
+        inside = np.empty(0, np.float32) if shown.cut_values is None else shown.cut_values
+        every = np.concatenate([shown.values, inside])
+        known = np.isfinite(every)
+        high = float(every[known].max()) if known.any() else 1.0
         told["high"] = high = high if high > 0 else 1.0
-        steps = np.where(known, np.rint(np.where(known, shown.values, 0.0) * (_STEPS / high)), _UNKNOWN)
+        steps = np.where(known, np.rint(np.where(known, every, 0.0) * (_STEPS / high)), _UNKNOWN)
         values = steps.astype("<u2").tobytes()
     text = json.dumps(told, allow_nan=False).encode()
     text += b" " * (-len(text) % 4)
@@ -46,4 +49,5 @@ def said(shown: Shown) -> dict[str, Any]:
         "peak": plain(shown.peak),
         "limit": palette.rounded_up(shown.peak) if np.isfinite(shown.peak) else None,
         "target": shown.target,
+        "cuts": shown.cuts,
     }

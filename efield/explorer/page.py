@@ -1,5 +1,6 @@
 """The page: the scene with what can move in it apart, the controls, and the script that talks to the server."""
 
+from html import escape
 from importlib.resources import files
 from typing import Any, Final
 
@@ -35,7 +36,8 @@ def page_of(engine: ExplorerEngine, pose: Pose, title: str) -> str:
     live = Shape("cortex", surface, "plain", values=unknown, scale=scale, closed=True)
     bare = Scene(head, place=engine.target, parts=(lambda scene: [live],)).scalp()
     reverse = engine.didt < 0
-    coil = tuple(coil_shapes(engine.coil, Pose(np.eye(4)), handle=True, current=True, reverse=reverse))
+    drawn = {"handle": True, "current": True, "reverse": reverse, "fine": False}
+    coil = tuple(coil_shapes(engine.coil, Pose(np.eye(4)), **drawn))
     mark = Shape("target", ball((0.0, 0.0, 0.0), _MARK_MM), palette.TARGET_COLOR, closed=True, on_top=True)
     movable = Scene(head, parts=(*bare.parts, lambda scene: [*coil, mark]))
     shapes, blob = packed(movable, THEMES["light"])
@@ -49,8 +51,13 @@ def page_of(engine: ExplorerEngine, pose: Pose, title: str) -> str:
         "live": _appended(engine.canvas.live, grown := bytearray(blob)),
         "coil": [number for number, shape in enumerate(movable.shapes) if shape.name in _COIL_PARTS],
     }
-    template = _text("explorer.html").replace("@OWN@", _text("explorer.js"), 1)
+    template = _text("explorer.html").replace("@OWN@", _text("cuts.js") + _text("explorer.js"), 1)
     return filled(template, told, bytes(grown), title, packing=1)
+
+
+def waiting_page(title: str) -> str:
+    """The page that is there before there is an engine; it asks for ``progress``."""
+    return _text("waiting.html").replace("@TITLE@", escape(title))
 
 
 def _text(name: str) -> str:

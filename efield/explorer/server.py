@@ -66,6 +66,7 @@ class Server:
     page : str
         HTML.
     session : Session, optional
+        Without one nothing moves; see `become`.
     token : str, optional
         A random one unless given.
     """
@@ -76,6 +77,12 @@ class Server:
         self._hosts: frozenset[str] = frozenset()
         self._pages: set[_Page] = set()
         self.url = ""
+        #: What a page that waits for a session is told.
+        self.progress: dict[str, Any] = {"words": "starting", "done": 0, "total": 0}
+
+    def become(self, page: str, session: Session) -> None:
+        """Serve a page and the session behind it from now on; pages that ask for the progress come anew."""
+        self._page, self.session = page, session
 
     async def start(self, host: str = "127.0.0.1", port: int = 0) -> str:
         """Begin to listen, and return the address of the page; port 0 takes a free one.
@@ -93,15 +100,16 @@ class Server:
 
         application = web.Application(middlewares=[guard], client_max_size=_MOST_UPLOAD)
         base = f"/{self.token}"
-        application.add_routes([web.get(f"{base}/", self._get_page), web.get("/favicon.ico", self._get_icon)])
-        if self.session is not None:
-            application.add_routes(
-                [
-                    web.get(f"{base}/live", self._live),
-                    web.get(f"{base}/pose", self._get_pose),
-                    web.post(f"{base}/poses", self._post_poses),
-                ]
-            )
+        application.add_routes(
+            [
+                web.get(f"{base}/", self._get_page),
+                web.get("/favicon.ico", self._get_icon),
+                web.get(f"{base}/progress", self._get_progress),
+                web.get(f"{base}/live", self._live),
+                web.get(f"{base}/pose", self._get_pose),
+                web.post(f"{base}/poses", self._post_poses),
+            ]
+        )
         self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=1.0)
         await self._runner.setup()
         try:
@@ -151,11 +159,20 @@ class Server:
         """Nothing, which browsers ask for all the same."""
         return self._web.Response(status=204)
 
+    async def _get_progress(self, _: Any) -> Any:
+        return self._web.json_response({**self.progress, "ready": self.session is not None})
+
+    def _open_session(self) -> Session:
+        """The session; of a page on which nothing moves there is none, and of one that waits not yet."""
+        if self.session is None:
+            raise self._web.HTTPNotFound(text="there is no coil to be moved here")
+        return self.session
+
     async def _get_pose(self, request: Any) -> Any:
         """The pose of the coil, as a file of the format that is asked for."""
-        assert self.session is not None  # noqa: S101 - routes are added for a session
+        session = self._open_session()
         try:
-            name, content = written(self.session.table(), request.query.get("format", "text"))
+            name, content = written(session.table(), request.query.get("format", "text"))
         except EfieldError as error:
             raise self._web.HTTPBadRequest(text=str(error)) from error
         disposition = {"Content-Disposition": f'attachment; filename="{name}"'}
@@ -163,29 +180,29 @@ class Server:
 
     async def _post_poses(self, request: Any) -> Any:
         """Read recorded poses that a page uploads."""
-        assert self.session is not None  # noqa: S101 - routes are added for a session
+        session = self._open_session()
         content = await request.read()
         try:
-            self.session.record(await asyncio.to_thread(uploaded, content, request.query.get("name", "")))
+            session.record(await asyncio.to_thread(uploaded, content, request.query.get("name", "")))
         except EfieldError as error:
             raise self._web.HTTPBadRequest(text=str(error)) from error
-        return self._web.json_response({"poses": len(self.session.poses or ())})
+        return self._web.json_response({"poses": len(session.poses or ())})
 
     async def _live(self, request: Any) -> Any:
         """The socket of one page."""
-        assert self.session is not None  # noqa: S101 - routes are added for a session
+        session = self._open_session()
         if len(self._pages) >= _MOST_PAGES:
             raise self._web.HTTPServiceUnavailable(text=f"{_MOST_PAGES} pages are open already: close one")
         socket = self._web.WebSocketResponse(max_msg_size=_MOST_MESSAGE, heartbeat=20.0, compress=False)
         await socket.prepare(request)
         page = _Page(socket, request.transport)
         self._pages.add(page)
-        self.session.watch(page.tell)
+        session.watch(page.tell)
         writing = asyncio.ensure_future(page.write())
         try:
-            await self._listen(socket, page, self.session)
+            await self._listen(socket, page, session)
         finally:
-            self.session.leave(page.tell)
+            session.leave(page.tell)
             self._pages.discard(page)
             writing.cancel()
             await asyncio.gather(writing, return_exceptions=True)

@@ -86,6 +86,8 @@ class Session:
         self._wanted = engine.ground.placement(start)[0]
         self._wish: dict[str, Any] = {}
         self._asked = 0
+        #: The planes that pages show, as they are told.
+        self._cuts: dict[str, Any] | None = None
         self._watching: list[Callable[[bytes | dict[str, Any]], None]] = []
         self._waiting: dict[int, asyncio.Future[Shown]] = {}
 
@@ -96,6 +98,8 @@ class Session:
             told(event)
         if self.followed is not None:
             told(self.followed)
+        if self._cuts is not None:
+            told(self._cuts)
         if self.shown is not None:
             told(frame_of(self.shown))
 
@@ -119,6 +123,7 @@ class Session:
             "aim": self._aim,
             "recorded": self._choose,
             "home": self._home,
+            "cut": self._cut,
         }
         await acts[checks.choice("do", str(message.get("do", "")), acts)](message)
 
@@ -138,6 +143,8 @@ class Session:
         engine = await self.hub.compute(self.engine.aimed_at, target)
         self.engine = self.hub.engine = engine
         self._tell(self._target())
+        if engine.cuts is not None:
+            await self._show_cuts()
         self.again()
 
     def record(self, poses: PoseTable) -> None:
@@ -205,6 +212,20 @@ class Session:
             raise InputError("there must be recorded poses to choose from; instead none were loaded")
         number = checks.whole("number", message.get("number"), 0, len(self.poses) - 1)
         self.hub.offer(Seen(self.poses.matrices[number], "recording", self.poses.names[number], number + 1))
+
+    async def _cut(self, message: dict[str, Any]) -> None:
+        at = message.get("at_mm")
+        where = self.engine.target.center_mm if at is None else checks.point_mm("at_mm", at)
+        await self.hub.compute(self.engine.cut, where)
+        await self._show_cuts()
+        self.again()
+
+    async def _show_cuts(self) -> None:
+        engine = self.engine
+        assert engine.cuts is not None  # noqa: S101 - they were just made
+        told = await self.hub.compute(engine.cuts.to_json, engine.image)
+        self._cuts = {"event": "cuts", "number": engine.cut_count, **told}
+        self._tell(self._cuts)
 
     async def _home(self, _: dict[str, Any]) -> None:
         self.hub.offer(Seen(self.start.matrix, PAGE))

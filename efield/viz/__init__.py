@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from efield.viz.sheet import Panel as Panel
     from efield.viz.sheet import sheet_figure as sheet_figure
     from efield.viz.slices import slice_figure as slice_figure
+    from efield.viz.uncertainty_picture import save_uncertainty_picture as save_uncertainty_picture
+    from efield.viz.uncertainty_picture import uncertainty_figure as uncertainty_figure
     from efield.viz.views import View as View
 
 #: Public names and the modules that hold them.
@@ -51,9 +53,11 @@ _HOMES = {
     "save_scene": "efield.viz.saving",
     "save_sweep_map": "efield.viz.maps",
     "save_turn": "efield.viz.films",
+    "save_uncertainty_picture": "efield.viz.uncertainty_picture",
     "sheet_figure": "efield.viz.sheet",
     "slice_figure": "efield.viz.slices",
     "sweep_map": "efield.viz.maps",
+    "uncertainty_figure": "efield.viz.uncertainty_picture",
 }
 
 __all__ = sorted(_HOMES)

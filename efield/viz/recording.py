@@ -72,7 +72,7 @@ def _draw_course(axes: list[Any], done: Pulses) -> None:
     for one, (name, words) in zip(axes, rows, strict=True):
         one.plot(time, table[name].values, "-", lw=0.3, color=palette.INK)
         one.plot(time, table[name].values, ".", ms=3, color=palette.INK)
-        one.set_xlim(time[0], time[-1]) if len(time) > 1 else None
+        one.margins(x=0.01)
         one.set_ylim(bottom=0.0)
         label_axes(one, "", words)
         if one is not axes[-1]:

@@ -180,7 +180,10 @@ def _add(plotter: Any, shape: "Shape", theme: Theme) -> None:
     if not shape.flat:
         mesh.point_data.active_normals = surface.normals
     style: dict[str, Any] = {"color": getattr(theme, shape.color, shape.color)}
-    if shape.values is not None and shape.scale is not None:
+    if shape.rgb is not None:
+        mesh["colors"] = shape.rgb
+        style = {"scalars": "colors", "rgb": True}
+    elif shape.values is not None and shape.scale is not None:
         mesh["values"] = shape.values
         style = {
             "scalars": "values",

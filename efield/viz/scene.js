@@ -17,26 +17,26 @@ async function unpacked(base64) {
 }
 
 const VERTEX = `#version 300 es
-  in vec3 place; in vec3 normal; in float value;
+  in vec3 place; in vec3 normal; in float value; in vec3 painted;
   uniform mat4 held; uniform mat3 axes; uniform vec3 low, span, focus; uniform vec2 half_;
-  out vec3 seen, turned; out float shown, known;
+  out vec3 seen, turned, paint; out float shown, known;
   void main() {
     seen = ((held * vec4(low + place * span, 1.0)).xyz - focus) * axes;
     turned = (mat3(held) * normal) * axes;
-    shown = value;
+    shown = value; paint = painted;
     known = value < 0.99999 ? 1.0 : 0.0;
     gl_Position = vec4(seen.xy / half_, -seen.z / 1000.0, 1.0);
   }`;
 const FRAGMENT = `#version 300 es
   precision highp float;
-  in vec3 seen, turned; in float shown, known;
-  uniform vec4 color; uniform vec2 values, ends, glass; uniform bool flat_, lit, colored; uniform sampler2D ramp;
+  in vec3 seen, turned, paint; in float shown, known;
+  uniform vec4 color; uniform vec2 values, ends, glass; uniform bool flat_, lit, colored, own_; uniform sampler2D ramp;
   out vec4 pixel;
   void main() {
     vec3 n = normalize(flat_ ? cross(dFdx(seen), dFdy(seen)) : turned);
     if (n.z < 0.0) n = -n;
-    vec3 own = color.rgb;
-    if (colored && known > 0.999) { // at all corners of the triangle
+    vec3 own = own_ ? paint : color.rgb;
+    if (!own_ && colored && known > 0.999) { // at all corners of the triangle
       float v = mix(values.x, values.y, shown * 65535.0 / 65534.0);
       own = texture(ramp, vec2(clamp((v - ends.x) / (ends.y - ends.x), 0.002, 0.998), 0.5)).rgb;
     }
@@ -45,7 +45,7 @@ const FRAGMENT = `#version 300 es
     pixel = vec4(lit ? own * (0.3 + 0.75 * light) : own, mix(glass.x, glass.y, away * away * away));
   }`;
 
-function linkedProgram(gl) {
+function linkedProgram(gl, vertex, fragment) {
   const compile = (kind, text) => {
     const shader = gl.createShader(kind);
     gl.shaderSource(shader, text); gl.compileShader(shader);
@@ -53,20 +53,28 @@ function linkedProgram(gl) {
     return shader;
   };
   const linked = gl.createProgram();
-  gl.attachShader(linked, compile(gl.VERTEX_SHADER, VERTEX));
-  gl.attachShader(linked, compile(gl.FRAGMENT_SHADER, FRAGMENT));
+  gl.attachShader(linked, compile(gl.VERTEX_SHADER, vertex));
+  gl.attachShader(linked, compile(gl.FRAGMENT_SHADER, fragment));
   gl.linkProgram(linked);
   if (!gl.getProgramParameter(linked, gl.LINK_STATUS)) throw new Error(gl.getProgramInfoLog(linked));
   return linked;
 }
 
+// Whether a graphics card draws. A browser may say yes and draw by the processor all the same: its name tells.
+function hasCard() {
+  const gl = document.createElement("canvas").getContext("webgl2", { failIfMajorPerformanceCaveat: true });
+  const more = gl && gl.getExtension("WEBGL_debug_renderer_info"), name = gl && gl.getParameter(more ? more.UNMASKED_RENDERER_WEBGL : gl.RENDERER);
+  return !!gl && !/swiftshader|llvmpipe|softpipe|software|basic render/i.test(name);
+}
+
 // Shapes and scales are those of `told`; null where the browser has no WebGL 2.
 function openScene(canvas, told, bytes) {
   // Without a graphics card edges are left as they are: smooth ones would take four times as long.
-  const card = !!document.createElement("canvas").getContext("webgl2", { failIfMajorPerformanceCaveat: true });
+  const card = hasCard();
   const gl = canvas.getContext("webgl2", { antialias: card, preserveDrawingBuffer: true });
   if (!gl) return null;
-  const program = linkedProgram(gl);
+  const linked = (vertex, fragment) => linkedProgram(gl, vertex, fragment), program = linked(VERTEX, FRAGMENT);
+  const layers = card ? null : openLayers(gl, linked);
   gl.useProgram(program);
   const at = new Proxy({}, { get: (known, name) => known[name] ??= gl.getUniformLocation(program, name) });
 
@@ -91,15 +99,15 @@ function openScene(canvas, told, bytes) {
     return { buffer, count: corners.length };
   }
   // The triangles of a surface whose vertices are one in each cube of some millimeters: the same vertices, far fewer triangles.
-  function fewer(shape, mm) {
+  function fewer(shape, mm, faces = shape.corners) {
     const cubes = new Map(), stands = new Uint32Array(shape.count), size = shape.span.map(span => 65535 * mm / span), kept = [];
     for (let i = 0; i < shape.count; i++) {
       const [x, y, z] = [0, 1, 2].map(k => Math.floor(shape.place[3 * i + k] / size[k])), key = (1024 * x + y) * 1024 + z;
       if (!cubes.has(key)) cubes.set(key, i);
       stands[i] = cubes.get(key);
     }
-    for (let f = 0; f < shape.corners.length; f += 3) {
-      const [a, b, c] = [stands[shape.corners[f]], stands[shape.corners[f + 1]], stands[shape.corners[f + 2]]];
+    for (let f = 0; f < faces.length; f += 3) {
+      const [a, b, c] = [stands[faces[f]], stands[faces[f + 1]], stands[faces[f + 2]]];
       if (a !== b && b !== c && c !== a) kept.push(a, b, c);
     }
     return indices(new Uint32Array(kept));
@@ -115,8 +123,9 @@ function openScene(canvas, told, bytes) {
       value = columns(shape.values, Int32Array, shape.count, 1, new Uint16Array(shape.count));
       buffer = attribute("value", value, 1, gl.UNSIGNED_SHORT);
     }
+    if (shape.painted !== null) attribute("painted", columns(shape.painted, Int16Array, shape.count, 3, new Uint8Array(3 * shape.count)), 3, gl.UNSIGNED_BYTE);
     const corners = columns(shape.triangles, Int32Array, shape.faces, 3, new Uint32Array(3 * shape.faces));
-    return { ...shape, vao, place, value, buffer, corners, all: indices(corners), few: null, rgb: rgb(shape.color), shown: true, tint: null, held: IDENTITY, seen: null };
+    return { ...shape, vao, place, value, buffer, corners, all: indices(corners), few: null, parts: null, rgb: rgb(shape.color), shown: true, tint: null, held: IDENTITY, seen: null };
   });
   gl.bindVertexArray(null);
   const scales = told.scales.map(scale => {
@@ -161,7 +170,8 @@ function openScene(canvas, told, bytes) {
 
   function draw() { if (!waiting) { waiting = true; requestAnimationFrame(() => { waiting = false; keepPace(); render(share); }); } }
   // Where pictures follow each other too slowly they are drawn with fewer pixels and triangles, and sharp again when all rests.
-  let share = 1, before = 0, pace = 0, resting = 0;
+  // `whole` is how long a sharp picture took (ms) without a graphics card: where that is long it is not tried in motion.
+  let share = 1, before = 0, pace = 0, resting = 0, whole = 0;
   function keepPace() {
     const now = performance.now(), gap = now - before;
     before = now;
@@ -170,8 +180,9 @@ function openScene(canvas, told, bytes) {
       if (pace > 45) share = Math.max(0.4, 0.8 * share);
       else if (pace < 25) share = Math.min(1, 1.1 * share);
     } else pace = 0;
+    if (whole > 40) share = Math.min(share, 0.7);
     clearTimeout(resting);
-    if (share < 1) resting = setTimeout(() => { before = 0; render(1); }, 300);
+    if (share < 1) resting = setTimeout(() => { before = 0; render(1); }, 300 + 2 * Math.min(gap, 1500));
   }
   function render(part) {
     const sharp = part * Math.min(window.devicePixelRatio || 1, 2);
@@ -179,21 +190,44 @@ function openScene(canvas, told, bytes) {
     if (!w || !h) return;
     if (canvas.width !== w || canvas.height !== h) { canvas.width = w; canvas.height = h; seenFrom += 1; }
     gl.viewport(0, 0, w, h);
-    gl.clearColor(...paper, 1);
-    gl.clear(gl.COLOR_BUFFER_BIT | gl.DEPTH_BUFFER_BIT);
+    const clear = opaque => {
+      gl.clearColor(...paper.map(x => x * opaque), opaque);
+      gl.depthMask(true);
+      gl.clear(gl.COLOR_BUFFER_BIT | gl.DEPTH_BUFFER_BIT);
+    };
+    const quick = part < 1, held = shape => shape.held !== IDENTITY, moves = shape => held(shape) || shape.on_top;
+    const kept = layers && quick && shapes.some(held); // while the view is turned nothing rests
+    const some = (glass, wanted, which = () => "all") => {
+      prepare();
+      for (const shape of shapes) if (shape.shown && !!shape.glass === glass && wanted(shape)) drawShape(shape, glass, quick, which(shape), kept && !moves(shape));
+    };
     gl.enable(gl.DEPTH_TEST);
-    gl.blendFuncSeparate(gl.SRC_ALPHA, gl.ONE_MINUS_SRC_ALPHA, gl.ONE, gl.ONE_MINUS_SRC_ALPHA);
-    gl.uniformMatrix3fv(at.axes, false, new Float32Array(axes().flat()));
-    gl.uniform3fv(at.focus, eye.focus);
-    gl.uniform2f(at.half_, tall() * aspect(), tall());
-    for (const glass of [false, true]) for (const shape of shapes) if (shape.shown && !!shape.glass === glass) drawShape(shape, glass, part < 1);
+    if (kept) {
+      const rests = JSON.stringify([seenFrom, paper, shapes.map(shape => !moves(shape) && shape.shown && [shape.rgb, !!shape.parts])]);
+      const still = shape => !moves(shape), lively = shape => shape.parts;
+      layers.draw(w, h, rests, clear, () => some(false, s => still(s) && (s.parts || s.scale === null), s => (s.parts ? "rest" : "all")), () => some(true, still),
+        () => some(false, s => moves(s) || lively(s) || s.scale !== null, s => (s.parts ? "lively" : "all")), () => some(true, moves));
+    } else {
+      const began = performance.now();
+      clear(1);
+      for (const glass of [false, true]) some(glass, () => true);
+      if (layers) { gl.readPixels(0, 0, 1, 1, gl.RGBA, gl.UNSIGNED_BYTE, new Uint8Array(4)); whole = performance.now() - began; }
+    }
     gl.bindVertexArray(null);
     gl.depthMask(true);
     scene.drawn();
   }
-  function drawShape(shape, glass, quick) {
+  function prepare() {
+    gl.useProgram(program);
+    gl.blendFuncSeparate(gl.SRC_ALPHA, gl.ONE_MINUS_SRC_ALPHA, gl.ONE, gl.ONE_MINUS_SRC_ALPHA);
+    gl.uniformMatrix3fv(at.axes, false, new Float32Array(axes().flat()));
+    gl.uniform3fv(at.focus, eye.focus);
+    gl.uniform2f(at.half_, tall() * aspect(), tall());
+  }
+  // Glass hides nothing, but where it is kept its depth says what is before it.
+  function drawShape(shape, glass, quick, which, kept) {
     (glass ? gl.enable : gl.disable).call(gl, gl.BLEND);
-    gl.depthMask(!glass);
+    gl.depthMask(!glass || kept);
     (shape.closed ? gl.enable : gl.disable).call(gl, gl.CULL_FACE);
     gl.depthRange(shape.on_top ? 0 : 0.05, shape.on_top ? 0.05 : 1);
     gl.uniformMatrix4fv(at.held, true, shape.held);
@@ -201,14 +235,14 @@ function openScene(canvas, told, bytes) {
     gl.uniform3fv(at.span, shape.span);
     gl.uniform4f(at.color, ...(shape.tint || shape.rgb), 1);
     gl.uniform2f(at.glass, ...(shape.glass || [1, 1]));
-    gl.uniform1i(at.flat_, shape.flat); gl.uniform1i(at.lit, shape.lit); gl.uniform1i(at.colored, shape.scale !== null);
+    gl.uniform1i(at.flat_, shape.flat); gl.uniform1i(at.lit, shape.lit); gl.uniform1i(at.colored, shape.scale !== null); gl.uniform1i(at.own_, shape.painted !== null);
     if (shape.scale !== null) {
       gl.bindTexture(gl.TEXTURE_2D, scales[shape.scale].texture);
       gl.uniform2fv(at.values, shape.range);
       gl.uniform2fv(at.ends, scales[shape.scale].ends);
     }
     gl.bindVertexArray(shape.vao);
-    const triangles = quick && shape.closed && shape.faces > MANY_FACES ? (shape.few ??= fewer(shape, CUBE_MM)) : shape.all;
+    const triangles = which !== "all" ? shape.parts[which] : quick && shape.closed && shape.faces > MANY_FACES ? (shape.few ??= fewer(shape, CUBE_MM)) : shape.all;
     gl.bindBuffer(gl.ELEMENT_ARRAY_BUFFER, triangles.buffer);
     gl.drawElements(gl.TRIANGLES, triangles.count, gl.UNSIGNED_INT, 0);
   }
@@ -263,6 +297,16 @@ function openScene(canvas, told, bytes) {
     gl.bufferSubData(gl.ARRAY_BUFFER, 0, shape.value);
     draw();
   }
+  // The values of these vertices change again and again: their triangles are drawn apart where every triangle costs.
+  function enliven(shape, vertices) {
+    const marked = new Uint8Array(shape.count), rest = [], lively = [];
+    for (const k of vertices) marked[k] = 1;
+    const c = shape.corners;
+    for (let f = 0; f < c.length; f += 3) (marked[c[f]] && marked[c[f + 1]] && marked[c[f + 2]] ? lively : rest).push(c[f], c[f + 1], c[f + 2]);
+    gl.bindVertexArray(shape.vao);
+    shape.parts = { rest: fewer(shape, CUBE_MM, rest), lively: fewer(shape, CUBE_MM / 2, lively) };
+    gl.bindVertexArray(null);
+  }
   function hold(shape, matrix) { shape.held = matrix; shape.seen = null; draw(); }
   function dress(theme) {
     paper = rgb(theme.paper);
@@ -274,6 +318,6 @@ function openScene(canvas, told, bytes) {
   dress(told.theme);
   new ResizeObserver(() => eye && draw()).observe(canvas);
   const camera = { look, turn, move, zoom, axes, mmPerPixel: () => 2 * tall() / canvas.clientHeight };
-  const scene = { canvas, shapes, scales, ...camera, draw, under, inPicture, toPicture, valueAt, setValues, hold, dress, drawn: () => {} };
+  const scene = { canvas, shapes, scales, ...camera, draw, enliven, under, inPicture, toPicture, valueAt, setValues, hold, dress, drawn: () => {} };
   return scene;
 }

@@ -16,14 +16,17 @@ from efield.ground.errors import InputError
 from efield.ground.pose import given_pose, given_poses
 from efield.head.surface import scalp
 from efield.head.tissue import GRAY_MATTER, WHITE_MATTER, tissue_name
+from efield.io.volumes.image import image_of
 from efield.targeting.naming import target_of
 from efield.viz import field_shapes as fields
 from efield.viz import palette
 from efield.viz.coil_shapes import coil_shapes
 from efield.viz.drawn_tissue import drawn_tissue, strongest_point
 from efield.viz.map_shapes import map_shapes, pose_shape
+from efield.viz.planes import Plane, plane_shape
 from efield.viz.scale import Scale, difference_scale, field_scale
 from efield.viz.shapes import Glass, Shape
+from efield.viz.streamlines import streamline_shape
 from efield.viz.views import View, outward_at
 
 if TYPE_CHECKING:
@@ -32,6 +35,8 @@ if TYPE_CHECKING:
     from efield.coils.model import Coil
     from efield.ground.pose import Pose
     from efield.head.mesh import HeadMesh
+    from efield.io.volumes.image import HeadImage
+    from efield.planning.uncertain_measures import Uncertainty
     from efield.targeting.field import EField
     from efield.targeting.naming import Place
     from efield.targeting.targets import Target
@@ -159,6 +164,39 @@ class Scene(Carded):
 
         return self._with(part)
 
+    def uncertainty(self, sure: "Uncertainty", show: str = "width", limit: float | None = None) -> "Scene":
+        """The cortex colored by how sure |E| is there, as far as the map of `sure` reaches.
+
+        Parameters
+        ----------
+        sure : Uncertainty
+            Of this head, made with ``region_mm``.
+        show : {"width", "sd", "share", "mean"}
+            Width of the interval from 5 to 95 %, standard deviation, that in percent of the mean, or the mean.
+        limit : float, optional
+            Upper end of the colors.
+        """
+        from efield.viz.uncertainty_picture import SHOWN, on_nodes
+
+        return self.painted(on_nodes(self.head, sure, show), *SHOWN[show], limit=limit)
+
+    def streamlines(self, field: "EField | None" = None) -> "Scene":
+        """Lines along E through the brain from within 18 mm of the target, 30 mm each way; of the scene's field.
+
+        They are inside: leave the cortex out, or show it as glass with ``layer(2, 0.05)``.
+        """
+
+        def part(scene: "Scene") -> list[Shape]:
+            shown = scene.field if field is None else field
+            if shown is None:
+                raise InputError("streamlines need a field; instead the scene has none: give streamlines(field)")
+            surface, e = fields.cortex_with_field(shown, scene.tag)
+            scale = scene.field_scale(np.linalg.norm(e, axis=1), surface, None)
+            found = streamline_shape(shown, scene.center_mm, scale)
+            return [] if found is None else [found]
+
+        return self._with(part, field=self._only_field(field))
+
     def field_scale(self, magnitude: NDArray[np.float64], surface: Any, limit: float | None) -> Scale:
         """The colors of |E| (p,) on a surface of this scene, to `limit` V/m if that is given."""
         if limit is not None:
@@ -199,8 +237,15 @@ class Scene(Carded):
 
         return self._with(part)
 
-    def slices(self, field: "EField", planes: str = "xyz", at_mm: ArrayLike | None = None) -> "Scene":
-        """Planes through the head with |E| in the brain and plain fills outside it.
+    def slices(
+        self,
+        field: "EField",
+        planes: str = "xyz",
+        at_mm: ArrayLike | None = None,
+        *,
+        image: "HeadImage | str | PathLike[str] | None" = None,
+    ) -> "Scene":
+        """Planes through the head with |E| in the brain and plain fills outside it; or with the field over an image.
 
         Parameters
         ----------
@@ -209,7 +254,11 @@ class Scene(Carded):
             The axes they are perpendicular to: any of x (sagittal), y (coronal) and z (axial).
         at_mm : (3,) array_like, optional
             Where they meet; the target by default.
+        image : HeadImage or file, optional
+            A T1 in the head's coordinates (``.nii``, ``.nii.gz``, ``.mgz``), below the field: it is seen where |E| is
+            less than 40 % of the upper end of the colors, the better the weaker the field is.
         """
+        shown = None if image is None else image_of(image)
         if not planes or not set(planes) <= set("xyz"):
             raise InputError(f"planes must be some of x, y and z, such as 'xz'; instead received {planes!r}")
 
@@ -219,6 +268,9 @@ class Scene(Carded):
             surface, e = fields.cortex_with_field(field, scene.tag)
             scale = scene.field_scale(np.linalg.norm(e, axis=1), surface, None)
             axes = ["xyz".index(plane) for plane in planes]
+            if shown is not None:
+                cuts = [Plane.through(field.head, axis, float(where[axis])) for axis in axes]
+                return [plane_shape(field, one, tags, scale, shown) for one in cuts]
             return [s for axis in axes for s in fields.slice_shapes(field, axis, float(where[axis]), tags, scale)]
 
         return self._with(part, field=self._only_field(field))

@@ -44,6 +44,8 @@ class Shape:
         Never hidden by anything else.
     lit : bool
         Shaded by lamps; slices are not, so that their colors are those of the bar.
+    rgb : (p, 3) uint8, optional
+        Drawn in the place of the colors of the values, such as a field over an image; the values are those to be read.
     """
 
     name: str
@@ -56,6 +58,7 @@ class Shape:
     flat: bool = False
     on_top: bool = False
     lit: bool = True
+    rgb: NDArray[np.uint8] | None = None
 
     def __post_init__(self) -> None:
         if (self.values is None) != (self.scale is None):

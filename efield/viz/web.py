@@ -81,7 +81,7 @@ def filled(template: str, told: dict[str, Any], blob: bytes, title: str, packing
     parts = {
         "TITLE": escape(title or "efield"),
         "STYLE": _text("page.css"),
-        "SCRIPT": _text("scene.js") + _text("panels.js"),
+        "SCRIPT": "".join(map(_text, ("layers.js", "scene.js", "panels.js"))),
         # An end of script inside a name would end the data; as JSON the escaped slash is the same text.
         "SCENE": json.dumps(told, ensure_ascii=False).replace("</", "<\\/"),
         "DATA": b64encode(zlib.compress(blob, packing)).decode("ascii"),
@@ -122,6 +122,7 @@ def _packed(shape: "Shape", scene: "Scene", theme: Theme, blob: bytearray) -> di
         "normals": append(blob, np.round(surface.normals * 127).astype(np.int8)),
         "triangles": append(blob, surface.triangles.astype(np.int32)),
         "scale": None,
+        "painted": None if shape.rgb is None else append(blob, shape.rgb.astype(np.int16)),
     }
     if shape.values is not None and shape.scale is not None:
         known = np.isfinite(shape.values)

@@ -1,7 +1,9 @@
 """The explorer's server over real sockets: frames, what is refused, poses that come and go."""
 
 import asyncio
+import base64
 import json
+import zlib
 from contextlib import suppress
 from io import BytesIO
 from urllib.parse import urlsplit
@@ -10,7 +12,10 @@ from zipfile import ZipFile
 import numpy as np
 import pytest
 
-from efield.explorer.explore import explore
+from efield.explorer.doorway import Doorway
+from efield.explorer.explore import explore, live_engine
+from efield.explorer.explorer import Explorer
+from efield.explorer.session import Output
 from efield.ground.errors import InputError
 from efield.ground.pose import Pose
 from efield.io.poses.formats import FORMATS, WRITTEN
@@ -33,8 +38,7 @@ def test_a_wish_is_answered_with_numbers_and_picture_of_the_same_pose(talk, expl
     pose = Pose(np.reshape(frame["pose"], (4, 4)))
     exact = {name: float(value[0]) for name, value in basis.measures([pose], 2e6).items()}
     assert frame["measures"] == pytest.approx(exact, rel=1e-9)
-    live = explorer._session.engine.canvas
-    magnitude = live.magnitude(explorer._session.engine, pose)
+    magnitude = explorer._session.engine.painted(pose)["values"]
     np.testing.assert_allclose(frame["values"], magnitude, atol=frame["high"] / 65534)
     assert frame["measures"] != first["measures"]
     assert np.abs(frame["values"] - first["values"]).max() > 0.01 * first["high"]
@@ -44,7 +48,7 @@ def test_the_picture_is_the_field_of_a_full_solve(explorer, at_start, sim, start
     canvas = explorer._session.engine.canvas
     e = sim.solve(coil, start, 2e6).recovered.on_nodes(canvas.surface.nodes[canvas.live], 2)
     exact = np.linalg.norm(e, axis=1)
-    painted = canvas.magnitude(explorer._session.engine, start)
+    painted = explorer._session.engine.painted(start)["values"]
     assert np.abs(painted - exact).max() < 0.03 * exact.max()
 
 
@@ -257,8 +261,8 @@ def test_with_a_simulator_the_field_follows_when_the_coil_rests(sim, coil, targe
         exact = sim.solve(coil, start, 2e6).summary(target)
         assert full["mean_magnitude"] == pytest.approx(exact["mean_magnitude"], rel=1e-6)
         session = explorer._session
-        explorer._run(session.obey({"do": "hold", "wish": {"angle_deg": 10.0}, "rough": True}))
-        asked = explorer._run(_settled(session))
+        explorer._door.run(session.obey({"do": "hold", "wish": {"angle_deg": 10.0}, "rough": True}))
+        asked = explorer._door.run(_settled(session))
         assert (asked.status, asked.measures, asked.values) == ("moving", {}, None)
         assert asked.placement.angle_deg == pytest.approx(10.0)
     explorer.close()  # again
@@ -276,7 +280,7 @@ def test_a_recording_is_followed(basis, start, tmp_path):
     table = PoseTable([start.moved((0.0, dy, 0.0)).matrix for dy in (0.0, 1.0)], ["a", "b"], {"time_s": [0.0, 0.05]})
     table.write(tmp_path / "session.json")
     with explore(basis, follow=str(tmp_path / "session.json"), browser=False) as explorer:
-        explorer._run(_ended(explorer._session), 20)
+        explorer._door.run(_ended(explorer._session), 20)
         np.testing.assert_allclose(explorer.pose.matrix, table.matrices[1], atol=1e-9)
 
 
@@ -299,3 +303,71 @@ def test_what_cannot_be_explored_is_refused(basis, sim, start):
         with pytest.raises(InputError, match="free port"):
             explore(basis, pose=start, port=port, browser=False)
     assert json.dumps(str(first)).count("closed") == 1
+
+
+def test_slices_through_a_place_hold_the_field_of_a_full_solve_and_the_tissues(
+    talk, explorer, sim, start, coil, target
+):
+    at = np.asarray(target.center_mm) + np.array([0.4, 1.3, -0.7])
+
+    async def cut(client):
+        await client.send(do="cut", at_mm=at.tolist())
+        told = await client.event("cuts")
+        return told, await client.until(lambda message: message.get("cuts") == told["number"])
+
+    told, frame = talk(cut)
+    assert told["at_mm"] == pytest.approx(at.tolist())
+    blob = zlib.decompress(base64.b64decode(told["data"]))
+    count = len(explorer._session.engine.canvas.live)
+    values, first = frame["values"][count:], 0
+    field = sim.solve(coil, start, 2e6)
+    for plane in told["planes"]:
+        size = plane["rows"] * plane["columns"]
+        pixels = np.cumsum(np.frombuffer(blob, np.int32, plane["count"], plane["pixels"]))
+        anatomy = np.cumsum(np.frombuffer(blob, np.int16, size, plane["anatomy"]))
+        up, across = np.divmod(np.arange(size), plane["columns"])
+        places = np.insert(np.column_stack([across, up]) + plane["low"], plane["axis"], at[plane["axis"]], axis=1)
+        exact = np.linalg.norm(field.at(places[pixels]), axis=1)
+        shown = values[first : first + plane["count"]]
+        assert len(shown) > 300
+        assert np.percentile(np.abs(shown - exact), 99) < 0.03 * exact.max()
+        inside = np.isfinite(field.at(places)[:, 0])
+        np.testing.assert_array_equal(anatomy > 0, inside)
+        first += plane["count"]
+    assert first == len(values)
+
+
+def test_slices_follow_the_target_and_a_place_beyond_the_head_is_refused(talk, target):
+    near = np.asarray(target.center_mm) + np.array([3.0, -2.0, 0.0])
+
+    async def look(client):
+        await client.send(do="cut")
+        here = await client.event("cuts")
+        await client.send(do="aim", at_mm=near.tolist())
+        there = await client.event("cuts")
+        await client.send(do="cut", at_mm=[500, 0, 0])
+        return here, there, await client.event("refused")
+
+    here, there, refused = talk(look)
+    assert here["at_mm"] == pytest.approx(list(target.center_mm))
+    assert there["at_mm"] == pytest.approx(near.tolist())
+    assert there["number"] > here["number"]
+    assert "slices must be through the head" in refused["reason"]
+
+
+def test_a_page_that_waits_is_told_how_far_the_work_is_and_becomes_the_explorer(basis, start):
+    door = Doorway(title="Building <a basis>")
+
+    async def get(path):
+        async with aiohttp.ClientSession() as session, session.get(door.url + path) as answer:
+            return answer.status, await answer.text()
+
+    assert "Building &lt;a basis&gt;" in asyncio.run(get(""))[1]
+    assert asyncio.run(get("live"))[0] == 404
+    door.tell("solves", 3, 12)
+    assert json.loads(asyncio.run(get("progress"))[1]) == {"words": "solves", "done": 3, "total": 12, "ready": False}
+    engine = live_engine(basis, None, None)
+    with Explorer(engine, start, Output(), door=door) as explorer:
+        assert explorer.url == door.url
+        assert json.loads(asyncio.run(get("progress"))[1])["ready"]
+        assert "<canvas" in asyncio.run(get(""))[1]

@@ -7,6 +7,7 @@ import pytest
 
 from efield.coils.model import Coil, Segments
 from efield.ground.pose import Pose
+from efield.head.locate import locator_of
 from efield.head.mesh import HeadMesh
 from efield.targeting.field import EField
 from efield.targeting.targets import Target
@@ -35,6 +36,10 @@ class Recovered:
 
     def scaled(self, factor):
         return Recovered(self.head, factor * self.vectors)
+
+    def at(self, points_mm):
+        tet, weights = locator_of(self.head).find(points_mm)
+        return np.einsum("nc,ncd->nd", weights, self.vectors[self.head.tets[tet]])  # nan outside, as the weights
 
     def in_tets(self, tets):
         return self.vectors[self.head.tets[tets]].mean(axis=1)
