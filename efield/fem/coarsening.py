@@ -11,7 +11,7 @@ from scipy.sparse import csr_matrix
 _STRENGTH: Final = 0.035
 _COARSEST: Final = 500
 
-#: Steps that lower the energy of the ways up: on a jittered grid 4, 10 took 87, 74 iterations (benchmarks/hard_meshes.py).
+#: Steps that lower the energy of the ways up: 4 took 87 iterations on a jittered grid of 20 thousand nodes, 10 took 74.
 _ENERGY_STEPS: Final = 10
 
 Coarser = tuple[csr_matrix, csr_matrix]

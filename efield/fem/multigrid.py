@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
 from efield.fem.coarsening import coarsened
-from efield.fem.smoothing import SAFETY, Csr, as_float32, chebyshev_steps, incomplete_factor
+from efield.fem.smoothing import OVER_DIAGONAL, OVER_FACTOR, SAFETY, Csr, as_float32, chebyshev_steps, incomplete_factor
 from efield.fem.spectrum import top_of_spectrum
 from efield.fem.system import csr_arrays, csr_from_arrays
 from efield.kernels.elements import incomplete
@@ -166,7 +166,7 @@ def _make_level(
     return Level(
         matrix=as_float32(csr_matrix(given / scale)),
         inverse_diagonal=(scale * inverse).astype(np.float32),
-        chebyshev=chebyshev_steps(1.0, 3) if strong else chebyshev_steps(SAFETY * top, 2),
+        chebyshev=chebyshev_steps(1.0, *OVER_FACTOR) if strong else chebyshev_steps(SAFETY * top, *OVER_DIAGONAL),
         down=as_float32(csr_matrix(up.T)),
         up=as_float32(up),
         factor=incomplete_factor(csr_matrix(given / scale), scale * inverse) if strong else None,
