@@ -19,16 +19,17 @@ from efield.head.conductivity import Conductivity
 from efield.head.spheres import sphere_head
 
 
-def shuffled_matrix(edge_mm: float) -> csr_matrix:
+def shuffled(edge_mm: float) -> tuple[csr_matrix, np.ndarray]:
+    """The stiffness matrix of a sphere head and its nodes, in random order."""
     head = sphere_head(edge_mm=edge_mm)
     elements = LinearElements(head.points / 1e3, np.ascontiguousarray(head.tets), Conductivity().per_tet(head))
     order = np.random.default_rng(0).permutation(len(head.points))
-    return csr_matrix(elements.stiffness()[order][:, order])
+    return csr_matrix(elements.stiffness()[order][:, order]), head.points[order]
 
 
-def measure(name: str, matrix: csr_matrix, load: np.ndarray) -> None:
+def measure(name: str, matrix: csr_matrix, points: np.ndarray, load: np.ndarray) -> None:
     start = time.perf_counter()
-    solver = solvers.make_solver("multigrid", matrix)
+    solver = solvers.make_solver("multigrid", matrix, points)
     print(f"{name:<6} set-up {time.perf_counter() - start:6.2f} s", end="")
     for block in (load[:, :1], load):
         start = time.perf_counter()
@@ -42,14 +43,14 @@ def main() -> None:
     parser.add_argument("--edge", type=float, default=2.93)
     parser.add_argument("--width", type=int, default=16)
     options = parser.parse_args()
-    matrix = shuffled_matrix(options.edge)
+    matrix, points = shuffled(options.edge)
     load = np.random.default_rng(1).standard_normal((matrix.shape[0], options.width))
-    small = shuffled_matrix(20.0)
-    solvers.make_solver("multigrid", small).solve(load[: small.shape[0]], 1e-1)  # compiles
+    small = shuffled(20.0)
+    solvers.make_solver("multigrid", *small).solve(load[: len(small[1])], 1e-1)  # compiles
     print(f"{matrix.shape[0]} nodes, spread {ordering.spread(matrix):.1f}")
     with mock.patch.object(solvers, "local_order", return_value=None):
-        measure("kept", matrix, load)
-    measure("local", matrix, load)
+        measure("kept", matrix, points, load)
+    measure("local", matrix, points, load)
 
 
 if __name__ == "__main__":

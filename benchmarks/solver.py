@@ -62,7 +62,7 @@ def measure(head: HeadMesh, width: int, kinds: list[str], quiet: bool = False) -
     load = timed(say("right-hand side, one"), lambda: mesh.load(one))
     block = timed(say(f"right-hand side, {width}"), lambda: mesh.load(dadt))
     for kind in kinds:
-        solver = timed(say(f"{kind}: set-up"), lambda kind=kind: make_solver(kind, matrix), 1)
+        solver = timed(say(f"{kind}: set-up"), lambda kind=kind: make_solver(kind, matrix, head.points), 1)
         found = timed(say(f"{kind}: solve one"), lambda solver=solver: solver.solve(load, 1e-8))
         many = timed(say(f"{kind}: solve {width}"), lambda solver=solver: solver.solve(block, 1e-8), 1)
         if not quiet:

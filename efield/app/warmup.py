@@ -79,7 +79,7 @@ def _compile_solver() -> None:
     chain = diags([-np.ones(n - 1), np.r_[1.0, np.full(n - 2, 2.0), 1.0], -np.ones(n - 1)], [-1, 0, 1]).tocsr()
     load = np.zeros((n, 1))
     load[0], load[-1] = 1.0, -1.0
-    make_solver("multigrid", chain).solve(load, 1e-2)
+    make_solver("multigrid", chain, np.arange(3 * n).reshape(n, 3) / n).solve(load, 1e-2)
     head = sphere_head(edge_mm=25.0)
     problem = FemProblem(head, Conductivity().per_tet(head), solver="multigrid", device="cpu")
     phi, primary = np.linspace(0.0, 1.0, len(head.points)), np.zeros(head.points.shape)

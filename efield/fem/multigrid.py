@@ -1,4 +1,4 @@
-"""An algebraic multigrid V-cycle for blocks of right-hand sides: pyamg's hierarchy, our kernels, float32.
+"""An algebraic multigrid V-cycle for blocks of right-hand sides: pyamg's aggregation, our kernels, float32.
 
 The preconditioner need only be roughly right, so it runs in half the memory traffic of float64; conjugate gradients
 around it are float64.
@@ -12,16 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
-from efield.fem.smoothing import SAFETY, Csr, as_float32, chebyshev_steps, incomplete_factor
+from efield.fem.coarsening import coarsened
+from efield.fem.smoothing import OVER_DIAGONAL, OVER_FACTOR, SAFETY, Csr, as_float32, chebyshev_steps, incomplete_factor
 from efield.fem.spectrum import top_of_spectrum
 from efield.fem.system import csr_arrays, csr_from_arrays
 from efield.kernels.elements import incomplete
 from efield.kernels.elements import multigrid as kernels
 
-#: Strength threshold of the aggregation. On sphere and folded heads 0.02 to 0.08 took 12 to 20 iterations; the usual
-#: 0 took 42 on the sphere, and 0.12 took 24 to 47. Lower thresholds coarsen faster and set up sooner.
-_STRENGTH = 0.035
-_COARSEST = 500
 #: A diagonal below this share of the terms that cancel in it is that of an insulated part whose every unknown is in one
 #: aggregate: zero but for rounding.
 _ROUNDING = 1e-10
@@ -96,27 +93,12 @@ class Grids:
     tops: tuple[float, ...]
 
     @staticmethod
-    def below(matrix: csr_matrix) -> "Grids":
-        """The grids below a symmetric positive semidefinite matrix of float64, by smoothed aggregation."""
-        import pyamg
-
-        hierarchy: Any = pyamg.smoothed_aggregation_solver(
-            matrix,
-            symmetry="symmetric",
-            strength=("symmetric", {"theta": _STRENGTH}),
-            # Row by row weights need no random vectors: the same hierarchy every time.
-            # Weak couplings left out of the smoothing keep coarse rows short: on the default head the operators of all
-            # levels hold 1.42 times the entries of the finest instead of 1.69, at the same 16 iterations.
-            smooth=("jacobi", {"omega": 4 / 3, "weighting": "local", "filter_entries": True}),
-            improve_candidates=None,
-            max_coarse=_COARSEST,
-            coarse_solver="pinv",
-        )
-        matrices = (matrix, *(csr_matrix(level.A) for level in hierarchy.levels[1:]))
-        ups = tuple(csr_matrix(level.P) for level in hierarchy.levels[:-1])
-        unbounded = Grids(matrices, ups, ())
-        inverses = unbounded.inverse_diagonals()[:-1]
-        tops = tuple(top_of_spectrum(a, inverse) for a, inverse in zip(matrices, inverses, strict=False))
+    def below(matrix: csr_matrix, points: NDArray[np.float64] | None = None) -> "Grids":
+        """The grids below a symmetric positive semidefinite matrix of float64; `points` as in `coarsened`."""
+        coarser = coarsened(matrix, points)
+        matrices, ups = (matrix, *(below for _, below in coarser)), tuple(up for up, _ in coarser)
+        inverses = Grids(matrices, ups, ()).inverse_diagonals()
+        tops = tuple(top_of_spectrum(a, inverse) for a, inverse in zip(matrices[:-1], inverses, strict=False))
         return Grids(matrices, ups, tops)
 
     def inverse_diagonals(self) -> list[NDArray[np.float64]]:
@@ -184,7 +166,7 @@ def _make_level(
     return Level(
         matrix=as_float32(csr_matrix(given / scale)),
         inverse_diagonal=(scale * inverse).astype(np.float32),
-        chebyshev=chebyshev_steps(1.0 if strong else SAFETY * top),
+        chebyshev=chebyshev_steps(1.0, *OVER_FACTOR) if strong else chebyshev_steps(SAFETY * top, *OVER_DIAGONAL),
         down=as_float32(csr_matrix(up.T)),
         up=as_float32(up),
         factor=incomplete_factor(csr_matrix(given / scale), scale * inverse) if strong else None,

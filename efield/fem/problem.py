@@ -136,7 +136,7 @@ class FemProblem:
         if prepared is None or order == 2 or is_direct(kind, len(head.points)):
             self._host = self._make_solver(kind)
         else:
-            self._host = MultigridCG.from_arrays(prepared, len(head.points))
+            self._host = MultigridCG.from_arrays(prepared, head.points)
         gpu = on_gpu(self._host, self.linear, order, asked=device == "cuda") if wanted else None
         self._solver: Solver = gpu.solver if gpu else self._host
         self._resident = gpu.elements if gpu else None
@@ -168,8 +168,10 @@ class FemProblem:
     def _make_solver(self, kind: str) -> Solver:
         stiffness = self.linear.stiffness()
         if self._quadratic is None:
-            return make_solver(kind, stiffness)
-        return make_solver(kind, self._quadratic.stiffness(), (stiffness, self._quadratic.from_linear()))
+            return make_solver(kind, stiffness, self.head.points)
+        return make_solver(
+            kind, self._quadratic.stiffness(), self.head.points, (stiffness, self._quadratic.from_linear())
+        )
 
     def solver_of(self, matrix: csr_matrix) -> Solver:
         """The solver of another stiffness matrix (N, N), with what this problem's solver has prepared."""

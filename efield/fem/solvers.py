@@ -22,9 +22,14 @@ from efield.kernels.elements import multigrid as kernels
 SOLVERS = ("auto", "multigrid", "direct")
 
 
-def make_solver(kind: str, matrix: csr_matrix, coarser: tuple[csr_matrix, csr_matrix] | None = None) -> Solver:
-    """The solver of one of `SOLVERS` for a stiffness matrix; `coarser` as in `MultigridCG`."""
-    return DirectSolver(matrix) if is_direct(kind, matrix.shape[0]) else MultigridCG(matrix, coarser)
+def make_solver(
+    kind: str,
+    matrix: csr_matrix,
+    points: NDArray[np.float64],
+    coarser: tuple[csr_matrix, csr_matrix] | None = None,
+) -> Solver:
+    """The solver of one of `SOLVERS` for a stiffness matrix; the rest as in `MultigridCG`."""
+    return DirectSolver(matrix) if is_direct(kind, matrix.shape[0]) else MultigridCG(matrix, points, coarser)
 
 
 def is_direct(kind: str, size: int) -> bool:
@@ -43,8 +48,11 @@ class MultigridCG:
     ----------
     matrix : (n, n) csr_matrix
         Stiffness matrix.
+    points : (n, 3) ndarray
+        The nodes, in any unit.
     coarser : pair of csr_matrix, optional
-        For elements of second order: the stiffness matrix of first order, and the interpolation from it.
+        For elements of second order: the stiffness matrix of first order, whose nodes `points` are then, and the
+        interpolation from it.
 
     References
     ----------
@@ -58,19 +66,25 @@ class MultigridCG:
     #: More columns at a time cost memory and gain little.
     block_width = 16
 
-    def __init__(self, matrix: csr_matrix, coarser: tuple[csr_matrix, csr_matrix] | None = None) -> None:
+    def __init__(
+        self, matrix: csr_matrix, points: NDArray[np.float64], coarser: tuple[csr_matrix, csr_matrix] | None = None
+    ) -> None:
         order = local_order(matrix)
         system = with_unused_nodes(reordered(matrix, order, order))
         if coarser is None:
-            cycle = _cycle(Grids.below(system))
+            points = _in_order(points, order)
+            cycle = _cycle(system, points)
         else:
             below = local_order(coarser[0])
+            points = _in_order(points, below)
             coarse = with_unused_nodes(reordered(coarser[0], below, below))
-            cycle = _cycle(Grids.below(coarse), (system, reordered(coarser[1], order, below)))
-        self._set(system, order, cycle)
+            cycle = _cycle(coarse, points, (system, reordered(coarser[1], order, below)))
+        self._set(system, order, cycle, points)
 
-    def _set(self, system: csr_matrix, order: NDArray[np.int32] | None, cycle: VCycle) -> None:
-        self.order = order
+    def _set(
+        self, system: csr_matrix, order: NDArray[np.int32] | None, cycle: VCycle, points: NDArray[np.float64]
+    ) -> None:
+        self.order, self.points = order, points
         self.null = ConstantsPerPart(system)
         self.csr = (
             system.indptr.astype(np.int32, copy=False),
@@ -82,7 +96,7 @@ class MultigridCG:
     @cached_property
     def _stronger(self) -> VCycle:
         cycle = self.preconditioner
-        return cycle if cycle.strong else VCycle(cycle.grids, cycle.finer, strong=True)
+        return cycle if cycle.strong else _strong_cycle(cycle.grids.matrices[0], self.points, cycle.finer)
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """The prepared solver by name, from which `from_arrays` makes it again without the work."""
@@ -91,14 +105,15 @@ class MultigridCG:
         return {"order": order} | csr_arrays("matrix", grids.matrices[0]) | grids.to_arrays()
 
     @classmethod
-    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]], size: int) -> "MultigridCG":
-        """The solver of `size` unknowns that `to_arrays` took apart: the same bits.
+    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]], points: NDArray[np.float64]) -> "MultigridCG":
+        """The solver of first order that `to_arrays` took apart, for nodes at points (n, 3): the same bits.
 
         Raises
         ------
         InputError
             If the arrays are not those of a solver of this size.
         """
+        size = len(points)
         try:
             order = arrays["order"]
             if len(order) and not np.array_equal(np.sort(order), np.arange(size)):
@@ -107,8 +122,8 @@ class MultigridCG:
             grids = Grids.from_arrays(matrix, arrays)
         except KeyError as error:
             raise InputError(f"a prepared solver must have {error}; instead it has not; prepare it again") from error
-        solver = cls.__new__(cls)
-        solver._set(matrix, order if len(order) else None, _cycle(grids))
+        solver, kept = cls.__new__(cls), order if len(order) else None
+        solver._set(matrix, kept, VCycle(grids, strong=has_slivers(matrix)), _in_order(points, kept))
         return solver
 
     def of_matrix(self, matrix: csr_matrix) -> "MultigridCG":
@@ -118,7 +133,8 @@ class MultigridCG:
         factor of at most sqrt(c).
         """
         other = copy(self)
-        other._set(with_unused_nodes(reordered(matrix, self.order, self.order)), self.order, self.preconditioner)
+        system = with_unused_nodes(reordered(matrix, self.order, self.order))
+        other._set(system, self.order, self.preconditioner, self.points)
         return other
 
     @in_turn
@@ -237,9 +253,22 @@ class MultigridCG:
         return limit
 
 
-def _cycle(grids: Grids, finer: tuple[csr_matrix, csr_matrix] | None = None) -> VCycle:
-    """With the smoother that the elements ask for, whose shapes show in the matrix of first order."""
-    return VCycle(grids, finer, strong=has_slivers(grids.matrices[0]))
+def _cycle(
+    matrix: csr_matrix, points: NDArray[np.float64], finer: tuple[csr_matrix, csr_matrix] | None = None
+) -> VCycle:
+    """With the grids and the smoother that the elements ask for, whose shapes show in the matrix of first order."""
+    return _strong_cycle(matrix, points, finer) if has_slivers(matrix) else VCycle(Grids.below(matrix), finer)
+
+
+def _strong_cycle(
+    matrix: csr_matrix, points: NDArray[np.float64], finer: tuple[csr_matrix, csr_matrix] | None
+) -> VCycle:
+    """For elements of any shape."""
+    return VCycle(Grids.below(matrix, points), finer, strong=True)
+
+
+def _in_order(points: NDArray[np.float64], order: NDArray[np.int32] | None) -> NDArray[np.float64]:
+    return points if order is None else points[order]
 
 
 def _note(what: str) -> None:

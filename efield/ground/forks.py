@@ -1,14 +1,25 @@
 """What a process forked after a parallel kernel ran is told: the kernel cannot run there.
 
 GNU OpenMP does not survive a fork. Numba notices and ends the child, a pool of `multiprocessing` starts another in its
-place, and its parent waits for ever. In such a child every parallel kernel is replaced by an error with advice.
+place, and its parent waits for ever; MKL hangs there. In such a child every parallel kernel, and whatever else runs
+OpenMP, is replaced by an error with advice.
 """
 
 import os
 import sys
-from typing import Any, NoReturn
+from collections.abc import Callable
+from typing import Any, NoReturn, ParamSpec, TypeVar
 
 from efield.ground.errors import ForkError
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def runs_openmp(function: Callable[P, R]) -> Callable[P, R]:
+    """Mark a function of a module that runs OpenMP by other means than a kernel."""
+    function.runs_openmp = True  # type: ignore[attr-defined]
+    return function
 
 
 def _refuse(*_: Any) -> NoReturn:
@@ -28,6 +39,8 @@ def _openmp_has_run() -> bool:
 
 
 def _is_parallel(value: object) -> bool:
+    if getattr(value, "runs_openmp", False):
+        return True
     return bool(getattr(value, "targetoptions", {}).get("parallel")) if hasattr(value, "py_func") else False
 
 

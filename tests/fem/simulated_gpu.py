@@ -103,7 +103,7 @@ def with_little_memory(problem, dadt):
 
 def main(source, out):
     make_the_simulator_safe()
-    efield.fem.multigrid._COARSEST, efield.fem.ordering._GOOD_SPREAD = 12, 0.0
+    efield.fem.coarsening._COARSEST, efield.fem.ordering._GOOD_SPREAD = 12, 0.0
     given = dict(np.load(source))
     head = HeadMesh(points=given["points"], tets=given["tets"], tissue=given["tissue"])
     with warnings.catch_warnings():

@@ -7,7 +7,7 @@ import pytest
 from scipy.sparse import csr_matrix, diags
 from scipy.spatial import Delaunay
 
-from efield.fem import multigrid, solvers
+from efield.fem import coarsening, solvers
 from efield.fem.problem import FemProblem
 from efield.fem.smoothing import has_slivers, incomplete_factor
 from efield.fem.solvers import MultigridCG
@@ -73,7 +73,7 @@ def test_the_incomplete_factor_bounds_the_spectrum_by_one():
 
 def test_specks_whose_coarse_unknown_is_rounding_are_left_alone(sphere, monkeypatch):
     """A part that touches nothing becomes one coarse unknown, with a diagonal of rounding, of either sign."""
-    monkeypatch.setattr(multigrid, "_COARSEST", 20)
+    monkeypatch.setattr(coarsening, "_COARSEST", 20)
     head, speck = sphere.head, sphere_head((40.0,), (5,), edge_mm=40.0)
     places = np.array([[90.0, 90, 10 * k] for k in range(6)])
     first = len(head.points) + len(speck.points) * np.arange(6)

@@ -51,16 +51,16 @@ def test_a_good_order_is_left_alone(matrix):
 
 
 @pytest.mark.parametrize("width", [1, 17])
-def test_the_potential_is_that_of_the_given_order(matrix, width, monkeypatch):
+def test_the_potential_is_that_of_the_given_order(matrix, elements, width, monkeypatch):
     used = matrix.diagonal() > 0
     load = np.zeros((matrix.shape[0], width))
     load[used] = loads(used.sum(), width)
-    solver = solvers.MultigridCG(matrix)
+    solver = solvers.MultigridCG(matrix, elements.points)
     found = solver.solve(load, TOL)
     residual = np.linalg.norm(load - matrix @ found.phi, axis=0) / np.linalg.norm(load, axis=0)
     assert residual.max() <= 1.01 * TOL  # rounding of the residual itself
     monkeypatch.setattr(solvers, "local_order", lambda matrix: None)
-    kept = solvers.MultigridCG(matrix).solve(load, TOL)
+    kept = solvers.MultigridCG(matrix, elements.points).solve(load, TOL)
     # The residual bounds the error up to the condition number, some thousands here.
     np.testing.assert_allclose(found.phi, kept.phi, atol=1e4 * TOL * np.abs(kept.phi).max())
 
@@ -71,6 +71,6 @@ def test_second_order_elements_are_reordered_on_both_grids(elements):
     load = np.zeros((fine.shape[0], 2))
     used = fine.diagonal() > 0
     load[used] = loads(used.sum(), 2)
-    found = solvers.MultigridCG(fine, (coarse, up)).solve(load, TOL)
+    found = solvers.MultigridCG(fine, elements.points, (coarse, up)).solve(load, TOL)
     assert np.linalg.norm(load - fine @ found.phi) <= 1.5 * TOL * np.linalg.norm(load)
     assert found.iterations < 30  # a coarse grid in another order than its interpolation would not help at all
