@@ -23,6 +23,9 @@ SOLVER = 1e-6
 #: ring, whose field is the rougher one.
 FAST, ROUGH = 5e-6, 2e-4
 
+#: Of all coils (docs/coils.md).
+STATED = 1e-5
+
 #: Of the slopes of the stored polynomials, which 150 dipoles with random moments do not average out (4e-5); models of
 #: coils do (3e-6, docs/coils.md).
 DIPOLES = 1e-4
@@ -102,7 +105,8 @@ def test_dipoles_and_wires_of_one_coil_add(one, poses):
 
 def test_wires_that_go_around_the_head_are_taken_in_pieces(one, head, target):
     """A hat: 9 turns on a ball around the head, which 600 points among the wires miss."""
-    polar, around = np.linspace(0.15, 1.6, 900), np.linspace(0, 18 * np.pi, 900)
+    polar = np.concatenate([np.linspace(0.15, 1.6, 900), np.linspace(1.6, 0.15, 100)[1:-1]])
+    around = np.concatenate([np.linspace(0, 18 * np.pi, 900), np.zeros(98)])
     wire = 95 * np.column_stack([np.sin(polar) * np.cos(around), np.sin(polar) * np.sin(around), 1 - np.cos(polar)])
     ends = np.roll(wire, -1, axis=0)
     hat = Coil.from_segments(wire, ends)
@@ -114,7 +118,7 @@ def test_wires_that_go_around_the_head_are_taken_in_pieces(one, head, target):
     assert one.route(hat, 10**6) == (False, "fast")
     exact, fast = (one.along(hat, held, exact=exact) for exact in (True, False))
     assert not np.array_equal(fast, exact)
-    assert np.abs(fast - exact).max() < FAST * np.abs(exact).max()
+    assert np.abs(fast - exact).max() < STATED * np.abs(exact).max()
 
 
 def test_the_route_is_the_one_that_takes_less_time_and_says_so(one, coil):
