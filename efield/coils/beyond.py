@@ -45,8 +45,8 @@ _IN_FRONT: Final = 0.75
 _ASIDE: Final = 0.087
 
 #: What two fits, one of which has not seen the farthest samples, differ by at such places tells how well they are known
-#: where there are no samples: times this factor, at these shares of the distance at which A is continued. Grids in
-#: front of 120 coils (clouds of dipoles, loops) were missed by up to 8 times what the fits differed by.
+#: where there are no samples: times this factor, at these shares of the distance at which A is continued. Six grids
+#: in front of 20 coils (clouds of dipoles, loops) were missed by up to 8 times what the fits differed by.
 _APART: Final = 12.0
 _DISTANCES: Final = (1.0, 1.25, 1.6, 2.2)
 
