@@ -84,6 +84,16 @@ def test_the_ways_up_of_slivers_hold_linear_functions(slivers):
     np.testing.assert_allclose(grids.ups[0] @ below(grids.ups[0], wanted), wanted, atol=1e-6 * np.abs(wanted).max())
 
 
+def test_making_grids_leaves_the_matrix_as_it_is(slivers):
+    """Sorted in passing, a solver's sums would be in another order than before."""
+    turned = slivers.linear.stiffness()[::-1]
+    matrix = csr_matrix((turned.data[::-1], turned.indices[::-1], turned.nnz - turned.indptr[::-1]))
+    before = matrix.indices.copy()
+    assert not matrix.has_sorted_indices
+    coarsening.coarsened(matrix, slivers.head.points)
+    assert np.array_equal(matrix.indices, before)
+
+
 def test_an_unknown_that_is_strongly_coupled_to_none_joins_the_aggregate_it_hangs_on():
     conductors = -1.0 * np.ones((2, 2)) + 2 * np.eye(2)
     matrix = np.zeros((5, 5))
