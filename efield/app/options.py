@@ -65,12 +65,10 @@ TolOption = Annotated[
 ]
 SolverOption = Annotated[
     str,
-    typer.Option(
-        help="How the equations are solved: auto, multigrid, or direct (small heads; pip install 'efield[mkl]')."
-    ),
+    typer.Option(help="How the equations are solved: auto, multigrid, or direct (small heads; needs the extra mkl)."),
 ]
 DEVICE_HELP: Final = (
-    "Where the equations are solved: cuda (an NVIDIA GPU; pip install 'efield[gpu]'), cpu, or auto (a GPU if there is "
+    "Where the equations are solved: cuda (an NVIDIA GPU; needs the extra gpu), cpu, or auto (a GPU if there is "
     "one that holds the head)."
 )
 

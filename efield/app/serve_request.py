@@ -69,7 +69,7 @@ class ServeRequest:
     name: Annotated[str, typer.Option(help="Device name of what is sent over OpenIGTLink.")] = "efield"
     spacing: Annotated[float, typer.Option(help="Voxel size in mm of images sent over OpenIGTLink.")] = 2.0
     socketio: Annotated[
-        int | None, typer.Option(help="Port of a Socket.IO server (InVesalius --remote-host); needs efield[live].")
+        int | None, typer.Option(help="Port of a Socket.IO server (InVesalius --remote-host); needs the extra live.")
     ] = None
     image: Annotated[
         Path | None, typer.Option(help="The NIfTI image that InVesalius has open: its coordinates are of it.")

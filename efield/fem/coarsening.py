@@ -36,9 +36,10 @@ def coarsened(matrix: csr_matrix, points: NDArray[np.float64] | None = None) -> 
     problems. Computing 1996;56:179-196.
     Mandel J, Brezina M, Vanek P. Energy optimization of algebraic multigrid bases. Computing 1999;62:205-228.
     """
+    # A copy, as some of what follows sorts the rows that it is given, and with them the order of a solver's sums.
+    matrix, block = matrix.copy(), 1
     given = np.ones((matrix.shape[0], 1)) if points is None else _linear(points)
     found: list[Coarser] = []
-    block = 1
     while matrix.shape[0] > _COARSEST:
         up, given = _smooth_constants(matrix, given) if points is None else _least_energy(matrix, given, block)
         if up.shape[1] >= up.shape[0]:

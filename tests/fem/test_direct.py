@@ -1,5 +1,8 @@
 """The direct solver: an independent answer to the same system, where it is installed."""
 
+import gc
+import os
+import warnings
 from importlib.util import find_spec
 
 import numpy as np
@@ -7,10 +10,14 @@ import pytest
 
 from efield.fem import direct
 from efield.fem.problem import FemProblem
-from efield.ground.errors import MissingDependencyError
+from efield.fem.solvers import MultigridCG
+from efield.ground import forks
+from efield.ground.errors import EfieldWarning, ForkError, MissingDependencyError
 from efield.head.conductivity import Conductivity
 from efield.head.mesh import HeadMesh
 from efield.head.spheres import sphere_head
+
+installed = pytest.mark.skipif(find_spec("pypardiso") is None, reason="pypardiso is not installed (extra mkl)")
 
 
 @pytest.fixture(scope="module")
@@ -56,3 +63,53 @@ def test_auto_takes_the_direct_solver_only_when_installed_small_and_within_memor
     assert not direct.pays_off(5_000)
     monkeypatch.setattr(direct, "find_spec", lambda name: None)
     assert not direct.pays_off(5_000)
+
+
+def test_memory_that_holds_copies_of_files_counts_as_free():
+    assert 0 < direct._memory_available() <= os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
+
+@installed
+def test_a_solve_that_stalls_gives_way_to_the_direct_solver(head, coil, monkeypatch):
+    dadt = coil.dadt(head.points)
+    block = np.stack([dadt, 2 * dadt[:, [1, 2, 0]]], axis=2)
+    problem = FemProblem(head, Conductivity().per_tet(head), solver="multigrid", tol=1e-10)
+    usual = problem.solve(block)
+    monkeypatch.setattr(MultigridCG, "patience", 1)
+    monkeypatch.setattr(MultigridCG, "round_length", 1)
+    monkeypatch.setattr(MultigridCG, "least_progress", 1e-6)
+    with pytest.warns(EfieldWarning, match="gave way to the direct one"):
+        found = problem.solve(block)
+    assert found.residual <= 1e-10
+    np.testing.assert_allclose(found.phi, usual.phi, atol=1e-8 * np.abs(usual.phi).max())
+
+
+@installed
+def test_a_factor_is_freed_with_its_solver(head, monkeypatch):
+    """The library keeps every factor until it is told: a study of conductivities would fill the memory."""
+    solver = direct.DirectSolver(FemProblem(head, np.ones(len(head.tets))).linear.stiffness())
+    freed = []
+    monkeypatch.setattr(type(solver._pardiso), "free_memory", lambda self, everything: freed.append(everything))
+    del solver
+    gc.collect()
+    assert freed == [True]
+
+
+@installed
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_a_forked_process_gets_an_error_instead_of_hanging(head):
+    problem = FemProblem(head, np.ones(len(head.tets)), solver="direct")
+    load = np.zeros((len(head.points), 1))
+    problem.solve_load(load)
+    if not forks._openmp_has_run():
+        pytest.skip("Numba does not run on OpenMP here")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # other threads run
+        child = os.fork()
+    if child == 0:
+        try:
+            problem.solve_load(load)
+        except ForkError:
+            os._exit(7)
+        os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7

@@ -22,11 +22,27 @@ def delaunay(count=4000):
     rng = np.random.default_rng(0)
     direction = rng.normal(size=(count, 3))
     direction /= np.linalg.norm(direction, axis=1, keepdims=True)
-    points = 85 * np.cbrt(rng.random((count, 1))) * direction
+    return meshed(85 * np.cbrt(rng.random((count, 1))) * direction)
+
+
+def meshed(points):
+    """Their Delaunay tetrahedra, except the flattest."""
     tets = Delaunay(points).simplices
     volume = np.linalg.det(points[tets[:, 1:]] - points[tets[:, :1]])
     tets[volume < 0] = tets[volume < 0][:, [1, 0, 2, 3]]
     return HeadMesh(points=points, tets=tets[np.abs(volume) > 1e-5], tissue=np.full((np.abs(volume) > 1e-5).sum(), 2))
+
+
+def nearly_a_grid(count=13):
+    """A cubic grid moved by a thousandth of its edge: four corners of nearly every square become a sliver."""
+    ticks = np.linspace(-60, 60, count)
+    points = np.stack(np.meshgrid(ticks, ticks, ticks, indexing="ij"), axis=-1).reshape(-1, 3)
+    return meshed(points + 1e-3 * (ticks[1] - ticks[0]) * np.random.default_rng(0).normal(size=points.shape))
+
+
+def below(up, values):
+    """What on the coarser grid comes nearest to values above."""
+    return np.linalg.lstsq((up.T @ up).toarray(), up.T @ values, rcond=1e-12)[0]
 
 
 def primary(problem):
@@ -49,8 +65,58 @@ def sphere():
 def test_slivers_are_seen_and_take_few_iterations(slivers):
     assert slivers._solver.preconditioner.strong
     solution = slivers.solve(primary(slivers))
+    assert solution.iterations <= 25
+    assert solution.residual <= 1e-8
+
+
+def test_a_mesh_in_which_nearly_every_square_is_a_sliver_takes_few_iterations():
+    head = nearly_a_grid()
+    problem = FemProblem(head, Conductivity().per_tet(head), solver="multigrid")
+    solution = problem.solve(primary(problem))
     assert solution.iterations <= 60
     assert solution.residual <= 1e-8
+
+
+def test_the_ways_up_of_slivers_hold_linear_functions(slivers):
+    grids = slivers._solver.preconditioner.grids
+    given = slivers.head.points if slivers._solver.order is None else slivers.head.points[slivers._solver.order]
+    wanted = np.column_stack([np.ones(len(given)), given])
+    np.testing.assert_allclose(grids.ups[0] @ below(grids.ups[0], wanted), wanted, atol=1e-6 * np.abs(wanted).max())
+
+
+def test_making_grids_leaves_the_matrix_as_it_is(slivers):
+    """Sorted in passing, a solver's sums would be in another order than before."""
+    turned = slivers.linear.stiffness()[::-1]
+    matrix = csr_matrix((turned.data[::-1], turned.indices[::-1], turned.nnz - turned.indptr[::-1]))
+    before = matrix.indices.copy()
+    assert not matrix.has_sorted_indices
+    coarsening.coarsened(matrix, slivers.head.points)
+    assert np.array_equal(matrix.indices, before)
+
+
+def test_an_unknown_that_is_strongly_coupled_to_none_joins_the_aggregate_it_hangs_on():
+    conductors = -1.0 * np.ones((2, 2)) + 2 * np.eye(2)
+    matrix = np.zeros((5, 5))
+    matrix[:2, :2] += conductors
+    matrix[2:4, 2:4] += conductors
+    for row, conducts in ((0, 1e-6), (2, 3e-6)):  # the fifth hangs more on the second pair
+        matrix[np.ix_([row, 4], [row, 4])] += conducts * conductors
+    aggregates = csr_matrix(np.array([[1, 0], [1, 0], [0, 1], [0, 1], [0, 0]], np.int8))
+    joined = coarsening.with_lone_unknowns(aggregates, csr_matrix(matrix))
+    assert np.array_equal(joined.toarray(), [[1, 0], [1, 0], [0, 1], [0, 1], [0, 1]])
+
+
+def test_constants_come_up_from_every_grid_whatever_the_contrast(sphere, monkeypatch):
+    """A node of air among saline only is strongly coupled to none: it was left out, and the solver stalled."""
+    monkeypatch.setattr(coarsening, "_COARSEST", 20)
+    head = sphere.head
+    problem = FemProblem(head, np.array((1e-6, 30, 1e-6, 30))[head.tissue - 2], solver="multigrid")
+    held = np.ones(len(head.points))
+    for up in problem._solver.preconditioner.grids.ups:
+        coarse = below(up, held)
+        np.testing.assert_allclose(up @ coarse, held, atol=1e-6 * np.abs(held).max())
+        held = coarse
+    assert 0 < problem.solve(primary(problem)).iterations <= 25
 
 
 def test_a_sphere_is_smoothed_over_its_diagonal(sphere):
