@@ -33,8 +33,8 @@ from efield.targeting.simulate import evaluator
 #: Placements that a response is made of, those it is checked at, and those from which both are taken.
 SNAPSHOTS, CHECKED, POOL = 72, 16, 256
 
-#: A placement that is weaker than ours by this share before it is laid is not laid. Of so many of the stronger half it is
-#: looked at whether laying makes them weaker.
+#: A placement that is weaker than ours by this share before it is laid is not laid. Of so many of the stronger half it
+#: is looked at whether laying makes them weaker.
 WEAKER, LAID = 2e-3, 300
 
 #: So many of the best of the grid are solved.
