@@ -33,8 +33,8 @@ from efield.targeting.simulate import evaluator
 #: Placements that a response is made of, those it is checked at, and those from which both are taken.
 SNAPSHOTS, CHECKED, POOL = 72, 16, 256
 
-#: A placement that is weaker than ours by this share before it is laid is not laid. Of so many it is looked at whether
-#: laying makes them weaker.
+#: A placement that is weaker than ours by this share before it is laid is not laid. Of so many of the stronger half it
+#: is looked at whether laying makes them weaker.
 WEAKER, LAID = 2e-3, 300
 
 #: So many of the best of the grid are solved.
@@ -111,15 +111,16 @@ def against_grid(sim: ef.Simulator, coil: ef.Coil, target: ef.Target, options: a
         told = Everywhere(sim, coil, target, grid)
     with clocked(f"{grid.count:,} placements"):
         near = told(grid.on(sim.head, target, coil, lift=False).matrices)
-    some = np.random.default_rng(2).permutation(grid.count)[:LAID]
-    weaker = told(grid.on(sim.head, target, coil, numbers=some).matrices)
     for goal in MEASURES:
-        gained = (weaker[goal] - near[goal][some]).max() / near[goal].max()
+        strong = np.flatnonzero(near[goal] >= 0.5 * near[goal].max())
+        some = np.random.default_rng(2).permutation(strong)[:LAID]
+        laid = told(grid.on(sim.head, target, coil, numbers=some).matrices)[goal]
+        gained = (laid - near[goal][some]).max() / near[goal].max()
         with clocked(f"optimize, {goal}, without tilts"):
             best = ef.optimize(sim, coil, target, goal, radius_mm=options.grid_radius_mm, tilt_deg=0.0)
         print(found(best))
-        left = np.flatnonzero(near[goal] >= (1 - WEAKER) * best.value)
-        print(f"  laying changed {LAID} of them by {gained:+.1e} of the largest at most; {len(left):,} are laid")
+        left = np.union1d(np.flatnonzero(near[goal] >= (1 - WEAKER) * best.value), np.argsort(near[goal])[-SOLVED:])
+        print(f"  laying adds {gained:+.1e} of the largest to {len(some)} at most; {len(left):,} are laid")
         with clocked(f"those of the grid that may be better, {goal}"):
             placed = grid.on(sim.head, target, coil, numbers=left)
             compared(sim, coil, target, best, placed[np.argsort(told(placed.matrices)[goal])[::-1][:SOLVED]])

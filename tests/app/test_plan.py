@@ -122,6 +122,9 @@ def test_two_plans_are_set_side_by_side(planned, monkeypatch, capsys):
     assert rows[3]["what"].startswith("output")
     assert len({rows[3][str(out)], rows[3][str(out / "plan.json")]}) == 1
     assert float(rows[3][str(out)]) == pytest.approx(document["output_percent"], rel=1e-3)
+    said = {row["what"]: row[str(out)] for row in rows}
+    assert said["mean |E| at the output (5 to 95 %)"] == document["uncertainty"]["text"]["mean_magnitude"]
+    assert said["pulses a session"] == "1500"
 
 
 @pytest.mark.parametrize(
