@@ -182,7 +182,7 @@ function openScene(canvas, told, bytes) {
     } else pace = 0;
     if (whole > 40) share = Math.min(share, 0.7);
     clearTimeout(resting);
-    if (share < 1) resting = setTimeout(() => { before = 0; render(1); }, 300 + 2 * Math.min(gap, 1500));
+    if (share < 1) resting = setTimeout(() => { before = 0; render(1); }, 300 + 2 * (gap < 2000 ? gap : 150)); // slow pictures, longer
   }
   function render(part) {
     const sharp = part * Math.min(window.devicePixelRatio || 1, 2);

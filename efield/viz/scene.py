@@ -27,6 +27,7 @@ from efield.viz.planes import Plane, plane_shape
 from efield.viz.scale import Scale, difference_scale, field_scale
 from efield.viz.shapes import Glass, Shape
 from efield.viz.streamlines import streamline_shape
+from efield.viz.uncertainty_map import SHOWN, on_nodes
 from efield.viz.views import View, outward_at
 
 if TYPE_CHECKING:
@@ -176,8 +177,6 @@ class Scene(Carded):
         limit : float, optional
             Upper end of the colors.
         """
-        from efield.viz.uncertainty_picture import SHOWN, on_nodes
-
         return self.painted(on_nodes(self.head, sure, show), *SHOWN[show], limit=limit)
 
     def streamlines(self, field: "EField | None" = None) -> "Scene":

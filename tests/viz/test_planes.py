@@ -11,7 +11,7 @@ from efield.io.volumes.image import HeadImage
 from efield.viz.planes import Plane
 from efield.viz.scene import Scene
 from efield.viz.streamlines import streamlines
-from efield.viz.uncertainty_picture import on_nodes
+from efield.viz.uncertainty_map import on_nodes
 from tests.viz.conftest import Recovered
 
 
