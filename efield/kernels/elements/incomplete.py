@@ -6,6 +6,9 @@ By one thread each, as every row needs the last: the same bits for any number of
 import numpy as np
 from numba import njit
 
+# Of a diagonal of 1: where the pattern is full, what is left of the last pivot of a part is rounding, of either sign.
+_ROUNDING = 1e-12
+
 
 @njit(cache=True)
 def factorize(indptr, columns, values):
@@ -16,7 +19,7 @@ def factorize(indptr, columns, values):
     """
     for k in range(indptr.shape[0] - 1):
         first, end = indptr[k], indptr[k + 1]
-        pivot = np.sqrt(values[first]) if values[first] > 0 else np.inf
+        pivot = np.sqrt(values[first]) if values[first] > _ROUNDING else np.inf
         values[first] = pivot
         for s in range(first + 1, end):
             values[s] /= pivot
