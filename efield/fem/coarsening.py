@@ -85,8 +85,7 @@ def _least_energy(matrix: csr_matrix, given: NDArray[np.float64], block: int) ->
     pieces, below = fit_candidates(standard_aggregation(beside)[0], given)
     rows = matrix if block == 1 else nodes
     up = energy_prolongation_smoother(rows, pieces, beside, below, None, (False, {}), maxiter=_ENERGY_STEPS)
-    # Where every part of the mesh is one aggregate, its pieces have no energy to lose, and the steps divide by zero.
-    return csr_matrix(up if np.isfinite(up.data).all() else pieces), below
+    return csr_matrix(up), below
 
 
 def with_lone_unknowns(aggregates: csr_matrix, matrix: csr_matrix) -> csr_matrix:
