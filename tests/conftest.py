@@ -12,12 +12,6 @@ from efield.reciprocity.reciprocal import reciprocal
 from efield.targeting.simulate import Simulator
 from efield.targeting.targets import Target, m1_hand
 from efield.targeting.validation import validation_coil
-from efield.viz import render
-from efield.viz.comparison import compare_fields
-from efield.viz.picture import field_figure, save_picture
-from efield.viz.saving import save_scene
-from efield.viz.sheet import sheet_figure
-from efield.viz.three_sides import save_three_sides
 from tests import small
 
 #: Tests that share the sphere, the basis and the adjoint solves below: in one process these are made once.
@@ -67,9 +61,7 @@ def one_thread():
 @pytest.fixture
 def small_pictures(monkeypatch):
     """What draws without being asked for a size draws few pixels; real sizes are those of the tests of `efield.viz`."""
-    monkeypatch.setattr(render, "_OVERSAMPLING", 1)
-    for draw in (save_picture, field_figure, save_scene, sheet_figure, save_three_sides, compare_fields):
-        monkeypatch.setitem(draw.__kwdefaults__, "dpi", 100.0)
+    small.draw_small(monkeypatch)
 
 
 @pytest.fixture(scope="session")

@@ -50,6 +50,7 @@ def planned(small_head, tmp_path_factory, solved):
         return lambda *given, **more: solved.setdefault(name, find(*given, **more))
 
     with pytest.MonkeyPatch.context() as patch:
+        small.draw_small(patch)
         coarse = small.named_coils()
         patch.setattr(plans, "load_coil", lambda name: coarse[name])
         patch.setattr(plans, "optimize", partial(plans.optimize, radius_mm=9.0, tilt_deg=0.0))

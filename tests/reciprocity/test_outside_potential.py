@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from efield.head.spheres import sphere_head
 from efield.kernels.reduced import reciprocity as kernels
 from efield.reciprocity import outside_potential as exterior
 from efield.reciprocity.outside_potential import ExteriorField, InverseDistance
@@ -63,7 +64,9 @@ def test_the_smooth_part_is_one_over_r_outside_and_joins_it_smoothly():
     assert outside == pytest.approx(1 / (1 + np.array([0.01, 0.02])), abs=1e-15)
 
 
-def test_the_stored_field_is_the_sum_outside_the_head_and_says_where_it_is_not_stored(head):
+def test_the_stored_field_is_the_sum_outside_the_head_and_says_where_it_is_not_stored():
+    # Half as large as a head: leaves are so many millimeters wide whatever the head.
+    head = sphere_head((35.0, 36.5, 39.5, 42.5), (2, 3, 4, 5), edge_mm=8.0)
     rng = np.random.default_rng(3)
     radius = np.linalg.norm(head.points, axis=1)
     # Strong currents at depth, weak ones in the scalp, as the adjoint ones are.
