@@ -71,7 +71,7 @@ def test_a_dose_is_shown_as_a_table(dose, monkeypatch, capsys):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--rmt", 150), "rmt_percent must be between 0 and 100"),
+        (("--rmt", 150), "--rmt must be between 0 and 100"),
         (("--rmt", 50, "--protocol", "P13"), "--percent must be given with P13"),
         (("--rmt", 50, "--protocol", "P99"), "protocol must be one of"),
         (("--rmt", 50, "--rmt-method", "eye"), "method must be one of"),

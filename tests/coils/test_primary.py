@@ -103,7 +103,10 @@ def test_a_sampled_field_agrees_with_the_dipoles_it_was_sampled_from(origin):
     assert abs(b_field(sampled, origin, points, 1.0) - b).max() < 10 * interpolation * abs(b).max()
     with pytest.raises(InputError, match="outside the coil's sampled field"):
         dadt(sampled, origin, [[0, 0, 50], [60, 0, 10]], 1.0)
-    beyond = [[0, 0, 200], [80, 0, 20], [100, 100, 100]]  # where it goes on by a few sources
+    for beside in ([80, 0, 20], [100, 100, 100]):  # of which samples in front of the coil say nothing
+        with pytest.raises(InputError, match="outside the coil's sampled field"):
+            dadt(sampled, origin, [beside], 1.0)
+    beyond = [[0, 0, 200], [20, -30, 150], [-50, 50, 200]]  # where it goes on by a few sources
     largest = np.linalg.norm(samples, axis=-1).max()
     assert abs(dadt(sampled, origin, beyond, 1.0) - dadt(dipoles, origin, beyond, 1.0)).max() < 5e-3 * largest
 
