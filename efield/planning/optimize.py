@@ -85,7 +85,8 @@ def optimize(
     Examples
     --------
     >>> head = ef.head.sphere_head(edge_mm=12.0)
-    >>> best = ef.optimize(ef.Simulator(head), ef.load_coil("d70"), "m1-hand-left", "along", tilt_deg=0)
+    >>> near = {"radius_mm": 6, "tilt_deg": 0}
+    >>> best = ef.optimize(ef.Simulator(head), ef.load_coil("d70"), "m1-hand-left", "along", **near)
     >>> bool(best.gain > -1e-3)
     True
     """
