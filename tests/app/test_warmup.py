@@ -1,4 +1,4 @@
-"""Further processes compile what they say, and none is started when that has been done."""
+"""The second process compiles what it says, and none is started when that has been done."""
 
 import subprocess
 import sys
@@ -11,14 +11,10 @@ from efield import Simulator, Target, load_coil
 from efield.app import warmup
 from efield.ground.pose import Pose
 from efield.head.spheres import sphere_head
-from efield.kernels import measures
-from efield.kernels.coils import segments
-from efield.kernels.elements import bubbles, multigrid, recovery, tets
+from efield.kernels.elements import bubbles, multigrid, recovery
 
 kernels = [recovery.recover, multigrid.smoothing_step, multigrid.descend, bubbles.apply, bubbles.field_at]
-kernels += [segments.vector_potential, tets.induced_load, tets.element_field, recovery.centers, measures.measures]
-for compile_part in warmup._PARTS.values():
-    compile_part()
+warmup._compile()
 compiled = [list(kernel.signatures) for kernel in kernels]
 assert all(compiled), compiled
 head = sphere_head((70.0, 73.0, 79.0, 85.0), (2, 3, 4, 5), edge_mm=25.0)
@@ -37,12 +33,12 @@ def test_no_process_is_started_for_kernels_that_are_there(monkeypatch):
     monkeypatch.setattr("efield.app.warmup._compiled_before", lambda: True)
     with Warmup() as warmup:
         warmup.wait()
-        assert not warmup._processes
+        assert warmup._process is None
 
 
-def test_processes_that_are_not_awaited_are_stopped(monkeypatch):
+def test_a_process_that_is_not_awaited_is_stopped(monkeypatch):
     monkeypatch.setattr("efield.app.warmup._compiled_before", lambda: False)
     with Warmup() as warmup:
-        processes = warmup._processes
-    assert len(processes) == 2
-    assert all(process.poll() is not None for process in processes)
+        process = warmup._process
+    assert process is not None
+    assert process.poll() is not None
