@@ -97,7 +97,13 @@ VERBS = {
 }
 
 
-@pytest.mark.parametrize("verb", VERBS)
+#: These compute for seconds before they write as the others do.
+SLOW = ("optimize", "basis build")
+
+
+@pytest.mark.parametrize(
+    "verb", [pytest.param(verb, marks=pytest.mark.thorough) if verb in SLOW else verb for verb in VERBS]
+)
 def test_a_full_disk_is_one_line_and_leaves_nothing(monkeypatch, small, tmp_path, capsys, verb):
     out = tmp_path / "out"
     if " " in verb:

@@ -34,6 +34,7 @@ GROWN = {
     "larger chunks": ((CHUNKS,), 0),
     "all at once": ((HEAD, COIL, ANGLES, POSITIONS, CHUNKS), 3 * 2 * 9 * 7 - 40),
 }
+_ALWAYS = ("larger chunks", "all at once")
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -106,7 +107,9 @@ def small(_small, tmp_path):
     return Path(copytree(_small, tmp_path / "small"))
 
 
-@pytest.mark.parametrize("case", GROWN)
+@pytest.mark.parametrize(
+    "case", [case if case in _ALWAYS else pytest.param(case, marks=pytest.mark.thorough) for case in GROWN]
+)
 def test_a_grown_study_computes_what_is_new_and_ends_in_the_bytes_of_a_fresh_run(
     small, grown, tmp_path, contents, case
 ):

@@ -68,6 +68,7 @@ def test_a_turned_brain_is_refused_and_the_turn_is_named(template):
         register_to_mni(copy_of_brain(template, turned))
 
 
+@pytest.mark.thorough
 def test_a_brain_that_fits_around_the_motor_areas_only_is_taken_with_a_warning(template, monkeypatch):
     # The brain as it is, with the numbers of a person whose map was right: 6.9 mm at the 95th percentile.
     monkeypatch.setattr(registration, "_registered", lambda *_: np.eye(4))
@@ -103,6 +104,7 @@ def test_fiducials_find_an_affine_copy_within_what_the_tape_follows(template):
     assert 0.2 < stated < 2.0
 
 
+@pytest.mark.thorough
 def test_fiducials_put_a_few_millimeters_off_on_a_bent_head_miss_by_millimeters(template):
     def bent(points):
         return affine(points + 3.0 * np.sin(points[:, [1, 2, 0]] / 15.0 + (0.3, 1.1, 2.0)))
