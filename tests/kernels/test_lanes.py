@@ -83,6 +83,7 @@ KERNELS = """
 import hashlib
 import numpy as np
 from efield.kernels.coils import dipoles
+from efield.kernels.reduced import leaves
 from efield.kernels.reduced import modes
 from efield.kernels.coils import stored
 from efield.kernels.reduced import reciprocity
@@ -94,6 +95,9 @@ sources[9] = np.linalg.norm(sources[3:6] - sources[:3], axis=0)
 children = -2 - np.arange(8, dtype=np.int32)[None]
 turn = np.ascontiguousarray(np.linalg.qr(rng.normal(size=(3, 3)))[0])
 cubes = rng.normal(size=(8, 8, 192)).astype(np.float32)
+kept = rng.normal(size=(8, 2, 3, leaves.TERMS)).astype(np.float32)
+placed = np.tile(np.eye(4), (9, 1, 1))
+placed[:, :3, :3] = turn
 rows = rng.integers(-9999, 9999, (50, 77)).astype(np.int16)
 scale = np.ones(50, np.float32)
 wide = rng.normal(size=(77, modes.WIDTH)).astype(np.float32)
@@ -106,6 +110,7 @@ results = [
     segments.magnetic_field(points, sources, np.ones(37)),
     stored.evaluate(0.5 * points, turn, np.zeros(3), 0.32, children, cubes),
     reciprocity.inverse_distance(points, points[:40] + 1.0, points[:40]),
+    reciprocity.placements(placed, 0.5 * points[:99], points[:99], np.zeros(3), 0.32, children, kept),
     modes.expand(rows, scale, wide[:, 0].copy()),
     modes.times(points[:40] @ points[:300].T, points[:300, 0].copy()),
     out,
@@ -130,4 +135,4 @@ def test_kernels_give_the_same_bits_when_they_are_compiled_and_when_they_come_fr
     compiled = bits()
     assert list(tmp_path.rglob("*.nbc"))
     assert bits() == compiled
-    assert len(compiled) == 9
+    assert len(compiled) == 10
