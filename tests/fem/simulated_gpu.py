@@ -6,8 +6,10 @@ It runs in a process of its own (tests/fem/test_gpu.py), because Numba decides o
 import sys
 import threading
 import warnings
+from contextlib import contextmanager
 from pathlib import Path
 
+import numba.cuda
 import numpy as np
 
 import efield.fem.multigrid
@@ -18,14 +20,15 @@ from efield.fem.gpu import elements, steps
 from efield.fem.problem import FemProblem
 from efield.ground.pose import Pose
 from efield.head.mesh import HeadMesh
-from efield.kernels.cuda import coils, launch
+from efield.kernels.cuda import blocks, coils, cycle, launch
 from efield.kernels.cuda import elements as element_kernels
 
 TOL = 1e-5
+KERNELS = blocks, coils, cycle, element_kernels
 
 
 def make_the_simulator_safe():
-    """Its shared arrays are made by the first thread that asks, and two may be the first."""
+    """Threads stand for those of a block, and two of them change what they share at one time, in two places."""
     from numba.cuda.simulator.kernelapi import FakeCUDAShared
 
     lock, array = threading.Lock(), FakeCUDAShared.array
@@ -35,7 +38,26 @@ def make_the_simulator_safe():
             return array(self, *args, **options)
 
     FakeCUDAShared.array = locked
+    numba.cuda.simulator.kernel.swapped_cuda_module = swapped_at_launch
     sys.setswitchinterval(1e-4)
+
+
+@contextmanager
+def swapped_at_launch(_function, context):
+    """A launch puts its context into every module of kernels; a function on the device that it calls, into none.
+
+    The simulator's own does both, while other threads read those modules and give them `__warningregistry__`.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    for module in KERNELS:
+        module.cuda = context
+    try:
+        yield
+    finally:
+        for module in KERNELS:
+            module.cuda = numba.cuda
 
 
 def answers(problem, dadt):
