@@ -4,14 +4,17 @@ The solver's work space is for one caller at a time, and one of Numba's threadin
 when two threads enter it. As every kernel uses all processors, waiting for each other costs nothing.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import wraps
+from itertools import islice
 from threading import RLock
 from typing import Final, ParamSpec, TypeVar
 
 P = ParamSpec("P")
 R = TypeVar("R")
+T = TypeVar("T")
 
 _TURN: Final = RLock()
 
@@ -42,3 +45,17 @@ def on_one_thread() -> Iterator[None]:
         yield
     finally:
         numba.set_num_threads(threads)
+
+
+def side_by_side(compute: Callable[[T], R], items: Iterable[T]) -> list[R]:
+    """What is computed of each item, in their order, on as many threads as kernels use.
+
+    For kernels that run on one thread and let others run (``nogil``). The first item is computed before the others, so
+    that what they share is made once.
+    """
+    import numba
+
+    rest = iter(items)
+    first = [compute(one) for one in islice(rest, 1)]
+    with ThreadPoolExecutor(numba.get_num_threads()) as threads:
+        return first + list(threads.map(compute, rest))

@@ -94,7 +94,7 @@ class Goal:
         weights = self.volumes[:count] / self.volumes[:count].sum()
         if self.name == "along":
             return np.asarray(np.einsum("pkc,k,c->p", e[:, :count], weights, self.direction))
-        size = np.linalg.norm(e, axis=2)
+        size = np.sqrt(np.einsum("pkc,pkc->pk", e, e))  # in a third of the time of norm
         inside = size[:, :count] @ weights
         if self.name == "magnitude":
             return np.asarray(inside)

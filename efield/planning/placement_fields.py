@@ -15,8 +15,10 @@ from efield.targeting.simulate import Evaluate, Simulator
 
 FloatArray = NDArray[np.float64]
 
-#: Placements solved together.
+#: Placements that are added at a time, and those that are solved together at most: of 24 each takes three quarters of
+#: the time that it takes of 8 (default head).
 TOGETHER: Final = 8
+_WIDEST: Final = 24
 
 
 class PlacementFields(Protocol):
@@ -46,7 +48,7 @@ class Solves:
         self._at = CenterField(sim.problem, tets)
 
     def __call__(self, poses: Sequence[Pose]) -> FloatArray:
-        blocks = [poses[first : first + TOGETHER] for first in range(0, len(poses), TOGETHER)]
+        blocks = [poses[first : first + _WIDEST] for first in range(0, len(poses), _WIDEST)]
         return np.concatenate([self._block(block) for block in blocks])
 
     def _block(self, poses: Sequence[Pose]) -> FloatArray:

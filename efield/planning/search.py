@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from efield.ground.errors import InputError
 from efield.ground.pose import Pose
 from efield.ground.progress import Tell
+from efield.ground.turns import side_by_side
 from efield.planning.goals import GOALS, Goal
 from efield.planning.peaks import FIRST_STEPS, MOVES, climbed, distinct
 from efield.planning.placement_fields import TOGETHER, PlacementFields
@@ -106,7 +107,8 @@ class Search:
         return self._concluded(grid, off)
 
     def _design(self) -> list[FloatArray]:
-        pool = [one for one in self._space.spread(_POOL) if self._allowed(one)]
+        spread = self._space.spread(_POOL)
+        pool = [spread[k] for k in self._allowed(spread)]
         if not pool:
             raise InputError("zones must leave a place for the coil; instead nothing near the target is allowed")
         return [pool[k] for k in telling(np.array([self._look(one) for one in pool]), _FIRST)]
@@ -124,7 +126,8 @@ class Search:
     def _around(self, top: FloatArray, number: int) -> list[FloatArray]:
         """Places around the best, other ones each time, that say how it falls off there."""
         turn = np.random.default_rng(len(self._values)).permutation(MOVES)
-        return [one for move in turn if self._allowed(one := top + move * FIRST_STEPS)][:number]
+        moved = top + turn * FIRST_STEPS
+        return [moved[k] for k in self._allowed(moved)[:number]]
 
     def _concluded(self, grid: LossGrid, off: float) -> Found:
         values, best = np.array(self._values), max(self._values)
@@ -143,22 +146,26 @@ class Search:
         self._tell(len(self._values), 0, f"best so far {max(self._values):.4g} {GOALS[self._goal.name]}")
         return np.array([self._look(one) for one in places]), fields
 
-    def _allowed(self, place: FloatArray) -> bool:
-        return len(self._look(place)) > 0
+    def _allowed(self, places: FloatArray) -> NDArray[np.intp]:
+        """The numbers of the places (k, 5) at which a coil may be; what is seen there is then known."""
+        new = {key: one for one in places if (key := _key(one)) not in self._seen}
+        for key, pose in zip(new, side_by_side(self._space.pose, new.values()), strict=True):
+            self._seen[key] = np.empty(0) if pose is None else self._probe(pose)
+        return np.flatnonzero([len(self._look(one)) for one in places])
 
     def _look(self, place: FloatArray) -> FloatArray:
-        """What is seen of the primary field at a place; nothing where no coil may be."""
-        key = tuple(np.round(place, 6).tolist())
-        if key not in self._seen:
-            pose = self._space.pose(place)
-            self._seen[key] = np.empty(0) if pose is None else self._probe(pose)
-        return self._seen[key]
+        """What is seen of the primary field at a place that was asked about; nothing where no coil may be."""
+        return self._seen[_key(place)]
 
     def _predicted(self, places: FloatArray) -> FloatArray:
         """(k,) the goal that is predicted, -inf where no coil may be."""
         values = np.full(len(places), -np.inf)
-        allowed = np.flatnonzero([self._allowed(one) for one in places])
+        allowed = self._allowed(places)
         for first in range(0, len(allowed), _BLOCK):
             part = allowed[first : first + _BLOCK]
             values[part] = self._goal(self._response([self._look(places[k]) for k in part]))
         return values
+
+
+def _key(place: FloatArray) -> tuple[float, ...]:
+    return tuple(np.round(place, 6).tolist())

@@ -17,6 +17,7 @@ from efield.ground.card import Card, Carded, counted, extent, listed
 from efield.ground.errors import InputError
 from efield.ground.pose import Pose, pose_matrices
 from efield.ground.rigid import rigid
+from efield.ground.turns import side_by_side
 from efield.head.mesh import HeadMesh
 from efield.head.surface import scalp
 from efield.io.poses.reading import opened
@@ -315,13 +316,14 @@ def plane_over(head: HeadMesh, over: Target | str | ArrayLike) -> FloatArray:
 
 def _settle(head: HeadMesh, coil: Coil | None, matrices: FloatArray, gaps_mm: FloatArray) -> FloatArray:
     """Move coils along their axes, in place, until their smallest gap is the one wanted; how far out (mm)."""
-    moved = np.empty(len(matrices))
-    for number, gap in enumerate(gaps_mm):
+
+    def settled(number: int) -> float:
         pose = Pose(matrices[number])
-        settled = settle(head, coil, pose, float(gap))
-        moved[number] = (pose.center_mm - settled.center_mm) @ pose.z
-        matrices[number] = settled.matrix
-    return moved
+        there = settle(head, coil, pose, float(gaps_mm[number]))
+        matrices[number] = there.matrix
+        return float((pose.center_mm - there.center_mm) @ pose.z)
+
+    return np.array(side_by_side(settled, range(len(matrices))))
 
 
 def _numbers(name: str, values: object, low: float, high: float) -> tuple[float, ...]:

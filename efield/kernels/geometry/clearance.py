@@ -203,7 +203,7 @@ def _posed(rotation, origin, points, i):
     )
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy")
 def lowest(rotation, origin, points, starts, centers, reach, corners, boxes, normals):
     """Smallest signed distance of points that were turned and moved.
 
@@ -338,7 +338,7 @@ def _bounds(p, lattice, known, surface, stack, bounds):
     return low, high
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy")
 def nearest_pair(rotation, origin, casing, surface, lattice, known, upper):
     """Squared distance between triangles that were turned and moved and a surface, 0 where any two cross.
 
