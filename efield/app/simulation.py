@@ -161,7 +161,7 @@ def _document(
             "name": request.head,
             **_sizes(field.head),
             "refined_within_mm": _refined(request),
-            "remarks": list(remarks(field.head)),
+            "remarks": list(remarks(simulator.given)),
         },
         "conductivity": {tag: simulator.conductivity.values[tag] for tag in field.head.tags},
         "coil": field.coil.name,
