@@ -9,6 +9,7 @@ import numpy as np
 from numba import njit, prange
 
 from efield.kernels.elements.tets import _face_vector, _six_volumes, conduct
+from efield.kernels.geometry.stars import nodes_around
 
 # Sums over tetrahedra are taken in so many parts.
 PARTS = 4
@@ -16,27 +17,6 @@ PARTS = 4
 # Corners of the six edges of a tetrahedron, in the order of `quadratic`.
 _FIRST = np.array([0, 0, 0, 1, 1, 2], dtype=np.int64)
 _SECOND = np.array([1, 2, 3, 2, 3, 3], dtype=np.int64)
-
-
-@njit(cache=True)
-def _above(tets, start, star, i, near):
-    """Nodes of higher number that share a tetrahedron with node i, ascending, to the front of `near`; how many."""
-    size = 0
-    for s in range(start[i], start[i + 1]):
-        for k in range(4):
-            j = tets[star[s], k]
-            if j <= i:
-                continue
-            q = size
-            while q > 0 and near[q - 1] > j:
-                q -= 1
-            if q > 0 and near[q - 1] == j:
-                continue
-            for r in range(size, q, -1):
-                near[r] = near[r - 1]
-            near[q] = j
-            size += 1
-    return size
 
 
 @njit(cache=True, parallel=True)
@@ -48,9 +28,10 @@ def higher_neighbors(tets, start, star, row, columns):
     for index in prange(start.shape[0] - 1):
         i = np.int64(index)
         if columns.shape[0]:
-            _above(tets, start, star, i, columns[row[i] : row[i + 1]])
+            nodes_around(tets, start, star, i, i + 1, columns[row[i] : row[i + 1]])
         else:
-            row[i + 1] = _above(tets, start, star, i, np.empty(3 * (start[i + 1] - start[i]), dtype=np.int32))
+            near = np.empty(3 * (start[i + 1] - start[i]), dtype=np.int32)
+            row[i + 1] = nodes_around(tets, start, star, i, i + 1, near)
 
 
 @njit(cache=True, parallel=True)

@@ -61,7 +61,7 @@ def stiffness(points, tets, sigma, start, around, indptr):
     for index in prange(n):
         i = np.int64(index)
         low = indptr[i]
-        nodes_around(tets, start, around, i, columns[low : indptr[i + 1]])
+        nodes_around(tets, start, around, i, 0, columns[low : indptr[i + 1]])
         own, other, face0 = np.empty(3), np.empty(3), np.empty(3)
         for s in range(start[i], start[i + 1]):
             t = around[s]

@@ -27,12 +27,17 @@ def node_stars(cells, n_nodes):
 
 
 @njit(cache=True)
-def nodes_around(cells, start, star, i, near):
-    """Nodes that share a cell with node i, itself included, ascending, to the front of `near`; returns how many."""
+def nodes_around(cells, start, star, i, least, near):
+    """Nodes numbered `least` or higher that share a cell with node i, itself included, ascending, to the front of `near`.
+
+    Returns how many they are.
+    """
     size = 0
     for s in range(start[i], start[i + 1]):
         for k in range(cells.shape[1]):
             j = cells[star[s], k]
+            if j < least:
+                continue
             q = size
             while q > 0 and near[q - 1] > j:
                 q -= 1
@@ -53,7 +58,7 @@ def neighbor_counts(cells, start, star):
     for index in prange(n):
         i = np.int64(index)
         near = np.empty(cells.shape[1] * (start[i + 1] - start[i]), dtype=np.int32)
-        count[i] = nodes_around(cells, start, star, i, near)
+        count[i] = nodes_around(cells, start, star, i, 0, near)
     return count
 
 
