@@ -28,7 +28,7 @@ def node_stars(cells, n_nodes):
 
 @njit(cache=True)
 def nodes_around(cells, start, star, i, least, near):
-    """Nodes numbered `least` or higher that share a cell with node i, itself included, ascending, to the front of `near`.
+    """Nodes from `least` on that share a cell with node i, itself included, ascending, to the front of `near`.
 
     Returns how many they are.
     """

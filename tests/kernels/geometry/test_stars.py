@@ -16,5 +16,7 @@ def test_stars_and_neighbors_are_those_that_sets_give(width):
         around = star[start[node] : start[node + 1]]
         assert np.array_equal(around, np.flatnonzero((cells == node).any(axis=1)))
         near = np.empty(counts[node], dtype=np.int32)
-        assert stars.nodes_around(cells, start, star, node, near) == len(near)
-        assert np.array_equal(near, np.unique(cells[around]))
+        for least in (0, node + 1):
+            expected = np.unique(cells[around][cells[around] >= least])
+            assert stars.nodes_around(cells, start, star, node, least, near) == len(expected)
+            assert np.array_equal(near[: len(expected)], expected)
