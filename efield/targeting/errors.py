@@ -3,8 +3,9 @@
 The opinion is the field of quadratic potentials on the same mesh (`FemProblem.second_opinion`), and each measure is
 taken of it by the same formula, with the field's course inside the elements. Where a mesh is far too coarse the opinion
 is wrong, too, and may agree by chance with a mean; the error is therefore never below the square of the relative
-difference at single places. What the mesh's surfaces miss of the anatomy is not in the error, nor are conductivities
-and the coil's place.
+difference at single places. A maximum has no limit where interfaces have edges; it is compared with the opinion at its
+own place. What the mesh's surfaces miss of the anatomy is not in the error, nor are conductivities and the coil's
+place.
 """
 
 from collections.abc import Mapping
@@ -82,20 +83,26 @@ def estimated_errors(field: "EField", target: Target, values: Mapping[str, Value
     errors: dict[str, float] = {}
     if not values.keys().isdisjoint(AT_TARGET):
         other, tets = at_target(opinion, head, target), target.tets(head)
+        mine, e = field.in_tets(tets), _at_centers(opinion, tets)
+        other["max_magnitude"] = _where_largest(mine, e)
         if drive := abs(field.didt) / AMPERE_PER_MICROSECOND:
             other["mean_magnitude_per_drive"] = other["mean_magnitude"] / drive
-        errors |= _errors(
-            values, other, _disagreement(field.in_tets(tets), _at_centers(opinion, tets), head.volumes[tets])
-        )
+        errors |= _errors(values, other, _disagreement(mine, e, head.volumes[tets]))
     if not values.keys().isdisjoint(IN_HEAD):
         gray = np.flatnonzero(head.tissue == GRAY_MATTER)
         e = _at_centers(opinion, gray)
         errors |= _errors(values, in_gray_matter(head, e), _disagreement(field.in_tets(gray), e, head.volumes[gray]))
     if any(name.startswith(MIDSURFACE) for name in values):
         measures, places = middle_of(head, target)
-        e = opinion.at(*locator_of(head).find(places))
-        errors |= _errors(values, measures.of_vertices(e), _disagreement(field.at(places), e, measures.weights))
+        mine, e = field.at(places), opinion.at(*locator_of(head).find(places))
+        other = measures.of_vertices(e) | {f"{MIDSURFACE}max_magnitude": _where_largest(mine, e)}
+        errors |= _errors(values, other, _disagreement(mine, e, measures.weights))
     return errors
+
+
+def _where_largest(mine: FloatArray, other: FloatArray) -> float:
+    """Size of the other field (k, 3) where one (k, 3) is largest."""
+    return float(np.linalg.norm(other[np.argmax(np.linalg.norm(mine, axis=1))]))
 
 
 def _errors(values: Mapping[str, Value], other: Mapping[str, Any], disagreement: float) -> dict[str, float]:

@@ -47,7 +47,7 @@ class Measured:
     unit, meaning : str
     error : float or None
         Estimate of the value's distance from what an ever finer mesh of the same surfaces would give, in the same unit;
-        None for what does not depend on the field. docs/accuracy.md says how good it is.
+        of a maximum at its own place. None for what does not depend on the field. docs/accuracy.md says how good it is.
     """
 
     value: Value

@@ -63,6 +63,9 @@ def test_errors_are_those_against_the_closed_form(head, target, pose, field, mon
     monkeypatch.setattr(errors, "_PLACES", 2000)  # the closed form takes long
     summary = field.summary(target)
     truth = measures_of(ClosedForm(head, pose), head, target)
+    tets = target.tets(head)
+    largest = tets[np.argmax(np.linalg.norm(field.in_tets(tets), axis=1))]
+    truth["max_magnitude"] = np.linalg.norm(closed_form(COIL, pose, head.barycenters[[largest]], 1e6))
     for name in set(AT_TARGET) - set(ON_CORTEX) | {"peak"}:
         one = summary.measures[name]
         off, small = abs(one.value - truth[name]), 0.003 * abs(one.value)
@@ -120,6 +123,7 @@ def test_a_disc_on_the_middle_of_the_cortex_has_the_errors_of_its_vertices(pose,
     share /= np.average(np.sum(one**2, axis=1), weights=vertices.weights)
     theirs = vertices.of_vertices(other)
     assert len(theirs) == len(AT_TARGET)
+    theirs["midsurface_max_magnitude"] = np.linalg.norm(other[np.argmax(np.linalg.norm(one, axis=1))])
     mean = measures["midsurface_mean_magnitude"].value
     for name in set(theirs) - {"midsurface_angle"}:
         mine = measures[name]
@@ -143,6 +147,24 @@ def test_places_within_few_elements_are_many_and_a_rule_for_quadratics(rule, par
         assert places.T @ places / len(places) == pytest.approx(exact)
     assert dense.min() > 0
     assert len(np.unique(dense.round(9), axis=0)) == len(dense)
+
+
+def test_a_maximum_is_compared_with_the_opinion_at_its_own_place(head, target, field):
+    """An opinion that is nine times too large in one tetrahedron says of the maximum only what it is there."""
+    tets = target.tets(head)
+    size, volume = np.linalg.norm(field.in_tets(tets), axis=1), head.volumes[tets]
+
+    @dataclass(frozen=True)
+    class Spiky:
+        tet: int
+
+        def at(self, tets, weights):
+            return np.where(tets == self.tet, 9.0, 1.0)[:, None] * field.in_tets(tets)
+
+    for place, off in ((np.argmin(size), 0.0), (np.argmax(size), 8 * size.max())):
+        other = replace(field, consult=lambda place=place: Spiky(tets[place]))
+        share = 64 * size[place] ** 2 * volume[place] / (size**2 @ volume)
+        assert other.summary(target).measures["max_magnitude"].error == pytest.approx(np.hypot(off, share * size.max()))
 
 
 def test_errors_grow_with_the_drive(field, target):
