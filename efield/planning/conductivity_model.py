@@ -20,12 +20,10 @@ from efield.ground.card import Card, Carded, counted
 from efield.ground.errors import InputError
 from efield.ground.pose import Pose, given_pose
 from efield.ground.progress import Progress, told
-from efield.head.mesh import HeadMesh
-from efield.head.tissue import GRAY_MATTER, WHITE_MATTER, tissue_name
+from efield.head.tissue import tissue_name
 from efield.io.poses.reading import opened_one
 from efield.planning.belief import Range, ranges_in
-from efield.planning.goals import CenterField
-from efield.planning.target_rows import TargetRows
+from efield.planning.target_rows import DrivenRows
 from efield.targeting.held import check_held
 from efield.targeting.measures import Rows, TargetMeasures
 from efield.targeting.named import CoilLike, the_coil
@@ -157,7 +155,7 @@ class ConductivityModel(Carded):
         checks.in_range("tol", tol, 1e-8, 0.1)
         total = checks.whole("max_solves", max_solves, 2) + checks.whole("held_out", held_out, 1)
         with told(progress, "conductivities", "solves", total) as tell:
-            measuring = _Measuring(sim, target, drive, region_mm)
+            measuring = DrivenRows(sim, target, drive, region_mm)
             space = _Space(varied, ranges, nominal, measuring, tol, lambda done: tell(done, total, ""))
             space.span(max_solves)
             model = space.checked(held_out)
@@ -196,38 +194,6 @@ class ConductivityModel(Carded):
         return Card("ConductivityModel", rows)
 
 
-class _Measuring:
-    """Takes potentials to the rows of E that the measures of a target need."""
-
-    def __init__(self, sim: Simulator, target: Target, drive: FloatArray, region_mm: float | None) -> None:
-        head = sim.head
-        self.region = _region(head, target, region_mm)
-        self._at_centers = CenterField(sim.problem, self.region)
-        self.at_target, self._drive = TargetRows(sim, target), drive
-
-    def of_drive(self) -> FloatArray:
-        """(q, 3) E in V/m of the primary field alone."""
-        return self._rows(np.zeros(len(self._drive)), self._drive)
-
-    def of_mode(self, phi: FloatArray) -> FloatArray:
-        """(q, 3) E in V/m of a potential (n,) alone."""
-        return self._rows(phi, np.zeros((len(phi), 3)))
-
-    def of_solve(self, phi: FloatArray) -> FloatArray:
-        """(q, 3) E in V/m of a potential (n,) and the primary field."""
-        return self._rows(phi, self._drive)
-
-    def over_region(self, modes: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """(k, 3) E in V/m of the primary field alone, and (r, k * 3) of each mode (n, r), at the region's centers."""
-        none = np.zeros((len(modes), 1))
-        first = self._at_centers(none, self._drive[..., None])[0]
-        each = [self._at_centers(mode[:, None], np.zeros((len(mode), 3, 1))).ravel() for mode in modes.T]
-        return first, np.array(each)
-
-    def _rows(self, phi: FloatArray, drive: FloatArray) -> FloatArray:
-        return np.asarray(self.at_target(phi[:, None], drive[..., None])[0])
-
-
 class _Space:
     """The space of potentials while it grows."""
 
@@ -236,7 +202,7 @@ class _Space:
         varied: VariedProblem,
         ranges: Mapping[int, Range],
         nominal: FloatArray,
-        measuring: _Measuring,
+        measuring: DrivenRows,
         tol: float,
         tell: Callable[[int], None],
     ) -> None:
@@ -297,13 +263,6 @@ class _Space:
         off = np.abs(rows.measured(full) - model.measured(values)).max(axis=0)
         error = dict(zip(rows.measures.names, off.tolist(), strict=True))
         return ConductivityModel(*parts, error, float(worst), self.solves, self.iterations)
-
-
-def _region(head: HeadMesh, target: Target, region_mm: float | None) -> NDArray[np.intp]:
-    if region_mm is None:
-        return np.empty(0, np.intp)
-    near = np.linalg.norm(head.barycenters - target.center_mm, axis=1) <= checks.positive("region_mm", region_mm)
-    return np.flatnonzero(near & np.isin(head.tissue, (WHITE_MATTER, GRAY_MATTER)))
 
 
 def _at(ranges: Mapping[int, Range], quantiles: FloatArray) -> FloatArray:
