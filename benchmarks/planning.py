@@ -1,14 +1,15 @@
 """The best placement and how sure it is: seconds, and the optimum against every placement of a fine grid.
 
-    python -m benchmarks planning [--head NAME] [--coil NAME] [--target NAME] [--grid-mm 1] [--grid-deg 2]
-                                  [--grid-radius-mm 20] [--skip-optimize] [--skip-grid]
-                                  [--skip-uncertainty]
+    python -m benchmarks planning [--head NAME] [--coil NAME] [--target NAME] [--goals GOAL ...]
+                                  [--grid-mm 1] [--grid-deg 2] [--grid-radius-mm 20]
+                                  [--skip-optimize] [--skip-grid] [--skip-uncertainty]
 
 The grid's placements are tangential, so that the optimum is looked for without tilts, too, for the comparison. What
 every placement does is told by a response (`efield.planning.response`) that is finer than the search's own and checked
-at full solves that are not in it. First all are held as near as the gap under the coil's center allows: with the gap
-that is asked for they are as near, or farther out and weaker, so that those that are weaker than ours already need not
-be laid. The best of the others are solved fully beside ours.
+at full solves that are not in it. First all are held with the gap that is asked for under the coil's center, where they
+are as near as laid ones or nearer, and focality's mean over the rest of gray matter is one over a few thousand places
+of it. What both change is measured where placements are good, and those that twice as much would not make as good as
+ours are left out. The others are laid, told with all of gray matter, and the best of them solved fully beside ours.
 Seconds are of the clock and of the processor, all threads together: half of the latter is what two free cores need.
 """
 
@@ -16,6 +17,7 @@ import argparse
 import os
 import time
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -23,7 +25,7 @@ import numpy as np
 import efield as ef
 from efield.ground.pose import Pose
 from efield.io.cache_folder import cache_folder
-from efield.planning.goals import Goal
+from efield.planning.goals import GOALS, Goal
 from efield.planning.placement_fields import Solves
 from efield.planning.response import PrimaryProbe, Response, telling
 from efield.sweeping.grid import Placements, plane_over
@@ -33,14 +35,17 @@ from efield.targeting.simulate import evaluator
 #: Placements that a response is made of, those it is checked at, and those from which both are taken.
 SNAPSHOTS, CHECKED, POOL = 72, 16, 256
 
-#: A placement that is weaker than ours by this share before it is laid is not laid. Of so many of the stronger half it
-#: is looked at whether laying makes them weaker.
-WEAKER, LAID = 2e-3, 300
+#: So many tetrahedra stand for the rest of gray matter until placements are few.
+FEW = 4000
+
+#: At so many of the best hundredth of the placements it is looked at what laying them, and all of gray matter, changes.
+LAID, GOOD = 300, 0.01
 
 #: So many of the best of the grid are solved.
 SOLVED = 8
 
-MEASURES = {"magnitude": "mean_magnitude", "along": "along"}
+#: Places at which there are fields in memory, of all placements that are told together.
+TOGETHER = 1 << 21
 
 
 @contextmanager
@@ -59,44 +64,72 @@ def found(best: Any) -> str:
     return f"  {best.value:.5f} {best.unit}, {gain}: {at}"
 
 
-class Everywhere:
-    """Both goals of any placement of a grid, and how far off they are at solves that are not in it."""
+class Snapshots:
+    """Some of a grid's placements, solved in the target and in all other gray matter."""
 
     def __init__(self, sim: ef.Simulator, coil: ef.Coil, target: ef.Target, grid: ef.PlacementGrid) -> None:
         primary = evaluator(coil, False, sim.cache)
-        foot = plane_over(sim.head, target)[:3, 3]
-        self.probe, self.goals = PrimaryProbe(sim.head, foot, target, primary), {}
-        for name in MEASURES:
-            self.goals[name] = Goal.of(sim.head, name, target, (), whole=True)
+        self.probe = PrimaryProbe(sim.head, plane_over(sim.head, target)[:3, 3], target, primary)
         numbers = np.random.default_rng(0).permutation(grid.count)[:POOL]
         laid = grid.on(sim.head, target, coil, numbers=numbers[: POOL // 2])
         near = grid.on(sim.head, target, coil, numbers=numbers[POOL // 2 :], lift=False)
         matrices = np.concatenate([laid.matrices, near.matrices])
-        seen = np.array([self.probe(Pose(one)) for one in matrices])
+        seen = self.look(matrices)
         order = telling(seen, POOL)
         chosen = np.concatenate([order[:SNAPSHOTS], np.random.default_rng(1).permutation(order[SNAPSHOTS:])[:CHECKED]])
-        solves = Solves(sim, primary, self.goals["magnitude"].tets, 1e-6)
-        fields = solves([Pose(matrices[k]) for k in chosen])
-        self.response = Response(seen[chosen[:SNAPSHOTS]], fields[:SNAPSHOTS])
-        told, full = self.response(seen[chosen[SNAPSHOTS:]]), fields[SNAPSHOTS:]
-        for name, goal in self.goals.items():
-            off = np.abs(goal(told) - goal(full)).max()
-            print(f"  {name}: within {off:.1e} V/m at {CHECKED} solves that are not in it")
+        tets = Goal.of(sim.head, "focality", target, (), whole=True).tets
+        self.seen, self.fields = seen[chosen], Solves(sim, primary, tets, 1e-6)([Pose(matrices[k]) for k in chosen])
 
-    def __call__(self, matrices: np.ndarray) -> dict[str, np.ndarray]:
-        """(p,) goals of placements (p, 4, 4) by name, V/m."""
-        parts = []
-        for first in range(0, len(matrices), 512):
-            seen = [self.probe(Pose(one)) for one in matrices[first : first + 512]]
-            fields = self.response(seen)
-            parts.append([goal(fields) for goal in self.goals.values()])
-        return dict(zip(self.goals, np.concatenate(parts, axis=1), strict=True))
+    def look(self, matrices: np.ndarray) -> np.ndarray:
+        """(p, s) what the probe sees of placements (p, 4, 4)."""
+        return np.array([self.probe(Pose(one)) for one in matrices])
 
 
-def compared(sim: ef.Simulator, coil: ef.Coil, target: ef.Target, best: Any, placed: Placements) -> None:
+class Teller:
+    """A goal of what is seen of placements, and of focality the same with few places of the rest of gray matter."""
+
+    def __init__(self, goal: Goal, snapshots: Snapshots) -> None:
+        seen, fields = snapshots.seen, snapshots.fields[:, : len(goal.tets)]  # the target's come first
+        self.goal, self.response = goal, Response(seen[:SNAPSHOTS], fields[:SNAPSHOTS])
+        self.few, rows = few_of(goal, fields[:SNAPSHOTS])
+        self.few_response = Response(seen[:SNAPSHOTS], fields[:SNAPSHOTS, rows])
+        self.times = np.mean(goal(fields[:SNAPSHOTS]) / self.few(fields[:SNAPSHOTS, rows]))  # both are ratios
+        full, held = goal(fields[SNAPSHOTS:]), seen[SNAPSHOTS:]
+        for places, told in ((len(goal.tets), self.exactly(held)), (len(rows), self(held))):
+            print(f"  told of {places:,} places: within {np.abs(told / full - 1).max():.1e} at {CHECKED} other solves")
+
+    def __call__(self, seen: np.ndarray) -> np.ndarray:
+        """(p,) the goal of what is seen (p, s), with few places of the rest of gray matter."""
+        return self.times * in_blocks(self.few, self.few_response, seen)
+
+    def exactly(self, seen: np.ndarray) -> np.ndarray:
+        """(p,) the goal of what is seen (p, s), with all of gray matter."""
+        return in_blocks(self.goal, self.response, seen)
+
+
+def few_of(goal: Goal, fields: np.ndarray) -> tuple[Goal, np.ndarray]:
+    """A goal whose rest is a few places, drawn by volume and |E| of solved fields (p, k, 3), and their rows (q,)."""
+    inside, volumes = len(goal.target), goal.volumes
+    if not len(goal.elsewhere):
+        return goal, np.arange(inside)
+    share = volumes[inside:] * np.linalg.norm(fields[:, inside:], axis=2).mean(axis=0)
+    share /= share.sum()
+    drawn = np.sort(np.random.default_rng(0).choice(len(share), FEW, p=share))
+    weights = volumes[inside:][drawn] / share[drawn]
+    few = replace(goal, elsewhere=goal.elsewhere[drawn], volumes=np.concatenate([volumes[:inside], weights]))
+    return few, np.concatenate([np.arange(inside), inside + drawn])
+
+
+def in_blocks(goal: Goal, response: Response, seen: np.ndarray) -> np.ndarray:
+    """(p,) a goal of the fields of what is seen (p, s)."""
+    block = max(1, TOGETHER // len(goal.tets))
+    return np.concatenate([goal(response(seen[first : first + block])) for first in range(0, len(seen), block)])
+
+
+def compared(sim: ef.Simulator, coil: ef.Coil, goal: Goal, best: Any, placed: Placements) -> None:
     """Full solves of the grid's best beside ours."""
     poses = [Pose(one) for one in placed.matrices]
-    values = [field.summary(target)[MEASURES[best.goal]] for field in sim.solve_many(coil, [*poses, best.pose])]
+    values = [goal(field.in_tets(goal.tets)[None])[0] for field in sim.solve_many(coil, [*poses, best.pose])]
     first = int(np.argmax(values[:-1]))
     at = {name: float(placed.coordinates[name][first]) for name in ("u_mm", "v_mm", "angle_deg")}
     share = 100 * (values[-1] / values[first] - 1)
@@ -104,26 +137,30 @@ def compared(sim: ef.Simulator, coil: ef.Coil, target: ef.Target, best: Any, pla
 
 
 def against_grid(sim: ef.Simulator, coil: ef.Coil, target: ef.Target, options: argparse.Namespace) -> None:
-    """Ours without tilts against every placement of the grid, for both goals."""
+    """Ours without tilts against every placement of the grid."""
     angles = tuple(np.arange(0.0, 360.0, options.grid_deg))
     grid = ef.PlacementGrid(options.grid_radius_mm, options.grid_mm, angles)
-    with clocked("a response"):
-        told = Everywhere(sim, coil, target, grid)
-    with clocked(f"{grid.count:,} placements"):
-        near = told(grid.on(sim.head, target, coil, lift=False).matrices)
-    for goal in MEASURES:
-        strong = np.flatnonzero(near[goal] >= 0.5 * near[goal].max())
-        some = np.random.default_rng(2).permutation(strong)[:LAID]
-        laid = told(grid.on(sim.head, target, coil, numbers=some).matrices)[goal]
-        gained = (laid - near[goal][some]).max() / near[goal].max()
-        with clocked(f"optimize, {goal}, without tilts"):
-            best = ef.optimize(sim, coil, target, goal, radius_mm=options.grid_radius_mm, tilt_deg=0.0)
+    with clocked("solves that tell the grid"):
+        snapshots = Snapshots(sim, coil, target, grid)
+    with clocked(f"looking at {grid.count:,} placements"):
+        seen = snapshots.look(grid.on(sim.head, target, coil, lift=False).matrices)
+    for name in options.goals:
+        told = Teller(Goal.of(sim.head, name, target, (), whole=True), snapshots)
+        with clocked(f"{grid.count:,} placements, {name}"):
+            near = told(seen)
+        order = np.argsort(near)[::-1]
+        some = np.random.default_rng(2).permutation(order[: int(GOOD * len(order))])[:LAID]
+        laid = told.exactly(snapshots.look(grid.on(sim.head, target, coil, numbers=some).matrices))
+        gained = laid / near[some] - 1
+        with clocked(f"optimize, {name}, without tilts"):
+            best = ef.optimize(sim, coil, target, name, radius_mm=grid.radius_mm, tilt_deg=0.0)
         print(found(best))
-        left = np.union1d(np.flatnonzero(near[goal] >= (1 - WEAKER) * best.value), np.argsort(near[goal])[-SOLVED:])
-        print(f"  laying adds {gained:+.1e} of the largest to {len(some)} at most; {len(left):,} are laid")
-        with clocked(f"those of the grid that may be better, {goal}"):
-            placed = grid.on(sim.head, target, coil, numbers=left)
-            compared(sim, coil, target, best, placed[np.argsort(told(placed.matrices)[goal])[::-1][:SOLVED]])
+        good = np.flatnonzero(near >= best.value / (1 + 2 * max(0.0, gained.max())))
+        print(f"  laid and told exactly: {gained.min():+.1e} to {gained.max():+.1e}; {len(good):,} may be as good")
+        with clocked(f"those that may be as good, {name}"):
+            placed = grid.on(sim.head, target, coil, numbers=np.union1d(good, order[:SOLVED]))
+            exact = told.exactly(snapshots.look(placed.matrices))
+            compared(sim, coil, told.goal, best, placed[np.argsort(exact)[::-1][:SOLVED]])
 
 
 def how_sure(sim: ef.Simulator, coil: ef.Coil, target: ef.Target) -> None:
@@ -139,6 +176,7 @@ def main() -> None:
     parser.add_argument("--head", default="mni152")
     parser.add_argument("--coil", default="magstim-70mm-figure8")
     parser.add_argument("--target", default="m1-hand-left")
+    parser.add_argument("--goals", nargs="+", default=list(GOALS), choices=list(GOALS))
     parser.add_argument("--grid-mm", type=float, default=1.0)
     parser.add_argument("--grid-deg", type=float, default=2.0)
     parser.add_argument("--grid-radius-mm", type=float, default=20.0)
@@ -153,7 +191,7 @@ def main() -> None:
     with clocked("one placement"):
         sim.solve(coil, ef.place_coil(head, target, "best", coil=coil))
     search = ef.optimize  # imported before the clock starts
-    for goal in () if options.skip_optimize else ("magnitude", "along", "focality"):
+    for goal in () if options.skip_optimize else options.goals:
         with clocked(f"optimize, {goal}"):
             best = search(sim, coil, target, goal)
         print(found(best), flush=True)
