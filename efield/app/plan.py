@@ -57,7 +57,7 @@ def _table(head: str, part: dict[str, Any]) -> Table:
         table.add_row(name, text)
     best = part["optimum"]
     table.add_row("place", part["pose_says"])
-    table.add_row(best["goal"], f"{best['value']:.4g} {best['unit']} at 1 A/us, gain {best['gain_says']}")
+    table.add_row(best["goal"], f"{best['value_says']} at 1 A/us, gain {best['gain_says']}")
     if others := part["candidates"][1:]:
         table.add_row("other coils", ", ".join(f"{one['coil']} {one['output_percent']:.1f} %" for one in others))
     table.add_row("safety", part["safety"].get("verdict", "no protocol"))

@@ -98,7 +98,7 @@ def _candidate(one: Candidate) -> dict[str, Any]:
         "goal": one.best.goal,
         "unit": one.best.unit,
         "value": one.best.value,
-        **{name: one.best.to_json()[name] for name in ("gain", "tolerance_mm")},
+        **{name: one.best.to_json()[name] for name in ("value_says", "gain", "tolerance_mm")},
         "pose": one.best.pose.matrix.tolist(),
     }
 

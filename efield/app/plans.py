@@ -13,7 +13,7 @@ from efield.app.results import results_folder
 from efield.app.zones import zones_of
 from efield.coils.model import Coil
 from efield.dosing.dose import dose
-from efield.dosing.machines import usual_stimulator
+from efield.dosing.machines import mismatch, usual_stimulator
 from efield.dosing.protocols import Protocol, protocol
 from efield.dosing.site import DoseSite
 from efield.ground.errors import InputError
@@ -103,6 +103,8 @@ def _percent(asked: Settings, given: Protocol | None) -> float:
 
 def _check_machines(asked: Settings, rmt_coil: Coil, coil: Coil, percent: float) -> None:
     """Refuse what no output can be found for, before any work is done."""
+    if asked.stimulator and (why := mismatch(asked.stimulator, coil.name)):
+        raise InputError(f"--stimulator must go with the coil; instead {why}: leave it out, or choose another coil")
     there, here = (DoseSite(1.0, coil=one.name, **_machine(asked, one)) for one in (rmt_coil, coil))
     try:
         dose(asked.rmt, there, here, percent=percent, method=asked.rmt_method, rmt_sd=asked.rmt_sd)

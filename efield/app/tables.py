@@ -8,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from efield.ground.listing import Listing
+from efield.planning.goals import goal_words
 from efield.targeting.measures import MEASURES
 from efield.targeting.summary import Summary
 from efield.targeting.validation import SphereCheck
@@ -51,7 +52,7 @@ def optimum_table(document: dict[str, Any], best: "Optimum") -> Table:
     far, turned = (
         f"{x:.3g}" if np.isfinite(x) else "more than was looked at" for x in (best.tolerance_mm, best.tolerance_deg)
     )
-    table.add_row("best", f"{best.value:.4g} {best.unit} at {document['didt'] / 1e6:g} A/us")
+    table.add_row("best", f"{best.value_says} at {document['didt'] / 1e6:g} A/us")
     table.add_row("against over the target at 45 degrees", best.gain_says)
     place = best.place
     table.add_row("place", f"{place['u_mm']:.1f} mm medial, {place['v_mm']:.1f} mm anterior of over the target")
@@ -59,7 +60,7 @@ def optimum_table(document: dict[str, Any], best: "Optimum") -> Table:
     table.add_row("tilt", f"{place['tilt_x_deg']:.1f}, {place['tilt_y_deg']:.1f} deg about the coil's x and y axes")
     table.add_row("5 % are lost at", f"{far} mm along the scalp, or {turned} deg")
     for number, (_, value) in enumerate(best.alternatives, 1):
-        table.add_row(f"as good, no. {number}", f"{value:.4g} {best.unit}")
+        table.add_row(f"as good, no. {number}", goal_words(best.goal, value))
     table.add_row("placements solved", str(best.solves))
     return table
 

@@ -60,6 +60,18 @@ def usual_stimulator(coil: str) -> str:
     return found[0] if len(found) == 1 else ""
 
 
+def mismatch(stimulator: str, coil: str) -> str:
+    """Why a stimulator does not drive a coil: a source forbids it, or the coil is another maker's; else empty."""
+    machine, name = load_stimulator(stimulator).name, coil_name(coil)
+    part = packaged("machines.toml")["coil"]["forbidden"].get(machine, {}).get(name)
+    if part:
+        return f"{name} ({part}) must not be driven by {machine}"
+    own = [one for one in names() if name in load_stimulator(one).max_didt]
+    if own and machine.split("-")[0] not in {one.split("-")[0] for one in own}:
+        return f"{name} is a coil of {' and '.join(own)}, and {machine} is another maker's"
+    return ""
+
+
 def second_peak(stimulator: str, coil: str) -> float | None:
     """Second peak of dI/dt of a biphasic pulse relative to the first; negative, None where it was not recorded."""
     found = packaged("machines.toml")["second_peak"].get(stimulator, {}).get(coil)

@@ -20,6 +20,12 @@ FloatArray = NDArray[np.float64]
 #: Goals and their units.
 GOALS: Final = {"magnitude": "V/m", "along": "V/m", "focality": "1"}
 
+
+def goal_words(name: str, value: float) -> str:
+    """A goal's value for people: ``1.172 V/m``, or ``8.08`` where it is a ratio."""
+    return f"{value:.4g} {GOALS[name]}".removesuffix(" 1")
+
+
 #: So many tetrahedra stand for the rest of gray matter while searching; what is stated of a winner is of all of it.
 _REST: Final = 4000
 

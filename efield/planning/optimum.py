@@ -7,6 +7,7 @@ import numpy as np
 
 from efield.ground.card import Card, Carded, place
 from efield.ground.pose import Pose
+from efield.planning.goals import goal_words
 
 if TYPE_CHECKING:
     import xarray
@@ -65,6 +66,7 @@ class Optimum(Carded):
             "pose": self.pose.matrix.tolist(),
             "place": self.place,
             "value": self.value,
+            "value_says": self.value_says,
             "gain": self.gain if np.isfinite(self.gain) else None,
             "gain_says": self.gain_says,
             "alternatives": others,
@@ -74,13 +76,18 @@ class Optimum(Carded):
         }
 
     @property
+    def value_says(self) -> str:
+        """The value in words."""
+        return goal_words(self.goal, self.value)
+
+    @property
     def gain_says(self) -> str:
         """The gain in words."""
         return f"{100 * self.gain:+.1f} %" if np.isfinite(self.gain) else "at 45 degrees the current runs the other way"
 
     def _card(self) -> Card:
         rows = (
-            (self.goal, f"{self.value:.4g} {self.unit}, gain {self.gain_says}"),
+            (self.goal, f"{self.value_says}, gain {self.gain_says}"),
             ("center", place(self.pose.center_mm)),
             ("angle", f"{self.place['angle_deg']:.0f} deg; others as good: {len(self.alternatives)}"),
             ("5 % lost", f"at {self.tolerance_mm:.1f} mm or {self.tolerance_deg:.0f} deg"),

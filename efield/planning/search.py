@@ -11,7 +11,7 @@ from efield.ground.errors import InputError
 from efield.ground.pose import Pose
 from efield.ground.progress import Tell
 from efield.ground.turns import side_by_side
-from efield.planning.goals import GOALS, Goal
+from efield.planning.goals import Goal, goal_words
 from efield.planning.peaks import FIRST_STEPS, MOVES, climbed, distinct
 from efield.planning.placement_fields import TOGETHER, PlacementFields
 from efield.planning.response import PrimaryProbe, Response, telling
@@ -143,7 +143,7 @@ class Search:
         fields = self._fields([pose for one in places if (pose := self._space.pose(one)) is not None])
         self._places.extend(places)
         self._values.extend(self._goal(fields).tolist())
-        self._tell(len(self._values), 0, f"best so far {max(self._values):.4g} {GOALS[self._goal.name]}")
+        self._tell(len(self._values), 0, f"best so far {goal_words(self._goal.name, max(self._values))}")
         return np.array([self._look(one) for one in places]), fields
 
     def _allowed(self, places: FloatArray) -> NDArray[np.intp]:

@@ -56,7 +56,7 @@ def loss_picture(best: Optimum, title: str = "", *, width_in: float = WIDTH_IN) 
     -------
     matplotlib.figure.Figure
     """
-    page = new_page(SIZE, title or f"{best.goal}: {best.value:.3g} {best.unit} at best", width_in)
+    page = new_page(SIZE, title or f"{best.goal}: {best.value_says} at best", width_in)
     place, turn, bar = (page.add_axes(one) for one in _panels(width_in, width_in * SIZE[1] / SIZE[0]))
     angles = best.loss["angle_deg"].values
     nearest = int(np.argmin(np.abs((angles - best.place["angle_deg"] + 180) % 360 - 180)))

@@ -198,6 +198,24 @@ def test_what_is_missing_or_wrong_is_named(given, message):
         settings(PlanRequest(**given))
 
 
+@pytest.mark.parametrize(
+    ("coil", "stimulator", "why"),
+    [
+        ("magventure-c-b60", "rapid2", "another maker's"),
+        ("magstim-25mm-figure8", "magstim-rapid2", "must not be driven"),
+    ],
+)
+def test_a_coil_that_a_stimulator_does_not_drive_is_refused_before_any_work(
+    monkeypatch, tmp_path, capsys, coil, stimulator, why
+):
+    given = ("--rmt", 50, "--pain-side", "right", "--coil", coil, "--stimulator", stimulator)
+    assert run(monkeypatch, "plan", *given, "--head", tmp_path / "none.msh", "--out", tmp_path / "plan") == 2
+    error = capsys.readouterr().err
+    assert "--stimulator must go with the coil" in error
+    assert why in error
+    assert not list(tmp_path.iterdir())
+
+
 def test_no_plan_is_compared_with_something_else(tmp_path, monkeypatch, capsys):
     (tmp_path / "other.json").write_text("[1]")
     assert run(monkeypatch, "plan", "compare", tmp_path / "other.json", tmp_path / "other.json") == 2
