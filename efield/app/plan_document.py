@@ -76,7 +76,7 @@ def _part(asked: Settings, part: Part, given: Protocol | None) -> dict[str, Any]
         "target": part.target.to_json() | {"why": part.why},
         "coil": first.coil.name,
         "pose": first.best.pose.matrix.tolist(),
-        "pose_says": pose_words(first.best.pose),
+        "pose_says": pose_words(first.best.pose, induced_direction(first.coil)),
         "induced_direction": induced_direction(first.coil),
         "optimum": first.best.to_json(),
         "measures": first.summary.to_json(),

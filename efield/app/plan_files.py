@@ -36,7 +36,8 @@ def _pictures(folder: Path, number: int, part: Part) -> list[Path]:
     """The placement from three sides, and the loss around it."""
     first, stem = part.first, f"{number}-{re.sub(r'[^A-Za-z0-9.-]+', '_', part.target.name)}"
     sides, loss = folder / f"{stem}.png", folder / f"{stem}-loss.png"
-    save_three_sides(sides, first.field, part.target, first.coil, first.best.pose)
+    driven = part.uncertainty["didt"] / first.field.didt * first.field
+    save_three_sides(sides, driven, part.target, first.coil, first.best.pose)
     save_loss_picture(loss, first.best, width_in=_LOSS_IN)
     return [sides, loss]
 

@@ -168,7 +168,7 @@ def _document(
         "current": request.current,
         "induced_direction": induced_direction(field.coil),
         "pose": field.pose.matrix.tolist(),
-        "pose_says": pose_words(field.pose),
+        "pose_says": pose_words(field.pose, induced_direction(field.coil)),
         "target": target.to_json(),
         "didt": field.didt,
         "also": [{"coil": d.coil.name, "pose": d.pose.matrix.tolist(), "didt": d.didt} for d in field.others],

@@ -145,7 +145,9 @@ def _heat(session: Trains, output: float, coil: str) -> Iterator[Check]:
     fits = all(session.pulses <= least for least, _ in bounds.values())
     fails = all(session.pulses > most for _, most in bounds.values())
     verdict = POSSIBLE if fits else IMPOSSIBLE if fails else UNKNOWN
-    listed = "; ".join(f"{part}: {least:g} to {most:g}" for part, (least, most) in bounds.items())
+    listed = "; ".join(
+        f"{part}: {least:g} {'or more' if most == inf else f'to {most:g}'}" for part, (least, most) in bounds.items()
+    )
     text = f"{session.pulses:g} pulses; single shots from 20 C until the coil is hot, by part number: {listed}"
     end = "; needs a cooled coil, a second one or pauses" if fails else ""
     yield Check("heat", verdict, text + end, sourced(data))

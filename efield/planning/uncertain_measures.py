@@ -27,6 +27,9 @@ FloatArray = NDArray[np.float64]
 #: Percentiles of the interval that is printed.
 INTERVAL: Final = (5.0, 95.0)
 
+#: Measures that may be negative; all others are sizes, and what several causes would bring below 0 is 0.
+_SIGNED: Final = ("along", "normal_in_p99", "normal_out_p99")
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Uncertainty(Carded):
@@ -84,7 +87,7 @@ class Uncertainty(Carded):
             total += rng.choice(self.by_placement[name], len(total)) - self.nominal[name]
         if name in self.mesh_error:
             total += rng.normal(0.0, self.mesh_error[name], len(total))
-        return total
+        return np.maximum(total, 0.0) if name not in _SIGNED else total
 
     @property
     def mean(self) -> dict[str, float]:
@@ -145,9 +148,11 @@ class Uncertainty(Carded):
         }
 
     def text(self, name: str) -> str:
-        """A measure with its interval, such as ``"1.12 V/m (0.95 to 1.31)"``."""
+        """A measure with its interval, such as ``"1.12 V/m (0.95 to 1.31)"``: two digits of the interval's width."""
         low, high = (np.percentile(self.together(name), q) for q in INTERVAL)
-        return f"{self.nominal[name]:.4g} {MEASURES[name].unit} ({low:.4g} to {high:.4g})"
+        width = high - low
+        digits = max(0, 1 - int(np.floor(np.log10(width)))) if width > 0 else 4
+        return f"{self.nominal[name]:.{digits}f} {MEASURES[name].unit} ({low:.{digits}f} to {high:.{digits}f})"
 
     def _card(self) -> Card:
         shown = [name for name in ("mean_magnitude", "along", "angle") if name in self.nominal]

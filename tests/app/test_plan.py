@@ -95,6 +95,9 @@ def test_the_sheet_is_one_file_with_the_numbers_of_the_document(planned):
     assert len(list((out / "pictures").iterdir())) == 2
     assert not re.search(r'(src|href)="(?!data:)', page)
     assert "clinician" in page
+    assert f"{document['safety']['verdict']}</h2>" in page
+    assert f"|E| at {document['uncertainty']['didt'] / 1e6:.4g} A/" in page
+    assert "other polarity" not in page
     assert document["uncertainty"]["text"]["mean_magnitude"] in page
 
 

@@ -87,6 +87,12 @@ def test_heat_is_bounded_by_the_powers_to_both_sides(coil, output, pulses, verdi
     assert verdicts(feasibility(Trains(10, pulses / 10), output, "rapid2", coil))["heat"] == verdict
 
 
+def test_heat_without_an_upper_bound_says_so():
+    heat = next(str(one) for one in feasibility(SESSION, 36, "rapid2", "d70").checks if one.about == "heat")
+    assert " or more" in heat
+    assert "inf" not in heat
+
+
 def test_an_output_beyond_the_maximum_is_said_and_not_cut():
     found = feasibility(SESSION, 120, "rapid2", "d70")
     assert found.verdict == "not possible"

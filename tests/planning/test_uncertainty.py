@@ -188,6 +188,20 @@ def test_causes_add_up():
     assert alone.percentile(5)["mean_magnitude"] == pytest.approx(0.91, abs=1e-3)
 
 
+def test_sizes_are_not_negative_and_intervals_have_two_digits():
+    """What the mesh adds to a size may be more than it is; along a direction E may be negative."""
+    wide = {
+        "nominal": {"across": 0.02, "along": 0.02},
+        "by_conductivity": dict.fromkeys(("across", "along"), [0.02] * 999),
+    }
+    sure = made(
+        **{name: {k: np.array(v) for k, v in one.items()} for name, one in wide.items()},
+        mesh_error=dict.fromkeys(wide["nominal"], 0.1),
+    )
+    assert sure.percentile(5)["across"] == 0 > sure.percentile(5)["along"]
+    assert made().text("mean_magnitude") == "1.00 V/m (0.91 to 1.09)"
+
+
 def test_unknown_measures_are_refused():
     with pytest.raises(UnknownMeasureError, match="mean_magnitude"):
         made().together("target_mean")

@@ -1,6 +1,7 @@
 """Text in files of poses: how it is read whatever its encoding, and what is said of a pose in it."""
 
 import codecs
+from collections.abc import Sequence
 from typing import Final
 
 from efield.ground.directions import in_words
@@ -30,9 +31,22 @@ def decoded(cursor: Cursor) -> str:
     return text
 
 
-def pose_words(pose: Pose) -> str:
-    """Where the handle and the induced current of a pose point."""
+def pose_words(pose: Pose, induced: Sequence[float] | None = ()) -> str:
+    """Where the handle and the induced current of a pose point.
+
+    Parameters
+    ----------
+    pose : Pose
+    induced : (3,) float or None, optional
+        Direction in the coil's frame that a rising current induces; None for a coil without one, empty if the coil is
+        not known.
+    """
+    handle = f"handle toward {in_words(pose.handle)}"
+    if induced is None:
+        return f"{handle}; the coil induces current in no one direction"
+    if len(induced):
+        return f"{handle}; current induced toward {in_words(pose.current(induced))} by dI/dt > 0"
     return (
-        f"handle toward {in_words(pose.handle)}; current induced toward {in_words(pose.current())} by dI/dt > 0 in "
-        "efield's coils, the other way in a coil of the other polarity"
+        f"{handle}; current induced toward {in_words(pose.current())} by dI/dt > 0 in efield's coils, the other way in "
+        "a coil of the other polarity"
     )
