@@ -132,7 +132,7 @@ def compare(case: Case) -> Iterator[tuple[str, float, float, float]]:
         for name, one in measures.items():
             if name in true and name != "peak_place" and one.error is not None and one.value is not None:
                 yield name, one.value, abs(one.value - true[name]), one.error
-                if name in ("mean_magnitude", "p99_magnitude", "normal_mean", "peak"):
+                if name in ("mean_magnitude", "p99_magnitude", "max_magnitude", "normal_mean", "peak"):
                     share = (100 * x / abs(true[name]) for x in (one.value - true[name], one.error))
                     print("      {:<18} off {:+7.2f} %, estimate {:6.2f} %".format(name, *share), flush=True)
 

@@ -61,7 +61,8 @@ def found(best: Any) -> str:
     """An optimum in a line."""
     at = ", ".join(f"{name} {value:.4g}" for name, value in best.place.items())
     gain = f"gain {100 * best.gain:+.2f} %, {best.solves} solves, predicted within {best.predicted_error:.0e}"
-    return f"  {best.value:.5f} {best.unit}, {gain}: {at}"
+    value = f"{best.value:.5f} {best.unit}".removesuffix(" 1")
+    return f"  {value}, {gain}: {at}"
 
 
 class Snapshots:
