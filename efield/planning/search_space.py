@@ -37,7 +37,8 @@ AXES: Final = {"u_mm": "mm", "v_mm": "mm", "angle_deg": "deg", "tilt_x_deg": "de
 class SearchSpace:
     """Placements over a target, five numbers each: u (medial) and v (anterior) in mm, angle and two tilts in degrees.
 
-    They are those of `PlacementGrid`: the angle is that of the induced current.
+    They are those of `PlacementGrid`: the angle is that of the induced current. Medial is the target's own beyond the
+    midline, too, so that an angle is one direction everywhere.
 
     Parameters
     ----------
@@ -91,7 +92,7 @@ class SearchSpace:
         if np.hypot(u, v) > self.radius_mm * (1 + 1e-9) or max(abs(tilt_x), abs(tilt_y)) > self.tilt_deg + 1e-9:
             return None
         foot, outward = self._foot(float(u), float(v))
-        induced = tangent_direction(outward, angle, medial_sign(foot))
+        induced = tangent_direction(outward, angle, medial_sign(self.foot))
         flat = Pose.from_axes(foot + self.distance_mm * outward, y_axis(induced, -outward, self._turn), -outward)
         matrix = flat.matrix.copy()
         matrix[:3, :3] = flat.rotation @ Rotation.from_euler("XY", (tilt_x, tilt_y), degrees=True).as_matrix()

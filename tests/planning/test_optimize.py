@@ -119,6 +119,13 @@ def test_a_basis_answers_the_search(basis, coil, target, head, by_axes):
     assert np.hypot(found.place["u_mm"], found.place["v_mm"]) < 4.0
 
 
+def test_an_angle_is_one_direction_on_both_sides_of_the_midline(head, light):
+    space = SearchSpace(head, light, ef.m1_leg(head), radius_mm=20, tilt_deg=0, distance_mm=4)
+    here, across = (space.pose(np.array([u, 0.0, 300.0, 0.0, 0.0])) for u in (-15.0, 15.0))
+    assert here.center_mm[0] < 0 < across.center_mm[0]
+    assert here.y @ across.y > 0.9
+
+
 def test_places_are_those_of_a_grid(head, light, target):
     space = SearchSpace(head, light, target, radius_mm=12, tilt_deg=10, distance_mm=5)
     placed = ef.PlacementGrid(radius_mm=5, spacing_mm=5, angles_deg=(30,), tilts_deg=((4, -3),), distances_mm=(5,)).on(
