@@ -29,7 +29,7 @@ _COMPARED: Final = {
     "target": ("target", "name"),
     "output (% of the maximum)": ("output_percent",),
     "goal": ("optimum", "goal"),
-    "goal at 1 A/us": ("optimum", "value"),
+    "goal at 1 A/us": ("optimum", "value_says"),
     "gain over the plain placement": ("optimum", "gain_says"),
     "angle of the induced current (deg)": ("optimum", "place", "angle_deg"),
     "5 % lost at (mm)": ("optimum", "tolerance_mm"),
