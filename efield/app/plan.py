@@ -25,11 +25,11 @@ def plan(request: PlanRequest, ctx: typer.Context, as_json: JsonOption = False) 
 
     Examples:
 
-      efield plan --rmt 54 --pain-side right --pain-site hand --protocol P30
+      efield plan --rmt 54 --pain-side right --pain-site hand --protocol P20
 
       efield plan --plan plan.toml --coil d70 --coil double-cone
 
-      efield plan --rmt 54 --pain-side right --pain-site hand --pain-site face --protocol P30
+      efield plan --rmt 54 --pain-side right --pain-site hand --pain-site face --protocol P20
 
       efield plan compare efield-plan other-plan
     """

@@ -114,7 +114,7 @@ def _reports(given: Protocol | None, found: Dose) -> dict[str, Any]:
         safe = safety(given, found.percent)
         machine = feasibility(given, found.output_percent, found.treated.stimulator, found.treated.coil)
     except InputError as error:
-        nothing = {"report": [str(error)]}
+        nothing = {"report": [str(error).removesuffix(": give the trains yourself")]}
         return {"protocol": about, "safety": nothing, "feasibility": nothing}
     sessions = given.number("sessions")
     about |= {

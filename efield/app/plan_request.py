@@ -77,7 +77,7 @@ class PlanRequest:
         list[str] | None,
         typer.Option(help="Target in the place of side and site, as in simulate; repeatable."),
     ] = None
-    protocol: Annotated[str | None, typer.Option(help="Published protocol (`efield protocol list`), such as P30.")] = (
+    protocol: Annotated[str | None, typer.Option(help="Published protocol (`efield protocol list`), such as P20.")] = (
         None
     )
     percent: Annotated[
