@@ -9,7 +9,7 @@ from rich.text import Text
 
 from efield.ground.listing import Listing
 from efield.targeting.measures import MEASURES
-from efield.targeting.summary import Summary
+from efield.targeting.summary import Summary, with_error
 from efield.targeting.validation import SphereCheck
 
 if TYPE_CHECKING:
@@ -51,7 +51,9 @@ def optimum_table(document: dict[str, Any], best: "Optimum") -> Table:
     far, turned = (
         f"{x:.3g}" if np.isfinite(x) else "more than was looked at" for x in (best.tolerance_mm, best.tolerance_deg)
     )
-    table.add_row("best", f"{best.value:.4g} {best.unit} at {document['didt'] / 1e6:g} A/us")
+    table.add_row(
+        "best", f"{with_error(best.value, best.mesh_error)} {best.unit} (mesh) at {document['didt'] / 1e6:g} A/us"
+    )
     table.add_row("against over the target at 45 degrees", best.gain_says)
     place = best.place
     table.add_row("place", f"{place['u_mm']:.1f} mm medial, {place['v_mm']:.1f} mm anterior of over the target")

@@ -13,6 +13,8 @@ from efield.ground import checks
 from efield.ground.errors import InputError
 from efield.head.mesh import HeadMesh
 from efield.head.tissue import GRAY_MATTER
+from efield.targeting.errors import at_centers, disagreement
+from efield.targeting.field import EField
 from efield.targeting.targets import Target
 
 FloatArray = NDArray[np.float64]
@@ -99,6 +101,18 @@ class Goal:
         if self.name == "magnitude":
             return np.asarray(inside)
         return np.asarray(inside * self.volumes[count:].sum() / (size[:, count:] @ self.volumes[count:]))
+
+
+def goal_error(field: EField, goal: Goal) -> float:
+    """Estimate of what the mesh does to a goal of a field: as to its measures (`efield.targeting.errors`)."""
+    assert field.opinion is not None  # noqa: S101 - a solved field has one
+    reported, other = field.in_tets(goal.tets), at_centers(field.opinion, goal.tets)
+    value, opposed = goal(np.stack([reported, other]))
+    count = len(goal.target)
+    mean = np.average(np.linalg.norm(reported[:count], axis=1), weights=goal.volumes[:count])
+    # A component of E is as uncertain as E is, however small it is itself.
+    size = mean if goal.name == "along" else value
+    return float(np.hypot(opposed - value, size * disagreement(reported, other, goal.volumes) ** 2))
 
 
 def _elsewhere(head: HeadMesh, inside: NDArray[np.intp], spare: Sequence[Target]) -> NDArray[np.intp]:

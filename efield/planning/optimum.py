@@ -7,6 +7,7 @@ import numpy as np
 
 from efield.ground.card import Card, Carded, place
 from efield.ground.pose import Pose
+from efield.targeting.summary import with_error
 
 if TYPE_CHECKING:
     import xarray
@@ -24,6 +25,8 @@ class Optimum(Carded):
         `u_mm`, `v_mm`, `angle_deg`, `tilt_x_deg`, `tilt_y_deg` of the pose.
     value : float
         The goal there, of a full solve.
+    mesh_error : float
+        Estimate of how far the mesh leads it astray, in its unit.
     gain : float
         Over the plain placement (over the target, 45 degrees, the same distance), as a share: 0.1 is 10 %. Infinite
         where that drives the current the other way.
@@ -46,6 +49,7 @@ class Optimum(Carded):
     pose: Pose
     place: dict[str, float]
     value: float
+    mesh_error: float
     gain: float
     plain: Pose
     alternatives: list[tuple[Pose, float]]
@@ -65,6 +69,7 @@ class Optimum(Carded):
             "pose": self.pose.matrix.tolist(),
             "place": self.place,
             "value": self.value,
+            "mesh_error": self.mesh_error,
             "gain": self.gain if np.isfinite(self.gain) else None,
             "gain_says": self.gain_says,
             "alternatives": others,
@@ -80,7 +85,7 @@ class Optimum(Carded):
 
     def _card(self) -> Card:
         rows = (
-            (self.goal, f"{self.value:.4g} {self.unit}, gain {self.gain_says}"),
+            (self.goal, f"{with_error(self.value, self.mesh_error)} {self.unit}, gain {self.gain_says}"),
             ("center", place(self.pose.center_mm)),
             ("angle", f"{self.place['angle_deg']:.0f} deg; others as good: {len(self.alternatives)}"),
             ("5 % lost", f"at {self.tolerance_mm:.1f} mm or {self.tolerance_deg:.0f} deg"),

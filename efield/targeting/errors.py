@@ -85,16 +85,16 @@ def estimated_errors(field: "EField", target: Target, values: Mapping[str, Value
         if drive := abs(field.didt) / AMPERE_PER_MICROSECOND:
             other["mean_magnitude_per_drive"] = other["mean_magnitude"] / drive
         errors |= _errors(
-            values, other, _disagreement(field.in_tets(tets), _at_centers(opinion, tets), head.volumes[tets])
+            values, other, disagreement(field.in_tets(tets), at_centers(opinion, tets), head.volumes[tets])
         )
     if not values.keys().isdisjoint(IN_HEAD):
         gray = np.flatnonzero(head.tissue == GRAY_MATTER)
-        e = _at_centers(opinion, gray)
-        errors |= _errors(values, in_gray_matter(head, e), _disagreement(field.in_tets(gray), e, head.volumes[gray]))
+        e = at_centers(opinion, gray)
+        errors |= _errors(values, in_gray_matter(head, e), disagreement(field.in_tets(gray), e, head.volumes[gray]))
     if any(name.startswith(MIDSURFACE) for name in values):
         measures, places = middle_of(head, target)
         e = opinion.at(*locator_of(head).find(places))
-        errors |= _errors(values, measures.of_vertices(e), _disagreement(field.at(places), e, measures.weights))
+        errors |= _errors(values, measures.of_vertices(e), disagreement(field.at(places), e, measures.weights))
     return errors
 
 
@@ -119,20 +119,21 @@ def _size(name: str, values: Mapping[str, Value]) -> float:
     return max(abs(value), mean) if unit == "V/m" and isinstance(mean, float) else abs(value)
 
 
-def _disagreement(a: FloatArray, b: FloatArray, weights: FloatArray) -> float:
+def disagreement(a: FloatArray, b: FloatArray, weights: FloatArray) -> float:
     """Relative difference of two fields (k, 3) at places of given weights: a root of mean squares."""
     size = float(weights @ np.einsum("ij,ij->i", a, a))
     return float(np.sqrt(weights @ np.einsum("ij,ij->i", a - b, a - b) / size)) if size else 0.0
 
 
-def _at_centers(opinion: "SecondOpinion", tets: NDArray[np.integer]) -> FloatArray:
+def at_centers(opinion: "SecondOpinion", tets: NDArray[np.integer]) -> FloatArray:
+    """(k, 3) E of a second opinion at the centers of tetrahedra (k,), V/m."""
     return opinion.at(tets, np.full((len(tets), 4), 0.25))
 
 
 def measures_of(opinion: "SecondOpinion", head: HeadMesh, target: Target) -> dict[str, Any]:
     """The measures at a target and in all gray matter of a field that is known inside the elements."""
     gray = np.flatnonzero(head.tissue == GRAY_MATTER)
-    return at_target(opinion, head, target) | in_gray_matter(head, _at_centers(opinion, gray))
+    return at_target(opinion, head, target) | in_gray_matter(head, at_centers(opinion, gray))
 
 
 def at_target(opinion: "SecondOpinion", head: HeadMesh, target: Target) -> dict[str, float]:

@@ -1,12 +1,15 @@
 """What `sweep show` calls the best is the best by the closed form, on both sides and for both polarities of a coil."""
 
 import json
+from pathlib import Path
+from shutil import copytree
 
 import numpy as np
 import pytest
 import xarray
 
 from efield.campaign.best import best
+from efield.campaign.mesh_errors import read_mesh_errors
 from efield.campaign.plan import read_study
 from efield.campaign.run import run
 from efield.campaign.store import reading
@@ -51,7 +54,7 @@ def store(files, tmp_path_factory):
     write_ccd(folder / "turned.ccd", Coil.from_dipoles(PLACES, -MOMENTS))
     targets = "\n".join(f'{name} = {{ name = "{name}", radius_mm = 20 }}' for name in TARGETS)
     (folder / "study.toml").write_text(STUDY.format(files=files, targets=targets))
-    run(read_study(folder / "study.toml"))
+    run(read_study(folder / "study.toml"), errors=True)
     return reading(folder / "out")
 
 
@@ -79,6 +82,9 @@ def test_the_best_is_that_of_the_closed_form(store, head, name):
         truth = np.array([closed_form(head, target, pose, sign) for pose in here.pose.sel(coil=coil).values])
         row = blocks[coil].rows[0]
         assert blocks[coil].measure == "along"
+        kept = read_mesh_errors(store)[f"ball.{name}.{coil}"]
+        assert (kept["placement"], kept["measure"]) == (row["placement"], "along")
+        assert abs(row["along"] - truth[row["placement"]]) <= 2 * kept["errors"]["along"]
         # Not the largest by a hair everywhere: 20 mm edges miss the closed form by some percent.
         assert truth[row["placement"]] > 0.98 * truth.max()
         off = (row["angle_deg"] - here.angle_deg.values[truth.argmax()] + 180) % 360 - 180
@@ -91,6 +97,17 @@ def test_the_best_is_that_of_the_closed_form(store, head, name):
     assert angles[0] == angles[1]
     one, other = (Pose(np.array(blocks[coil].rows[0]["pose"])) for coil in ("two", "turned"))
     assert one.y @ other.y < -0.99
+
+
+def test_errors_by_the_mesh_are_those_of_the_study_and_are_made_once(store, tmp_path, monkeypatch):
+    monkeypatch.setattr("efield.campaign.run.write_mesh_errors", lambda *_: pytest.fail("they are there"))
+    run(store.study, errors=True)
+    copy = Path(copytree(store.folder, tmp_path / "copy"))
+    assert read_mesh_errors(reading(copy)) == read_mesh_errors(store)
+    note = json.loads((copy / "study.json").read_text())
+    (copy / "study.json").write_text(json.dumps(note))  # another study's, as far as bytes can tell
+    grown = reading(copy)
+    assert read_mesh_errors(grown) is None
 
 
 def test_a_store_of_an_older_format_is_refused_and_not_misread(store, tmp_path):
