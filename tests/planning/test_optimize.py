@@ -12,6 +12,7 @@ from efield.planning.response import PrimaryProbe, Response, telling
 from efield.planning.search_space import SearchSpace
 from efield.targeting.collision import casing_points_mm, clearance_mm
 from efield.targeting.simulate import evaluator
+from efield.targeting.validation import closed_form
 
 
 @pytest.fixture(scope="module")
