@@ -88,8 +88,8 @@ def _cell(block: "Block", row: dict[str, Any], name: str) -> str:
 def _mesh_note(block: "Block") -> Iterator[str]:
     if (found := block.mesh_errors) is not None and block.measure in found["errors"]:
         yield (
-            f"±: error by the mesh, estimated at placement {found['placement']} (the best by {found['measure']}), solved "
-            f"fully; of {block.measure} {found['errors'][block.measure]:.2g}, at other placements about the same share"
+            f"±: error by the mesh, estimated at placement {found['placement']} (the best by {found['measure']}), "
+            f"solved fully; of {block.measure} {found['errors'][block.measure]:.2g}, elsewhere about the same share"
         )
 
 

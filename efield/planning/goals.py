@@ -13,7 +13,7 @@ from efield.ground import checks
 from efield.ground.errors import InputError
 from efield.head.mesh import HeadMesh
 from efield.head.tissue import GRAY_MATTER
-from efield.targeting.errors import at_centers, disagreement
+from efield.targeting.errors import at_centers, disagreement, unseen
 from efield.targeting.field import EField
 from efield.targeting.targets import Target
 
@@ -103,7 +103,7 @@ class Goal:
         return np.asarray(inside * self.volumes[count:].sum() / (size[:, count:] @ self.volumes[count:]))
 
 
-def goal_error(field: EField, goal: Goal) -> float:
+def goal_error(field: EField, goal: Goal, target: Target) -> float:
     """Estimate of what the mesh does to a goal of a field: as to its measures (`efield.targeting.errors`)."""
     assert field.opinion is not None  # noqa: S101 - a solved field has one
     reported, other = field.in_tets(goal.tets), at_centers(field.opinion, goal.tets)
@@ -112,7 +112,8 @@ def goal_error(field: EField, goal: Goal) -> float:
     mean = np.average(np.linalg.norm(reported[:count], axis=1), weights=goal.volumes[:count])
     # A component of E is as uncertain as E is, however small it is itself.
     size = mean if goal.name == "along" else value
-    return float(np.hypot(opposed - value, size * disagreement(reported, other, goal.volumes) ** 2))
+    apart = np.hypot(opposed - value, size * disagreement(reported, other, goal.volumes) ** 2)
+    return float(unseen(field.head, target) * apart)
 
 
 def _elsewhere(head: HeadMesh, inside: NDArray[np.intp], spare: Sequence[Target]) -> NDArray[np.intp]:

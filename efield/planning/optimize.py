@@ -108,7 +108,7 @@ def optimize(
         values *= 1.0 if goal == "focality" else rate / 1e6
         order = np.argsort(values[:-1])[::-1].tolist()
         best = sim.solve(coil, found.poses[order[0]], rate, allow_collision=True)
-        return _verified(found, plain, goal, values, order, goal_error(best, stated))
+        return _verified(found, plain, goal, values, order, goal_error(best, stated, spot))
 
 
 def _verified(found: Found, plain: Pose, goal: str, values: FloatArray, order: list[int], mesh_error: float) -> Optimum:
