@@ -107,7 +107,7 @@ def estimated_errors(field: "EField", target: Target, values: Mapping[str, Value
         measures, places = middle_of(head, target)
         e = opinion.at(*locator_of(head).find(places))
         d = disagreement(field.at(places), e, measures.weights)
-        errors |= _errors(values, measures.of_vertices(e), d, unseen(head, target))
+        errors |= _errors(values, measures.of_vertices(e), d, 1.0)
     return errors
 
 
