@@ -6,8 +6,9 @@ Every measure of a summary is compared with the truth on the same surfaces, and 
 is the closed form on spheres; elsewhere second order, with all edges around the target halved twice on coarse meshes,
 once in folded parts, and not again where those are refined. The heads: spheres of our own lattice, Delaunay meshes of
 random points (as other programs make them), what lies within 23 mm of the hand, leg and face area of the default
-head, with and without refinement, Delaunay meshes of the same places with the tissues of the default head, and, where EFIELD_FOREIGN_DATA is a folder that has it, `sphere3.msh`. Random points leave cracks where the flattest
-tetrahedra were: the truth is on the same cracked mesh.
+head, with and without refinement, Delaunay meshes of the same places with the tissues of the default head, and, where
+EFIELD_FOREIGN_DATA is a folder that has it, `sphere3.msh`. Random points leave cracks where the flattest tetrahedra
+were: the truth is on the same cracked mesh.
 """
 
 import argparse

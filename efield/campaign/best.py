@@ -159,12 +159,9 @@ def _block(store: Store, data: Any, cell: Cell, measure: str | None, top: int) -
         return None
     chosen, twins = _without_twins(study, values, order, top) if name not in _TURNING else (list(order[:top]), 0)
     rows = [_row(store, data, cell, int(k)) for k in chosen]
-    return Block(
-        **labels(study, cell),
-        measure=name,
-        rows=rows,
-        notes=[*_twin_notes(name, twins, study), *_edge_notes(study, rows[0])],
-    )
+    where = labels(study, cell)
+    notes = [*_twin_notes(name, twins, study), *_edge_notes(study, rows[0])]
+    return Block(where["head"], where["target"], where["coil"], name, rows, notes)
 
 
 def _without_twins(study: Study, values: Any, order: Any, top: int) -> tuple[list[int], int]:
