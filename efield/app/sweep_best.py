@@ -11,6 +11,7 @@ from rich.table import Table
 
 from efield.app.console import ERR, OUT
 from efield.ground.errors import InputError
+from efield.targeting.measures import MEASURES
 from efield.targeting.summary import with_error
 
 if TYPE_CHECKING:
@@ -88,8 +89,9 @@ def _cell(block: "Block", row: dict[str, Any], name: str) -> str:
 def _mesh_note(block: "Block") -> Iterator[str]:
     if (found := block.mesh_errors) is not None and block.measure in found["errors"]:
         yield (
-            f"±: error by the mesh, estimated at placement {found['placement']} (the best by {found['measure']}), "
-            f"solved fully; of {block.measure} {found['errors'][block.measure]:.2g}, elsewhere about the same share"
+            f"±: error by the mesh at placement {found['placement']} (the best by {found['measure']}), solved fully: "
+            f"{block.measure} ± {found['errors'][block.measure]:.2g} {MEASURES[block.measure].unit}; elsewhere about the "
+            "same share"
         )
 
 
