@@ -90,8 +90,8 @@ def _mesh_note(block: "Block") -> Iterator[str]:
     if (found := block.mesh_errors) is not None and block.measure in found["errors"]:
         yield (
             f"±: error by the mesh at placement {found['placement']} (the best by {found['measure']}), solved fully: "
-            f"{block.measure} ± {found['errors'][block.measure]:.2g} {MEASURES[block.measure].unit}; elsewhere about the "
-            "same share"
+            f"{block.measure} ± {found['errors'][block.measure]:.2g} {MEASURES[block.measure].unit}; elsewhere about "
+            "the same share"
         )
 
 
