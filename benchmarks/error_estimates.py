@@ -1,14 +1,14 @@
 """How good are the estimates of numerical errors? Fills the table of estimates of docs/accuracy.md.
 
-    python benchmarks/error_estimates.py [--labels labels.nii.gz] [--only sphere folded delaunay foreign]
+    python benchmarks/error_estimates.py [--only sphere folded delaunay foreign]
 
 Every measure of a summary is compared with the truth on the same surfaces, and so is its error's estimate. The truth
 is the closed form on spheres; elsewhere second order, with all edges around the target halved twice on coarse meshes,
 once in folded parts, and not again where those are refined. The heads: spheres of our own lattice, Delaunay meshes of
 random points (as other programs make them), what lies within 23 mm of the hand, leg and face area of the default
-head, with and without refinement, Delaunay meshes of the same places by a label volume (`meshes/make_labels.py`),
-and, where EFIELD_FOREIGN_DATA is a folder that has it, `sphere3.msh`. Random points leave cracks where the flattest
-tetrahedra were: the truth is on the same cracked mesh.
+head, with and without refinement, Delaunay meshes of the same places with the tissues of the default head, and, where
+EFIELD_FOREIGN_DATA is a folder that has it, `sphere3.msh`. Random points leave cracks where the flattest tetrahedra
+were: the truth is on the same cracked mesh.
 """
 
 import argparse
@@ -111,7 +111,7 @@ def compare(case: Case) -> Iterator[tuple[str, float, float, float]]:
     """(measure, value, its error, the estimate of the error) for all placements of a case."""
     finer = RefinedHead(case.head, np.arange(len(case.head.tets)))
     if case.radii_mm:
-        finer = refined_head(case.head, case.target.center_mm, case.radii_mm)
+        finer = refined_head(case.head, case.target.center_mm, case.radii_mm, surface_mm=0.0)
     target = same_region(case.target, case.head, finer.parents)
     if case.closed:
         truths = [ClosedForm(finer.head, case.coil, pose) for pose in case.poses]
@@ -227,17 +227,13 @@ def folded() -> Iterator[Case]:
         yield Case("folded, refined", finer, target, poses, coil, ())
 
 
-def folded_delaunay(labels: Path) -> Iterator[Case]:
-    from efield.io.volumes.labels import read_labels
-
-    values, affine = read_labels(labels)
-    to_index = np.linalg.inv(affine)
+def folded_delaunay() -> Iterator[Case]:
+    whole, coil = ef.load_head("mni152"), ef.load_coil("magstim-70mm-figure8")
 
     def tag_at(places: np.ndarray) -> np.ndarray:
-        index = np.rint(places @ to_index[:3, :3].T + to_index[:3, 3]).astype(int)
-        return values[tuple(np.clip(index, 0, np.array(values.shape) - 1).T)]
+        tets, _ = locator_of(whole).find(places)
+        return np.where(tets >= 0, whole.tissue[tets], 0)
 
-    whole, coil = ef.load_head("mni152"), ef.load_coil("magstim-70mm-figure8")
     for seed, target in enumerate(motor(whole)):
         head = delaunay(random_points(target.center_mm, PART_MM, 2.4, seed), tag_at)
         yield Case("folded, Delaunay", head, target, placed(whole, target, coil), coil, (14.0, 12.0))
@@ -259,13 +255,15 @@ def rows(found: dict[tuple[str, str], list[tuple[float, float, float]]]) -> list
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--labels", type=Path)
     parser.add_argument("--only", nargs="+", default=["sphere", "delaunay", "foreign", "folded"])
     parser.add_argument("--out", type=Path, help="keep all values: (heads, measure, value, error, estimate), .json")
     options = parser.parse_args()
-    sources = {"sphere": [spheres()], "delaunay": [delaunay_spheres()], "foreign": [foreign()], "folded": [folded()]}
-    if options.labels:
-        sources["delaunay"].append(folded_delaunay(options.labels))
+    sources = {
+        "sphere": [spheres()],
+        "delaunay": [delaunay_spheres(), folded_delaunay()],
+        "foreign": [foreign()],
+        "folded": [folded()],
+    }
     found = defaultdict(list)
     everything = []
     for case in (case for name in options.only for source in sources[name] for case in source):

@@ -62,7 +62,7 @@ def base_head(factor: float, labels: Path | None) -> HeadMesh:
 
 def halved(head: HeadMesh, center_mm: np.ndarray, radius_mm: float) -> HeadMesh:
     """Every edge of the tetrahedra around a place cut in two, however short."""
-    return refined_head(head, center_mm, (radius_mm,), shortest_mm=1e-3).head
+    return refined_head(head, center_mm, (radius_mm,), surface_mm=0.0, shortest_mm=1e-3).head
 
 
 def gray_points(head: HeadMesh, center_mm: np.ndarray) -> np.ndarray:

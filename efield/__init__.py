@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from efield.reciprocity.reciprocal import Reciprocal as Reciprocal
     from efield.reciprocity.reciprocal import reciprocal as reciprocal
     from efield.sweeping.grid import PlacementGrid as PlacementGrid
+    from efield.sweeping.mesh_errors import mesh_errors as mesh_errors
     from efield.sweeping.sweep import sweep as sweep
     from efield.targeting.field import EField as EField
     from efield.targeting.naming import list_targets as list_targets
@@ -92,6 +93,7 @@ _HOMES = {
     "m1_face": "efield.targeting.targets",
     "m1_hand": "efield.targeting.targets",
     "m1_leg": "efield.targeting.targets",
+    "mesh_errors": "efield.sweeping.mesh_errors",
     "optimize": "efield.planning.optimize",
     "place_coil": "efield.targeting.placement",
     "pulses": "efield.delivered.pulses",

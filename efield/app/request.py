@@ -100,8 +100,9 @@ class Request:
         bool,
         typer.Option(
             "--refine/--no-refine",
-            help="Quarter the mesh's edges around the target before solving; the files then hold the finer mesh. On "
-            "the default head a third of the error at single places is left, for a quarter more nodes.",
+            help="Quarter the mesh's edges around the target before solving, and halve those at the surfaces of gray "
+            "matter once more; the files then hold the finer mesh. On the default head less than a third of the error "
+            "at single places is left, for half as many nodes more.",
         ),
     ] = True
     order: Annotated[

@@ -19,7 +19,7 @@ from efield.ground.progress import Progress
 from efield.ground.version import __version__
 from efield.head.conductivity import Conductivity
 from efield.head.mesh import HeadMesh
-from efield.head.refinement import RADII_MM
+from efield.head.refinement import RADII_MM, SURFACE_MM
 from efield.head.remarks import remarks
 from efield.io.atomic import filled_folder
 from efield.io.cache_folder import cache_folder
@@ -185,7 +185,7 @@ def _document(
 
 def _refined(request: Request) -> list[float]:
     """Distances of the target within which edges are halved, once for each."""
-    return list(RADII_MM) if request.refine else []
+    return [*RADII_MM, SURFACE_MM] if request.refine else []
 
 
 def _sizes(head: HeadMesh) -> dict[str, int]:

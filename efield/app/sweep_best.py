@@ -1,7 +1,8 @@
 """What `efield sweep show` prints and writes of the best placements of a store."""
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final
 
@@ -10,6 +11,8 @@ from rich.table import Table
 
 from efield.app.console import ERR, OUT
 from efield.ground.errors import InputError
+from efield.targeting.measures import MEASURES
+from efield.targeting.summary import with_error
 
 if TYPE_CHECKING:
     from efield.campaign.best import Block
@@ -28,10 +31,15 @@ _OF_SEVERAL: Final = 3
 def shown(store: "Store", measure: str | None, top: int | None, among: dict[str, str | None]) -> "list[Block]":
     """The blocks that are asked for, with fewer placements of each where there are several."""
     from efield.campaign.best import best
+    from efield.campaign.mesh_errors import read_mesh_errors
 
     blocks = best(store, measure, top or _OF_SEVERAL, among=among)
-    alone = top is None and len(blocks) == 1
-    return best(store, measure, _OF_ONE, among=among) if alone else blocks
+    if top is None and len(blocks) == 1:
+        blocks = best(store, measure, _OF_ONE, among=among)
+    errors = read_mesh_errors(store) or {}
+    return [
+        replace(block, mesh_errors=errors.get(".".join((block.head, block.target, block.coil)))) for block in blocks
+    ]
 
 
 def to_json(block: "Block") -> dict[str, Any]:
@@ -43,7 +51,7 @@ def print_blocks(store: "Store", blocks: "Sequence[Block]") -> None:
     """A table for each cell; the map as text where it is one."""
     for block in blocks:
         OUT.print(_table(block))
-        for note in block.notes:
+        for note in [*block.notes, *_mesh_note(block)]:
             OUT.print(note, markup=False, soft_wrap=True)
     if len(blocks) == 1:
         _print_map(store, blocks[0])
@@ -60,19 +68,31 @@ def _table(block: "Block") -> Table:
     table = Table(title=f"Best placements by {block.measure}\n{where}")
     room, columns = OUT.width - 1, []
     for name in [*shown, *(name for name in rows[0] if name not in hidden)]:
-        cells = [_cell(row[name]) for row in rows]
+        cells = [_cell(block, row, name) for row in rows]
         room -= max(len(name), *map(len, cells)) + 3
         if room < 0:
             break
         table.add_column(name, justify="right")
         columns.append(name)
     for row in rows:
-        table.add_row(*(_cell(row[name]) for name in columns))
+        table.add_row(*(_cell(block, row, name) for name in columns))
     return table
 
 
-def _cell(value: Any) -> str:
+def _cell(block: "Block", row: dict[str, Any], name: str) -> str:
+    found, value = block.mesh_errors, row[name]
+    if found is not None and row["placement"] == found["placement"] and name in found["errors"]:
+        return with_error(value, found["errors"][name])
     return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _mesh_note(block: "Block") -> Iterator[str]:
+    if (found := block.mesh_errors) is not None and block.measure in found["errors"]:
+        yield (
+            f"±: error by the mesh at placement {found['placement']} (the best by {found['measure']}), solved fully: "
+            f"{block.measure} ± {found['errors'][block.measure]:.2g} {MEASURES[block.measure].unit}; elsewhere about "
+            "the same share"
+        )
 
 
 def _print_map(store: "Store", block: "Block") -> None:

@@ -69,6 +69,14 @@ def run_study(
     probe: Annotated[bool, typer.Option("--probe", help="With --dry-run: time a few placements here.")] = False,
     workers: WorkersOption = None,
     scheduler: SchedulerOption = None,
+    errors: Annotated[
+        bool,
+        typer.Option(
+            "--errors/--no-errors",
+            help="When all is finished, solve the best placement of each head, target and coil fully, and say how far "
+            "the mesh leads each measure astray.",
+        ),
+    ] = True,
     as_json: JsonOption = False,
 ) -> None:
     """Run a study, or go on with it: finished chunks are not computed again. (`run` may be left out.)
@@ -102,7 +110,7 @@ def run_study(
                 sweep_plan.print_plan(looked)
             return
         with _shown(plan, runner) as progress, _stoppable(plan, _again(study, out, workers, scheduler)):
-            outcome = run(plan, runner, progress)
+            outcome = run(plan, runner, progress, errors=errors)
     found = {"store": plan.output, **vars(outcome)}
     if as_json:
         _print_json(found)

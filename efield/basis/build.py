@@ -18,6 +18,7 @@ from efield.basis.scalp_patch import RIM_OUT_MM, ScalpPatch
 from efield.basis.snapshots import BLOCK, UNIT_DIDT, Snapshots
 from efield.coils.model import Coil
 from efield.ground.card import Card, Carded
+from efield.ground.memory import check_room
 from efield.ground.pose import Pose
 from efield.ground.progress import Tell
 from efield.kernels.reduced.modes import times
@@ -178,6 +179,8 @@ def grow(
     train, check, held = plan.training(), plan.tests(CHECK), plan.tests(HELD_OUT)
     drawn = digest(*(pose.matrix for _, pose in [*train, *check, *held]))
     planned = len(train) + len(check) + len(held)
+    fields, remedy = f"{planned} fields at {plan.outputs.rows} places", "give a smaller region_radius_mm or max_solves"
+    check_room(12.0 * planned * plan.outputs.rows, fields, remedy)
     shots = Snapshots(plan.sim, plan.outputs, planned, settings | {"drawn": drawn}, checkpoint, tell)
     gram = Gram(plan.outputs.row_weights)
     for block in shots.blocks("check", check):

@@ -11,6 +11,7 @@ from efield.campaign.store import Store
 from efield.campaign.study import Cell, Study
 from efield.ground import checks
 from efield.ground.errors import InputError
+from efield.sweeping.mesh_errors import usual_measure as preferred
 from efield.sweeping.sweep import HEAD
 from efield.targeting.measures import unknown
 
@@ -55,6 +56,10 @@ class Block:
         Best first: number of the placement, dI/dt, the grid's coordinates, all measures, and the pose as ``pose``.
     notes : list of str
         What a reader of the ranking must know: twins that are left out, an optimum at the edge of the grid.
+    mesh_errors : dict or None
+        What the mesh does to each measure (``errors``, in its unit) at the placement (``placement``) that is best by
+        the usual measure (``measure``), solved fully; of other placements about the same share. None where it was not
+        asked for.
     """
 
     head: str
@@ -63,6 +68,7 @@ class Block:
     measure: str
     rows: list[dict[str, Any]]
     notes: list[str]
+    mesh_errors: dict[str, Any] | None = None
 
     @property
     def value(self) -> float:
@@ -76,9 +82,8 @@ def usual_measure(store: Store, cell: Cell) -> str:
     E along the target's preferred direction, which is what excites; without a direction the size of the field there.
     """
     facts = store.facts.heads[cell.head].targets[cell.target]
-    preferred = [*(["along"] if facts.direction is not None else []), "mean_magnitude", "mean_vector"]
-    kept = [name for name in preferred if name in store.study.measures]
-    return kept[0] if kept else store.study.measures[0]
+    known = [name for name in store.study.measures if name != "along" or facts.direction is not None]
+    return preferred(known or store.study.measures)
 
 
 def best(
@@ -123,13 +128,18 @@ def best(
     return [block for _, block in found]
 
 
+def labels(study: Study, cell: Cell) -> dict[str, str]:
+    """Of the head, the target and the coil of a cell."""
+    return {kind: getattr(study, f"{kind}s")[getattr(cell, kind)].label for kind in ("head", "target", "coil")}
+
+
 def _chosen(study: Study, among: Mapping[str, str | None]) -> list[Cell]:
     """The cells with these labels."""
     cells = list(study.cells)
     for kind, label in among.items():
         if label is not None:
-            labels = [entry.label for entry in getattr(study, f"{kind}s")]
-            wanted = labels.index(checks.choice(kind, label, labels))
+            known = [entry.label for entry in getattr(study, f"{kind}s")]
+            wanted = known.index(checks.choice(kind, label, known))
             cells = [cell for cell in cells if getattr(cell, kind) == wanted]
     return cells
 
@@ -148,9 +158,10 @@ def _block(store: Store, data: Any, cell: Cell, measure: str | None, top: int) -
     if not len(order):
         return None
     chosen, twins = _without_twins(study, values, order, top) if name not in _TURNING else (list(order[:top]), 0)
-    labels = study.heads[cell.head].label, study.targets[cell.target].label, study.coils[cell.coil].label
     rows = [_row(store, data, cell, int(k)) for k in chosen]
-    return Block(*labels, name, rows, [*_twin_notes(name, twins, study), *_edge_notes(study, rows[0])])
+    where = labels(study, cell)
+    notes = [*_twin_notes(name, twins, study), *_edge_notes(study, rows[0])]
+    return Block(where["head"], where["target"], where["coil"], name, rows, notes)
 
 
 def _without_twins(study: Study, values: Any, order: Any, top: int) -> tuple[list[int], int]:
@@ -208,8 +219,8 @@ def _row(store: Store, data: Any, cell: Cell, placement: int) -> dict[str, Any]:
 def cell_dataset(store: Store, block: Block) -> Any:
     """The results of the cell of a block, at the first drive, as `efield.sweeping.sweep` would give them."""
     data = dataset(store)
-    labels = zip(CELL, (block.head, block.target, block.coil), strict=True)
-    number = {name: list(data[name].values).index(label) for name, label in labels}
+    named = zip(CELL, (block.head, block.target, block.coil), strict=True)
+    number = {name: list(data[name].values).index(label) for name, label in named}
     return data.isel({**number, store.study.drive.dimension: 0}).load()
 
 

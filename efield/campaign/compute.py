@@ -99,11 +99,7 @@ class Bench:
             As the engine does.
         """
         study, cell = self.study, chunk.cell
-        # What is dropped first is what the next needs room for.
-        sim = self._keep("head", cell.head, lambda: self._simulator(cell.head), ("target", "engine"))
-        place = (cell.head, cell.target)
-        target = self._keep("target", place, lambda: study.targets[cell.target].on(sim.head, study.base))
-        coil = self.routes.coil(cell.coil)
+        sim, target, coil = self.prepared(cell)
         engine = self._engine(cell, sim, target, coil)
         numbers = chunk.first + (np.arange(chunk.count) if missing is None else missing)
         part = self._placements(cell, sim.head, target, coil, numbers)
@@ -119,6 +115,14 @@ class Bench:
             arrays["tets"] = region.tets(sim.head)
         made_of = self._made_of(cell, sim, coil, engine) | {"target": TargetFacts.of(target, sim.head).digest}
         return Result(arrays, made_of | {"route": self.routes.name(cell, len(sim.head.points))})
+
+    def prepared(self, cell: Cell) -> tuple[Simulator, Target, Coil]:
+        """The simulator, the target and the coil of a cell."""
+        # What is dropped first is what the next needs room for.
+        sim = self._keep("head", cell.head, lambda: self._simulator(cell.head), ("target", "engine"))
+        place = (cell.head, cell.target)
+        target = self._keep("target", place, lambda: self.study.targets[cell.target].on(sim.head, self.study.base))
+        return sim, target, self.routes.coil(cell.coil)
 
     @contextmanager
     def _evaluating(

@@ -26,5 +26,8 @@ LOCK: Final = "lock"
 #: Written when all chunks are finished; the last says what the columns are.
 TABLES: Final = ("table.parquet", "table.csv", "table.json")
 
+#: What the mesh does to the measures at the best placement of each cell.
+ERRORS: Final = "mesh_errors.json"
+
 #: Hashes of the tables.
 COMPLETE: Final = "complete.json"

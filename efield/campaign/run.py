@@ -8,6 +8,7 @@ from typing import Final
 
 from efield.campaign.compute import Bench, Result
 from efield.campaign.costs import duration
+from efield.campaign.mesh_errors import read_mesh_errors, write_mesh_errors
 from efield.campaign.store import Store, writing
 from efield.campaign.study import Chunk, Study
 from efield.campaign.tables import tables_stand, write_tables
@@ -106,7 +107,7 @@ Finished = tuple[Chunk, Result | None, str, tuple[str, int]]
 Runner = Callable[[Store, list[Chunk], Listener], Iterator[Finished]]
 
 
-def run(study: Study, runner: Runner | None = None, progress: Progress = None) -> Outcome:
+def run(study: Study, runner: Runner | None = None, progress: Progress = None, *, errors: bool = False) -> Outcome:
     """Compute what is missing of a study, write it to its store, and write the tables when all is there.
 
     Parameters
@@ -117,6 +118,9 @@ def run(study: Study, runner: Runner | None = None, progress: Progress = None) -
     progress : bool or callable, optional
         True shows a bar; a callable is told (done, total, note) of placements, those found in the store included, and
         of what is worth a line: a head is being prepared, a worker was lost.
+    errors : bool
+        Estimate what the mesh does to the measures at the best placement of each cell when all is there: one solve
+        and a half for each, in this process.
 
     Returns
     -------
@@ -132,10 +136,10 @@ def run(study: Study, runner: Runner | None = None, progress: Progress = None) -
         If there is no room.
     """
     with listening(study, progress) as ear, writing(study, lambda done, total, note: ear.note(note)) as store:
-        return complete(store, runner or in_this_process, ear)
+        return complete(store, runner or in_this_process, ear, errors=errors)
 
 
-def complete(store: Store, runner: Runner, ear: Listener) -> Outcome:
+def complete(store: Store, runner: Runner, ear: Listener, *, errors: bool = False) -> Outcome:
     """Do the work of `run` on a store that is locked."""
     damaged = [chunk for chunk in store.finished() if store.damage(chunk)]
     if damaged:
@@ -170,6 +174,8 @@ def complete(store: Store, runner: Runner, ear: Listener) -> Outcome:
     if not tables_stand(store):
         ear.note("writing the tables")
         write_tables(store)
+    if errors and read_mesh_errors(store) is None:
+        write_mesh_errors(store, ear.note)
     store.drop_earlier()
     return outcome
 

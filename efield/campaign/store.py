@@ -7,6 +7,7 @@
     STORE/potentials/      what was made for targets, if the engine is "reciprocal"; may be deleted, and is made again
     STORE/earlier/         the store before the study grew, while its results are taken over
     STORE/table.*, complete.json    written when all chunks are finished; table.json says what its columns are
+    STORE/mesh_errors.json          of the best placement of each cell; may be deleted, and is made again
     STORE/lock             held while a process writes
 
 A chunk without a marker is not finished and is computed again; one whose files do not match its marker is damaged.

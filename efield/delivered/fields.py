@@ -16,6 +16,7 @@ from scipy.linalg import qr
 from efield.coils.model import Coil
 from efield.fem.problem import FemProblem
 from efield.ground.errors import InputError
+from efield.ground.memory import check_room
 from efield.ground.pose import Pose
 from efield.ground.progress import Tell
 from efield.head.mesh import HeadMesh
@@ -35,9 +36,6 @@ _BLOCK: Final = 16
 #: Places at which primary fields are compared; how strongly they gather near the coil (mm).
 _POINTS: Final = 400
 _NEAR_MM: Final = 20.0
-
-#: Kept fields that would take more memory than this are refused (bytes).
-_MOST_MEMORY: Final = 8e9
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,7 +157,9 @@ def pulse_fields(sim: Simulator, coil: Coil, poses: list[Pose], target: Target, 
     error, chosen = 0.0, order[:0]
     while len(chosen) < len(held):
         block = order[len(chosen) : len(chosen) + _BLOCK]
-        _check_room(len(chosen) + len(block), places.count)
+        fields = len(chosen) + len(block)
+        remedy = "give a larger tol, or the recording in parts"
+        check_room(12.0 * fields * places.count, f"{fields} fields at {places.count} places", remedy)
         field = np.stack([evaluate(held[k], problem.nodes_mm, UNIT_DIDT) for k in block], axis=-1)
         new = places.of(problem, field)
         error = _error(_shares(primary, chosen, block), kept, new, len(places.nodes))
@@ -208,11 +208,3 @@ def _error(shares: FloatArray, kept: NDArray[np.float32], new: NDArray[np.float3
     return float(
         np.max([np.linalg.norm(a - b) / np.linalg.norm(b) for a, b in zip(guess, new[:, :nodes], strict=True)])
     )
-
-
-def _check_room(fields: int, rows: int) -> None:
-    if 12.0 * fields * rows > _MOST_MEMORY:
-        raise InputError(
-            f"the fields that are kept must fit into memory; instead {fields} of {rows} places take "
-            f"{12e-9 * fields * rows:.0f} GB: give a larger tol, or the recording in parts"
-        )

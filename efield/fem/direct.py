@@ -4,7 +4,6 @@ import os
 import weakref
 from importlib import import_module
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix, triu
 
 from efield.fem.system import ConstantsPerPart, Solution, with_unused_nodes
+from efield.ground import memory
 from efield.ground.errors import MissingDependencyError, SolverError
 from efield.ground.forks import runs_openmp
 from efield.ground.turns import in_turn
@@ -31,23 +31,9 @@ def memory_estimate(n: int) -> float:
     return float(190.0 * n ** (4 / 3))
 
 
-def _memory_available() -> float:
-    """Bytes of memory that can be had, infinity where the system does not say."""
-    try:
-        # Pages that hold copies of files count as free here, and do not below.
-        lines = Path("/proc/meminfo").read_text().splitlines()
-        return 1024.0 * next(int(line.split()[1]) for line in lines if line.startswith("MemAvailable:"))
-    except (OSError, StopIteration):
-        pass
-    try:
-        return float(os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
-    except (AttributeError, ValueError, OSError):
-        return np.inf
-
-
 def fits(n: int) -> bool:
     """Whether the direct solver is installed and its factor of so many unknowns fits half of the free memory."""
-    return find_spec("pypardiso") is not None and memory_estimate(n) < 0.5 * _memory_available()
+    return find_spec("pypardiso") is not None and memory_estimate(n) < 0.5 * memory.available()
 
 
 def pays_off(n: int) -> bool:

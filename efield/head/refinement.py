@@ -24,12 +24,17 @@ from efield.ground import checks
 from efield.ground.errors import OutsideHeadError
 from efield.head.locate import Locator
 from efield.head.mesh import HeadMesh
+from efield.head.tissue import GRAY_MATTER
 
 #: Edges are halved within the first distance of a place, and once more within the second (mm): around the hand area of
 #: the default head that takes a quarter more nodes (docs/accuracy.md).
 RADII_MM: Final = (10.0, 7.0)
 
-#: Edges shorter than this (mm) are left as they are: gray matter is ten times as thick.
+#: Within this distance edges of gray matter at its surfaces are halved a third time (mm): what remains of the error
+#: sits there, and it takes a fifth more nodes.
+SURFACE_MM: Final = 6.5
+
+#: Edges shorter than this (mm) are left as they are, at surfaces half as long ones: gray matter is ten times as thick.
 SHORTEST_MM: Final = 0.3
 
 _EDGES: Final = np.array(list(combinations(range(4), 2)))
@@ -54,7 +59,12 @@ class RefinedHead:
 
 
 def refined_head(
-    head: HeadMesh, center_mm: ArrayLike, radii_mm: Sequence[float] = RADII_MM, *, shortest_mm: float = SHORTEST_MM
+    head: HeadMesh,
+    center_mm: ArrayLike,
+    radii_mm: Sequence[float] = RADII_MM,
+    *,
+    surface_mm: float = SURFACE_MM,
+    shortest_mm: float = SHORTEST_MM,
 ) -> RefinedHead:
     """The head with edges halved around a place, once for each radius.
 
@@ -66,8 +76,10 @@ def refined_head(
     radii_mm : sequence of float, mm
         Edges are halved of tetrahedra whose centers lie within the first distance, then within the second, and so on;
         of the nearest one where none does.
+    surface_mm : float, mm
+        Then once more of tetrahedra of gray matter within this distance that touch another tissue; 0 for none.
     shortest_mm : float, mm
-        Edges below this are not cut further.
+        Edges below this are not cut further; at surfaces below half of it.
 
     Raises
     ------
@@ -77,13 +89,17 @@ def refined_head(
     center = checks.point_mm("center_mm", center_mm)
     radii = [checks.length_mm("radii_mm", radius) for radius in radii_mm]
     near = _near(head, center, max(radii))
-    local = _around(head, near, len(radii))
+    local = _around(head, near, len(radii) + 1)
     points, tets, origin = np.asarray(head.points), head.tets[local], np.arange(len(local))
     for radius in radii:
         distance = np.linalg.norm(points[tets].mean(axis=1) - center, axis=1)
         chosen = distance < max(radius, np.nextafter(distance.min(), np.inf))
         points, tets, cut_from = _halved(points, tets, chosen, shortest_mm)
         origin = origin[cut_from]
+    chosen = _at_surfaces(points, tets, head.tissue[local][origin])
+    chosen &= np.linalg.norm(points[tets].mean(axis=1) - center, axis=1) < surface_mm
+    points, tets, cut_from = _halved(points, tets, chosen, 0.5 * shortest_mm)
+    origin = origin[cut_from]
     _, first = np.unique(origin, return_index=True)
     further = np.delete(np.arange(len(tets)), first)
     whole = np.concatenate([head.tets, tets[further]])
@@ -104,6 +120,14 @@ def _near(head: HeadMesh, center: NDArray[np.float64], radius: float) -> NDArray
             )
         near[tet] = True
     return near
+
+
+def _at_surfaces(points: NDArray[np.float64], tets: NDArray[np.int32], tissue: NDArray[np.uint16]) -> NDArray[np.bool_]:
+    """(m,) which tetrahedra are gray matter and touch another tissue."""
+    gray = tissue == GRAY_MATTER
+    others = np.zeros(len(points), dtype=bool)
+    others[tets[~gray]] = True
+    return np.asarray(gray & others[tets].any(axis=1))
 
 
 def _around(head: HeadMesh, near: NDArray[np.bool_], rings: int) -> NDArray[np.intp]:

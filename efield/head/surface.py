@@ -72,6 +72,15 @@ class TriangleSurface(Carded):
         length = np.linalg.norm(total, axis=1, keepdims=True)
         return total / np.where(length > 0, length, 1.0)
 
+    def jaggedness(self, chosen: NDArray[np.integer]) -> float:
+        """How much triangles (k,) turn against their neighbors: 0 where they lie in a plane, 0.4 where they are random.
+
+        Mean over their area and corners of 1 - cos of the angle between a triangle and the mean of those at a corner.
+        """
+        means = self.normals[self.triangles[chosen]].mean(axis=1)
+        area = self.areas[chosen].sum()
+        return float(1.0 - np.einsum("td,td->", self._area_vectors[chosen], means) / area) if area else 0.0
+
     def _card(self) -> Card:
         points, triangles = len(self.points_mm), len(self.triangles)
         size = f"{counted(points, 'vertex', 'vertices')}, {counted(triangles, 'triangle')}"

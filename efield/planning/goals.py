@@ -13,6 +13,9 @@ from efield.ground import checks
 from efield.ground.errors import InputError
 from efield.head.mesh import HeadMesh
 from efield.head.tissue import GRAY_MATTER
+from efield.targeting.errors import at_centers, disagreement, unseen
+from efield.targeting.field import EField
+from efield.targeting.summary import with_error
 from efield.targeting.targets import Target
 
 FloatArray = NDArray[np.float64]
@@ -21,9 +24,10 @@ FloatArray = NDArray[np.float64]
 GOALS: Final = {"magnitude": "V/m", "along": "V/m", "focality": "1"}
 
 
-def goal_words(name: str, value: float) -> str:
-    """A goal's value for people: ``1.172 V/m``, or ``8.08`` where it is a ratio."""
-    return f"{value:.4g} {GOALS[name]}".removesuffix(" 1")
+def goal_words(name: str, value: float, error: float | None = None) -> str:
+    """A goal's value for people: ``1.172 V/m``, or ``8.08`` where it is a ratio; with the mesh's error if it is given."""
+    says = f"{value:.4g}" if error is None else with_error(value, error)
+    return f"{says} {GOALS[name]}".removesuffix(" 1") + ("" if error is None else " (mesh)")
 
 
 #: So many tetrahedra stand for the rest of gray matter while searching; what is stated of a winner is of all of it.
@@ -105,6 +109,19 @@ class Goal:
         if self.name == "magnitude":
             return np.asarray(inside)
         return np.asarray(inside * self.volumes[count:].sum() / (size[:, count:] @ self.volumes[count:]))
+
+
+def goal_error(field: EField, goal: Goal, target: Target) -> float:
+    """Estimate of what the mesh does to a goal of a field: as to its measures (`efield.targeting.errors`)."""
+    assert field.opinion is not None  # noqa: S101 - a solved field has one
+    reported, other = field.in_tets(goal.tets), at_centers(field.opinion, goal.tets)
+    value, opposed = goal(np.stack([reported, other]))
+    count = len(goal.target)
+    mean = np.average(np.linalg.norm(reported[:count], axis=1), weights=goal.volumes[:count])
+    # A component of E is as uncertain as E is, however small it is itself.
+    size = mean if goal.name == "along" else value
+    apart = np.hypot(opposed - value, size * disagreement(reported, other, goal.volumes) ** 2)
+    return float(unseen(field.head, target) * apart)
 
 
 def _elsewhere(head: HeadMesh, inside: NDArray[np.intp], spare: Sequence[Target]) -> NDArray[np.intp]:

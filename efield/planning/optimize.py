@@ -15,7 +15,7 @@ from efield.basis.reduced_basis import ReducedBasis
 from efield.ground import checks
 from efield.ground.pose import Pose
 from efield.ground.progress import Progress, told
-from efield.planning.goals import GOALS, Goal
+from efield.planning.goals import GOALS, Goal, goal_error
 from efield.planning.optimum import Optimum
 from efield.planning.placement_fields import FromBasis, PlacementFields, Solves
 from efield.planning.response import PrimaryProbe
@@ -105,12 +105,15 @@ def optimize(
         plain = place_coil(sim.head, spot, _PLAIN_DEG, space.distance_mm, coil=coil)
         stated = Goal.of(sim.head, goal, spot, spare, whole=True)
         values = stated(Solves(sim, primary, stated.tets)([*found.poses, plain]))
-        return _verified(found, plain, goal, values * (1.0 if goal == "focality" else rate / 1e6))
+        values *= 1.0 if goal == "focality" else rate / 1e6
+        order = np.argsort(values[:-1])[::-1].tolist()
+        best = sim.solve(coil, found.poses[order[0]], rate, allow_collision=True)
+        return _verified(found, plain, goal, values, order, goal_error(best, stated, spot))
 
 
-def _verified(found: Found, plain: Pose, goal: str, values: FloatArray) -> Optimum:
+def _verified(found: Found, plain: Pose, goal: str, values: FloatArray, order: list[int], mesh_error: float) -> Optimum:
     """What a search has found, with the goals (p + 1,) of full solves of its p optima and of the plain placement."""
-    first, *others = np.argsort(values[:-1])[::-1].tolist()
+    first, *others = order
     best = float(values[first])
     place = dict(zip(AXES, found.places[first].tolist(), strict=True))
     return Optimum(
@@ -119,6 +122,7 @@ def _verified(found: Found, plain: Pose, goal: str, values: FloatArray) -> Optim
         pose=found.poses[first],
         place=place | {"angle_deg": place["angle_deg"] % 360.0},
         value=best,
+        mesh_error=mesh_error,
         gain=float(best / values[-1] - 1) if values[-1] > 0 else np.inf,
         plain=plain,
         alternatives=[(found.poses[k], float(values[k])) for k in others if values[k] >= AS_GOOD * best],

@@ -25,6 +25,8 @@ class Optimum(Carded):
         `u_mm`, `v_mm`, `angle_deg`, `tilt_x_deg`, `tilt_y_deg` of the pose.
     value : float
         The goal there, of a full solve.
+    mesh_error : float
+        Estimate of how far the mesh leads it astray, in its unit.
     gain : float
         Over the plain placement (over the target, 45 degrees, the same distance), as a share: 0.1 is 10 %. Infinite
         where that drives the current the other way.
@@ -47,6 +49,7 @@ class Optimum(Carded):
     pose: Pose
     place: dict[str, float]
     value: float
+    mesh_error: float
     gain: float
     plain: Pose
     alternatives: list[tuple[Pose, float]]
@@ -67,6 +70,7 @@ class Optimum(Carded):
             "place": self.place,
             "value": self.value,
             "value_says": self.value_says,
+            "mesh_error": self.mesh_error,
             "gain": self.gain if np.isfinite(self.gain) else None,
             "gain_says": self.gain_says,
             "alternatives": others,
@@ -77,8 +81,8 @@ class Optimum(Carded):
 
     @property
     def value_says(self) -> str:
-        """The value in words."""
-        return goal_words(self.goal, self.value)
+        """The value in words, with the mesh's error."""
+        return goal_words(self.goal, self.value, self.mesh_error)
 
     @property
     def gain_says(self) -> str:

@@ -127,7 +127,7 @@ def reciprocal(
     made_with = {"head": head_digest(sim.head), "conductivity": digest(sim.problem.sigma), "solver_tol": tol}
     folder = None if cache is None else Path(cache)
     currents = _currents(sim, target, directions, made_with, folder, progress)
-    return Reciprocal(sim.head, target, directions, currents, made_with, folder)
+    return Reciprocal(sim, target, directions, currents, made_with, folder)
 
 
 def _currents(
@@ -165,7 +165,7 @@ class Reciprocal(Carded):
 
     Parameters
     ----------
-    head : HeadMesh
+    sim : Simulator
     target : Target
     directions : (d, 3) float
         The target's direction, or the three axes.
@@ -185,12 +185,17 @@ class Reciprocal(Carded):
     (1, 3)
     """
 
-    head: HeadMesh
+    sim: Simulator
     target: Target
     directions: FloatArray
     currents: FloatArray
     made_with: Mapping[str, str | float] = field(default_factory=dict)
     cache: Path | None = None
+
+    @property
+    def head(self) -> HeadMesh:
+        """The head of its simulator."""
+        return self.sim.head
 
     def measures(
         self,

@@ -16,6 +16,7 @@ from efield.coils.model import Coil
 from efield.coils.polarity import induced_direction
 from efield.ground import checks
 from efield.ground.errors import InputError
+from efield.ground.memory import check_room
 from efield.ground.pose import Pose
 from efield.ground.progress import Progress, told
 from efield.ground.version import __version__
@@ -38,9 +39,6 @@ UNIT_DIDT: Final = 1e6
 #: Placements that reciprocity answers between two words on how far it is: by the stored potential, and exactly.
 _PART: Final = (1024, 16)
 
-#: Fields that would take more memory than this are refused (bytes).
-_MOST_MEMORY: Final = 8e9
-
 
 def engine_name(engine: Engine) -> str:
     """ "full", "reduced" or "reciprocal"."""
@@ -49,9 +47,14 @@ def engine_name(engine: Engine) -> str:
     return "reduced" if isinstance(engine, ReducedBasis) else "reciprocal"
 
 
+def simulator_of(engine: Engine) -> Simulator:
+    """The simulator that an engine is or was made with."""
+    return engine if isinstance(engine, Simulator) else engine.sim
+
+
 def head_of(engine: Engine) -> HeadMesh:
     """The head an engine answers for."""
-    return engine.sim.head if isinstance(engine, ReducedBasis) else engine.head
+    return simulator_of(engine).head
 
 
 def columns(engine: Engine | str, target: Target) -> dict[str, Measure]:
@@ -269,12 +272,11 @@ def _or_zero(direction: FloatArray | None) -> FloatArray:
 
 def _room(placements: int, tets: int) -> NDArray[np.float32]:
     """(p, k, 3) float32 for the fields."""
-    needed = 12.0 * placements * tets
-    if needed > _MOST_MEMORY:
-        raise InputError(
-            f"fields must fit into memory; instead {placements} placements on {tets} tetrahedra take "
-            f"{needed / 1e9:.0f} GB: ask for a smaller region, or sweep in parts"
-        )
+    what, remedy = (
+        f"fields of {placements} placements on {tets} tetrahedra",
+        "ask for a smaller region, or sweep in parts",
+    )
+    check_room(12.0 * placements * tets, what, remedy)
     return np.empty((placements, tets, 3), np.float32)
 
 
@@ -308,7 +310,7 @@ def provenance(
     note["route"] = sums_exactly(engine, coil, placements, exact)[1]
     if isinstance(engine, Reciprocal):
         return note | dict(engine.made_with) | {"coil": coil_digest(coil)}
-    sim = engine.sim if isinstance(engine, ReducedBasis) else engine
+    sim = simulator_of(engine)
     note |= fingerprints(sim, coil) | {"solver_tol": sim.problem.tol, "order": sim.problem.order}
     if isinstance(engine, ReducedBasis):
         note["largest_certified_error"] = engine.certificate.field.max

@@ -15,8 +15,19 @@ from efield.ground.errors import InputError
 from efield.ground.pose import Pose
 from efield.ground.progress import Progress, Tell, told
 from efield.head.mesh import HeadMesh
-from efield.sweeping.engines import Engine, Table, at_rate, columns, head_of, measure, provenance
+from efield.sweeping.engines import (
+    UNIT_DIDT,
+    Engine,
+    Table,
+    at_rate,
+    columns,
+    head_of,
+    measure,
+    provenance,
+    simulator_of,
+)
 from efield.sweeping.grid import COORDINATES, PlacementGrid, Placements
+from efield.sweeping.mesh_errors import best_placement, errors_of
 from efield.targeting.named import CoilLike, the_coil
 from efield.targeting.naming import Place, target_of
 from efield.targeting.targets import Target
@@ -30,6 +41,7 @@ Poses = Iterable[Pose] | NDArray[np.float64] | Placements | PlacementGrid | str 
 HEAD: Final = "head_name"
 
 _FIELD_NOTE: Final = {"units": "V/m", "long_name": "electric field E per tetrahedron (not recovered), in head axes"}
+_ERROR: Final = "_mesh_error"
 _POSE: Final = ("mm", "pose, coil to head: columns x, y, z, center")
 _PLANE: Final = ("mm", "plane of the grid's positions: medial, anterior, outward, origin")
 
@@ -45,6 +57,7 @@ def sweep(
     fields: bool | Place = False,
     exact: bool | None = None,
     allow_collision: bool = False,
+    errors: bool = True,
     progress: Progress = None,
 ) -> "xarray.Dataset":
     """What each of many placements does at a target.
@@ -73,6 +86,9 @@ def sweep(
         `efield.sweeping.engines.measure`. The attribute `route` says what was done.
     allow_collision : bool
         True computes poses at which nobody holds a coil, see `Simulator.solve`. Placements of a grid are clear.
+    errors : bool
+        Estimate what the mesh does to each measure, at the best placement of each head and coil: one more solve, and a
+        half. False leaves it out.
     progress : bool or callable, optional
         True shows a bar; a callable is told (done, total, note) of placements.
 
@@ -80,7 +96,10 @@ def sweep(
     -------
     xarray.Dataset
         The measures over `placement` (and `head_name`, `coil`, `didt`), the poses as `pose`, the coordinates of a grid,
-        and where everything comes from in `attrs`. Units are in each variable's `attrs["units"]`.
+        and where everything comes from in `attrs`. `along_mesh_error` and the like are estimates of how far the mesh
+        leads each measure astray at the placement `mesh_error_placement`, the best by `along` (without it by
+        `mean_magnitude`, then `mean_vector`): of other placements about the same share (docs/accuracy.md). Units are in
+        each variable's `attrs["units"]`.
 
     Raises
     ------
@@ -113,7 +132,8 @@ def sweep(
             tables.append(measure(cell.engine, *asked, region=cell.region, **options, progress=step))
             done += count
     shape = _Shape.of(engine, coil, didt)
-    return _dataset(shape, cells, tables, [note | {"current": current} for note in notes], rates)
+    found = _dataset(shape, cells, tables, [note | {"current": current} for note in notes], rates)
+    return found.assign(_errors(shape, cells, tables, rates)) if checks.flag("errors", errors) else found
 
 
 @dataclass(frozen=True)
@@ -147,7 +167,7 @@ class _Shape:
     def stack(self, parts: Sequence[NDArray[Any]]) -> NDArray[Any]:
         """(head, coil, ...) of one array per cell."""
         lengths = [len(names) for names in self.labels.values()]
-        return np.stack(parts).reshape(*lengths, *parts[0].shape)
+        return np.stack(parts).reshape((*lengths, *parts[0].shape))
 
 
 def _cells(engine: Any, coil: Any, poses: Poses, target: Any, fields: bool | Place, current: str) -> Iterator[_Cell]:
@@ -207,6 +227,27 @@ def _rates(didt: float | Sequence[float]) -> NDArray[np.float64]:
     if not len(rates):
         raise InputError("didt must hold at least one rate; instead it is empty")
     return rates
+
+
+def _errors(shape: _Shape, cells: list[_Cell], tables: list[Table], rates: NDArray[np.float64]) -> dict[str, Any]:
+    """Variables of what the mesh does to each measure at the best placement of each cell."""
+    measured = columns(cells[0].engine, cells[0].target)
+    placements, errors = [], []
+    for cell, table in zip(cells, tables, strict=True):
+        placements.append(best := best_placement(at_rate(table, rates[0], measured)))
+        solved = simulator_of(cell.engine).solve(cell.coil, cell.placements.poses[best], allow_collision=True)
+        errors.append([errors_of(solved * (rate / UNIT_DIDT), cell.target, measured) for rate in rates])
+    which = ("1", f"number of the best placement, of which the variables ...{_ERROR} are")
+    found: dict[str, Any] = {
+        "mesh_error_placement": (shape.dims, shape.stack([*map(np.asarray, placements)]), _meaning(which))
+    }
+    dims = (*shape.dims, *(("didt",) if shape.several_rates else ()))
+    for name, one in measured.items():
+        values = [np.array([scaled[name] for scaled in each]) for each in errors]
+        note = (one.unit, f"error of {name} by the mesh, estimated at the placement mesh_error_placement")
+        values = values if shape.several_rates else [value[0] for value in values]
+        found[name + _ERROR] = (dims, shape.stack(values), _meaning(note))
+    return found
 
 
 def _shifted(tell: Tell, before: int, total: int) -> Tell:

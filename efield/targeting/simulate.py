@@ -67,9 +67,9 @@ class Simulator(Carded):
         stored of coils for many placements, sealed: a file that was damaged or made by other versions is made again,
         and results are the same bits. Unless given, nothing is read or written.
     refine : Target, str or (3,) array_like, optional
-        A place around which edges are quartered before solving (`efield.head.refinement`): `head` is then the finer
-        head, on which fields are, and `parents` (m,) the tetrahedron of the given head that each of its tetrahedra is
-        part of.
+        A place around which edges are made shorter before solving (`efield.head.refinement`): `head` is then the
+        finer head, on which fields are, and `parents` (m,) the tetrahedron of the given head that each of its
+        tetrahedra is part of.
     check_mesh : bool
         False solves on a mesh that is cut, overlaps itself or falls into parts as if all of that were meant.
 

@@ -63,9 +63,15 @@ class Measured:
         if self.error is None:
             text = [f"{v:.4g}" if places is None else f"{v:.{places}f}" for v in values]
             return f"{_joined(text)} {self.unit}"
-        # The error to one digit, two where it begins with a 1, and the value no further.
-        digits = _decimals(self.error, max(map(abs, values))) if places is None else places
-        return f"{_joined([f'{v:.{digits}f}' for v in values])} ± {self.error:.{digits}f} {self.unit} (mesh)"
+        if places is None:
+            return f"{with_error(values[0], self.error)} {self.unit} (mesh)"
+        return f"{_joined([f'{v:.{places}f}' for v in values])} ± {self.error:.{places}f} {self.unit} (mesh)"
+
+
+def with_error(value: float, error: float) -> str:
+    """The two as text: the error to one digit, two where it begins with a 1, and the value no further."""
+    digits = _decimals(error, abs(value))
+    return f"{value:.{digits}f} ± {error:.{digits}f}"
 
 
 def _joined(texts: list[str]) -> str:

@@ -47,7 +47,7 @@ def test_simulate_writes_what_it_says(monkeypatch, capsys, small_head, tmp_path)
     assert 0 < measures["mean_magnitude"]["error"] < 0.05 * measures["mean_magnitude"]["value"]
     given = read_mesh(small_head)
     assert len(e) == printed["head"]["tets"] > len(given.tets)
-    assert printed["head"]["refined_within_mm"] == [10.0, 7.0]
+    assert printed["head"]["refined_within_mm"] == [10.0, 7.0, 6.5]
 
 
 def test_the_solver_of_a_shipped_head_is_kept_for_the_next_run_unless_told_not_to(

@@ -119,11 +119,14 @@ def test_of_a_measure_without_a_sign_half_a_turn_is_not_shown_twice(folder, done
 
 def test_show_looks_at_the_cells_that_are_named(folder, done, monkeypatch, capsys):
     assert run(monkeypatch, "show", folder / "out", "--coil", "a", "--json") == 0
-    assert {block["coil"] for block in json.loads(capsys.readouterr().out)["blocks"]} == {"a"}
+    (block,) = json.loads(capsys.readouterr().out)["blocks"]
+    assert block["coil"] == "a"
+    assert block["mesh_errors"]["placement"] == block["rows"][0]["placement"]
+    assert 0 < block["mesh_errors"]["errors"]["along"] < 0.3 * block["rows"][0]["along"]
     assert run(monkeypatch, "show", folder / "out", "--coil", "a", "--top", "2") == 0
     printed = capsys.readouterr().out
     # The cell stands above its table, and where the coil is fits beside the measure.
-    for words in ("ball, hand, a", "along", "angle_deg", "u_mm", "toward medial"):
+    for words in ("ball, hand, a", "along", "angle_deg", "u_mm", "toward medial", " ± ", "error by the mesh"):
         assert words in printed
     assert run(monkeypatch, "show", folder / "out", "--coil", "c") == 2
     assert "coil must be one of b, a" in capsys.readouterr().err

@@ -1,12 +1,16 @@
 """What `sweep show` calls the best is the best by the closed form, on both sides and for both polarities of a coil."""
 
 import json
+from pathlib import Path
+from shutil import copytree
 
 import numpy as np
 import pytest
 import xarray
 
+from efield.campaign import run as campaign_run
 from efield.campaign.best import best
+from efield.campaign.mesh_errors import read_mesh_errors
 from efield.campaign.plan import read_study
 from efield.campaign.run import run
 from efield.campaign.store import reading
@@ -51,7 +55,7 @@ def store(files, tmp_path_factory):
     write_ccd(folder / "turned.ccd", Coil.from_dipoles(PLACES, -MOMENTS))
     targets = "\n".join(f'{name} = {{ name = "{name}", radius_mm = 20 }}' for name in TARGETS)
     (folder / "study.toml").write_text(STUDY.format(files=files, targets=targets))
-    run(read_study(folder / "study.toml"))
+    run(read_study(folder / "study.toml"), errors=True)
     return reading(folder / "out")
 
 
@@ -79,6 +83,9 @@ def test_the_best_is_that_of_the_closed_form(store, head, name):
         truth = np.array([closed_form(head, target, pose, sign) for pose in here.pose.sel(coil=coil).values])
         row = blocks[coil].rows[0]
         assert blocks[coil].measure == "along"
+        kept = read_mesh_errors(store)[f"ball.{name}.{coil}"]
+        assert (kept["placement"], kept["measure"]) == (row["placement"], "along")
+        assert abs(row["along"] - truth[row["placement"]]) <= 2 * kept["errors"]["along"]
         # Not the largest by a hair everywhere: 20 mm edges miss the closed form by some percent.
         assert truth[row["placement"]] > 0.98 * truth.max()
         off = (row["angle_deg"] - here.angle_deg.values[truth.argmax()] + 180) % 360 - 180
@@ -91,6 +98,16 @@ def test_the_best_is_that_of_the_closed_form(store, head, name):
     assert angles[0] == angles[1]
     one, other = (Pose(np.array(blocks[coil].rows[0]["pose"])) for coil in ("two", "turned"))
     assert one.y @ other.y < -0.99
+
+
+def test_errors_by_the_mesh_are_those_of_the_study_and_are_made_once(store, monkeypatch):
+    monkeypatch.setattr(campaign_run, "write_mesh_errors", lambda *_: pytest.fail("they are there"))
+    run(read_study(store.folder.parent / "study.toml"), errors=True)
+    copy = Path(copytree(store.folder, store.folder.with_name("copy")))
+    assert read_mesh_errors(reading(copy)) == read_mesh_errors(store)
+    with (copy / "study.json").open("a") as note:
+        note.write("\n")  # that of another study, as far as bytes can tell
+    assert read_mesh_errors(reading(copy)) is None
 
 
 def test_a_store_of_an_older_format_is_refused_and_not_misread(store, tmp_path):

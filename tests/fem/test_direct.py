@@ -56,17 +56,13 @@ def test_a_missing_package_is_named(head, monkeypatch):
 
 def test_auto_takes_the_direct_solver_only_when_installed_small_and_within_memory(monkeypatch):
     monkeypatch.setattr(direct, "find_spec", lambda name: object())
-    monkeypatch.setattr(direct, "_memory_available", lambda: 16e9)
+    monkeypatch.setattr(direct.memory, "available", lambda: 16e9)
     assert direct.pays_off(5_000)
     assert not direct.pays_off(500_000)
-    monkeypatch.setattr(direct, "_memory_available", lambda: 1e6)
+    monkeypatch.setattr(direct.memory, "available", lambda: 1e6)
     assert not direct.pays_off(5_000)
     monkeypatch.setattr(direct, "find_spec", lambda name: None)
     assert not direct.pays_off(5_000)
-
-
-def test_memory_that_holds_copies_of_files_counts_as_free():
-    assert 0 < direct._memory_available() <= os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
 @installed

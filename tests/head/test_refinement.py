@@ -5,6 +5,7 @@ import pytest
 from scipy.spatial import Delaunay
 
 from efield.ground.errors import InputError, OutsideHeadError
+from efield.head.locate import Locator
 from efield.head.mesh import HeadMesh
 from efield.head.quality import mesh_quality
 from efield.head.refinement import refined_head
@@ -65,10 +66,29 @@ def test_each_halving_leaves_eight_equal_parts():
     head = sphere_head(edge_mm=14.0)
     near = np.linalg.norm(head.barycenters - PLACE, axis=1) < 10
     for times in (1, 2):
-        finer = refined_head(head, PLACE, (40.0,) * times)
+        finer = refined_head(head, PLACE, (40.0,) * times, surface_mm=0.0)
         assert (np.bincount(finer.parents)[near] == 8**times).all()
         ratio = finer.head.volumes * 8**times / head.volumes[finer.parents]
         np.testing.assert_allclose(ratio[near[finer.parents]], 1.0, rtol=1e-9)
+
+
+def test_at_surfaces_of_gray_matter_edges_are_halved_once_more(given):
+    flat = refined_head(given, PLACE, (20.0,), surface_mm=0.0)
+    finer = refined_head(given, PLACE, (20.0,), surface_mm=18.0)
+    head = flat.head
+    tissues = [set() for _ in head.points]
+    for tet, tag in zip(head.tets, head.tissue, strict=True):
+        for node in tet:
+            tissues[node].add(int(tag))
+    at_surface = np.array(
+        [tag == 2 and any(len(tissues[n]) > 1 for n in tet) for tet, tag in zip(head.tets, head.tissue, strict=True)]
+    )
+    near = np.linalg.norm(head.barycenters - PLACE, axis=1) < 18.0
+    parts = np.bincount(Locator(head).find(finer.head.barycenters)[0], minlength=len(head.tets))
+    assert (at_surface & near).any()
+    assert (parts[at_surface & near] == 8).all()
+    assert (parts[~(at_surface & near)] < 8).all()
+    assert mesh_quality(finer.head).conforming
 
 
 def test_shapes_suffer_beside_what_is_halved_only():

@@ -12,6 +12,7 @@ from efield.planning.response import PrimaryProbe, Response, telling
 from efield.planning.search_space import SearchSpace
 from efield.targeting.collision import casing_points_mm, clearance_mm
 from efield.targeting.simulate import evaluator
+from efield.targeting.validation import closed_form
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +30,10 @@ def test_no_placement_of_a_fine_grid_is_better(best, head, light, target, by_axe
 
 
 def test_its_value_is_that_of_a_full_solve(best, sim, light, target):
-    assert best.value == pytest.approx(sim.solve(light, best.pose).summary(target)["along"], rel=1e-7)
+    along = sim.solve(light, best.pose).summary(target).measures["along"]
+    assert best.value == pytest.approx(along.value, rel=1e-7)
+    # That of the goal is taken at centers only, that of the measure at many places in each tetrahedron.
+    assert best.mesh_error == pytest.approx(along.error, rel=0.3)
     assert best.gain == pytest.approx(best.value / sim.solve(light, best.plain).summary(target)["along"] - 1, abs=1e-7)
 
 
@@ -86,6 +90,12 @@ def test_focality_spares_what_is_named(sim, light, target, head):
     assert found.place["u_mm"] < -3
     assert found.unit == "1"
     assert found.gain > 0.02
+    sizes = []
+    for tets in (target.tets(head), np.setdiff1d(medial.tets(head), target.tets(head))):
+        e = closed_form(light, found.pose, head.barycenters[tets], 1e6)
+        sizes.append(np.average(np.linalg.norm(e, axis=1), weights=head.volumes[tets]))
+    assert abs(found.value - sizes[0] / sizes[1]) <= 2 * found.mesh_error
+    assert found.mesh_error < 0.1 * found.value
 
 
 def test_zones_are_not_entered(sim, light, target, head, best):

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
+from scipy.spatial import Delaunay
 
 from efield.ground.pose import Pose
 from efield.head.locate import Locator
@@ -104,9 +105,11 @@ def test_an_error_is_never_below_the_square_of_the_disagreement_at_single_places
         value = measures[name].value
         # A component is no better known than E is.
         size = mean if name == "across" else value
-        assert measures[name].error == pytest.approx(np.hypot(theirs[name] - value, 0.3**2 * size)), name
+        around = errors.unseen(head, None if name in IN_HEAD else target)
+        assert measures[name].error == pytest.approx(around * np.hypot(theirs[name] - value, 0.3**2 * size)), name
     turned = measures["angle"]
-    assert turned.error == pytest.approx(np.hypot(theirs["angle"] - turned.value, np.degrees(0.3**2)))
+    apart = np.hypot(theirs["angle"] - turned.value, np.degrees(0.3**2))
+    assert turned.error == pytest.approx(errors.unseen(head, target) * apart)
     assert abs(theirs["mean_magnitude"] - mean) < 0.03 * mean
     assert measures["mean_magnitude"].error > 0.09 * mean
 
@@ -125,12 +128,27 @@ def test_a_disc_on_the_middle_of_the_cortex_has_the_errors_of_its_vertices(pose,
     assert len(theirs) == len(AT_TARGET)
     theirs["midsurface_max_magnitude"] = np.linalg.norm(other[np.argmax(np.linalg.norm(one, axis=1))])
     mean = measures["midsurface_mean_magnitude"].value
+    apart = {name: abs(value - measures[name].value) for name, value in theirs.items()}
+    tails = ["midsurface_normal_in_p99", "midsurface_normal_out_p99"]
+    apart |= dict.fromkeys(tails, max(apart[name] for name in tails))  # the worse speaks for both
     for name in set(theirs) - {"midsurface_angle"}:
         mine = measures[name]
-        wanted = np.hypot(theirs[name] - mine.value, share * max(abs(mine.value), mean))
+        wanted = np.hypot(apart[name], share * max(abs(mine.value), mean))
         assert mine.error == pytest.approx(wanted), name
     assert 0.05 < share < 0.2
     assert all(solved.summary(disc).measures[name].error > 0 for name in theirs)
+
+
+def test_on_surfaces_cut_along_random_tetrahedra_an_error_is_twice_the_distance(head, target):
+    places = np.random.default_rng(0).uniform(-80, 80, (2500, 3))
+    tets = Delaunay(places).simplices
+    turned = np.linalg.det(places[tets[:, 1:]] - places[tets[:, :1]]) < 0
+    tets[turned] = tets[turned][:, [0, 1, 3, 2]]
+    tissue = np.where(np.linalg.norm(places[tets].mean(axis=1), axis=1) < 70, 2, 3)
+    jagged = HeadMesh(places, tets.astype(np.int32), tissue.astype(np.uint16))
+    assert 1.8 < errors.unseen(jagged) < 2.6
+    assert 1.8 < errors.unseen(jagged, target) < 2.6
+    assert 1.0 < errors.unseen(head, target) < 1.02
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from scipy.special import erfinv
 
 from efield.ground import checks
 from efield.ground.errors import InputError
+from efield.ground.memory import available
 from efield.head.lattice.grid import LabelGrid
 from efield.head.lattice.nesting import contacts
 from efield.kernels.meshing import trilinear
@@ -37,8 +38,10 @@ _SIGMA_VOXELS: Final = 0.6
 #: Regular tetrahedra of edge 1 that fill a volume of 1. Thin sheets add to their number: a head of 1 mm voxels gets 2.7
 #: times as many at scale 1.6, less than that at finer scales.
 _REGULAR_PER_VOLUME: Final = 6 * 2**0.5
-#: More would not fit into the memory of a workstation, neither here nor in the solver.
+#: More would not fit into the memory of a workstation, neither here nor in the solver; and what the mesher takes for
+#: each (bytes): 1.7 GB were measured for 2.7 million.
 _MOST_TETS: Final = 20e6
+_BYTES_PER_TET: Final = 650.0
 
 #: Where smoothed indicators have less weight than this, they cannot be compared.
 _LEAST_WEIGHT: Final = np.float32(1e-3)
@@ -185,9 +188,10 @@ def _check_count(grid: LabelGrid, sizes: NDArray[np.float32]) -> None:
     """Refuse edges so short that the mesh would fill the memory: a typing error takes the machine down otherwise."""
     inside = sizes[grid.ranks > 0].astype(np.float64)
     count = float(np.prod(grid.spacing)) * float((inside**-3).sum()) * _REGULAR_PER_VOLUME
-    if count > _MOST_TETS:
+    most = min(_MOST_TETS, available() / _BYTES_PER_TET)
+    if count > most:
         raise InputError(
-            f"edges must be long enough for at most {_MOST_TETS / 1e6:.0f} million tetrahedra; instead they ask for "
+            f"edges must be long enough for at most {most / 1e6:.3g} million tetrahedra; instead they ask for "
             f"{count / 1e6:.3g} million or more: give a larger scale, longer edges or smaller refinements"
         )
 
