@@ -66,11 +66,8 @@ def convert(
 
       efield mesh convert efield-out/field.vtu field.msh
     """
-    from efield.io.mni_sidecar import read_sidecar
-
     check_out(out)
     content, head = _content(mesh, _tags(tags))
-    head = replace(head, mni=head.mni or read_sidecar(mesh))
     for note in with_map(out, head.mni, partial(_write_content, content=content)):
         ERR.print(f"note: {note}", markup=False, soft_wrap=True)
     report(str(out), head, as_json)
@@ -101,6 +98,8 @@ def repair(
 ) -> None:
     """Merge nodes that are there twice, and remove tetrahedra that are; nothing is written if that does not mend it.
 
+    A map from MNI152 beside the mesh is carried along: no place moves.
+
     Example:
 
       efield mesh repair cut.msh whole.msh
@@ -110,29 +109,30 @@ def repair(
     from efield.io.meshes.repair import merge_nodes
 
     check_out(out)
-    content = _content(mesh, _tags(tags))[0]
+    content, broken = _content(mesh, _tags(tags))
     with naming(mesh):
         mended = merge_nodes(content, tolerance)
-        head = mended.mesh.head()
+        head = replace(mended.mesh.head(), mni=broken.mni)
         check_sound(head)
-    for note in (str(mended), *_write_content(out, mended.mesh)):
+    for note in (str(mended), *with_map(out, head.mni, partial(_write_content, content=mended.mesh))):
         ERR.print(f"note: {note}", markup=False, soft_wrap=True)
     report(str(out), head, as_json)
 
 
 def _content(path: Path, tags: "Tags | None") -> "tuple[MeshData, HeadMesh]":
-    """All that a mesh file holds, and the head it makes; of a folder or a name the head only."""
+    """All that a mesh file holds, and the head it makes, with its map; of a folder or a name the head only."""
     from efield.ground.errors import naming
     from efield.io.load import load_head
     from efield.io.meshes import mesh_files
     from efield.io.meshes.meshdata import MeshData
+    from efield.io.mni_sidecar import read_sidecar
 
     if path.is_dir() or path.suffix.lower() not in mesh_files.SUFFIXES:
         head = load_head(path, tags=tags)
         return MeshData.of_head(head), head
     content = mesh_files.read_mesh(path, tags)
     with naming(path):
-        return content, content.head()
+        return content, replace(content.head(), mni=read_sidecar(path))
 
 
 def _write_content(out: Path, content: "MeshData") -> list[str]:

@@ -53,7 +53,7 @@ class Answers:
             gap = wire_distance(self.sim.head, coil, pose, serves.clearance_mm)
             if gap < serves.clearance_mm:
                 return np.empty(0), f"a wire is {gap:.2g} mm from the scalp, nearer than {serves.clearance_mm:g} mm"
-        sampled = sample(coil, pose, self.points_mm, didt)
+        sampled = sample(coil, pose, self.points_mm, didt, self.sim.cache)
         if serves is not None and (rest := serves.rest(sampled)) > serves.limit:
             by = f"{rest:.1e} of its primary field is not what the basis was made from, more than {serves.limit:.1e}"
         return sampled, by

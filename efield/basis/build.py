@@ -143,7 +143,7 @@ class Plan:
             pool = loops.loops(head, self.patch, self.clearance_mm, count, seed)
         else:
             pool = [(self.coil, pose) for pose in self.patch.poses(count, seed, head, self.coil)]
-        sampled = samples(pool, self.points_mm, UNIT_DIDT)
+        sampled = samples(pool, self.points_mm, UNIT_DIDT, self.sim.cache)
         scaled = emphasis(self.points_mm, self.patch.frame[:3, 3])[:, None] * sampled / np.linalg.norm(sampled, axis=0)
         order = qr(scaled, mode="r", pivoting=True)[1][: self.max_solves]
         return [pool[k] for k in order]
@@ -185,7 +185,7 @@ def grow(
     gram = Gram(plan.outputs.row_weights)
     for block in shots.blocks("check", check):
         gram.add(block)
-    sampled = samples([*check, *train], plan.points_mm, UNIT_DIDT)
+    sampled = samples([*check, *train], plan.points_mm, UNIT_DIDT, plan.sim.cache)
     weights = emphasis(plan.points_mm, plan.patch.frame[:3, 3])
     found: Fit | None = None
     for solved, block in enumerate(shots.blocks("train", train), 1):
@@ -215,7 +215,7 @@ def certified(
 ) -> tuple[Certificate, FloatArray]:
     """The certificate of a model at held-out placements, and their samples (s * 3, p)."""
     exact = shots.fields("held-out", held)
-    seen = samples(held, plan.points_mm, UNIT_DIDT)
+    seen = samples(held, plan.points_mm, UNIT_DIDT, plan.sim.cache)
     measures = plan.outputs.measured(plan.sim.head, plan.target)
     names = [coil.name for coil, _ in held]
     return certify(model.fields(seen), exact, plan.outputs, measures, plan.tol, solves, names), seen

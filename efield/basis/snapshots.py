@@ -62,7 +62,7 @@ class Snapshots:
         tell: Tell,
     ) -> None:
         self.outputs, self.planned = outputs, planned
-        self._problem, self._read = sim.problem, Reader(sim.problem, outputs)
+        self._problem, self._read, self._cache = sim.problem, Reader(sim.problem, outputs), sim.cache
         self._folder = None if checkpoint is None else _prepare(checkpoint, settings)
         self._settings = json.dumps(dict(settings), sort_keys=True)
         self._tell, self._done = tell, 0
@@ -100,7 +100,7 @@ class Snapshots:
         return block if block.shape == shape and block.dtype == np.float32 else None
 
     def _solve(self, placed: Sequence[Placed]) -> NDArray[np.float32]:
-        primary = at_nodes(placed, self._problem.nodes_mm, UNIT_DIDT)
+        primary = at_nodes(placed, self._problem.nodes_mm, UNIT_DIDT, self._cache)
         solution = self._problem.solve(primary)
         return self._read(solution.phi, primary).reshape(-1, len(placed)).astype(np.float32)
 

@@ -19,11 +19,10 @@ from numpy.typing import NDArray
 from efield.basis.reduced_basis import ReducedBasis
 from efield.campaign.costs import Costs, evaluation, kept, of_a_basis, place_name, unknowns, whose
 from efield.campaign.disk import remove
-from efield.campaign.files import BASES, POTENTIALS
+from efield.campaign.files import BASES, COILS, POTENTIALS
 from efield.campaign.routes import Routes
 from efield.campaign.study import Cell, Chunk, Study
 from efield.campaign.survey import TargetFacts
-from efield.coils.compressed import compress
 from efield.coils.model import Coil
 from efield.ground.errors import InputError
 from efield.ground.progress import Progress, told
@@ -34,7 +33,7 @@ from efield.reciprocity.reciprocal import Reciprocal, reciprocal
 from efield.sweeping.engines import Engine, at_rate, measure
 from efield.sweeping.grid import Placements
 from efield.targeting.fingerprint import digest, head_digest, whole_coil_digest
-from efield.targeting.simulate import Simulator
+from efield.targeting.simulate import Simulator, evaluator
 from efield.targeting.targets import Target
 
 Arrays = dict[str, NDArray[Any]]
@@ -79,7 +78,7 @@ class Bench:
         #: How many heads were prepared.
         self.heads = 0
         #: What the work took so far.
-        self._made = set() if folder is None else kept(study, folder)
+        self._made = set() if folder is None else kept(self.routes, folder)
         self.costs = Costs(made={*self._made})
 
     def chunk(self, chunk: Chunk, missing: NDArray[np.intp] | None = None, progress: Progress = None) -> Result:
@@ -105,7 +104,7 @@ class Bench:
         part = self._placements(cell, sim.head, target, coil, numbers)
         region = target if study.fields else None
         exact = self.routes.exact(cell, len(sim.head.points))
-        self._store(cell, engine, coil, exact)
+        self._store(cell, engine, sim, coil, exact)
         with self._evaluating(cell, coil, sim, len(part), progress) as tell:
             table = measure(engine, coil, part, target, region=region, exact=exact, allow_collision=True, progress=tell)
         arrays = self._arrays(table, part, coil, numbers)
@@ -151,14 +150,14 @@ class Bench:
     def _nodes(sim: Simulator) -> float:
         return unknowns(len(sim.head.points), sim.problem.order)
 
-    def _store(self, cell: Cell, engine: Engine, coil: Coil, exact: bool | None) -> None:
+    def _store(self, cell: Cell, engine: Engine, sim: Simulator, coil: Coil, exact: bool | None) -> None:
         """Store the potential that placements are taken from: of the adjoint currents, or of the coil."""
         if exact or isinstance(engine, ReducedBasis):
             return
         if not isinstance(engine, Reciprocal):
             if ("compress", cell.coil) not in self.costs.made:
                 with self.costs.timing("compress", 1.0, cell.coil):
-                    compress(coil)
+                    evaluator(coil, False, sim.cache)
             return
         if engine.stored:
             return
@@ -200,6 +199,8 @@ class Bench:
         head = entry.load(self.study.base)
         options: dict[str, Any] = {"tol": engine.tol, "order": engine.order, "solver": "multigrid"}
         sim = Simulator(head, entry.conductivities(), device=engine.device, **options)
+        # What is stored of coils is kept with the study; of the head itself, which is large, nothing.
+        sim.cache = None if self._folder is None else self._folder / POTENTIALS / COILS
         if sim.problem.device != engine.device:
             raise InputError(
                 f"the study must be computed on a GPU (engine.device) alike everywhere; instead head {entry.label} "

@@ -8,11 +8,12 @@ from pathlib import Path
 from time import perf_counter
 from typing import Final
 
-from efield.campaign.files import BASES, POTENTIALS
+from efield.campaign.files import BASES, COILS, POTENTIALS
 from efield.campaign.routes import Routes
 from efield.campaign.study import Cell, Chunk, Study
 from efield.campaign.survey import Survey
 from efield.reciprocity.equivalent_points import stand_ins
+from efield.targeting.prepared import kept_coil
 
 #: Seconds a unit of each kind of work on 2 cores (`python -m benchmarks estimates`). Per node of the
 #: head: preparing it, one full solve in a block, three adjoint solves, one direct sum over a wire of the coil. The
@@ -103,9 +104,12 @@ class Costs:
         return sum(units * self.rate(kind, of) for (kind, of), units in found.items())
 
 
-def kept(study: Study, folder: Path) -> set[tuple[Hashable, ...]]:
+def kept(routes: Routes, folder: Path) -> set[tuple[Hashable, ...]]:
     """What need not be made again, because earlier runs kept it in the folder of the store."""
-    found: set[tuple[Hashable, ...]] = set()
+    study, found = routes.study, set[tuple[Hashable, ...]]()
+    for number in range(len(study.coils)) if (folder / POTENTIALS / COILS).is_dir() else ():
+        if kept_coil(routes.coil(number), folder / POTENTIALS / COILS).path.is_file():
+            found.add(("compress", number))
     for cell in study.cells:
         place = folder / POTENTIALS / place_name(study, cell)
         for kind, file in (("adjoint", "adjoint"), ("potential", "outside")):

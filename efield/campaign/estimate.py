@@ -17,8 +17,9 @@ _ROW: Final = 640
 _BLOCK: Final = 4096
 _EMPTY: Final = 160 * _BLOCK
 
-#: Bytes of a potential around a head.
+#: Bytes of a potential around a head, and around a coil.
 _POTENTIAL: Final = 150_000_000
+_COIL_POTENTIAL: Final = 20_000_000
 
 #: Of `max_solves` solves, about a third are kept as modes of 16-bit numbers; the solves themselves (32 bits) are there
 #: until the basis is complete. See docs/placements.md.
@@ -68,7 +69,7 @@ def estimate(study: Study, facts: Survey, chunks: list[Chunk] | None = None) -> 
     chunks : list of Chunk, optional
         What is left to do, as `efield.campaign.store.left` says; all of it by default.
     """
-    costs = Costs(made=kept(study, Path(study.output)))
+    costs = Costs(made=kept(Routes(study), Path(study.output)))
     source = "a rule of thumb from a machine with 2 cores, within a factor of three or so; --probe measures here"
     return _estimate(study, facts, costs, chunks, source)
 
@@ -93,7 +94,7 @@ def probe(
     bench.chunk(Chunk(study.cells[0], 0, 0, count))
     took = sum(seconds for kind, seconds in bench.costs.seconds.items() if isinstance(kind, str))
     # A run prepares all of it again.
-    costs = replace(bench.costs, made=kept(study, Path(study.output)))
+    costs = replace(bench.costs, made=kept(bench.routes, Path(study.output)))
     source = f"{count} placements on head {study.heads[0].label}, timed here with their preparation: {took:.2g} s"
     return _estimate(study, facts, costs, chunks, source)
 
@@ -129,9 +130,11 @@ def _stored(study: Study, facts: Survey) -> int:
 
 
 def _potentials(study: Study, facts: Survey) -> int:
-    """Bytes of what is kept of adjoint solves: three currents at each node, and a potential of about one size."""
+    """Bytes of what is kept of adjoint solves (three currents at each node and a potential), or of coils."""
     if study.engine.kind != "reciprocal":
-        return 0
+        routes = Routes(study)
+        stored = {cell.coil for cell in study.cells if not routes.exact(cell, facts.heads[cell.head].nodes)}
+        return _COIL_POTENTIAL * len(stored)
     return sum(len(study.targets) * (72 * head.nodes + _POTENTIAL) for head in facts.heads)
 
 

@@ -17,6 +17,9 @@ BASES: Final = "bases"
 #: Adjoint currents and their potentials, a folder for each head and target; they can be made again.
 POTENTIALS: Final = "potentials"
 
+#: Among them, the coils' own: labels of a head and a target have a dot between them.
+COILS: Final = "coils"
+
 #: Stores of the study before it grew, until all of their results are in the new one.
 EARLIER: Final = "earlier"
 

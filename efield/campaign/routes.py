@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from efield.campaign.study import Cell, Study
 from efield.coils.model import Coil
-from efield.reciprocity.reciprocal import route
+from efield.reciprocity.route import route
 from efield.targeting.simulate import worth_storing
 
 

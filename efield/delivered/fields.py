@@ -7,6 +7,7 @@ tests the blocks before it, at the pulses that these explain worst, before it jo
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -150,7 +151,7 @@ def pulse_fields(sim: Simulator, coil: Coil, poses: list[Pose], target: Target, 
     places = Places.at(problem, target)
     first, which = _distinct(poses)
     held = [poses[number] for number in first]
-    primary = _sampled(coil, held, _points(sim.head, places.nodes, held))
+    primary = _sampled(coil, held, _points(sim.head, places.nodes, held), sim.cache)
     evaluate = evaluator(coil, not worth_storing(len(problem.nodes_mm), len(held)), sim.cache)
     order = qr(primary, mode="r", pivoting=True)[1] if len(held) > 1 else np.zeros(1, np.intp)
     kept = np.empty((0, places.count, 3), np.float32)
@@ -189,9 +190,9 @@ def _points(head: HeadMesh, nodes: NDArray[np.intp], poses: list[Pose]) -> Float
     return np.ascontiguousarray(head.points[nodes[np.sort(chosen)]])
 
 
-def _sampled(coil: Coil, poses: list[Pose], points_mm: FloatArray) -> FloatArray:
+def _sampled(coil: Coil, poses: list[Pose], points_mm: FloatArray, cache: Path | None) -> FloatArray:
     """(s * 3, n) primary fields at points."""
-    evaluate = evaluator(coil, not worth_storing(len(points_mm), len(poses)))
+    evaluate = evaluator(coil, not worth_storing(len(points_mm), len(poses)), cache)
     return np.stack([evaluate(pose, points_mm, UNIT_DIDT).ravel() for pose in poses], axis=1)
 
 

@@ -25,7 +25,7 @@ GOALS: Final = {"magnitude": "V/m", "along": "V/m", "focality": "1"}
 
 
 def goal_words(name: str, value: float, error: float | None = None) -> str:
-    """A goal's value for people: ``1.172 V/m``, or ``8.08`` where it is a ratio; with the mesh's error if it is given."""
+    """A goal's value, and the mesh's error of it, for people: ``1.172 V/m``, or ``8.08`` where it is a ratio."""
     says = f"{value:.4g}" if error is None else with_error(value, error)
     return f"{says} {GOALS[name]}".removesuffix(" 1") + ("" if error is None else " (mesh)")
 

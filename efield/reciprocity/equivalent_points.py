@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from efield.coils.model import Coil, Dipoles, SampledField, Segments
+from efield.coils.model import Coil, Dipoles, Segments
 from efield.coils.primary import unchecked_vector_potential
 from efield.ground.units import MU0_OVER_4PI, mm_to_m
 from efield.kernels.reduced.reciprocity import inverse_distance
@@ -77,10 +77,8 @@ class Skeleton:
 
 
 @lru_cache(maxsize=8)
-def skeleton(coil: Coil) -> Skeleton | str:
-    """The skeleton of a coil, or why it has none; the last few are kept."""
-    if any(isinstance(source, SampledField) for source in coil.sources):
-        return "of a sampled field the wires are not known"
+def skeleton(coil: Coil) -> Skeleton:
+    """The skeleton of a coil of dipoles and wires; the last few are kept."""
     dipoles = [source for source in coil.sources if isinstance(source, Dipoles)]
     wires = [source for source in coil.sources if isinstance(source, Segments)]
     points = strengths = np.zeros((0, 3))
@@ -96,7 +94,7 @@ def skeleton(coil: Coil) -> Skeleton | str:
 def stand_ins(coil: Coil) -> float:
     """How long a placement takes, as a number of points; a dipole, of which the slopes are needed, takes as three."""
     bones = skeleton(coil)
-    return 0.0 if isinstance(bones, str) else len(bones.points) + 3.0 * len(bones.dipoles)
+    return len(bones.points) + 3.0 * len(bones.dipoles)
 
 
 def _wires(coil: Coil) -> tuple[FloatArray, FloatArray, float]:

@@ -5,8 +5,7 @@ E at a target (recovered, as in all measures) is linear in the coil's vector pot
 taken along the coil: nothing is solved, and the head's nodes are not visited again.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from os import PathLike
@@ -15,25 +14,18 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
 
-from efield.coils.model import Coil, SampledField
-from efield.coils.primary import dadt
-from efield.fem.adjoint import adjoint_weights
+from efield.coils.model import Coil
 from efield.ground import checks
 from efield.ground.card import Card, Carded, counted, place
 from efield.ground.errors import InputError
 from efield.ground.pose import Pose, pose_matrices
-from efield.ground.progress import Progress, told
-from efield.ground.units import mm_to_m
+from efield.ground.progress import Progress
 from efield.head.mesh import HeadMesh
-from efield.head.surface import scalp
-from efield.io.kept import Kept
 from efield.io.poses.reading import opened
-from efield.io.sealed import SealError
-from efield.kernels.reduced.reciprocity import dipole_placements, placements
-from efield.reciprocity.equivalent_points import skeleton
-from efield.reciprocity.outside_potential import ExteriorField
+from efield.reciprocity.currents import Outside, adjoint_currents
+from efield.reciprocity.route import route
+from efield.reciprocity.sums import Sums
 from efield.targeting import given
 from efield.targeting.fingerprint import digest, head_digest
 from efield.targeting.held import check_all_held
@@ -45,25 +37,8 @@ from efield.targeting.targets import Target
 FloatArray = NDArray[np.float64]
 Poses = Iterable[Pose] | FloatArray | str | PathLike[str]
 
-#: Of the files of a cache.
-_FORMAT: Final = 2
-
 #: The adjoint solver stops at this relative residual, or at the simulator's if that is smaller.
 _TOL: Final = 1e-9
-
-#: Coils of fewer sources are summed exactly, which takes little time for them. What the stored polynomials miss near
-#: the scalp does not average out over a few: one dipole 6 mm from a sphere missed the peak by 9e-4.
-_FEW_SOURCES: Final = 100
-
-#: CPU seconds on one core of 2.5 GHz: of one pair of node and source, and of storing the potential of so many currents
-#: (what is the same for one and three, and what comes with each).
-_PAIR: Final = 1.5e-9
-_STORE: Final = 8.0
-_STORE_EACH: Final = 7.0
-
-#: The fast route is for coils whose axis is within 75 degrees of the scalp's inward normal. The skeleton is
-#: not fitted behind the casing: with its back to a sphere a 70 mm figure-8 missed by up to 2e-3 of the peak.
-_LEAST_COSINE: Final = 0.26
 
 
 def reciprocal(
@@ -126,37 +101,8 @@ def reciprocal(
     made_with: dict[str, str | float]
     made_with = {"head": head_digest(sim.head), "conductivity": digest(sim.problem.sigma), "solver_tol": tol}
     folder = None if cache is None else Path(cache)
-    currents = _currents(sim, target, directions, made_with, folder, progress)
+    currents = adjoint_currents(sim, target, directions, made_with, folder, progress)
     return Reciprocal(sim, target, directions, currents, made_with, folder)
-
-
-def _currents(
-    sim: Simulator,
-    target: Target,
-    directions: FloatArray,
-    made_with: Mapping[str, str | float],
-    folder: Path | None,
-    progress: Progress,
-) -> FloatArray:
-    """(d, n, 3) currents of the adjoint solves, from a file of the folder if they are there."""
-    tets = target.tets(sim.head)
-    made_of = {"format": _FORMAT, **made_with, "target": digest(tets, directions)}
-    kept = None if folder is None else Kept(folder, "adjoint", made_of)
-    if kept is not None:
-        with suppress(SealError):
-            return np.asarray(kept.read()["currents"])
-    share = sim.head.volumes[tets] / sim.head.volumes[tets].sum()
-    weights = np.zeros((len(sim.head.tets), 3, len(directions)))
-    weights[tets] = share[:, None, None] * directions.T
-    count = len(directions)
-    with told(progress, "adjoint", "solves", count) as tell:
-        tell(0, count, target.name)
-        found = adjoint_weights(sim.problem, weights, float(made_with["solver_tol"]), recovered=True)
-        tell(count, count, target.name)
-    currents = np.ascontiguousarray(np.moveaxis(found, 2, 0))
-    if kept is not None:
-        kept.write({"currents": currents})
-    return currents
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -325,70 +271,26 @@ class Reciprocal(Carded):
         matrices = pose_matrices(np.array([poses]) if one else poses)
         if not checks.flag("allow_collision", allow_collision):
             check_all_held(self.head, coil, matrices)
-        exact, _ = self.route(coil, len(matrices), exact, stored=self.stored)
-        bones = "" if exact else skeleton(coil)
-        if isinstance(bones, str):
-            return np.array(list(self._exact(coil, matrices, rate))).reshape(-1, len(self.directions))
-        in_mm = matrices.copy()
-        matrices[:, :3, 3] = mm_to_m(matrices[:, :3, 3])
-        f = self._exterior
-        tree = (f.center, f.half, f.children, f.coefficients)
-        means = rate * placements(matrices, bones.points, bones.strengths, *tree)
-        means += rate * dipole_placements(matrices, bones.dipoles, bones.moments, *tree)
-        unknown = np.flatnonzero(np.isnan(means).any(axis=1) | self._turned_away(in_mm))
-        for number, value in zip(unknown, self._exact(coil, in_mm[unknown], rate), strict=True):
-            means[number] = value
-        return np.asarray(means)
-
-    def _turned_away(self, matrices: FloatArray) -> NDArray[np.bool_]:
-        """(p,) whether the coil's back, for which its points do not stand, is toward the head."""
-        tree, normals = self._scalp
-        nearest = tree.query(matrices[:, :3, 3])[1]
-        return np.asarray(-np.einsum("pi,pi->p", normals[nearest], matrices[:, :3, 2]) < _LEAST_COSINE)
+        exact, _ = self.route(coil, len(matrices), exact, stored=self.stored or self.kept)
+        return (self._sums.exact if exact else self._sums.fast)(coil, matrices, rate)
 
     @cached_property
-    def _scalp(self) -> tuple[cKDTree, FloatArray]:
-        surface = scalp(self.head)
-        return cKDTree(surface.points_mm), surface.normals
-
-    def _exact(self, coil: Coil, matrices: FloatArray, rate: float) -> Iterator[FloatArray]:
-        for matrix in matrices:
-            primary = dadt(coil, Pose(matrix), self.head.points, rate)
-            yield np.einsum("dni,ni->d", self.currents, primary)
+    def _sums(self) -> Sums:
+        return Sums(Outside(self.head, self.currents, self.cache))
 
     @property
     def stored(self) -> bool:
-        """Whether the potential that fast answers are taken from is stored already."""
-        return "_exterior" in vars(self)
-
-    def store(self) -> None:
-        """Store the potential that fast answers are taken from now, and not with the first of them."""
-        _ = self._exterior
-
-    @cached_property
-    def _exterior(self) -> ExteriorField:
-        """The potential of the currents, made or read at the first fast use."""
-        if (kept := self._kept) is None:
-            return ExteriorField.of(self.head, self.currents)
-        with suppress(SealError):
-            arrays = kept.read()
-            return ExteriorField(**arrays | {"half": float(arrays["half"])})  # type: ignore[arg-type]
-        found = ExteriorField.of(self.head, self.currents)
-        kept.write({name: np.asarray(value) for name, value in vars(found).items()})
-        return found
-
-    @property
-    def _kept(self) -> Kept | None:
-        """The file of the stored potential."""
-        if self.cache is None:
-            return None
-        made_of = {"format": _FORMAT, "head": head_digest(self.head), "currents": digest(self.currents)}
-        return Kept(self.cache, "outside", made_of)
+        """Whether the potential that fast answers are taken from is in memory already."""
+        return self._sums.outside.stored
 
     @property
     def kept(self) -> bool:
         """Whether the potential lies in the cache: `store` then reads it, if it is as it was written."""
-        return self._kept is not None and self._kept.path.is_file()
+        return self._sums.outside.kept
+
+    def store(self) -> None:
+        """Store the potential that fast answers are taken from now, and not with the first of them."""
+        _ = self._sums.outside.potential
 
     def _card(self) -> Card:
         along = "along the target's direction" if len(self.directions) == 1 else "along three axes"
@@ -399,29 +301,6 @@ class Reciprocal(Carded):
             ("solved to", str(self.made_with.get("solver_tol", ""))),
         )
         return Card("Reciprocal", rows)
-
-
-def route(
-    coil: Coil, nodes: int, directions: int, placements: int, exact: bool | None = None, *, stored: bool = False
-) -> tuple[bool, str]:
-    """`Reciprocal.route` for a head of so many nodes and so many directions, which need not be solved for."""
-    if exact:
-        return True, "exact, as asked for"
-    if _is_small(coil):
-        return True, f"exact: {counted(len(coil), 'source')} only"
-    bones = skeleton(coil)
-    if isinstance(bones, str):
-        return True, f"exact: {bones}"
-    summed = _PAIR * nodes * len(coil) * placements
-    storing = 0.0 if stored else _STORE + _STORE_EACH * directions
-    if exact is None and summed < storing:
-        return True, "exact, which takes less time for so few placements"
-    return False, "fast"
-
-
-def _is_small(coil: Coil) -> bool:
-    """Whether a coil has so few sources that they are summed exactly; the samples of a field are not sources."""
-    return len(coil) < _FEW_SOURCES and not any(isinstance(source, SampledField) for source in coil.sources)
 
 
 def _component(vectors: FloatArray, direction: FloatArray) -> FloatArray:

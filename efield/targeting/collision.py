@@ -2,8 +2,8 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache, partial
-from typing import Final
+from functools import lru_cache
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -40,11 +40,9 @@ GAP_TOLERANCE_MM: Final = 0.02
 _LONGEST_EDGE_MM: Final = 8.0
 _MOST_TRIANGLES: Final = 400_000
 
-#: Most blocks that a casing is put near its place by.
-_BLOCKS: Final = 1024
-
-#: By blocks of its triangles a casing is first put this much farther out than it has to be, within half of it (mm).
-_BLOCK_MM: Final = 2.0
+#: By so many of its places at most a coil is first put this much farther out than it has to be, within as much (mm).
+_SOME: Final = 256
+_SOME_MM: Final = 1.0
 
 #: Of a coil that is moved along its axis the gap changes by this share of the way at least.
 _LEAST_SLOPE: Final = 0.1
@@ -58,12 +56,9 @@ def scalp_distance(head: HeadMesh) -> SignedDistance:
 
 @dataclass(frozen=True, eq=False)
 class _Points:
-    """Points (n, 3) in blocks of neighbors that begin at starts, the blocks' centers, and how far each point is off."""
+    """Points in blocks of neighbors: what `kernel.lowest` takes."""
 
-    points: FloatArray
-    starts: NDArray[np.intp]
-    centers: FloatArray
-    reach: FloatArray
+    arrays: tuple[NDArray[Any], ...]
 
     @classmethod
     def of(cls, points: FloatArray) -> "_Points":
@@ -72,19 +67,18 @@ class _Points:
         low, high = (extreme.reduceat(points, starts[:-1], axis=0) for extreme in (np.minimum, np.maximum))
         centers = (low + high) / 2
         away = points - np.repeat(centers, np.diff(starts), axis=0)
-        return cls(points, starts, centers, np.linalg.norm(away, axis=1))
+        return cls((points, starts, centers, np.linalg.norm(away, axis=1)))
+
+    def nothing_seen(self) -> tuple[FloatArray, FloatArray]:
+        """(k, 2) and (n, 2) rows that the kernel fills for blocks and points."""
+        return np.full((len(self.arrays[2]), 2), np.nan), np.full((len(self.arrays[0]), 2), np.nan)
 
 
 @dataclass(frozen=True, eq=False)
 class _Triangles:
-    """Triangles (n, 3, 3) in the order of the leaves of a tree of spheres.
+    """Triangles in the order of the leaves of a tree of spheres: what `kernel.nearest_pair` takes."""
 
-    tree is what `kernel.nearest_pair` takes; blocks are the centers of the spheres of one level.
-    """
-
-    corners: FloatArray
-    tree: tuple[FloatArray, ...]
-    blocks: _Points
+    arrays: tuple[FloatArray, ...]
 
     @classmethod
     def of(cls, corners: FloatArray) -> "_Triangles":
@@ -98,8 +92,7 @@ class _Triangles:
         centers, radii = (np.concatenate(parts) for parts in zip(*spheres, strict=True))
         centroids = corners.mean(axis=1)
         reach = np.linalg.norm(corners - centroids[:, None], axis=2).max(axis=1)
-        tree = (corners, centroids, reach, centers, radii)
-        return cls(corners, tree, _Points.of(spheres[min(levels, int(np.log2(_BLOCKS)))][0]))
+        return cls((corners, centroids, reach, centers, radii))
 
 
 def _halved(corners: FloatArray) -> FloatArray:
@@ -118,12 +111,11 @@ def _halved(corners: FloatArray) -> FloatArray:
     return np.concatenate(done)
 
 
-def _in_blocks(items: FloatArray) -> tuple[int, FloatArray]:
-    """Points or triangles (n, ...) by neighborhood, and how many make a block: at most 1024 blocks of 16 or more."""
-    blocks = 1 << min(10, int(np.log2(max(1.0, len(items) / 16))))
-    size = -(-len(items) // blocks)
-    order = by_halving(items.reshape(len(items), -1, 3).mean(axis=1), blocks, size)
-    return size, np.ascontiguousarray(items[order])
+def _in_blocks(points: FloatArray) -> tuple[int, FloatArray]:
+    """Points (n, 3) by neighborhood, and how many make a block: at most 512 blocks of 8 or more."""
+    blocks = 1 << min(9, int(np.log2(max(1.0, len(points) / 8))))
+    size = -(-len(points) // blocks)
+    return size, np.ascontiguousarray(points[by_halving(points, blocks, size)])
 
 
 def _spheres(groups: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -133,13 +125,13 @@ def _spheres(groups: FloatArray) -> tuple[FloatArray, FloatArray]:
 
 
 @lru_cache(maxsize=8)
-def _shape(coil: Coil | None) -> tuple[_Points, _Triangles | None]:
-    """Sample points of a coil's casing and windings, and the casing's triangles where it is a surface."""
+def _shape(coil: Coil | None) -> tuple[_Points, _Triangles | None, _Points]:
+    """Sample points of a coil's casing and windings, its triangles where it is a surface, and a few of both."""
     windings = () if coil is None else coil.windings
     points = _Points.of(np.concatenate([casing_points_mm(coil), *windings]))
-    if coil is None or coil.casing is None:
-        return points, None
-    return points, _Triangles.of(coil.casing.corners_mm)
+    triangles = None if coil is None or coil.casing is None else _Triangles.of(coil.casing.corners_mm)
+    places = points.arrays[0] if triangles is None else triangles.arrays[1]
+    return points, triangles, _Points.of(places[:: -(-len(places) // _SOME)])
 
 
 def casing_points_mm(coil: Coil | None) -> FloatArray:
@@ -170,34 +162,55 @@ def clearance_mm(head: HeadMesh, coil: Coil | None, pose: Pose) -> float:
         to the scalp. Inside, minus the depth below the scalp of the deepest point or sample of the casing (samples
         are at most 3 mm apart).
     """
-    return _clearance(head, coil, pose, np.inf)
+    return _Slide(head, coil, pose).clearance()
 
 
-def _clearance(head: HeadMesh, coil: Coil | None, pose: Pose, upper_mm: float) -> float:
-    """`clearance_mm`, of which it is known that it is no more than `upper_mm`."""
-    distance = scalp_distance(head)
-    points, triangles = _shape(coil)
-    if triangles is None:
-        return _lowest(distance, pose, points)
-    if distance(pose.to_head(triangles.corners[:1, 0]))[0] >= 0 and (
-        squared := _nearest_pair(distance, pose, triangles, upper_mm)
-    ):
-        return float(np.sqrt(squared))
-    return min(_lowest(distance, pose, points), -_SMALLEST_OVERLAP_MM)
+class _Slide:
+    """A coil that is moved along its axis from a pose: how far it is from the scalp at each place."""
 
+    def __init__(self, head: HeadMesh, coil: Coil | None, pose: Pose) -> None:
+        self._distance, self._rotation, self._pose = scalp_distance(head), np.ascontiguousarray(pose.rotation), pose
+        self._points, self._triangles, self._some = _shape(coil)
+        self._seen: dict[_Points, tuple[FloatArray, FloatArray]] = {}
 
-def _lowest(distance: SignedDistance, pose: Pose, cloud: _Points) -> float:
-    """Smallest signed distance of all points."""
-    blocks = (cloud.points, cloud.starts, cloud.centers, cloud.reach)
-    rotation, origin = np.ascontiguousarray(pose.rotation), np.ascontiguousarray(pose.center_mm)
-    return float(kernel.lowest(rotation, origin, *blocks, distance.corners, distance.boxes, distance.normals))
+    def clearance(self, out_mm: float = 0.0, upper_mm: float = np.inf) -> float:
+        """`clearance_mm` so far out, of which it is known that it is no more than `upper_mm`."""
+        if self._triangles is None:
+            return self._lowest(self._points, out_mm)
+        if squared := self._nearest_pair(self._triangles, out_mm, upper_mm):
+            return float(np.sqrt(squared))
+        return min(self._lowest(self._points, out_mm), -_SMALLEST_OVERLAP_MM)
 
+    def of_some(self, out_mm: float, _: float = np.inf) -> float:
+        """The same of some places of the casing: no less, and about as much."""
+        return self._lowest(self._some, out_mm)
 
-def _nearest_pair(distance: SignedDistance, pose: Pose, triangles: _Triangles, upper_mm: float = np.inf) -> float:
-    """Squared distance between casing and scalp, 0 where they cross; what is farther than `upper_mm` is not sought."""
-    rotation, origin = np.ascontiguousarray(pose.rotation), np.ascontiguousarray(pose.center_mm)
-    surface = (distance.corners, distance.boxes, distance.normals)
-    return float(kernel.nearest_pair(rotation, origin, triangles.tree, surface, *distance.lattice, upper_mm**2))
+    def is_clear(self) -> bool:
+        """Whether nothing of the coil is in the head, at its first place."""
+        if self._triangles is None:
+            return self._lowest(self._points, 0.0) >= 0
+        return self._nearest_pair(self._triangles, 0.0, _CROSSING_MM) > 0
+
+    def _origin(self, out_mm: float) -> FloatArray:
+        return self._pose.center_mm - out_mm * self._pose.z
+
+    def _lowest(self, cloud: _Points, out_mm: float) -> float:
+        """Smallest signed distance of all points."""
+        surface = (self._distance.corners, self._distance.boxes, self._distance.normals)
+        if cloud not in self._seen:
+            self._seen[cloud] = cloud.nothing_seen()
+        placed, seen = (self._rotation, self._origin(out_mm)), self._seen[cloud]
+        return float(kernel.lowest(*placed, cloud.arrays, *seen, out_mm, surface))
+
+    def _nearest_pair(self, triangles: _Triangles, out_mm: float, upper_mm: float) -> float:
+        """Squared distance between casing and scalp up to `upper_mm`, 0 where they cross or it begins in the head."""
+        surface = (self._distance.corners, self._distance.boxes, self._distance.normals)
+        origin = self._origin(out_mm)
+        begins = triangles.arrays[0][:1, 0] @ self._rotation.T + origin
+        if self._distance(begins)[0] < 0:
+            return 0.0
+        placed, upper = (self._rotation, origin), upper_mm**2
+        return float(kernel.nearest_pair(*placed, triangles.arrays, surface, *self._distance.lattice, upper))
 
 
 def is_clear(head: HeadMesh, coil: Coil | None, pose: Pose) -> bool:
@@ -206,13 +219,7 @@ def is_clear(head: HeadMesh, coil: Coil | None, pose: Pose) -> bool:
     A casing that is a surface is clear if one of its points is outside the head and none of its triangles crosses the
     scalp; the windings are taken to lie within it.
     """
-    distance = scalp_distance(head)
-    points, triangles = _shape(coil)
-    if triangles is None:
-        return _lowest(distance, pose, points) >= 0
-    if distance(pose.to_head(triangles.corners[:1, 0]))[0] < 0:
-        return False
-    return _nearest_pair(distance, pose, triangles, _CROSSING_MM) > 0
+    return _Slide(head, coil, pose).is_clear()
 
 
 def settle(head: HeadMesh, coil: Coil | None, pose: Pose, gap_mm: float) -> Pose:
@@ -238,39 +245,31 @@ def settle(head: HeadMesh, coil: Coil | None, pose: Pose, gap_mm: float) -> Pose
         If no place on the coil's axis has that gap.
     """
     known = coil is not None and coil.shape_from in ("casing", "points")
-    clearance = partial(_clearance, head, coil)
-    if not known and clearance(pose, np.inf) > gap_mm:
+    slide = _Slide(head, coil, pose)
+    if not known and slide.clearance() > gap_mm:
         return pose
-    _, triangles = _shape(coil)
-    slope = 1.0
-    if triangles is not None:
-        # How deep a casing of many triangles reaches in is dear to know: near its place the coil is put by blocks.
-        distance = scalp_distance(head)
-        pose, slope = _slid(
-            pose, lambda at, _: _lowest(distance, at, triangles.blocks), gap_mm + _BLOCK_MM, _BLOCK_MM / 2
-        )
-    return _slid(pose, clearance, gap_mm, GAP_TOLERANCE_MM, slope)[0]
+    # How deep a casing reaches in is dear to know: near its place the coil is put by some of its places.
+    out, slope = _slid(slide.of_some, 0.0, gap_mm + _SOME_MM, _SOME_MM)
+    out, _ = _slid(slide.clearance, out, gap_mm, GAP_TOLERANCE_MM, slope)
+    return pose.moved((0.0, 0.0, -out))
 
 
 def _slid(
-    pose: Pose,
-    clearance: Callable[[Pose, float], float],
-    gap_mm: float,
-    tolerance_mm: float,
-    slope: float = 1.0,
-) -> tuple[Pose, float]:
-    """The pose, moved along its axis until its clearance is the gap, within a tolerance; and by what share it changed.
+    clearance: Callable[[float, float], float], out: float, gap_mm: float, tolerance_mm: float, slope: float = 1.0
+) -> tuple[float, float]:
+    """How far out the clearance is the gap, within a tolerance; and by what share of a step it changed.
 
-    clearance takes a pose and what it is no more than; slope is the share of a step that the first will change it by.
+    clearance takes how far out the coil is and what it is no more than; slope is the share of the first step that will
+    change it.
     """
-    out, now = 0.0, clearance(pose, np.inf)
+    now = clearance(out, np.inf)
     for _ in range(_MOST_STEPS):
         if abs(now - gap_mm) <= tolerance_mm:
-            return pose.moved((0.0, 0.0, -out)), slope
+            return out, slope
         # A step changes the gap by its length at most; how much it does is seen from the step before.
         step, before = (gap_mm - now) / slope, now
         out += step
-        now = clearance(pose.moved((0.0, 0.0, -out)), now + abs(step) + GAP_TOLERANCE_MM)
+        now = clearance(out, now + abs(step) + GAP_TOLERANCE_MM)
         slope = float(np.clip((now - before) / step, _LEAST_SLOPE, 1.0))
     raise CollisionError(
         f"the coil must come to a gap of {gap_mm:g} mm when moved along its axis; instead it does not: is it a casing "

@@ -26,7 +26,7 @@ _KEPT: Final = 5
 
 #: The same of a coil's stored vector potential, and how many are kept.
 _COIL_FORMAT: Final = 1
-_COILS_KEPT: Final = 5
+_COILS_KEPT: Final = 16
 
 
 def prepared_problem(
@@ -88,10 +88,15 @@ def prepared_coil(coil: Coil, folder: Path | None) -> CompressedCoil:
     """
     if folder is None:
         return compress(coil)
-    made_of = {"format": _COIL_FORMAT, "coil": whole_coil_digest(coil), "tolerance": TOLERANCE}
-    kept = Kept(folder, "coil", made_of)
+    kept = kept_coil(coil, folder)
     with suppress(SealError):  # missing or damaged
         return CompressedCoil.from_arrays(coil, TOLERANCE, kept.read())
     made = compress(coil)
     kept.write(made.to_arrays(), _COILS_KEPT)
     return made
+
+
+def kept_coil(coil: Coil, folder: Path) -> Kept:
+    """The file of a coil's stored vector potential."""
+    made_of = {"format": _COIL_FORMAT, "coil": whole_coil_digest(coil), "tolerance": TOLERANCE}
+    return Kept(folder, "coil", made_of)

@@ -9,9 +9,11 @@ from efield.app.request import Request
 from efield.app.request_parts import check, target_of
 from efield.ground.errors import InputError, OutsideHeadError
 from efield.head.mesh import HeadMesh
+from efield.head.mni import AffineMap
 from efield.head.spheres import sphere_head
 from efield.io.load import load_head
 from efield.io.meshes.gmsh import write_head
+from efield.io.mni_sidecar import write_sidecar
 from efield.io.volumes.nifti import write_scalar_nifti
 from tests.app.command import run
 
@@ -53,6 +55,24 @@ def test_repair_gives_the_mesh_back_with_its_fields(monkeypatch, capsys, files, 
     mended, whole = load_head(tmp_path / "mended.msh"), load_head(files / "whole.msh")
     assert len(mended.points) == len(whole.points)
     np.testing.assert_array_equal(mended.barycenters, whole.barycenters)
+    assert mended.mni is None
+
+
+def test_repair_carries_the_map_of_the_mesh(monkeypatch, capsys, files, tmp_path):
+    mesh, out, matrix = tmp_path / "cut.msh", tmp_path / "mended.msh", np.diag([0.9, 1.1, 1.0, 1.0])
+    mesh.write_bytes((files / "cut.msh").read_bytes())
+    write_sidecar(mesh, AffineMap(matrix, "by hand"))
+    assert run(monkeypatch, "mesh", "repair", mesh, out) == 0
+    assert (load_head(out).mni.description, *load_head(out).mni.matrix.ravel()) == ("by hand", *matrix.ravel())
+    # One of a mesh before, which lay at the same name, is not left to the next.
+    assert run(monkeypatch, "mesh", "repair", files / "cut.msh", out) == 0
+    assert load_head(out).mni is None
+    # Of another mesh it is refused, and nothing is written.
+    write_sidecar(mesh, AffineMap(matrix, "by hand"))
+    mesh.write_bytes((files / "whole.msh").read_bytes())
+    assert run(monkeypatch, "mesh", "repair", mesh, tmp_path / "no.msh") == 2
+    assert "another mesh" in capsys.readouterr().err
+    assert not (tmp_path / "no.msh").exists()
 
 
 def test_what_repair_does_not_mend_is_not_written(monkeypatch, capsys, files, tmp_path):

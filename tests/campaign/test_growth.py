@@ -7,17 +7,21 @@ from shutil import copytree
 import numpy as np
 import pytest
 
+from efield.campaign.costs import kept as need_not
 from efield.campaign.files import POTENTIALS
 from efield.campaign.integrity import check
 from efield.campaign.plan import read_study
+from efield.campaign.routes import Routes
 from efield.campaign.run import ChunkError, run
 from efield.campaign.store import left
 from efield.campaign.survey import survey
 from efield.coils.model import Coil
 from efield.ground.errors import InputError
 from efield.io.coils.ccd import write_ccd
-from efield.reciprocity import reciprocal as reciprocity
+from efield.reciprocity import currents
+from efield.reciprocity.reciprocal import reciprocal
 from efield.sweeping.grid import PlacementGrid
+from efield.targeting import prepared, simulate
 
 HEAD = ("[coils]", 'c = { path = "FILES/sphere.msh", conductivity = { bone = 0.03 } }\n[coils]')
 COIL = ('two = "', 'four = "FILES/four.ccd"\ntwo = "')
@@ -218,8 +222,8 @@ def test_the_numbers_of_a_grown_study_are_those_of_a_fresh_one_to_the_last_bit(g
 @pytest.fixture
 def solves(monkeypatch):
     """Counts adjoint solves."""
-    made, solve = [], reciprocity.adjoint_weights
-    monkeypatch.setattr(reciprocity, "adjoint_weights", lambda *given, **more: made.append(1) or solve(*given, **more))
+    made, solve = [], currents.adjoint_weights
+    monkeypatch.setattr(currents, "adjoint_weights", lambda *given, **more: made.append(1) or solve(*given, **more))
     return made
 
 
@@ -242,6 +246,27 @@ def test_adjoint_currents_are_kept_between_runs_and_used_for_the_same_only(grown
     assert contents(out) == contents(tmp_path / "fresh")
 
 
+def test_what_is_stored_of_a_coil_is_kept_between_runs(grown, files, tmp_path, contents, monkeypatch):
+    made, store = [], prepared.compress.__wrapped__
+    monkeypatch.setattr(prepared, "compress", lambda coil: made.append(1) or store(coil))
+    monkeypatch.setattr(simulate, "_POINTS_TO_STORE", 0)
+    write_ccd(files / "far.ccd", Coil.from_dipoles([[0, 0, -40]], [[0, 0, 9]]))
+    far, out = ("/two.ccd", "/far.ccd"), tmp_path / "out"
+
+    def ran(changes, folder):
+        prepared.prepared_coil.cache_clear()
+        return run(grown(changes, folder))
+
+    assert ("compress", 0) not in need_not(Routes(grown((far,), out)), out)
+    ran((far,), out)
+    assert ("compress", 0) in need_not(Routes(grown((far,), out)), out)
+    ran((far, ANGLES), out)
+    assert len(made) == 1
+    ran((far, ANGLES), tmp_path / "fresh")
+    assert len(made) == 2
+    assert contents(out) == contents(tmp_path / "fresh")
+
+
 def test_currents_of_another_conductivity_target_or_version_are_not_used(sim, target, tmp_path, solves, monkeypatch):
     from dataclasses import replace
 
@@ -249,7 +274,7 @@ def test_currents_of_another_conductivity_target_or_version_are_not_used(sim, ta
     from efield.targeting.simulate import Simulator
 
     def found(sim, target):
-        return reciprocity.reciprocal(sim, target, cache=tmp_path).currents
+        return reciprocal(sim, target, cache=tmp_path).currents
 
     first = found(sim, target)
     assert found(sim, target).tobytes() == first.tobytes()

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.spatial.transform import Rotation
 
 from efield.coils.casing import Casing
 from efield.coils.model import Coil
@@ -12,6 +13,7 @@ from efield.ground.pose import Pose
 from efield.head.mesh import HeadMesh
 from efield.head.spheres import sphere_head
 from efield.head.surface import scalp
+from efield.targeting import collision
 from efield.targeting.collision import (
     GAP_TOLERANCE_MM,
     TOUCHING_MM,
@@ -83,6 +85,29 @@ def test_the_sign_is_exact_at_a_sharp_corner():
     inside = (weights > 0).all(axis=1)
     assert 0 < inside.sum() < 100
     assert np.array_equal(signed_distance_mm(head, probes) < 0, inside)
+
+
+@pytest.mark.parametrize("shape", ["points", "surface"])
+def test_what_was_seen_elsewhere_on_a_slide_changes_nothing(head, shape):
+    """A bent sheet of 2000 points, or a box: in and out of the head by little and by much, and turned."""
+    rng = np.random.default_rng(4)
+    sheet = rng.uniform(-70, 70, size=(2000, 3)) * (1, 0.6, 0)
+    sheet[:, 2] = 0.3 * np.abs(sheet[:, 0])
+    coil = boxed() if shape == "surface" else Coil.from_dipoles(sheet, np.tile([0.0, 0, 1.0], (2000, 1)))
+    pose = above(9.0)
+    for turn in (0.0, 0.3, 0.3):
+        pose = Pose(pose.matrix @ _turned(turn))
+        slide = collision._Slide(head, coil, pose)
+        for out in (0.0, 0.5, -0.01, 6.0, 25.0, -3.0, -3.02, -14.0, -11.0, 0.0):
+            fresh = clearance_mm(head, coil, pose.moved((0, 0, -out)))
+            assert slide.clearance(out) == pytest.approx(fresh, abs=ROUNDING_MM)
+            if shape == "points":
+                points = pose.moved((0, 0, -out)).to_head(sheet)
+                assert fresh == pytest.approx(signed_distance_mm(head, points).min(), abs=ROUNDING_MM)
+
+
+def _turned(angle):
+    return np.block([[Rotation.from_rotvec((0, angle, 0)).as_matrix(), np.zeros((3, 1))], [0, 0, 0, 1]])
 
 
 @pytest.mark.parametrize("distance", [0.5, 4.0, 30.0])

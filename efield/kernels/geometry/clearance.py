@@ -2,7 +2,7 @@
 
 The tree is complete and binary: the children of box i are 2i + 1 and 2i + 2, and the last level holds the leaves,
 each with `LEAF` triangles in the order of `corners`. Boxes without triangles are empty (low = inf). Queries are few
-and pruned hard, so they run on one thread. Coordinates are in any one unit. Vectors are tuples: arrays would be
+and pruned hard, so they run on one thread. Coordinates are in mm. Vectors are tuples: arrays would be
 allocated for every triangle.
 """
 
@@ -13,6 +13,12 @@ from numba import njit
 LEAF = 4
 
 _DEPTH = 64
+
+#: Neighboring blocks of points that are first known by one of them.
+_TOGETHER = 16
+
+#: Where a surface is looked for, this much farther than is needed now (mm): what is seen then serves the next place.
+_MARGIN = 2.0
 
 #: A square that is known is taken this much larger, so that what attains it is not passed over.
 _ROUNDING = 1.0 + 1e-9
@@ -203,36 +209,63 @@ def _posed(rotation, origin, points, i):
     )
 
 
+@njit(cache=True, error_model="numpy")
+def _recalled(seen, k, out):
+    """Least that a signed distance can be at `out` by what was seen; -inf if nothing was."""
+    return -np.inf if np.isnan(seen[k, 1]) else seen[k, 1] - abs(out - seen[k, 0])
+
+
 @njit(cache=True, nogil=True, error_model="numpy")
-def lowest(rotation, origin, points, starts, centers, reach, corners, boxes, normals):
+def lowest(rotation, origin, cloud, of_blocks, of_points, out, surface):
     """Smallest signed distance of points that were turned and moved.
 
-    rotation (3, 3), origin (3,); points (n, 3) in blocks that begin at starts (k + 1,), whose centers (k, 3) are, and
-    how far each point is from that of its block, reach (n,); corners, boxes and normals as in
-    `signed_distances`. A signed distance changes by the way at most, so that a point is looked at only if it may be the
-    lowest, and no farther than that unless it may lie inside.
+    rotation (3, 3), origin (3,); cloud: points (n, 3) in blocks that begin at starts (k + 1,), the blocks' centers
+    (k, 3), and how far each point is from that of its block, reach (n,); of_blocks (k, 2), of_points (n, 2): what was
+    seen of them elsewhere on the same line, how far out (as is `out`) and the least that the signed distance was there,
+    nan if nothing was, which is filled; surface: corners, boxes and normals as in `signed_distances`.
+
+    A signed distance changes by the way at most, so that only blocks are looked at in which the lowest point may be,
+    and of their points those that may be it.
     """
+    points, starts, centers, reach = cloud
+    corners, boxes, normals = surface
     blocks = centers.shape[0]
     stack, bounds = np.empty(_DEPTH, np.int64), np.empty(_DEPTH)
-    middle, low = np.empty(blocks), np.empty(blocks)
+    low, span, best = np.empty(blocks), np.empty(blocks), np.inf
+    middle = np.full(blocks, np.nan)
+    for first in range(0, blocks, _TOGETHER):
+        last = min(first + _TOGETHER, blocks)
+        one = (first + last) // 2
+        if np.isnan(of_blocks[one, 1]):  # neighbors are first known by one of them
+            place = _posed(rotation, origin, centers, one)
+            distance = _signed(place, corners, boxes, normals, np.inf, stack, bounds)
+            for k in range(first, last):
+                way = np.sqrt(_squared(place, _posed(rotation, origin, centers, k)))
+                of_blocks[k, 0], of_blocks[k, 1] = out, distance - way
     for k in range(blocks):
-        center = _posed(rotation, origin, centers, k)
-        middle[k] = _signed(center, corners, boxes, normals, np.inf, stack, bounds)
-        low[k] = middle[k] - reach[starts[k] : starts[k + 1]].max()
-    best = np.inf
-    for _ in range(blocks):  # from the lowest up; few are looked at, and a sort takes seconds to compile
+        span[k] = reach[starts[k] : starts[k + 1]].max()
+        low[k] = _recalled(of_blocks, k, out) - span[k]
+    while True:  # from the lowest up; few are looked at, and a sort takes seconds to compile
         k = 0
         for other in range(1, blocks):
             k = other if low[other] < low[k] else k
         if low[k] >= best:
-            break
+            return best
+        if np.isnan(middle[k]):
+            center = _posed(rotation, origin, centers, k)
+            middle[k] = _signed(center, corners, boxes, normals, np.inf, stack, bounds)
+            of_blocks[k, 0], of_blocks[k, 1] = out, middle[k]
+            low[k] = middle[k] - span[k]
+            continue
         low[k] = np.inf
         for i in range(starts[k], starts[k + 1]):
-            least = middle[k] - reach[i]
+            least = max(middle[k] - reach[i], _recalled(of_points, i, out))
             if least < best:
-                p, upper = _posed(rotation, origin, points, i), best * best if least > 0.0 else np.inf
-                best = min(best, _signed(p, corners, boxes, normals, upper, stack, bounds))
-    return best
+                # A little farther than the lowest so far: it tells more of places near by.
+                upper = (best + _MARGIN) ** 2 if least > 0.0 else np.inf
+                found = _signed(_posed(rotation, origin, points, i), corners, boxes, normals, upper, stack, bounds)
+                of_points[i, 0], of_points[i, 1] = out, found
+                best = min(best, found)
 
 
 @njit(cache=True, error_model="numpy")
@@ -346,7 +379,8 @@ def nearest_pair(rotation, origin, casing, surface, lattice, known, upper):
     centroids (k, 3) and reach (k,) from there, and centers (b, 3) and radii (b,) of the spheres, a tree built as
     that of boxes; surface: corners, boxes and normals as in `signed_distances`; lattice: first point and step of known
     (x, y, z), signed distances or nan, which is filled. Pairs farther apart than `upper` (squared) are passed over, and
-    `upper` is returned if there is none nearer. That of the nearest centroid is found first: with it few are left.
+    `upper` is returned if there is none nearer. Where nothing is known, that of the nearest centroid is found first:
+    with it few are left.
     """
     stack, bounds = np.empty(_DEPTH, np.int64), np.empty(_DEPTH)
     nodes, least = np.empty(_DEPTH, np.int64), np.empty(_DEPTH)
@@ -354,7 +388,7 @@ def nearest_pair(rotation, origin, casing, surface, lattice, known, upper):
     triangles, _, _, centers, radii = casing
     leaves, best = (radii.shape[0] + 1) // 2, upper
     for whole in (False, True):
-        nodes[0], least[0], top = 0, -np.inf, 1
+        nodes[0], least[0], top = 0, -np.inf, 1 if whole or upper == np.inf else 0
         while top > 0 and best > 0.0:
             top -= 1
             if least[top] > 0.0 and least[top] ** 2 >= best:
@@ -385,11 +419,8 @@ def _nearer(rotation, origin, casing, t, whole, surface, lattice, known, best, s
     upper = np.sqrt(best) + (reach[t] if whole else 0.0)
     if _bounds(center, lattice, known, surface, stack, bounds)[0] >= upper:
         return best
-    squared = _nearest(center, corners, boxes, upper * upper, stack, bounds)[3]
     if not whole:
-        return min(best, _ROUNDING * squared)
-    if squared >= upper * upper:
-        return best
+        return min(best, _ROUNDING * _nearest(center, corners, boxes, best, stack, bounds)[3])
     a = _posed(rotation, origin, triangles[t], 0)
     b = _posed(rotation, origin, triangles[t], 1)
     c = _posed(rotation, origin, triangles[t], 2)
