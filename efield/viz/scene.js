@@ -71,7 +71,7 @@ function hasCard() {
 function openScene(canvas, told, bytes) {
   // Without a graphics card edges are left as they are: smooth ones would take four times as long.
   const card = hasCard();
-  const gl = canvas.getContext("webgl2", { antialias: card, preserveDrawingBuffer: true });
+  const gl = canvas.getContext("webgl2", { antialias: card, alpha: false });
   if (!gl) return null;
   const linked = (vertex, fragment) => linkedProgram(gl, vertex, fragment), program = linked(VERTEX, FRAGMENT);
   const layers = card ? null : openLayers(gl, linked);
@@ -141,7 +141,7 @@ function openScene(canvas, told, bytes) {
   let paper = rgb(told.theme.paper);
 
   // The camera: a parallel projection, so that the ruler holds everywhere.
-  let eye, seenFrom = 0, waiting = false;
+  let eye, seenFrom = 0, standing = -1, waiting = false;
   const right = () => cross(eye.up, eye.toward);
   const axes = () => [right(), eye.up, eye.toward];
   const aspect = () => canvas.width / canvas.height;
@@ -215,7 +215,7 @@ function openScene(canvas, told, bytes) {
     }
     gl.bindVertexArray(null);
     gl.depthMask(true);
-    scene.drawn();
+    if (standing !== seenFrom) { standing = seenFrom; scene.drawn(); }
   }
   function prepare() {
     gl.useProgram(program);

@@ -1,15 +1,16 @@
 """Orthogonal slices through the target, drawn by matplotlib's own rasterizer: no OpenGL, no display."""
 
 from dataclasses import dataclass
+from os import PathLike
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from efield.head.tissue import GRAY_MATTER, WHITE_MATTER
 from efield.viz import palette
 from efield.viz.caption import caption
 from efield.viz.drawn_tissue import drawn_tissue, field_around, strongest_point
+from efield.viz.nodal import Nodal, magnitudes
 from efield.viz.page import (
     LABEL_PT,
     MM_PER_INCH,
@@ -21,6 +22,7 @@ from efield.viz.page import (
     page_size,
     title_height_in,
 )
+from efield.viz.planes import Plane, image_over
 from efield.viz.scale import Scale, field_scale
 from efield.viz.section import Section, cut
 from efield.viz.theme import Theme, theme_of
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from efield.coils.model import Coil
     from efield.ground.pose import Pose
     from efield.head.mesh import HeadMesh
+    from efield.io.volumes.image import HeadImage
     from efield.targeting.field import EField
     from efield.targeting.targets import Target
 
@@ -55,11 +58,14 @@ _UPPER_SHARE: Final = 0.54
 #: Length of the arrow of current, where it lies in the plane, as a share of the panel's width.
 _ARROW_SHARE: Final = 0.13
 
+#: Edge of a pixel of an image below the field, mm.
+_PIXEL_MM: Final = 0.5
+
 _AXIS_NAMES: Final = ("x", "y", "z")
 
 
 @dataclass(frozen=True)
-class _Plane:
+class _Side:
     """One anatomical plane: the axis it is perpendicular to, and letters at its left, right, lower, upper edge."""
 
     name: str
@@ -67,23 +73,25 @@ class _Plane:
     edges: tuple[str, str, str, str]
 
 
-_PLANES: Final = (
-    _Plane("Sagittal", 0, ("P", "A", "I", "S")),
-    _Plane("Coronal", 1, ("L", "R", "I", "S")),
-    _Plane("Axial", 2, ("L", "R", "P", "A")),
+_SIDES: Final = (
+    _Side("Sagittal", 0, ("P", "A", "I", "S")),
+    _Side("Coronal", 1, ("L", "R", "I", "S")),
+    _Side("Axial", 2, ("L", "R", "P", "A")),
 )
 
 
 @dataclass(frozen=True, eq=False)
 class _Drawing:
-    """What all slices have in common: nodal |E| per tissue, colors, place, current direction, windings."""
+    """What all slices have in common: nodal |E| per tissue, colors, place, current direction, windings, image."""
 
-    values: dict[int, NDArray[np.float64]]
+    head: "HeadMesh"
+    values: Nodal
     scale: Scale
     theme: Theme
     center: NDArray[np.float64]
     along: NDArray[np.float64]
     windings: list[NDArray[np.float64]]
+    image: "HeadImage | None"
 
 
 def slice_figure(
@@ -96,6 +104,7 @@ def slice_figure(
     dpi: float = 300.0,
     theme: "str | Theme" = "light",
     title: str | None = None,
+    image: "HeadImage | str | PathLike[str] | None" = None,
 ) -> "Figure":
     """|E| in gray and white matter on the sagittal, coronal and axial plane through the target, whole and close.
 
@@ -111,27 +120,38 @@ def slice_figure(
         As in `efield.viz.sheet.sheet_figure`; below 120 mm the planes are below each other.
     title : str, optional
         Line above the slices; what was computed, by default.
+    image : HeadImage or file, optional
+        A T1 in the head's coordinates (``.nii``, ``.nii.gz``, ``.mgz``), in the place of plain fills; the field fades
+        into it below 40 % of the upper end of the colors.
 
     Returns
     -------
     matplotlib.figure.Figure
         Not tied to any window or to pyplot; ``figure.savefig(path)`` writes it.
+
+    Raises
+    ------
+    InputError
+        If the width or dpi is out of range, or the image does not cover the head.
     """
+    below = None if image is None else image_over(field.head, image)
     colors, narrow = theme_of(theme), width_mm < _NARROW_MM
     words = caption(field, target, coil) if title is None else title
     page = new_page(page_size(width_mm, dpi, _BELOW if narrow else _BESIDE), words, width_mm / MM_PER_INCH, colors)
-    drawing = _drawing(field, target, coil, pose, colors)
+    drawing = _drawing(field, target, coil, pose, colors, below)
     box = _shown_box(field.head, tuple(drawing.values), drawing.windings)
     top = title_height_in(words, width_mm / MM_PER_INCH) + _TOP_IN
     wholes, closes = _columns(page, box, drawing.center, top) if narrow else _rows(page, box, drawing.center, top)
-    for plane, whole, close in zip(_PLANES, wholes, closes, strict=True):
-        section = cut(field.head, plane.axis, float(drawing.center[plane.axis]))
+    for plane, whole, close in zip(_SIDES, wholes, closes, strict=True):
+        position = float(drawing.center[plane.axis])
+        section = cut(field.head, plane.axis, position)
+        pixels = None if below is None else Plane.through(field.head, plane.axis, position, _PIXEL_MM)
         for axes in (whole, close):
             _color_axes(axes, colors)
-            _draw(axes, section, drawing, plane)
+            _draw(axes, section, pixels, drawing, plane)
         _letter_edges(whole, plane, colors)
-        position = f"{_AXIS_NAMES[plane.axis]} = {drawing.center[plane.axis]:.0f} mm"
-        whole.set_title(f"{plane.name}, {position}", fontsize=TITLE_PT, color=colors.ink, pad=4)
+        words = f"{plane.name}, {_AXIS_NAMES[plane.axis]} = {position:.0f} mm"
+        whole.set_title(words, fontsize=TITLE_PT, color=colors.ink, pad=4)
     bar = (0.12, 0.066, 0.76, 0.012) if narrow else (0.88, 0.27, 0.016, 0.42)
     add_color_bar(page, bar, drawing.scale, colors, flat=narrow)
     _add_legend(page, drawing, top - _TOP_IN, named=target is not None)
@@ -139,21 +159,26 @@ def slice_figure(
 
 
 def _drawing(
-    field: "EField", target: "Target | None", coil: "Coil | None", pose: "Pose | None", theme: Theme
+    field: "EField",
+    target: "Target | None",
+    coil: "Coil | None",
+    pose: "Pose | None",
+    theme: Theme,
+    image: "HeadImage | None",
 ) -> _Drawing:
-    tissue = drawn_tissue(field.head)
-    shown = {tissue} | ({GRAY_MATTER, WHITE_MATTER} & set(field.head.tags))
-    values = {tag: np.linalg.norm(field.recovered.at_nodes(tag), axis=1) for tag in sorted(shown)}
+    tissue, values = drawn_tissue(field.head), magnitudes(field)
     center = np.asarray(strongest_point(field, tissue) if target is None else target.center_mm)
     direction = field_around(field, tissue, center)
     length = float(np.linalg.norm(direction))
     return _Drawing(
+        head=field.head,
         values=values,
         scale=field_scale(values[tissue], field.head.points, center),
         theme=theme,
         center=center,
         along=direction / (length if length > 0 else 1.0),
         windings=[] if coil is None or pose is None else [pose.to_head(w) for w in coil.windings],
+        image=image,
     )
 
 
@@ -171,7 +196,7 @@ def _columns(
 ) -> tuple[list[Any], list[Any]]:
     """Three rows of two axes, whole and close; all wholes have the same scale, all closes another."""
     width, height = page.get_size_inches()
-    wholes = [np.delete(box, plane.axis, axis=1) for plane in _PLANES]
+    wholes = [np.delete(box, plane.axis, axis=1) for plane in _SIDES]
     spans = np.array([corners[1] - corners[0] for corners in wholes])
     row = (height - top_in - _BAR_IN) / 3
     across = (width - 2 * _GAP_IN - 0.1) / 2
@@ -179,7 +204,7 @@ def _columns(
     scale = float(min(across / spans[:, 0].max(), room / spans[:, 1].max()))
     side = min(across, room)
     left, right = [], []
-    for number, (plane, corners, span) in enumerate(zip(_PLANES, wholes, spans * scale, strict=True)):
+    for number, (plane, corners, span) in enumerate(zip(_SIDES, wholes, spans * scale, strict=True)):
         middle = height - top_in - number * row - room / 2
         left.append(_axes(page, _GAP_IN + (across - span[0]) / 2, middle - span[1] / 2, span, corners, plane))
         spot = np.delete(center, plane.axis)
@@ -194,7 +219,7 @@ def _rows(
 ) -> tuple[list[Any], list[Any]]:
     """Two rows of three axes; within a row all have the same scale, and the columns are centered on each other."""
     width, height = page.get_size_inches()
-    wholes = [np.delete(box, plane.axis, axis=1) for plane in _PLANES]
+    wholes = [np.delete(box, plane.axis, axis=1) for plane in _SIDES]
     spans = np.array([corners[1] - corners[0] for corners in wholes])
     room_across = width - _LEFT_IN - _RIGHT_IN - 2 * _GAP_IN
     room_up = height - top_in - _BOTTOM_IN - _BETWEEN_IN
@@ -204,7 +229,7 @@ def _rows(
     row_up = scale * float(spans[:, 1].max())
     free = (room_up - row_up - side) / 2
     upper, lower = [], []
-    for plane, corners, span, middle in zip(_PLANES, wholes, spans * scale, columns, strict=True):
+    for plane, corners, span, middle in zip(_SIDES, wholes, spans * scale, columns, strict=True):
         bottom = height - top_in - free - (row_up + span[1]) / 2
         upper.append(_axes(page, middle - span[0] / 2, bottom, span, corners, plane))
         spot = np.delete(center, plane.axis)
@@ -219,7 +244,7 @@ def _axes(
     bottom_in: float,
     span_in: NDArray[np.float64],
     corners: NDArray[np.float64],
-    plane: _Plane,
+    plane: _Side,
 ) -> Any:
     width, height = page.get_size_inches()
     axes = page.add_axes((left_in / width, bottom_in / height, span_in[0] / width, span_in[1] / height))
@@ -235,8 +260,11 @@ def _axes(
     return axes
 
 
-def _draw(axes: Any, section: Section, drawing: _Drawing, plane: _Plane) -> None:
-    _draw_tissues(axes, section, drawing)
+def _draw(axes: Any, section: Section, pixels: Plane | None, drawing: _Drawing, plane: _Side) -> None:
+    if pixels is None:
+        _draw_tissues(axes, section, drawing)
+    else:
+        _draw_pixels(axes, pixels, drawing)
     _draw_outlines(axes, section, drawing)
     pierced = [_pierced(winding, plane.axis, float(drawing.center[plane.axis])) for winding in drawing.windings]
     for points in pierced:
@@ -274,6 +302,18 @@ def _draw_tissues(axes: Any, section: Section, drawing: _Drawing) -> None:
             axes.add_collection(PolyCollection(corners, facecolors=fill, edgecolors=fill, linewidths=0.25))
 
 
+def _draw_pixels(axes: Any, plane: Plane, drawing: _Drawing) -> None:
+    """The image within the head, and the field over it."""
+    values = plane.magnitude(drawing.head, drawing.values)
+    rgb = plane.mixed(values, drawing.scale, drawing.image).reshape(*plane.shape, 3)
+    shown = np.dstack([rgb, np.where(plane.tissue > 0, 255, 0).astype(np.uint8).reshape(plane.shape)])
+    low = np.delete(plane.corner_mm, plane.axis) - plane.spacing_mm / 2
+    high = low + plane.spacing_mm * np.array(plane.shape)[::-1]
+    limits = axes.get_xlim(), axes.get_ylim()
+    axes.imshow(shown, extent=(low[0], high[0], low[1], high[1]), origin="lower", aspect="auto")
+    axes.set(xlim=limits[0], ylim=limits[1])
+
+
 def _draw_outlines(axes: Any, section: Section, drawing: _Drawing) -> None:
     from matplotlib.collections import LineCollection
 
@@ -304,7 +344,7 @@ def _draw_target(axes: Any, center: NDArray[np.float64], along: NDArray[np.float
     axes.plot(*center, "o", ms=4.0, **ring)
 
 
-def _letter_edges(axes: Any, plane: _Plane, theme: Theme) -> None:
+def _letter_edges(axes: Any, plane: _Side, theme: Theme) -> None:
     places = ((0.025, 0.5), (0.975, 0.5), (0.5, 0.025), (0.5, 0.975))
     aligned = (("left", "center"), ("right", "center"), ("center", "bottom"), ("center", "top"))
     for letter, place, (across, up) in zip(plane.edges, places, aligned, strict=True):
