@@ -21,8 +21,8 @@ _CASING: Final[Glass] = (0.13, 0.6)
 
 _WIRE_RADIUS_MM: Final = 0.55
 
-#: A wire that is drawn again and again has a point where it has bent this much: 0.2 mm from a turn of 40 mm.
-_BEND_DEG: Final = 11.25
+#: A wire that is drawn again and again has a point where it has bent this much: 0.4 mm from a turn of 40 mm.
+_BEND_DEG: Final = 15.0
 
 #: A handle is drawn so long and thick (mm); a casing that reaches this far behind the wire already has one.
 _HANDLE_MM, _HANDLE_RADIUS_MM, _OWN_HANDLE_MM = 70.0, 8.0, 45.0
