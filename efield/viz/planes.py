@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from efield.ground.errors import InputError
 from efield.head.locate import locator_of
+from efield.head.mesh import once_per_head
 from efield.head.surface import TriangleSurface
 from efield.head.tissue import GRAY_MATTER, WHITE_MATTER
 from efield.io.volumes.image import image_of
@@ -71,9 +72,9 @@ class Plane:
     @classmethod
     def through(cls, head: "HeadMesh", axis: int, position_mm: float, spacing_mm: float = SPACING_MM) -> "Plane":
         """The plane on which a coordinate has a value, as large as the head."""
-        low, high = np.floor(head.points.min(axis=0)), np.ceil(head.points.max(axis=0))
+        low, high = box_of(head)
         columns, rows = (int(n) + 1 for n in np.delete((high - low) / spacing_mm, axis))
-        corner = np.array(low, np.float64)
+        corner = low.copy()
         corner[axis] = position_mm
         place = (axis, corner, (rows, columns), spacing_mm)
         tet, weights = locator_of(head).find(_points(*place))
@@ -106,6 +107,12 @@ class Plane:
         share = np.clip(np.nan_to_num(values) / (COVERS_FROM * scale.high), 0.0, 1.0)[:, None]
         below = np.array(colors)[self.anatomy(image)]
         return np.round(share * scale.rgb(np.nan_to_num(values)) + (1 - share) * below).astype(np.uint8)
+
+
+@once_per_head
+def box_of(head: "HeadMesh") -> FloatArray:
+    """(2, 3) corners of the head's box, at whole millimeters."""
+    return np.stack([np.floor(head.points.min(axis=0)), np.ceil(head.points.max(axis=0))])
 
 
 def _points(axis: int, corner_mm: FloatArray, shape: tuple[int, int], spacing_mm: float) -> FloatArray:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from efield.viz.nodal import Nodal
 from efield.viz.packing import append
-from efield.viz.planes import COVERS_FROM, Plane, anatomy_colors
+from efield.viz.planes import COVERS_FROM, Plane, anatomy_colors, box_of
 
 if TYPE_CHECKING:
     from efield.head.mesh import HeadMesh
@@ -68,7 +68,7 @@ class Voxels:
 
     @classmethod
     def _at(cls, head: "HeadMesh", nodal: Nodal, scale: "Scale", image: "HeadImage | None", spacing: float) -> Self:
-        low, high = np.floor(head.points[:, 2].min()), np.ceil(head.points[:, 2].max())
+        low, high = box_of(head)[:, 2]
         step, colors, anatomy, steps = scale.high / _STEPS, anatomy_colors(image), [], []
         for z in np.arange(low, high + spacing / 2, spacing):
             plane = Plane.through(head, 2, float(z), spacing)
