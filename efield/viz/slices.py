@@ -128,7 +128,7 @@ def slice_figure(
         _letter_edges(whole, plane, colors)
         words = f"{plane.name}, {AXIS_NAMES[plane.axis]} = {position:.0f} mm"
         whole.set_title(words, fontsize=TITLE_PT, color=colors.ink, pad=4)
-    bar = (0.12, 0.066, 0.76, 0.012) if narrow else (0.88, 0.27, 0.016, 0.42)
+    bar = (0.12, 0.075, 0.76, 0.012) if narrow else (0.88, 0.27, 0.016, 0.42)
     add_color_bar(page, bar, drawing.scale, colors, flat=narrow)
     _add_legend(page, drawing, top - TOP_IN, named=target is not None)
     return page

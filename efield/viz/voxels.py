@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 #: Edges of the voxels that are tried (mm), and the bytes, as they are packed, that are enough to take one.
 _SPACINGS_MM: Final = (1.0, 1.5, 2.0)
-_MOST_BYTES: Final = 4_000_000
+_MOST_BYTES: Final = 5_000_000
 
 #: |E| is kept in so many steps up to the upper end of the colors, and further; -1 where it is not known.
 _STEPS: Final = 500
