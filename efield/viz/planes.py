@@ -99,7 +99,7 @@ class Plane:
             return np.maximum(image.gray(self.points_mm), 1)
         number = np.minimum(np.searchsorted(_TAGS, self.tissue), len(_TAGS) - 1)
         known = np.where(_TAGS[number] == self.tissue, number + 1, len(_TAGS) + 1)
-        return np.where(self.tissue > 0, known, 0).astype(np.uint8)
+        return np.asarray(np.where(self.tissue > 0, known, 0), np.uint8)
 
     def mixed(self, values: FloatArray, scale: Scale, image: "HeadImage | None") -> NDArray[np.uint8]:
         """(n, 3) colors of the anatomy, and of |E| (n,) over it where that is strong."""
