@@ -86,9 +86,17 @@ class FieldParts(Stage):
         show : {"width", "sd", "share", "mean"}
             Width of the interval from 5 to 95 %, standard deviation, that in percent of the mean, or the mean.
         limit : float, optional
-            Upper end of the colors.
+            Upper end of the colors; by default that of `cortex`, so that the width in deep walls does not darken all.
         """
-        return self.painted(on_nodes(self.head, sure, show), *SHOWN[show], limit=limit)
+        values, (label, unit) = on_nodes(self.head, sure, show), SHOWN[show]
+
+        def part(scene: Stage) -> list[Shape]:
+            surface = fields.outer_surface(scene.head, scene.tag)
+            shown = values[surface.nodes]
+            scale = scene.field_scale(shown, surface, limit, label, unit)
+            return [Shape("cortex", surface, "plain", shown, scale, closed=True)]
+
+        return self._with(part)
 
     def streamlines(self, field: "EField | None" = None) -> Self:
         """Lines along E through the brain from within 18 mm of the target, 30 mm each way; of the scene's field.

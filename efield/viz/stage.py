@@ -72,11 +72,19 @@ class Stage(Carded):
     def _with(self, part: Part, **changes: Any) -> Self:
         return replace(self, parts=(*self.parts, part), **changes)
 
-    def field_scale(self, magnitude: NDArray[np.float64], surface: "TriangleSurface", limit: float | None) -> Scale:
-        """The colors of |E| (p,) on a surface of this scene, to `limit` V/m if that is given."""
+    def field_scale(
+        self,
+        magnitude: NDArray[np.float64],
+        surface: "TriangleSurface",
+        limit: float | None,
+        label: str = "|E|",
+        unit: str = "V/m",
+    ) -> Scale:
+        """The colors of |E| (p,), or of what is known of it, on a surface of this scene; to `limit` if it is given."""
         if limit is not None:
-            return Scale("|E|", "V/m", 0.0, checks.positive("limit", limit))
-        return field_scale(magnitude, surface.points_mm, None if self.place is None else self.place.center_mm)
+            return Scale(label, unit, 0.0, checks.positive("limit", limit))
+        center = None if self.place is None else self.place.center_mm
+        return field_scale(magnitude, surface.points_mm, center, label, unit)
 
     def _only_field(self, field: "EField | None") -> "EField | None":
         if field is not None and field.head is not self.head:
