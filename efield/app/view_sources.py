@@ -173,6 +173,11 @@ def _coil(name: str) -> Coil | None:
 
 
 def _target(note: dict[str, Any]) -> Target:
+    """The place of a target; older results do not say how large it was."""
+    if missing := {"center_mm", "radius_mm", "name"} - set(note):
+        raise InputError(
+            f"summary.json must say all of its target; instead {', '.join(sorted(missing))} is missing: simulate anew"
+        )
     return Target.sphere(center_mm=note["center_mm"], radius_mm=note["radius_mm"], name=note["name"])
 
 

@@ -96,7 +96,7 @@ class Plane:
     def anatomy(self, image: "HeadImage | None") -> NDArray[np.uint8]:
         """(n,) numbers of the colors of `anatomy_colors`: gray of an image, or fills of the tissues; 0 is nothing."""
         if image is not None:
-            return np.maximum(image.gray(self.points_mm), 1)
+            return np.asarray(np.maximum(image.gray(self.points_mm), 1))
         number = np.minimum(np.searchsorted(_TAGS, self.tissue), len(_TAGS) - 1)
         known = np.where(_TAGS[number] == self.tissue, number + 1, len(_TAGS) + 1)
         return np.asarray(np.where(self.tissue > 0, known, 0), np.uint8)
@@ -106,7 +106,8 @@ class Plane:
         colors = [[int(color[k : k + 2], 16) for k in (1, 3, 5)] for color in anatomy_colors(image)]
         share = np.clip(np.nan_to_num(values) / (COVERS_FROM * scale.high), 0.0, 1.0)[:, None]
         below = np.array(colors)[self.anatomy(image)]
-        return np.round(share * scale.rgb(np.nan_to_num(values)) + (1 - share) * below).astype(np.uint8)
+        mixed = share * scale.rgb(np.nan_to_num(values)) + (1 - share) * below
+        return np.asarray(np.round(mixed), np.uint8)
 
 
 @once_per_head
