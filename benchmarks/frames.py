@@ -30,6 +30,9 @@ from tests.chromium import browsing, chromium
 #: A walk around the start: tenths of millimeters and degrees, as a hand moves.
 _TURN_DEG, _REACH_MM, _LAP = 3.0, 4.0, 40
 
+#: Processes by a word of their command line.
+_PROCESSES = {"type=gpu-process": "drawing", "type=renderer": "page", "efield.app": "server"}
+
 #: The walk inside the page, a step for each picture of the browser, as a hand does: times of those with a new field.
 _WALK = """new Promise(done => {
   const root = document.documentElement, angle = document.getElementById("angle_deg-number");
@@ -87,14 +90,34 @@ async def over_socket(url: str, seconds: float) -> tuple[list[float], list[dict]
     return times, told, size
 
 
-async def in_browser(url: str, seconds: float) -> list[float]:
-    """Milliseconds from one drawn frame to the next."""
+def processor_ms() -> dict[str, float]:
+    """CPU time so far of all processes below this one, by what they do (Linux)."""
+    found: dict[str, float] = {}
+    waiting = [os.getpid()]
+    while waiting:
+        folder = Path("/proc") / str(waiting.pop())
+        for task in (folder / "task").glob("*/children"):
+            for child in map(int, task.read_text().split()):
+                waiting.append(child)
+                words = (Path("/proc") / str(child) / "cmdline").read_text()
+                kind = next((name for mark, name in _PROCESSES.items() if mark in words), "the rest of the browser")
+                ticks = (Path("/proc") / str(child) / "stat").read_text().rpartition(")")[2].split()[11:13]
+                found[kind] = found.get(kind, 0.0) + 1e3 * sum(map(int, ticks)) / os.sysconf("SC_CLK_TCK")
+    return found
+
+
+async def in_browser(url: str, seconds: float, slices: bool) -> tuple[list[float], dict[str, float]]:
+    """Milliseconds from one drawn frame to the next, and CPU time that each took."""
     async with browsing(url) as page:
         await page.until("document.documentElement?.dataset.frame")
+        if slices != await page.js("document.getElementById('slices').ariaPressed === 'true'"):
+            await page.key("s")
         await asyncio.sleep(1.0)
+        before = processor_ms()
         drawn = await page.js(_WALK % (1e3 * seconds, _TURN_DEG, _LAP))
+        spent = {name: (ms - before.get(name, 0.0)) / len(drawn) for name, ms in processor_ms().items()}
         assert not page.complaints, page.complaints
-        return np.diff(drawn).tolist()
+        return np.diff(drawn).tolist(), spent
 
 
 def main() -> None:
@@ -115,8 +138,12 @@ def main() -> None:
             print(f"in the server                       {percentiles([answer['engine_ms'] for answer in told])}")
             if options.no_browser or chromium() is None:
                 return
-            gaps = asyncio.run(in_browser(url, options.seconds))
-            print(f"in Chromium       {1e3 / np.mean(gaps):6.1f} frames/s   {percentiles(gaps)}")
+            for slices in (False, True):
+                gaps, spent = asyncio.run(in_browser(url, options.seconds, slices))
+                what = "with slices" if slices else "in Chromium"
+                print(f"{what}       {1e3 / np.mean(gaps):6.1f} frames/s   {percentiles(gaps)}")
+                each = ", ".join(f"{name} {ms:.1f}" for name, ms in spent.items())
+                print(f"                  {sum(spent.values()):6.1f} ms of the processor a frame: {each}")
         finally:
             server.terminate()
             server.communicate(timeout=30)

@@ -65,6 +65,7 @@ sphinx_gallery_conf = {
     "reset_modules": (),
     "download_all_examples": False,
     "remove_config_comments": True,
+    "capture_repr": ("_repr_html_",),  # what matplotlib's calls return says nothing
     "show_memory": False,
     "abort_on_example_error": True,
 }

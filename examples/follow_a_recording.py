@@ -77,8 +77,10 @@ above.set(ylabel="mean |E| at the hand (V/m)")
 above.legend()
 below.semilogy(number, [latency[answer.id] for answer in ok], ".", color="tab:blue", label="pose in to measures out")
 below.semilogy(number, [answer.engine_ms for answer in ok], ".", color="0.6", label="the engine's own")
-below.legend()
+below.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, frameon=False)
 below.set(xlabel="pose", ylabel="ms")
+below.yaxis.set_major_formatter("{x:g}")
+below.yaxis.set_minor_formatter("{x:g}")
 
 # %%
 # The hand drifts off by five millimeters in all, and the server says so.

@@ -13,8 +13,7 @@ from efield.head.mni import AffineMap
 from efield.head.spheres import sphere_head
 from efield.io import load
 from efield.viz import render
-from efield.viz.comparison import compare_fields
-from efield.viz.picture import field_figure, save_picture
+from efield.viz.picture import field_figure
 from efield.viz.saving import save_scene
 from efield.viz.sheet import sheet_figure
 from efield.viz.three_sides import save_three_sides
@@ -70,5 +69,5 @@ def replacements(heads, coils):
 def draw_small(patch):
     """Few pixels where nobody asks for a size; `patch` is a `pytest.MonkeyPatch`."""
     patch.setattr(render, "_OVERSAMPLING", 1)
-    for draw in (save_picture, field_figure, save_scene, sheet_figure, save_three_sides, compare_fields):
+    for draw in (field_figure, save_scene, sheet_figure, save_three_sides):
         patch.setitem(draw.__kwdefaults__, "dpi", 100.0)

@@ -23,7 +23,7 @@ from efield.app.options import (
 
 #: Where results go unless asked otherwise, and all that may be written there.
 OUT: Final = Path("efield-out")
-FILES: Final = ("summary.json", "field.vtu", "field.msh", "field.nii.gz", "m1.png")
+FILES: Final = ("summary.json", "field.vtu", "field.msh", "field.nii.gz", "m1.png", "slices.png")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,6 +115,13 @@ class Request:
         bool,
         typer.Option("--gmsh", help="Write field.msh as well, for Gmsh and SimNIBS: with the surface of each tissue."),
     ] = False
+    t1: Annotated[
+        Path | None,
+        typer.Option(
+            "--t1",
+            help="An image in the head's coordinates (.nii, .nii.gz, .mgz): slices.png shows the field over it.",
+        ),
+    ] = None
     no_cache: Annotated[
         bool,
         typer.Option(
@@ -135,4 +142,5 @@ class Request:
     @property
     def files(self) -> list[str]:
         """Names of the files that are written."""
-        return [name for name in FILES if self.gmsh or name != "field.msh"]
+        asked = {"field.msh": self.gmsh, "slices.png": self.t1 is not None}
+        return [name for name in FILES if asked.get(name, True)]

@@ -26,6 +26,7 @@ from efield.io.cache_folder import cache_folder
 from efield.io.load import HEAD_NAMES, load_coil
 from efield.io.poses.reading import load_pose
 from efield.io.poses.words import pose_words
+from efield.io.volumes.image import HeadImage
 from efield.targeting.aim import usual_angle
 from efield.targeting.field import EField
 from efield.targeting.held import check_held
@@ -35,6 +36,9 @@ from efield.targeting.summary import Summary
 from efield.targeting.targets import Target
 from efield.viz.caption import caption
 from efield.viz.picture import load_libraries, save_picture
+from efield.viz.planes import image_over
+from efield.viz.sheet import write_figure
+from efield.viz.slices import slice_figure
 
 
 def run(request: Request, progress: Progress = True) -> tuple[dict[str, Any], Summary]:
@@ -57,6 +61,7 @@ def run(request: Request, progress: Progress = True) -> tuple[dict[str, Any], Su
     with Warmup() as warmup, ThreadPoolExecutor(2) as beside:
         libraries = beside.submit(load_libraries)
         head = load(request, steps)
+        image = None if request.t1 is None else image_over(head, request.t1)
         with steps("finding the target, placing the coil"):
             target = target_of(head, request)
             target.tets(head)
@@ -67,7 +72,7 @@ def run(request: Request, progress: Progress = True) -> tuple[dict[str, Any], Su
             simulator = _simulator(head, conductivity, target, request)
         with steps("solving"):
             field = simulator.solve_together(drives, allow_collision=True)  # looked at above
-        return _write(request, out, simulator, field, target, steps, warmup, libraries)
+        return _write(request, out, simulator, field, target, image, steps, warmup, libraries)
 
 
 def _placed(head: HeadMesh, target: Target, coil: Coil, request: Request) -> Pose:
@@ -107,6 +112,7 @@ def _write(
     simulator: Simulator,
     field: EField,
     target: Target,
+    image: HeadImage | None,
     steps: Steps,
     warmup: Warmup,
     libraries: Future[None],
@@ -125,7 +131,10 @@ def _write(
         with steps(f"writing {', '.join(request.files[1:])}"):
             libraries.result()  # half imported they fail where they are used
             title = caption(field, target, field.coil, drive=drive)
-            report = save_picture(folder / "m1.png", field, target, field.coil, field.pose, title=title)
+            drawn: tuple[Any, ...] = (field, target, field.coil, field.pose)
+            report = save_picture(folder / "m1.png", *drawn, title=title)
+            if image is not None:
+                write_figure(slice_figure(*drawn, title=title, image=image), folder / "slices.png")
             for file in written:
                 file.result()
         notes = notes_on(request, target, summary, field) + notes_on_head(simulator)

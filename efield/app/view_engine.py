@@ -7,7 +7,7 @@ from typing import Any, Final
 from efield.app.console import ERR, Bar, Steps
 from efield.app.request_parts import parse_conductivity
 from efield.app.view_request import ViewRequest
-from efield.app.view_sources import Looked
+from efield.app.view_sources import Looked, image_file
 from efield.basis.reduced_basis import ReducedBasis
 from efield.basis.storage import describe
 from efield.coils.model import Coil
@@ -55,7 +55,8 @@ def live_parts(request: ViewRequest, looked: Looked, alerts: tuple[Alert, ...], 
     InputError
         If something cannot be read, or does not belong together.
     """
-    steps, coil, image = Steps(3 if looked.basis else 2), _coil(looked), _image(request, looked)
+    steps, coil, file = Steps(3 if looked.basis else 2), _coil(looked), image_file(request, looked.head)
+    image = None if file is None else HeadImage.read(file)
     with steps(f"loading head {looked.head}"):
         head = load_head(looked.head) if looked.load is None else looked.load()
         target = None if request.target is None else named_target(head, request.target)
@@ -73,13 +74,6 @@ def live_parts(request: ViewRequest, looked: Looked, alerts: tuple[Alert, ...], 
     plan = None if request.plan is None else load_pose(request.plan)
     made = live_engine(engine, coil, target, plan=plan, outside=request.outside, alerts=alerts, image=image)
     return Live(made, looked.start or plan or made.inside(), looked.didt if request.didt is None else request.didt)
-
-
-def _image(request: ViewRequest, looked: Looked) -> HeadImage | None:
-    """What the slices show: the file that is named, or the T1 in a subject's folder."""
-    inside = Path(looked.head) / "T1.nii.gz"
-    file = request.t1 or (inside if inside.is_file() else None)
-    return None if file is None else HeadImage.read(file)
 
 
 def _coil(looked: Looked) -> Coil:

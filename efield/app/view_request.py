@@ -83,8 +83,8 @@ class ViewRequest:
         Path | None,
         typer.Option(
             "--t1",
-            help="An image in the head's coordinates (.nii, .nii.gz, .mgz), shown in the slices; T1.nii.gz of a m2m "
-            "folder unless given. Tissues are shown without one.",
+            help="An image in the head's coordinates (.nii, .nii.gz, .mgz), shown in the slices, also of results; "
+            "T1.nii.gz of a m2m folder unless given. Tissues are shown without one.",
         ),
     ] = None
     axes: Annotated[

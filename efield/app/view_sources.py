@@ -95,7 +95,7 @@ def _found(request: ViewRequest) -> Looked:
         from efield.explorer.stored import StoredField
 
         if (field := StoredField.read(path)) is not None:
-            return Looked(page=field.page(path.name))
+            return Looked(page=field.page(path.name, image=request.t1))
     if request.source not in HEAD_NAMES and not path.exists():
         raise InputError(
             "SOURCE must be a folder of `efield basis build`, `efield simulate` or `efield sweep`, a head "
@@ -129,7 +129,15 @@ def _result(path: Path, request: ViewRequest) -> Looked:
         raise InputError(f"{path} must hold {' or '.join(_FIELDS)} with a field; instead it has none")
     coil, target = _coil(request.coil or document["coil"]), _target(document["target"])
     title = f"{document['coil']} over {target.name}, {didt / 1e6:.4g} A/us"
-    return Looked(page=field.page(title, coil=coil, pose=pose, target=target, numbers=numbers_of(document["measures"])))
+    known: dict[str, Any] = {"coil": coil, "pose": pose, "target": target}
+    known |= {"numbers": numbers_of(document["measures"]), "image": image_file(request, document["head"]["name"])}
+    return Looked(page=field.page(title, **known))
+
+
+def image_file(request: ViewRequest, head: str) -> Path | None:
+    """What slices show: the file that is named, or the T1 in a subject's folder."""
+    inside = Path(head) / "T1.nii.gz"
+    return request.t1 or (inside if inside.is_file() else None)
 
 
 def _document(note: Path) -> dict[str, Any]:
@@ -165,6 +173,11 @@ def _coil(name: str) -> Coil | None:
 
 
 def _target(note: dict[str, Any]) -> Target:
+    """The place of a target; older results do not say how large it was."""
+    if missing := {"center_mm", "radius_mm", "name"} - set(note):
+        raise InputError(
+            f"summary.json must say all of its target; instead {', '.join(sorted(missing))} is missing: simulate anew"
+        )
     return Target.sphere(center_mm=note["center_mm"], radius_mm=note["radius_mm"], name=note["name"])
 
 

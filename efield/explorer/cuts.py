@@ -16,8 +16,8 @@ from efield.head.tissue import GRAY_MATTER, WHITE_MATTER
 from efield.io.volumes.image import HeadImage
 from efield.nav.engine import LiveEngine
 from efield.targeting.field import EField
-from efield.viz.planes import COVERS_FROM, SPACING_MM, Plane
-from efield.viz.web import append
+from efield.viz.packing import append
+from efield.viz.planes import COVERS_FROM, SPACING_MM, Plane, anatomy_colors
 
 #: The planes: sagittal, coronal, axial.
 _AXES: Final = (0, 1, 2)
@@ -93,7 +93,7 @@ class Cuts:
         """What a page must know of them; the arrays are packed."""
         blob, told = bytearray(), []
         for plane, pixels in zip(self.planes, self.pixels, strict=True):
-            numbers, colors = plane.anatomy(image)
+            colors, numbers = anatomy_colors(image), plane.anatomy(image)
             told.append(
                 {
                     "axis": plane.axis,

@@ -22,6 +22,7 @@ from efield.nav.sources import source_of
 from efield.targeting import given
 from efield.targeting.named import the_coil
 from efield.targeting.naming import target_of
+from efield.viz.planes import image_over
 from efield.viz.showing import in_notebook
 
 if TYPE_CHECKING:
@@ -146,7 +147,8 @@ def live_engine(
         maker, usual, sim = the_coil(coil), None, given.simulator(engine)
     aim = target_of(sim.head, target if target is not None else usual or "m1-hand-left")
     planned = None if plan is None else given_pose(opened_one(plan))
-    return ExplorerEngine(engine, maker, aim, outside=outside, plan=planned, alerts=alerts, image=image)
+    shown = None if image is None else image_over(sim.head, image)
+    return ExplorerEngine(engine, maker, aim, outside=outside, plan=planned, alerts=alerts, image=shown)
 
 
 def output_of(coil: Coil, stimulator: str | None, threshold: float | None) -> Output:

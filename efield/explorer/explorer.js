@@ -68,7 +68,7 @@ function heard(event) {
   else if (event.event === "target") aimed(event);
   else if (event.event === "poses") listed(event);
   else if (event.event === "follow") followed(event);
-  else if (event.event === "cuts") { if (!byId("cuts").hidden) cuts.heard(event); else sliced = event; }
+  else if (event.event === "cuts") { if (!byId("cuts").hidden) laid(event); else sliced = event; }
   else if (event.event === "refused") { ahead = {}; cuts.refused(); notice(event.reason, 6); }
 }
 function framed(buffer) {
@@ -88,20 +88,35 @@ function framed(buffer) {
   }
   if (fitNext && now.limit) { fitNext = false; scale.end_(0, now.limit); }
   scale.note_.textContent = now.peak === null ? "no field" : `P99.9 now: ${now.peak.toPrecision(3)}`;
-  showStatus(); showMeasures(); showControls();
+  beside();
   requestAnimationFrame(() => { send({ do: "seen" }); document.documentElement.dataset.frame = now.id; });
 }
 
 // Slices: on a large page from the start; what the server said of them while they were hidden is kept.
 let sliced = null;
 const cuts = openCuts(scale, place => send({ do: "cut", at_mm: place.map(x => Math.round(10 * x) / 10) }), words => { byId("readout").textContent = words; });
+async function laid(event) {
+  const bytes = await unpacked(event.data), array = (Type, start, count) => summed(new Type(bytes, start, count));
+  const planes = event.planes.map(p => ({ ...p, anatomy: array(Int16Array, p.anatomy, p.rows * p.columns), pixels: array(Int32Array, p.pixels, p.count) }));
+  cuts.lay({ ...event, planes });
+}
 function showSlices(on) {
   byId("cuts").hidden = !on;
   byId("slices").setAttribute("aria-pressed", on);
-  if (on && sliced) { cuts.heard(sliced); sliced = null; } else if (on) { if (!cuts.any()) send({ do: "cut" }); cuts.draw(); }
+  if (on && sliced) { laid(sliced); sliced = null; } else if (on) { if (!cuts.any()) send({ do: "cut" }); cuts.draw(); }
 }
 
-// What is said beside the picture.
+// What is said beside the picture, at most eight times a second: nobody reads faster, and a browser without a graphics card lays out
+// and draws it all by the processor. That there is no field is said at once.
+let lastSaid = 0, saying = 0, saidStatus = "";
+function beside() {
+  clearTimeout(saying);
+  const wait = now.status === saidStatus ? lastSaid + 125 - performance.now() : 0;
+  if (wait > 0) { saying = setTimeout(beside, wait); return; }
+  [lastSaid, saidStatus] = [performance.now(), now.status];
+  showStatus(); showMeasures(); showControls();
+  document.documentElement.dataset.said = now.id;
+}
 function showStatus() {
   const box = byId("status"), gap = now.gap_mm === null ? "" : `gap ${now.gap_mm.toFixed(1)} mm, `;
   box.className = now.status;

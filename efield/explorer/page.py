@@ -1,6 +1,5 @@
 """The page: the scene with what can move in it apart, the controls, and the script that talks to the server."""
 
-from html import escape
 from importlib.resources import files
 from typing import Any, Final
 
@@ -13,12 +12,13 @@ from efield.targeting.targets import Target
 from efield.viz import palette
 from efield.viz.coil_shapes import coil_shapes
 from efield.viz.field_shapes import above_cortex
+from efield.viz.packing import append
 from efield.viz.scale import Scale
 from efield.viz.scene import Scene
 from efield.viz.shapes import Shape, ball
 from efield.viz.theme import THEMES
 from efield.viz.views import View, close_view, outward_at
-from efield.viz.web import append, color_of, filled, packed, scale_told, view_told, views_told
+from efield.viz.web import color_of, filled, packed, scale_told, view_told, views_told, written
 
 #: Until the first answer the colors end here, V/m.
 _FIRST: Final = 1.0
@@ -48,16 +48,16 @@ def page_of(engine: ExplorerEngine, pose: Pose, title: str) -> str:
         "shapes": shapes,
         "scales": [scale_told(scale)],
         "views": views_told(bare.coil(engine.coil, pose), "head"),
-        "live": _appended(engine.canvas.live, grown := bytearray(blob)),
+        "live": _appended(engine.canvas.live, blob),
         "coil": [number for number, shape in enumerate(movable.shapes) if shape.name in _COIL_PARTS],
     }
-    template = _text("explorer.html").replace("@OWN@", _text("cuts.js") + _text("explorer.js"), 1)
-    return filled(template, told, bytes(grown), title, packing=1)
+    template = _text("explorer.html").replace("@OWN@", _text("explorer.js"), 1)
+    return filled(template, told, blob, title, packing=1)
 
 
 def waiting_page(title: str) -> str:
     """The page that is there before there is an engine; it asks for ``progress``."""
-    return _text("waiting.html").replace("@TITLE@", escape(title))
+    return written(_text("waiting.html"), title, {})
 
 
 def _text(name: str) -> str:

@@ -1,6 +1,7 @@
 """A field that lies in a file, as a page: what was computed once is drawn, and nothing can be moved."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
@@ -9,18 +10,22 @@ from numpy.typing import NDArray
 
 from efield.ground.errors import InputError
 from efield.head.mesh import HeadMesh
-from efield.head.surface import Surface
 from efield.head.tissue import GRAY_MATTER, WHITE_MATTER
 from efield.io.meshes.mesh_files import read_mesh
 from efield.viz.drawn_tissue import drawn_tissue
 from efield.viz.field_shapes import outer_surface
+from efield.viz.nodal import Nodal, averaged, shown_tissues
+from efield.viz.planes import image_over
 from efield.viz.scene import Scene
 from efield.viz.shapes import Shape
+from efield.viz.stage import Stage
+from efield.viz.voxels import Voxels
 from efield.viz.web import page_text
 
 if TYPE_CHECKING:
     from efield.coils.model import Coil
     from efield.ground.pose import Pose
+    from efield.io.volumes.image import HeadImage
     from efield.targeting.targets import Target
 
 FloatArray = NDArray[np.float64]
@@ -59,14 +64,11 @@ class StoredField:
             return None
         return cls(mesh.head(), np.asarray(known[0], np.float64).reshape(len(mesh.tets)))
 
-    def on_surface(self, surface: Surface, tag: int) -> FloatArray:
-        """(p,) |E| at the vertices of a surface, averaged over the tetrahedra of one tissue around each; else nan."""
-        own = self.head.tissue == tag
-        tets, weights = self.head.tets[own], np.repeat(self.head.volumes[own], 4)
-        count = len(self.head.points)
-        total = np.bincount(tets.ravel(), weights * np.repeat(self.magnitude[own], 4), count)[surface.nodes]
-        volume = np.bincount(tets.ravel(), weights, count)[surface.nodes]
-        return np.where(volume > 0, total / np.where(volume > 0, volume, 1.0), np.nan)
+    @cached_property
+    def nodal(self) -> Nodal:
+        """|E| at the nodes, averaged over the tetrahedra of one tissue around each."""
+        own = {tag: np.flatnonzero(self.head.tissue == tag) for tag in shown_tissues(self.head)}
+        return {tag: averaged(self.head, tets, self.magnitude[tets]) for tag, tets in own.items()}
 
     def page(
         self,
@@ -76,23 +78,26 @@ class StoredField:
         pose: "Pose | None" = None,
         target: "Target | None" = None,
         numbers: list[tuple[str, str, str]] | None = None,
+        image: "HeadImage | str | PathLike[str] | None" = None,
     ) -> str:
-        """The page; coil and target where they are known, and (name, text, meaning) of numbers.
+        """The page; coil and target where they are known, and (name, text, meaning) of numbers; slices show `image`, or
+        the tissues.
 
         Raises
         ------
         InputError
-            If there is no field on the cortex.
+            If there is no field on the cortex, or the image does not cover the head.
         """
+        below = None if image is None else image_over(self.head, image)
         tag = drawn_tissue(self.head)
         surface = outer_surface(self.head, tag)
-        values = self.on_surface(surface, tag)
-        if tag == GRAY_MATTER and WHITE_MATTER in self.head.tags:
-            values = np.where(np.isnan(values), self.on_surface(surface, WHITE_MATTER), values)
+        values = self.nodal[tag][surface.nodes]
+        if tag == GRAY_MATTER and WHITE_MATTER in self.nodal:
+            values = np.where(np.isnan(values), self.nodal[WHITE_MATTER][surface.nodes], values)
         if not np.isfinite(values).any():
             raise InputError("the file must have a field on the cortex; instead all of it is nan")
 
-        def cortex(scene: Scene) -> list[Shape]:
+        def cortex(scene: Stage) -> list[Shape]:
             scale = scene.field_scale(values, surface, None)
             return [Shape("cortex", surface, "plain", values, scale, closed=True)]
 
@@ -101,7 +106,8 @@ class StoredField:
             scene = scene.coil(coil, pose)
         if target is not None:
             scene = scene.target(target)
-        return page_text(scene, "head", title=title, numbers=numbers)
+        voxels = Voxels.of(self.head, self.nodal, scene.scales[0], below)
+        return page_text(scene, "head", title=title, numbers=numbers, voxels=voxels)
 
 
 def numbers_of(measures: dict[str, Any]) -> list[tuple[str, str, str]]:

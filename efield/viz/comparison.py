@@ -1,10 +1,9 @@
 """Two fields beside each other, and their difference."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 
 from efield.viz.scene import Scene
-from efield.viz.sheet import Panel, sheet_figure
-from efield.viz.theme import Theme
+from efield.viz.sheet import PageOptions, Panel, sheet_figure
 from efield.viz.views import View
 
 if TYPE_CHECKING:
@@ -21,10 +20,7 @@ def compare_fields(
     *,
     names: tuple[str, str] = ("first", "second"),
     view: "str | View" = "target",
-    width_mm: float = 180.0,
-    dpi: float = 300.0,
-    theme: "str | Theme" = "light",
-    title: str = "",
+    **page: Unpack[PageOptions],
 ) -> "Figure":
     """Two fields in one head side by side, on one scale, and |E| of the second less that of the first.
 
@@ -36,8 +32,8 @@ def compare_fields(
     names : (str, str)
         What they are, above the panels.
     view : str or View
-    width_mm, dpi, theme, title
-        As in `efield.viz.sheet.sheet_figure`.
+    **page
+        ``width_mm``, ``dpi``, ``theme`` and ``title``, as in `efield.viz.sheet.sheet_figure`.
 
     Returns
     -------
@@ -54,4 +50,4 @@ def compare_fields(
     one, other = (base.cortex(field, limit=limit).arrows() for field in (first, second))
     difference = base.difference(first, second, f"|E|: {names[1]} less {names[0]}")
     panels = [Panel(one, view, names[0]), Panel(other, view, names[1]), Panel(difference, view, "difference")]
-    return sheet_figure(panels, width_mm=width_mm, dpi=dpi, theme=theme, title=title)
+    return sheet_figure(panels, **page)

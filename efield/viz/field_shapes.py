@@ -9,6 +9,7 @@ from efield.head.surface import Surface, TriangleSurface, boundary, brain
 from efield.head.tissue import GRAY_MATTER, WHITE_MATTER
 from efield.viz import palette
 from efield.viz.drawn_tissue import field_around
+from efield.viz.nodal import Nodal
 from efield.viz.scale import Scale
 from efield.viz.section import cut
 from efield.viz.shapes import Shape, arrow, arrows, ball
@@ -136,30 +137,28 @@ def above_cortex(surface: TriangleSurface, center_mm: FloatArray, outward: Float
     return np.asarray(center_mm + (max(tallest, 0.0) + _MARK_RADIUS_MM) * outward)
 
 
-def slice_shapes(field: "EField", axis: int, position_mm: float, tags: tuple[int, ...], scale: Scale) -> list[Shape]:
-    """A plane through the head: |E| in the tissues `tags`, plain fills in the others.
+def slice_shapes(head: "HeadMesh", axis: int, position_mm: float, nodal: Nodal, scale: Scale) -> list[Shape]:
+    """A plane through the head: |E| in the tissues of `nodal`, plain fills in the others.
 
     Parameters
     ----------
-    field : EField
+    head : HeadMesh
     axis : int
         That the plane is perpendicular to: 0 x, 1 y, 2 z.
     position_mm : float
         On that axis.
-    tags : tuple of int
-        Tissues whose field is shown.
+    nodal : dict
     scale : Scale
     """
-    section = cut(field.head, axis, position_mm)
+    section = cut(head, axis, position_mm)
     points = np.insert(section.points_mm, axis, position_mm, axis=1)
     found = []
     for tag in np.unique(section.tissue):
         triangles = section.triangles[section.tissue == tag]
         used, renumbered = np.unique(triangles, return_inverse=True)
         plane = TriangleSurface(points[used], renumbered.reshape(-1, 3).astype(np.int32))
-        if tag in tags:
-            nodal = np.linalg.norm(field.recovered.at_nodes(int(tag)), axis=1)
-            values = np.nan_to_num(section.interpolated(nodal)[used])
+        if tag in nodal:
+            values = np.nan_to_num(section.interpolated(nodal[int(tag)])[used])
             found.append(Shape("slices", plane, "plain", values=values, scale=scale, lit=False))
         else:
             found.append(Shape("slices", plane, palette.TISSUE_FILLS.get(int(tag), palette.OTHER_FILL), lit=False))

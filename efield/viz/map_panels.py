@@ -169,9 +169,9 @@ def draw_bar(page: "Figure", cells: Any, place: tuple[float, float, float, float
 
 
 def say_best(axes: Any, best: BestOfPositions) -> None:
-    """The best value and its angle, in words beside it."""
+    """The best value and its angle, in words beside it, away from the mark over the target."""
     top = int(np.nanargmax(best.value))
-    above = best.v_mm[top] <= best.v_mm.mean()
+    above = best.v_mm[top] >= 0
     axes.annotate(
         f"{best.value[top]:.3g} at {best.angle_deg[top]:g}°",
         (best.u_mm[top], best.v_mm[top]),

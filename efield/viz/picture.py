@@ -3,7 +3,7 @@
 from importlib import import_module
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from efield.ground import checks
 from efield.io.atomic import replacing
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from efield.ground.pose import Pose
     from efield.targeting.field import EField
     from efield.targeting.targets import Target
+    from efield.viz.sheet import PageOptions
     from efield.viz.theme import Theme
 
 
@@ -82,11 +83,7 @@ def save_picture(
     target: "Target | None" = None,
     coil: "Coil | None" = None,
     pose: "Pose | None" = None,
-    *,
-    width_mm: float = 180.0,
-    dpi: float = 300.0,
-    theme: "str | Theme" = "light",
-    title: str | None = None,
+    **page: "Unpack[PageOptions]",
 ) -> PictureReport:
     """Write `field_figure` to a file.
 
@@ -94,7 +91,7 @@ def save_picture(
     ----------
     path : path_like
         File to write, ``.png``, ``.svg`` or ``.pdf``; it appears complete or not at all.
-    field, target, coil, pose, width_mm, dpi, theme, title
+    field, target, coil, pose, **page
         As in `field_figure`.
 
     Returns
@@ -113,7 +110,6 @@ def save_picture(
     with replacing(where) as temporary:
         from efield.viz.sheet import write_figure
 
-        page: dict[str, Any] = {"width_mm": width_mm, "dpi": dpi, "theme": theme, "title": title}
         write_figure(field_figure(field, target, coil, pose, **page), temporary)
     return drawn(where)
 

@@ -2,22 +2,26 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from os import PathLike
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from efield.ground.errors import InputError
 from efield.head.locate import locator_of
+from efield.head.mesh import once_per_head
 from efield.head.surface import TriangleSurface
 from efield.head.tissue import GRAY_MATTER, WHITE_MATTER
+from efield.io.volumes.image import image_of
 from efield.viz import palette
+from efield.viz.nodal import Nodal, shown_tissues
 from efield.viz.scale import Scale
 from efield.viz.shapes import Shape
 
 if TYPE_CHECKING:
     from efield.head.mesh import HeadMesh
     from efield.io.volumes.image import HeadImage
-    from efield.targeting.field import EField
 
 FloatArray = NDArray[np.float64]
 
@@ -26,6 +30,10 @@ SPACING_MM: Final = 1.0
 
 #: Fills of the tissues below the field, where no image shows them.
 _FILLS: Final = {**palette.TISSUE_FILLS, WHITE_MATTER: "#f7f4ee", GRAY_MATTER: "#c2b9b0"}
+_TAGS: Final = np.array(sorted(_FILLS))
+
+#: An image lies beside the head if more of its nodes than this share are outside the voxels, or any of the brain's.
+_MOST_BEYOND: Final = 0.1
 
 #: From this share of the upper end of the colors on the field hides the anatomy; below it fades out.
 COVERS_FROM: Final = 0.4
@@ -43,6 +51,8 @@ class Plane:
         Center of the first pixel.
     shape : (int, int)
         Rows and columns.
+    spacing_mm : float
+        Edge of a pixel.
     tet : (n,) int
         Tetrahedron that each pixel's center is in; -1 outside the head.
     weights : (n, 4) float
@@ -54,63 +64,97 @@ class Plane:
     axis: int
     corner_mm: FloatArray
     shape: tuple[int, int]
+    spacing_mm: float
     tet: NDArray[np.int64]
     weights: FloatArray
     tissue: NDArray[np.int64]
 
     @classmethod
-    def through(cls, head: "HeadMesh", axis: int, position_mm: float) -> "Plane":
+    def through(cls, head: "HeadMesh", axis: int, position_mm: float, spacing_mm: float = SPACING_MM) -> "Plane":
         """The plane on which a coordinate has a value, as large as the head."""
-        low, high = np.floor(head.points.min(axis=0)), np.ceil(head.points.max(axis=0))
-        columns, rows = (int(n) + 1 for n in np.delete((high - low) / SPACING_MM, axis))
-        corner = np.array(low, np.float64)
+        low, high = box_of(head)
+        columns, rows = (int(n) + 1 for n in np.delete((high - low) / spacing_mm, axis))
+        corner = low.copy()
         corner[axis] = position_mm
-        tet, weights = locator_of(head).find(_points(axis, corner, (rows, columns)))
-        tissue = np.where(tet >= 0, head.tissue[tet].astype(np.int64), 0)
-        return cls(axis, corner, (rows, columns), tet, weights, tissue)
+        place = (axis, corner, (rows, columns), spacing_mm)
+        tet, weights = locator_of(head).find(_points(*place))
+        return cls(*place, tet, weights, np.where(tet >= 0, head.tissue[tet].astype(np.int64), 0))
 
     @cached_property
     def points_mm(self) -> FloatArray:
         """(n, 3) centers of the pixels."""
-        return _points(self.axis, self.corner_mm, self.shape)
+        return _points(self.axis, self.corner_mm, self.shape, self.spacing_mm)
 
-    def anatomy(self, image: "HeadImage | None") -> tuple[NDArray[np.uint8], list[str]]:
-        """(n,) numbers of colors and the colors: gray of an image, or fills of the tissues; 0 is nothing.
+    def magnitude(self, head: "HeadMesh", nodal: Nodal) -> FloatArray:
+        """(n,) |E| at the pixels, V/m; nan where it is not known."""
+        values = np.full(len(self.tet), np.nan)
+        for tag, at_nodes in nodal.items():
+            own = np.flatnonzero(self.tissue == tag)
+            values[own] = np.einsum("nc,nc->n", self.weights[own], at_nodes[head.tets[self.tet[own]]])
+        return values
 
-        The colors are of the form ``#rrggbb``.
-        """
+    def anatomy(self, image: "HeadImage | None") -> NDArray[np.uint8]:
+        """(n,) numbers of the colors of `anatomy_colors`: gray of an image, or fills of the tissues; 0 is nothing."""
         if image is not None:
-            return np.maximum(image.gray(self.points_mm), 1), [
-                f"#{level:02x}{level:02x}{level:02x}" for level in range(256)
-            ]
-        tags, numbers = np.unique(np.append(self.tissue, 0), return_inverse=True)
-        return numbers[:-1].astype(np.uint8), [_FILLS.get(int(tag), palette.OTHER_FILL) for tag in tags]
+            return np.asarray(np.maximum(image.gray(self.points_mm), 1))
+        number = np.minimum(np.searchsorted(_TAGS, self.tissue), len(_TAGS) - 1)
+        known = np.where(_TAGS[number] == self.tissue, number + 1, len(_TAGS) + 1)
+        return np.asarray(np.where(self.tissue > 0, known, 0), np.uint8)
+
+    def mixed(self, values: FloatArray, scale: Scale, image: "HeadImage | None") -> NDArray[np.uint8]:
+        """(n, 3) colors of the anatomy, and of |E| (n,) over it where that is strong."""
+        colors = [[int(color[k : k + 2], 16) for k in (1, 3, 5)] for color in anatomy_colors(image)]
+        share = np.clip(np.nan_to_num(values) / (COVERS_FROM * scale.high), 0.0, 1.0)[:, None]
+        below = np.array(colors)[self.anatomy(image)]
+        mixed = share * scale.rgb(np.nan_to_num(values)) + (1 - share) * below
+        return np.asarray(np.round(mixed), np.uint8)
 
 
-def _points(axis: int, corner_mm: FloatArray, shape: tuple[int, int]) -> FloatArray:
+@once_per_head
+def box_of(head: "HeadMesh") -> FloatArray:
+    """(2, 3) corners of the head's box, at whole millimeters."""
+    return np.stack([np.floor(head.points.min(axis=0)), np.ceil(head.points.max(axis=0))])
+
+
+def _points(axis: int, corner_mm: FloatArray, shape: tuple[int, int], spacing_mm: float) -> FloatArray:
     up, across = np.divmod(np.arange(shape[0] * shape[1]), shape[1])
-    offsets = SPACING_MM * np.column_stack([across, up])
-    return np.asarray(corner_mm + np.insert(offsets, axis, 0.0, axis=1))
+    return np.asarray(corner_mm + np.insert(spacing_mm * np.column_stack([across, up]), axis, 0.0, axis=1))
 
 
-def cover(values: NDArray[np.floating], high: float) -> FloatArray:
-    """(n,) how much the field hides of the anatomy, from 0 to 1; where it is not known, nothing."""
-    return np.asarray(np.clip(np.nan_to_num(values) / (COVERS_FROM * high), 0.0, 1.0), np.float64)
+def anatomy_colors(image: "HeadImage | None") -> list[str]:
+    """Colors of the form ``#rrggbb`` by the numbers of `Plane.anatomy`."""
+    if image is not None:
+        return [f"#{level:02x}{level:02x}{level:02x}" for level in range(256)]
+    return [palette.OTHER_FILL, *(_FILLS[tag] for tag in _TAGS), palette.OTHER_FILL]
 
 
-def plane_shape(field: "EField", plane: Plane, tags: tuple[int, ...], scale: Scale, image: "HeadImage | None") -> Shape:
-    """A plane with its anatomy, and |E| of the tissues `tags` over it where it is strong."""
-    values = np.full(len(plane.tet), np.nan)
-    for tag in tags:
-        own = np.flatnonzero(plane.tissue == tag)
-        e = field.recovered.at_nodes(tag)[field.head.tets[plane.tet[own]]]
-        values[own] = np.linalg.norm(np.einsum("nc,ncd->nd", plane.weights[own], e), axis=1)
-    numbers, colors = plane.anatomy(image)
-    below = np.array([[int(color[k : k + 2], 16) for k in (1, 3, 5)] for color in colors])[numbers]
-    share = cover(values, scale.high)[:, None]
-    mixed = np.round(share * scale.rgb(np.nan_to_num(values)) + (1 - share) * below).astype(np.uint8)
+def image_over(head: "HeadMesh", image: "HeadImage | str | PathLike[str]") -> "HeadImage":
+    """An image, or that of a file, to be shown in slices of a head.
+
+    Raises
+    ------
+    FileFormatError
+        If the file is no image.
+    InputError
+        If it does not cover the head: its brain wholly, and nine tenths of all.
+    """
+    shown = image_of(image)
+    beyond = ~shown.covers(head.points)
+    brain = np.unique(head.tets[np.isin(head.tissue, shown_tissues(head))])
+    if beyond.mean() > _MOST_BEYOND or beyond[brain].any():
+        raise InputError(
+            f"an image must cover the head that it is shown in; instead {100 * beyond.mean():.0f} % of the head and "
+            f"{100 * beyond[brain].mean():.0f} % of its brain lie outside {shown.name}: give one in its coordinates"
+        )
+    return shown
+
+
+def plane_shape(head: "HeadMesh", plane: Plane, nodal: Nodal, scale: Scale, image: "HeadImage") -> Shape:
+    """A plane with an image, and |E| over it where it is strong."""
+    values = plane.magnitude(head, nodal)
     surface = TriangleSurface(plane.points_mm, _triangles(plane.shape, plane.tissue > 0))
-    return Shape("slices", surface, "plain", values=values, scale=scale, lit=False, rgb=mixed)
+    rgb = plane.mixed(values, scale, image)
+    return Shape("slices", surface, "plain", values=values, scale=scale, lit=False, rgb=rgb)
 
 
 def _triangles(shape: tuple[int, int], shown: NDArray[np.bool_]) -> NDArray[np.int32]:

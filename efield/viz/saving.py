@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from efield.ground import checks
 from efield.ground.errors import MissingDependencyError
 from efield.io.atomic import replacing
+from efield.viz.planes import image_over
 from efield.viz.probe import can_render, remedy
 from efield.viz.report import PICTURES, PictureReport, drawn
 from efield.viz.theme import Theme
@@ -16,6 +17,7 @@ from efield.viz.views import View
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from efield.io.volumes.image import HeadImage
     from efield.viz.scene import Scene
 
 _FILMS: Final = (".gif", ".mp4")
@@ -34,6 +36,8 @@ def save_scene(
     dpi: float = 300.0,
     theme: "str | Theme" = "light",
     title: str = "",
+    slices: bool = True,
+    image: "HeadImage | str | PathLike[str] | None" = None,
 ) -> PictureReport:
     """Draw a scene and write it, completely or not at all.
 
@@ -53,6 +57,10 @@ def save_scene(
     theme : {"light", "dark"} or Theme
     title : str
         Line on top.
+    slices : bool
+        Of a page whose colors are |E|: with slices of the whole head, which take some megabytes.
+    image : HeadImage or file, optional
+        A T1 in the head's coordinates, shown in slices in the place of tissues.
 
     Returns
     -------
@@ -73,20 +81,28 @@ def save_scene(
         from efield.viz.films import save_turn
 
         return save_turn(where, scene, views[0], width_mm=width, theme=theme, title=title)
+    below = None if image is None else image_over(scene.head, image)
     with replacing(where) as temporary:
         if suffix in _PAGES:
-            from efield.viz.web import page_text
+            from efield.viz.web import page_text, voxels_of
 
-            temporary.write_text(page_text(scene, views[0], theme=theme, title=title), encoding="utf-8")
+            voxels = voxels_of(scene, below) if slices else None
+            temporary.write_text(page_text(scene, views[0], theme=theme, title=title, voxels=voxels), encoding="utf-8")
             return PictureReport(where, "page")
         from efield.viz.sheet import write_figure
 
-        write_figure(picture_of(scene, views, width, dpi, theme, title), temporary)
+        write_figure(picture_of(scene, views, width, dpi, theme, title, below), temporary)
     return drawn(where)
 
 
 def picture_of(
-    scene: "Scene", views: Sequence["str | View"], width: float, dpi: float, theme: "str | Theme", title: str
+    scene: "Scene",
+    views: Sequence["str | View"],
+    width: float,
+    dpi: float,
+    theme: "str | Theme",
+    title: str,
+    image: "HeadImage | None" = None,
 ) -> "Figure":
     """The figure of `save_scene`: a sheet, or slices without OpenGL; `width` in mm."""
     if can_render():
@@ -99,5 +115,5 @@ def picture_of(
     from efield.viz.slices import slice_figure
 
     coil, pose = scene.coils[0] if scene.coils else (None, None)
-    options = {"width_mm": width, "dpi": dpi}
+    options: dict[str, Any] = {"width_mm": width, "dpi": dpi, "image": image}
     return slice_figure(scene.field, scene.place, coil, pose, theme=theme, title=title or None, **options)

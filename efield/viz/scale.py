@@ -67,7 +67,11 @@ class Scale:
 
 
 def field_scale(
-    magnitude: NDArray[np.float64], points_mm: NDArray[np.float64], center_mm: ArrayLike | None, label: str = "|E|"
+    magnitude: NDArray[np.float64],
+    points_mm: NDArray[np.float64],
+    center_mm: ArrayLike | None,
+    label: str = "|E|",
+    unit: str = "V/m",
 ) -> Scale:
     """|E| from 0 to the 99.9th percentile near the target, rounded up.
 
@@ -79,12 +83,12 @@ def field_scale(
         Where they are.
     center_mm : (3,) array_like, optional
         Center of the target.
-    label : str
+    label, unit : str
     """
     percentile, near = palette.high_percentile(magnitude, points_mm, center_mm)
     where = f" within {palette.NEAR_MM:g} mm" if near else ""
     note = f"P{palette.PERCENTILE:g}{where}: {percentile:.3g}"
-    return Scale(label, "V/m", 0.0, palette.rounded_up(percentile), note)
+    return Scale(label, unit, 0.0, palette.rounded_up(percentile), note)
 
 
 def difference_scale(difference: NDArray[np.float64], label: str) -> Scale:

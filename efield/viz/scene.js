@@ -71,7 +71,7 @@ function hasCard() {
 function openScene(canvas, told, bytes) {
   // Without a graphics card edges are left as they are: smooth ones would take four times as long.
   const card = hasCard();
-  const gl = canvas.getContext("webgl2", { antialias: card, preserveDrawingBuffer: true });
+  const gl = canvas.getContext("webgl2", { antialias: card, alpha: false });
   if (!gl) return null;
   const linked = (vertex, fragment) => linkedProgram(gl, vertex, fragment), program = linked(VERTEX, FRAGMENT);
   const layers = card ? null : openLayers(gl, linked);
@@ -99,7 +99,7 @@ function openScene(canvas, told, bytes) {
     return { buffer, count: corners.length };
   }
   // The triangles of a surface whose vertices are one in each cube of some millimeters: the same vertices, far fewer triangles.
-  function fewer(shape, mm, faces = shape.corners) {
+  function merged(shape, mm, faces) {
     const cubes = new Map(), stands = new Uint32Array(shape.count), size = shape.span.map(span => 65535 * mm / span), kept = [];
     for (let i = 0; i < shape.count; i++) {
       const [x, y, z] = [0, 1, 2].map(k => Math.floor(shape.place[3 * i + k] / size[k])), key = (1024 * x + y) * 1024 + z;
@@ -110,22 +110,34 @@ function openScene(canvas, told, bytes) {
       const [a, b, c] = [stands[faces[f]], stands[faces[f + 1]], stands[faces[f + 2]]];
       if (a !== b && b !== c && c !== a) kept.push(a, b, c);
     }
-    return indices(new Uint32Array(kept));
+    return kept;
+  }
+  const fewer = (shape, mm, faces = shape.corners) => indices(Uint32Array.from(merged(shape, mm, faces)));
+  // The same with vertices of their own, so that what changes is little.
+  function apart(shape, mm, faces) {
+    const corners = merged(shape, mm, faces), vertices = [...new Set(corners)].sort((a, b) => a - b), at = new Map(vertices.map((v, k) => [v, k]));
+    const own = array => array.constructor.from(vertices.flatMap(v => [...array.subarray(3 * v, 3 * v + 3)])), vao = gl.createVertexArray();
+    gl.bindVertexArray(vao);
+    attribute("place", own(shape.place), 3, gl.UNSIGNED_SHORT);
+    attribute("normal", own(shape.normal), 3, gl.BYTE);
+    const changing = attribute("value", new Uint16Array(vertices.length), 1, gl.UNSIGNED_SHORT);
+    return { vao, vertices, changing, sent: -1, ...indices(Uint32Array.from(corners, v => at.get(v))) };
   }
   const shapes = told.shapes.map(shape => {
     const vao = gl.createVertexArray();
     gl.bindVertexArray(vao);
     const place = columns(shape.places, Int32Array, shape.count, 3, new Uint16Array(3 * shape.count));
     attribute("place", place, 3, gl.UNSIGNED_SHORT);
-    attribute("normal", columns(shape.normals, Int8Array, shape.count, 3, new Int8Array(3 * shape.count)), 3, gl.BYTE);
-    let value = null, buffer = null;
+    const normal = columns(shape.normals, Int8Array, shape.count, 3, new Int8Array(3 * shape.count));
+    attribute("normal", normal, 3, gl.BYTE);
+    let value = null, changing = null;
     if (shape.scale !== null) {
       value = columns(shape.values, Int32Array, shape.count, 1, new Uint16Array(shape.count));
-      buffer = attribute("value", value, 1, gl.UNSIGNED_SHORT);
+      changing = attribute("value", value, 1, gl.UNSIGNED_SHORT);
     }
     if (shape.painted !== null) attribute("painted", columns(shape.painted, Int16Array, shape.count, 3, new Uint8Array(3 * shape.count)), 3, gl.UNSIGNED_BYTE);
     const corners = columns(shape.triangles, Int32Array, shape.faces, 3, new Uint32Array(3 * shape.faces));
-    return { ...shape, vao, place, value, buffer, corners, all: indices(corners), few: null, parts: null, rgb: rgb(shape.color), shown: true, tint: null, held: IDENTITY, seen: null };
+    return { ...shape, vao, place, normal, value, changing, changes: 0, sent: 0, corners, all: indices(corners), few: null, parts: null, rgb: rgb(shape.color), shown: true, tint: null, held: IDENTITY, seen: null };
   });
   gl.bindVertexArray(null);
   const scales = told.scales.map(scale => {
@@ -141,7 +153,7 @@ function openScene(canvas, told, bytes) {
   let paper = rgb(told.theme.paper);
 
   // The camera: a parallel projection, so that the ruler holds everywhere.
-  let eye, seenFrom = 0, waiting = false;
+  let eye, seenFrom = 0, standing = -1, waiting = false;
   const right = () => cross(eye.up, eye.toward);
   const axes = () => [right(), eye.up, eye.toward];
   const aspect = () => canvas.width / canvas.height;
@@ -215,7 +227,7 @@ function openScene(canvas, told, bytes) {
     }
     gl.bindVertexArray(null);
     gl.depthMask(true);
-    scene.drawn();
+    if (standing !== seenFrom) { standing = seenFrom; scene.drawn(); }
   }
   function prepare() {
     gl.useProgram(program);
@@ -243,8 +255,18 @@ function openScene(canvas, told, bytes) {
     }
     gl.bindVertexArray(shape.vao);
     const triangles = which !== "all" ? shape.parts[which] : quick && shape.closed && shape.faces > MANY_FACES ? (shape.few ??= fewer(shape, CUBE_MM)) : shape.all;
+    if (shape.value) sendValues(shape, triangles.vao ? triangles : shape);
+    if (triangles.vao) gl.bindVertexArray(triangles.vao);
     gl.bindBuffer(gl.ELEMENT_ARRAY_BUFFER, triangles.buffer);
     gl.drawElements(gl.TRIANGLES, triangles.count, gl.UNSIGNED_INT, 0);
+  }
+
+  // The values of all vertices, or of those of a part, if they have changed since.
+  function sendValues(shape, to) {
+    if (to.sent === shape.changes) return;
+    to.sent = shape.changes;
+    gl.bindBuffer(gl.ARRAY_BUFFER, to.changing);
+    gl.bufferSubData(gl.ARRAY_BUFFER, 0, to.vertices ? Uint16Array.from(to.vertices, v => shape.value[v]) : shape.value);
   }
 
   // What is under a pixel: the foremost triangle of some shapes, found by their projection.
@@ -293,8 +315,7 @@ function openScene(canvas, told, bytes) {
   }
   function setValues(shape, range) {
     shape.range = range;
-    gl.bindBuffer(gl.ARRAY_BUFFER, shape.buffer);
-    gl.bufferSubData(gl.ARRAY_BUFFER, 0, shape.value);
+    shape.changes += 1;
     draw();
   }
   // The values of these vertices change again and again: their triangles are drawn apart where every triangle costs.
@@ -304,7 +325,7 @@ function openScene(canvas, told, bytes) {
     const c = shape.corners;
     for (let f = 0; f < c.length; f += 3) (marked[c[f]] && marked[c[f + 1]] && marked[c[f + 2]] ? lively : rest).push(c[f], c[f + 1], c[f + 2]);
     gl.bindVertexArray(shape.vao);
-    shape.parts = { rest: fewer(shape, CUBE_MM, rest), lively: fewer(shape, CUBE_MM / 2, lively) };
+    shape.parts = { rest: fewer(shape, CUBE_MM, rest), lively: apart(shape, CUBE_MM / 2, lively) };
     gl.bindVertexArray(null);
   }
   function hold(shape, matrix) { shape.held = matrix; shape.seen = null; draw(); }

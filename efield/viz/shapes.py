@@ -15,6 +15,9 @@ FloatArray = NDArray[np.float64]
 #: Opacities of glass where it faces the viewer and at its silhouette.
 Glass = tuple[float, float]
 
+#: Points of a line that are no farther apart are one: a pipe has no direction between them.
+_APART_MM: Final = 1e-6
+
 #: A solid arrow: shares of its length (tip) and radii as shares of its length (tip, shaft).
 _TIP: Final = {"tip_length": 0.32, "tip_radius": 0.11, "shaft_radius": 0.04, "tip_resolution": 24}
 
@@ -97,7 +100,9 @@ def tube(line_mm: FloatArray, radius_mm: float, sides: int = 8) -> TriangleSurfa
     """A pipe along a polyline (n, 3)."""
     import pyvista
 
-    return surface_of(pyvista.lines_from_points(line_mm).tube(radius=radius_mm, n_sides=sides, capping=True))
+    apart = np.linalg.norm(np.diff(line_mm, axis=0), axis=1) > _APART_MM
+    line = pyvista.MultipleLines(line_mm[np.append(True, apart)])
+    return surface_of(line.tube(radius=radius_mm, n_sides=sides, capping=True))
 
 
 def ball(center_mm: ArrayLike, radius_mm: float) -> TriangleSurface:

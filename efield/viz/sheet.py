@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +35,15 @@ _LETTER_MM: Final = 4.5
 
 #: Lengths a scale bar can have (mm): the longest that takes less than a quarter of the panel.
 _BARS_MM: Final = (5.0, 10.0, 20.0, 50.0, 100.0)
+
+
+class PageOptions(TypedDict, total=False):
+    """What pictures on a page can be asked for; see `sheet_figure`."""
+
+    width_mm: float
+    dpi: float
+    theme: "str | Theme"
+    title: str
 
 
 @dataclass(frozen=True, eq=False)

@@ -24,6 +24,7 @@ def show_scene(
     width_mm: float = 120.0,
     theme: "str | Theme" = "light",
     title: str = "",
+    slices: bool = False,
 ) -> Any:
     """Show a scene.
 
@@ -33,6 +34,8 @@ def show_scene(
     view : str or View
     turnable : bool
         In a notebook, a page to turn it in (some megabytes in the notebook's file) instead of a picture.
+    slices : bool
+        With slices on the page, see `efield.viz.saving.save_scene`.
     width_mm, theme, title
         As in `efield.viz.sheet.sheet_figure`.
 
@@ -45,9 +48,10 @@ def show_scene(
         return scene.plotter(view, theme=theme, title=title).show()
     display: Any = import_module("IPython.display")
     if turnable:
-        from efield.viz.web import page_text
+        from efield.viz.web import page_text, voxels_of
 
-        page = escape(page_text(scene, view, theme=theme, title=title), quote=True)
+        voxels = voxels_of(scene) if slices else None
+        page = escape(page_text(scene, view, theme=theme, title=title, voxels=voxels), quote=True)
         frame = f'<iframe srcdoc="{page}" style="width:100%;height:560px;border:0" allowfullscreen></iframe>'
         return display.HTML(frame)
     from efield.viz.saving import picture_of

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from efield.ground import checks
 from efield.ground.errors import InputError
 from efield.head.tissue import GRAY_MATTER, WHITE_MATTER
+from efield.viz.nodal import averaged
 
 if TYPE_CHECKING:
     from efield.head.mesh import HeadMesh
@@ -60,14 +61,5 @@ def on_nodes(head: "HeadMesh", sure: "Uncertainty", show: str = "width") -> Floa
     found = np.full(len(head.points), np.nan)
     for tag in (WHITE_MATTER, GRAY_MATTER):
         own = head.tissue[tets] == tag
-        found = np.where(np.isnan(known := _averaged(head, tets[own], values[own])), found, known)
+        found = np.where(np.isnan(known := averaged(head, tets[own], values[own])), found, known)
     return found
-
-
-def _averaged(head: "HeadMesh", tets: NDArray[np.integer], values: FloatArray) -> FloatArray:
-    """(n,) mean of tetrahedra (k) around each node, weighted by volume; nan where there is none."""
-    corners = head.tets[tets].ravel()
-    weights = np.repeat(head.volumes[tets], 4)
-    total = np.bincount(corners, weights, len(head.points))
-    sums = np.bincount(corners, weights * np.repeat(values, 4), len(head.points))
-    return np.asarray(np.divide(sums, total, out=np.full(len(total), np.nan), where=total > 0))

@@ -2,7 +2,7 @@
 
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 
 from efield.ground import checks
 from efield.ground.errors import MissingDependencyError
@@ -10,8 +10,7 @@ from efield.io.atomic import replacing
 from efield.viz.probe import can_render, remedy
 from efield.viz.report import PICTURES, PictureReport, drawn
 from efield.viz.scene import Scene
-from efield.viz.sheet import Panel, sheet_figure, write_figure
-from efield.viz.theme import Theme
+from efield.viz.sheet import PageOptions, Panel, sheet_figure, write_figure
 from efield.viz.uncertainty_map import SHOWN
 
 if TYPE_CHECKING:
@@ -29,10 +28,7 @@ def uncertainty_figure(
     target: "Place",
     *,
     view: "str | View" = "target",
-    width_mm: float = 180.0,
-    dpi: float = 300.0,
-    theme: "str | Theme" = "light",
-    title: str = "",
+    **page: Unpack[PageOptions],
 ) -> "Figure":
     """The mean of |E| on the cortex, and the width of its interval from 5 to 95 %.
 
@@ -42,8 +38,9 @@ def uncertainty_figure(
     sure : Uncertainty
         Made with ``region_mm``; beyond that distance the cortex stays gray.
     target : Target, str or (3,) array_like
-    view, width_mm, dpi, theme, title
-        As in `efield.viz.sheet.sheet_figure`.
+    view : str or View
+    **page
+        ``width_mm``, ``dpi``, ``theme`` and ``title``, as in `efield.viz.sheet.sheet_figure`.
 
     Raises
     ------
@@ -54,7 +51,7 @@ def uncertainty_figure(
     """
     base = Scene(head).target(target)
     panels = [Panel(base.uncertainty(sure, show), view, SHOWN[show][0]) for show in ("mean", "width")]
-    return sheet_figure(panels, width_mm=width_mm, dpi=dpi, theme=theme, title=title)
+    return sheet_figure(panels, **page)
 
 
 def check_drawable(path: str | PathLike[str]) -> None:

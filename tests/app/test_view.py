@@ -101,9 +101,9 @@ def test_results_with_a_basis_can_be_moved_from_where_they_were(files):
 
 def test_a_stored_field_is_averaged_by_volume_and_a_constant_one_stays(head):
     surface = brain(head)
-    constant = StoredField(head, np.full(len(head.tets), 1.7)).on_surface(surface, 2)
+    constant = StoredField(head, np.full(len(head.tets), 1.7)).nodal[2][surface.nodes]
     np.testing.assert_allclose(constant, 1.7)
-    along = StoredField(head, head.barycenters[:, 2] + 100.0).on_surface(surface, 2)
+    along = StoredField(head, head.barycenters[:, 2] + 100.0).nodal[2][surface.nodes]
     assert np.abs(along - 100.0 - surface.points_mm[:, 2]).max() < 12.0  # an edge
 
 

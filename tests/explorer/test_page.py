@@ -35,7 +35,7 @@ async def _after(page, act):
     """What the page says when an act has been answered and drawn."""
     before = (await page.js(_SAYS))["frame"]
     await act
-    await page.until(f"Number(document.documentElement.dataset.frame) > {before}")
+    await page.until(f"Math.min(...['frame', 'said'].map(key => document.documentElement.dataset[key])) > {before}")
     return await page.js(_SAYS)
 
 

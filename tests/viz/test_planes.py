@@ -7,11 +7,15 @@ import pytest
 import xarray
 
 from efield.ground.errors import InputError
+from efield.head.locate import locator_of
 from efield.io.volumes.image import HeadImage
+from efield.viz.nodal import magnitudes
 from efield.viz.planes import Plane
 from efield.viz.scene import Scene
+from efield.viz.slices import slice_figure
 from efield.viz.streamlines import streamlines
 from efield.viz.uncertainty_map import on_nodes
+from efield.viz.voxels import Voxels
 from tests.viz.conftest import Recovered
 
 
@@ -49,6 +53,62 @@ def test_a_slice_shows_the_image_where_the_field_is_weak_and_the_bar_where_it_is
     half = used & (share > 0.19) & (share < 0.21)
     mixed = 0.5 * shape.scale.rgb(shape.values[half]) + 0.5 * gray.gray(points[half])[:, None]
     np.testing.assert_allclose(shape.rgb[half], mixed, atol=10)
+
+
+def test_an_image_beside_the_head_is_refused(case, gray):
+    field, head = case[0], case[0].head
+    beside = HeadImage(gray.values, gray.affine + np.outer([40.0, 0, 0, 0], [0, 0, 0, 1]), gray.window, "beside.nii")
+    for use in (lambda: Scene(head).slices(field, image=beside), lambda: slice_figure(field, image=beside)):
+        with pytest.raises(InputError, match=r"cover the head .* % of its brain lie outside beside.nii"):
+            use()
+
+
+def test_a_figure_shows_the_image_in_the_head_and_the_field_where_it_is_strong(case, gray):
+    field, target, *_ = case
+    figure = slice_figure(field, target, image=gray, dpi=60)
+    sagittal = figure.axes[0]
+    (picture,) = sagittal.images
+    shown, (left, right, low, high) = picture.get_array(), picture.get_extent()
+    rows, columns = np.mgrid[: shown.shape[0], : shown.shape[1]]
+    y = left + (columns + 0.5) * (right - left) / shown.shape[1]
+    z = low + (rows + 0.5) * (high - low) / shown.shape[0]
+    assert (left, low) == (pytest.approx(np.floor(field.head.points[:, 1].min()) - 0.25), pytest.approx(low))
+    outside = np.hypot(y, z) > 49.0
+    assert (shown[outside, 3] == 0).all()
+    bone = (np.hypot(y, z) > 35.0) & (np.hypot(y, z) < 44.0)
+    expected = np.clip((y[bone] + 60.0) / 120.0 * 255, 1, 255)
+    np.testing.assert_allclose(shown[bone][:, :3], np.repeat(expected[:, None], 3, axis=1), atol=1.0)
+    near = np.hypot(y - target.center_mm[1], z - target.center_mm[2]) < 2.0
+    assert np.ptp(shown[near][:, :3].astype(int), axis=1).min() > 40  # colors, not grays
+
+
+@pytest.mark.parametrize("with_image", [False, True])
+def test_voxels_hold_the_tissue_and_the_field_of_each_place(case, gray, with_image):
+    field, head = case[0], case[0].head
+    scale, nodal = Scene(head).cortex(field).scales[0], magnitudes(field)
+    voxels = Voxels.of(head, nodal, scale, gray if with_image else None)
+    place = np.indices(voxels.shape[::-1])[::-1].reshape(3, -1).T + voxels.corner_mm
+    tet, weights = locator_of(head).find(place)
+    tissue = np.where(tet >= 0, head.tissue[tet], 0)
+    np.testing.assert_array_equal(voxels.anatomy > 0, tissue > 0)
+    if with_image:
+        level = np.array([int(color[1:3], 16) for color in voxels.colors])[voxels.anatomy]
+        assert np.abs(level - gray.gray(place).astype(int))[tissue > 0].max() <= 4  # 48 grays
+    else:
+        fills = {voxels.colors[voxels.anatomy[tissue == tag][0]] for tag in (1, 2, 3, 4, 5)}
+        assert len(fills) == 5
+    own = tissue == 2
+    exact = np.einsum("nc,nc->n", weights[own], nodal[2][head.tets[tet[own]]])
+    np.testing.assert_allclose(voxels.steps[own] * voxels.step, exact, atol=0.51 * voxels.step)
+    assert (voxels.steps[~np.isin(tissue, (1, 2))] == -1).all()
+
+
+def test_voxels_grow_where_a_page_would_be_too_large(case, monkeypatch):
+    monkeypatch.setattr("efield.viz.voxels._MOST_BYTES", 1000)
+    field = case[0]
+    voxels = Voxels.of(field.head, magnitudes(field), Scene(field.head).cortex(field).scales[0])
+    assert voxels.spacing_mm == 2.0
+    assert len(voxels.anatomy) == np.prod(voxels.shape)
 
 
 def test_streamlines_follow_circles_of_a_turning_field_and_stay_in_the_brain(case):

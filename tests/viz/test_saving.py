@@ -1,5 +1,6 @@
 """Files of scenes show what is in the scene, where it is; properties of pixels, not stored pictures, say so."""
 
+import asyncio
 import base64
 import json
 import re
@@ -15,6 +16,7 @@ from efield.viz.probe import can_render
 from efield.viz.render import image_of
 from efield.viz.scene import Scene
 from efield.viz.showing import show_scene
+from tests.chromium import browsing, chromium
 
 needs_gl = pytest.mark.skipif(not can_render(), reason="no OpenGL: scenes are not rendered here")
 
@@ -168,6 +170,53 @@ def test_a_page_holds_the_scene_and_needs_neither_gl_nor_network(scene, case, tm
             np.testing.assert_allclose(low + steps / 65534 * (high - low), shape.values, atol=1e-4)
 
 
+#: In JavaScript: where the slices are, what is read in the middle of one, moving one, and the middle of the picture.
+_AT = "[...document.querySelectorAll('.cut input')].map(slider => Number(slider.value))"
+_READ = """(axis => {
+  const canvas = document.querySelectorAll(".cut canvas")[axis], box = canvas.getBoundingClientRect();
+  const place = { clientX: box.left + box.width / 2, clientY: box.top + box.height / 2 };
+  canvas.dispatchEvent(new PointerEvent("pointermove", place));
+  return document.getElementById("readout").textContent;
+})"""
+_SLIDE = """((axis, mm) => {
+  const slider = document.querySelectorAll(".cut input")[axis];
+  slider.value = mm;
+  slider.dispatchEvent(new Event("input"));
+})"""
+_MIDDLE = """(() => {
+  const box = document.getElementById("view").getBoundingClientRect();
+  return [box.left + box.width / 2, box.top + box.height / 2];
+})()"""
+
+
+@pytest.mark.skipif(chromium() is None, reason="needs Chromium (chromium, google-chrome) to draw the page")
+def test_slices_of_a_page_follow_their_sliders_and_the_cortex(scene, tmp_path):
+    """The value that is read in a slice is the field there; a click on the cortex brings the slices to it."""
+    path = scene.save(tmp_path / "m1.html", "top").path
+
+    async def look():
+        async with browsing(path.as_uri(), (900, 760)) as page:
+            await page.until("document.documentElement?.dataset.ready")
+            said = {"first": await page.js(_AT), "axial": await page.js(f"{_READ}(2)")}
+            await page.js(f"{_SLIDE}(2, 10)")
+            said |= {"slid": await page.js(_AT), "below": await page.js(f"{_READ}(2)")}
+            middle = await page.js(_MIDDLE)
+            await page.click(*middle)
+            return said | {"clicked": await page.js(_AT)}, page.complaints
+
+    said, complaints = asyncio.run(look())
+    assert complaints == []
+    np.testing.assert_allclose(said["first"], np.round(scene.center_mm), atol=0.51)
+    assert said["slid"] == [*said["first"][:2], 10]
+    field = scene.field
+    for key, z in (("axial", scene.center_mm[2]), ("below", 10.0)):
+        found = float(re.search(r"E\| ([\d.e+-]+) V/m", said[key]).group(1))
+        exact = np.linalg.norm(field.recovered.at([[*scene.center_mm[:2], z]])[0])
+        assert found == pytest.approx(exact, rel=0.05)
+    assert said["clicked"] != said["slid"]
+    assert np.linalg.norm(said["clicked"]) > 25.0  # on the gray matter's surface, seen from above
+
+
 @pytest.mark.parametrize("name", ["m1.jpg", "m1", "m1.htm"])
 def test_a_format_there_is_not_is_refused(scene, tmp_path, name):
     with pytest.raises(InputError, match="suffix of a scene"):
@@ -187,7 +236,8 @@ def test_a_notebook_gets_a_picture_or_a_page(scene, monkeypatch, no_gl):
 
     kernel = type("ZMQInteractiveShell", (), {})()
     display = types.SimpleNamespace(HTML=lambda text: ("page", text), Image=lambda data: ("picture", data))
-    monkeypatch.setitem(sys.modules, "IPython", types.SimpleNamespace(get_ipython=lambda: kernel, display=display))
+    known = {"get_ipython": lambda: kernel, "display": display}
+    monkeypatch.setitem(sys.modules, "IPython", types.SimpleNamespace(version_info=(9, 0), **known))
     monkeypatch.setitem(sys.modules, "IPython.display", display)
     kind, data = show_scene(scene, width_mm=60)
     assert (kind, data[:4]) == ("picture", b"\x89PNG")

@@ -58,17 +58,24 @@ class HeadImage:
         low, high = (float(value) for value in np.percentile(body, _WINDOW))
         return cls(volume, affine, (low, high if high > low else low + 1.0), Path(path).name)
 
+    def covers(self, points_mm: ArrayLike) -> NDArray[np.bool_]:
+        """(n,) whether points (n, 3) lie in a voxel."""
+        voxels = self._voxels(points_mm)
+        return np.asarray(((voxels >= -0.5) & (voxels <= np.array(self.values.shape) - 0.5)).all(axis=1))
+
     def gray(self, points_mm: ArrayLike) -> NDArray[np.uint8]:
         """(n,) gray from 0 (black) to 255 at points (n, 3); black outside the image."""
         from scipy.ndimage import map_coordinates
 
-        points = checks.points_mm("points_mm", points_mm)
-        inverse = np.linalg.inv(self.affine)
-        voxels = points @ inverse[:3, :3].T + inverse[:3, 3]
-        low, high = self.window
+        voxels, (low, high) = self._voxels(points_mm), self.window
         found = map_coordinates(self.values, voxels.T, output=np.float32, order=1, cval=low)
         share = (np.nan_to_num(found, nan=low) - low) / (high - low)
         return np.asarray(np.round(255 * np.clip(share, 0.0, 1.0)), np.uint8)
+
+    def _voxels(self, points_mm: ArrayLike) -> NDArray[np.float64]:
+        """(n, 3) indices, of which parts are places between voxels."""
+        inverse = np.linalg.inv(self.affine)
+        return np.asarray(checks.points_mm("points_mm", points_mm) @ inverse[:3, :3].T + inverse[:3, 3])
 
 
 def image_of(value: "HeadImage | str | os.PathLike[str]") -> HeadImage:

@@ -1,17 +1,26 @@
-// Three planes through a place: the anatomy, and the field over it. A click or a drag moves the place, the wheel zooms.
+// Three planes through a place: the anatomy, and the field over it. A click, a drag or a slider moves the place, the wheel zooms.
 
 const PLANES = [["sagittal", "P", "A"], ["coronal", "L", "R"], ["axial", "L", "R"]];
 
-// `move` is told where the planes are to be, in mm, one wish at a time; `say` is told words about what lies under the pointer.
+const summed = read => { let sum = 0; return read.map(step => (sum += step)); };
+const bytesOf = color => rgb(color).map(x => Math.round(255 * x));
+
+// `move` is told where the planes are to be, in mm, one wish at a time, and answers by `lay`; `say` is told words about what lies under
+// the pointer.
 function openCuts(scale, move, say) {
-  const ramp = Uint8Array.from(scale.colors.flatMap(c => rgb(c).map(x => Math.round(255 * x))));
+  const ramp = Uint8Array.from(scale.colors.flatMap(bytesOf));
   const box = byId("cuts"), panels = PLANES.map(panel);
   let number = -1, at = null, coversFrom = 0.4, center = null, half = 60, values = null, now = null, busy = false, wanted = null;
 
   function panel([name, ...letters], axis) {
-    const canvas = add(box, "canvas", ""), own = document.createElement("canvas"), [across, up] = [0, 1, 2].filter(k => k !== axis);
+    const frame = add(box, "div", ""), canvas = add(frame, "canvas", ""), slider = document.createElement("input"), own = document.createElement("canvas"), [across, up] = [0, 1, 2].filter(k => k !== axis);
+    frame.className = "cut";
+    frame.append(slider);
     canvas.setAttribute("aria-label", `${name} slice: click where the slices are to meet`);
-    const one = { name, letters: [...letters, axis === 2 ? "P" : "I", axis === 2 ? "A" : "S"], canvas, own, axis, across, up, below: null, known: null, of: null };
+    slider.type = "range";
+    slider.setAttribute("aria-label", `${name} slice, ${"xyz"[axis]} in mm`);
+    slider.addEventListener("input", () => { if (at) wish(at.map((x, k) => (k === axis ? Number(slider.value) : x))); });
+    const one = { name, letters: [...letters, axis === 2 ? "P" : "I", axis === 2 ? "A" : "S"], canvas, slider, own, axis, across, up, below: null, known: null, of: null };
     const place = e => {
       const frame = canvas.getBoundingClientRect(), mm = 2 * half / Math.min(frame.width, frame.height), found = [...at];
       found[across] = center[across] + (e.clientX - frame.left - frame.width / 2) * mm;
@@ -36,30 +45,29 @@ function openCuts(scale, move, say) {
     const where = `x ${place[0].toFixed(0)}, y ${place[1].toFixed(0)}, z ${place[2].toFixed(0)} mm`, v = k < 0 || !values ? UNKNOWN : values[one.first + k];
     say(v === UNKNOWN ? where : `${scale.label} ${(v / (UNKNOWN - 1) * now.high).toPrecision(3)} ${scale.unit} at ${where}`);
   }
-  // What the server says of planes; numbers of pixels are of their rows from below, pictures have theirs from above.
-  async function heard(event) {
-    const bytes = await unpacked(event.data);
+  // The planes, with arrays for their anatomy and pixels: numbers of pixels are of their rows from below, pictures have theirs from above.
+  function lay(told) {
     let first = 0;
-    event.planes.forEach((plane, k) => {
-      const one = Object.assign(panels[k], plane, { spacing: event.spacing, first }), size = plane.rows * plane.columns;
-      const fills = plane.colors.map(c => rgb(c).map(x => Math.round(255 * x)));
-      const anatomy = summed(new Int16Array(bytes, plane.anatomy, size)), pixels = summed(new Int32Array(bytes, plane.pixels, plane.count));
+    told.planes.forEach((plane, k) => {
+      const one = Object.assign(panels[k], plane, { spacing: told.spacing, first, count: plane.pixels.length }), fills = plane.colors.map(bytesOf);
       one.below = new ImageData(plane.columns, plane.rows);
       const inPicture = i => (plane.rows - 1 - Math.floor(i / plane.columns)) * plane.columns + i % plane.columns;
-      anatomy.forEach((color, i) => { if (color) one.below.data.set([...fills[color], 255], 4 * inPicture(i)); });
-      one.known = pixels.map(inPicture);
-      one.of = new Int32Array(size).fill(-1);
-      pixels.forEach((i, n) => { one.of[i] = n; });
+      plane.anatomy.forEach((color, i) => { if (color) one.below.data.set([...fills[color], 255], 4 * inPicture(i)); });
+      one.known = plane.pixels.map(inPicture);
+      one.of = new Int32Array(plane.rows * plane.columns).fill(-1);
+      plane.pixels.forEach((i, n) => { one.of[i] = n; });
       Object.assign(one.own, { width: plane.columns, height: plane.rows });
-      first += plane.count;
+      first += one.count;
+      const ends = [[one.across, plane.columns], [one.up, plane.rows]];
+      ends.forEach(([axis, many], j) => Object.assign(panels[axis].slider, { min: plane.low[j], max: plane.low[j] + (many - 1) * told.spacing }));
     });
-    [number, at, coversFrom] = [event.number, event.at_mm, event.covers_from];
+    [number, at, coversFrom] = [told.number, told.at_mm, told.covers_from];
+    for (const one of panels) if (document.activeElement !== one.slider) one.slider.value = at[one.axis];
     busy = false;
     if (wanted) { const place = wanted; wanted = null; wish(place); }
     center ??= [...at];
     draw();
   }
-  const summed = read => { let sum = 0; return read.map(step => (sum += step)); };
   function framed(frame, found) { [now, values] = [frame, found]; draw(); }
 
   let waiting = false;
@@ -102,5 +110,5 @@ function openCuts(scale, move, say) {
     [[5, h / 2, "left"], [w - 5, h / 2, "right"], [w / 2, h - 9, "center"], [w / 2, 24, "center"]].forEach((spot, k) => word(one.letters[k], ...spot));
   }
   new ResizeObserver(draw).observe(box);
-  return { heard, framed, draw, any: () => at !== null || busy, refused() { busy = false; wanted = null; }, about(place) { center = [...place]; draw(); } };
+  return { lay, wish, framed, draw, any: () => at !== null || busy, refused() { busy = false; wanted = null; }, about(place) { center = [...place]; draw(); } };
 }
