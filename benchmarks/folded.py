@@ -149,7 +149,9 @@ def measure(head: HeadMesh, center_mm: np.ndarray, primary: Primary) -> Iterator
     reference = row(name, "2, element, edges quartered: the reference", truth, truth.element, truth.element)
     size = np.linalg.norm(truth.element, axis=1)
     print(f"mean {size.mean():.3f}, 99th percentile {np.percentile(size, 99):.3f} V/m; {peak_gb():.1f} GB", flush=True)
+    usual = refined_head(head, center_mm).head
     compare = [("", head, 1), ("", head, 2), (", edges quartered", twice, 1), (", edges halved", once, 2)]
+    compare += [(", refined as simulate does", usual, 1)]
     for suffix, mesh, order in compare:
         found = solve(mesh, order, primary, points, recover=mesh is not once)
         for kind, field in (("element", found.element), ("recovered", found.recovered)):

@@ -31,7 +31,7 @@ from efield.head.tissue import GRAY_MATTER
 RADII_MM: Final = (10.0, 7.0)
 
 #: Within this distance edges of gray matter at its surfaces are halved a third time (mm): what remains of the error
-#: sits there, and it takes a fifth more nodes.
+#: sits there, and it takes a sixth more nodes.
 SURFACE_MM: Final = 6.5
 
 #: Edges shorter than this (mm) are left as they are, at surfaces half as long ones: gray matter is ten times as thick.
