@@ -177,15 +177,15 @@ def check(
 
 
 def _prepared(head: str, coil: str, sigma: "Conductivity", device: str, steps: Steps) -> "tuple[Simulator, Coil | str]":
-    from efield.io.cache_folder import cache_folder
-    from efield.io.load import HEAD_NAMES, load_coil, load_head
+    from efield.io.cache_folder import cache_for
+    from efield.io.load import load_coil, load_head
     from efield.targeting.simulate import Simulator
 
     maker = coil if coil == "any" else load_coil(coil)
     with steps(f"loading head {head}"):
         mesh = load_head(head)
     with steps("preparing the solver"):
-        cache = cache_folder() if head in HEAD_NAMES else None
+        cache = cache_for(head)
         return Simulator(mesh, sigma, device=device, cache=cache), maker
 
 

@@ -18,8 +18,8 @@ from efield.ground.pose import Pose
 from efield.ground.progress import Progress
 from efield.ground.version import __version__
 from efield.head.mesh import HeadMesh
-from efield.io.cache_folder import cache_folder
-from efield.io.load import HEAD_NAMES, load_coil, load_head
+from efield.io.cache_folder import cache_for
+from efield.io.load import load_coil, load_head
 from efield.io.poses.reading import load_pose
 from efield.targeting.aim import checked_angle, usual_angle
 from efield.targeting.field import EField
@@ -102,7 +102,7 @@ def run(request: DoseRequest, progress: Progress = True) -> tuple[Dose, dict[str
         placed = zip(sides, targets, coils, strict=True)
         poses = [_pose(head, *each, request.allow_collision) for each in placed]
     with steps("preparing the solver"):
-        cache = cache_folder() if request.head in HEAD_NAMES else None
+        cache = cache_for(request.head)
         simulator = Simulator(head, device=request.device, cache=cache)
     with steps("solving both placements"):
         fields = _solve(simulator, coils, poses)

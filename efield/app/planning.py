@@ -18,8 +18,8 @@ from efield.ground.version import __version__
 from efield.head.conductivity import Conductivity
 from efield.head.mesh import HeadMesh
 from efield.io.atomic import filled_folder
-from efield.io.cache_folder import cache_folder
-from efield.io.load import HEAD_NAMES, load_coil, load_head
+from efield.io.cache_folder import cache_for
+from efield.io.load import load_coil, load_head
 from efield.io.poses.reading import load_pose
 from efield.planning.belief import Range, ranges_in
 from efield.planning.goals import GOALS, Goal
@@ -146,7 +146,7 @@ def how_sure(request: UncertaintyRequest, progress: Progress = True) -> tuple[Un
 
 def _simulator(head: HeadMesh, conductivity: Conductivity, device: str, name: str, steps: Steps) -> Simulator:
     with steps("preparing the solver"):
-        cache = cache_folder() if name in HEAD_NAMES else None
+        cache = cache_for(name)
         return Simulator(head, conductivity, device=device, cache=cache)
 
 

@@ -19,8 +19,8 @@ from efield.dosing.site import DoseSite
 from efield.ground.errors import InputError
 from efield.ground.pose import Pose
 from efield.ground.progress import Progress
-from efield.io.cache_folder import cache_folder
-from efield.io.load import HEAD_NAMES, load_coil, load_head
+from efield.io.cache_folder import cache_for
+from efield.io.load import load_coil, load_head
 from efield.io.poses.reading import load_pose
 from efield.planning.optimize import optimize
 from efield.planning.uncertainty import uncertainty
@@ -50,7 +50,7 @@ def make_plan(request: PlanRequest, progress: Progress = True) -> dict[str, Any]
         head = load_head(asked.head)
         targets = [named_target(head, word) for word in asked.target]
     with steps("preparing the solver"):
-        cache = cache_folder() if asked.head in HEAD_NAMES else None
+        cache = cache_for(asked.head)
         sim = Simulator(head, device=asked.device, cache=cache)
     with steps("solving at the threshold's place"):
         sides = ["right" if target.center_mm[0] > 0 else "left" for target in targets]

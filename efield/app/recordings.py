@@ -20,8 +20,8 @@ from efield.ground.errors import InputError
 from efield.ground.version import __version__
 from efield.head.mesh import HeadMesh
 from efield.io.atomic import filled_folder
-from efield.io.cache_folder import cache_folder
-from efield.io.load import HEAD_NAMES, load_coil, load_head
+from efield.io.cache_folder import cache_for
+from efield.io.load import load_coil, load_head
 from efield.io.poses.pose_table import PoseTable
 from efield.io.poses.reading import load_pose, read_poses
 from efield.io.volumes.nifti import read_grid
@@ -55,7 +55,7 @@ def run(request: PulsesRequest) -> tuple[Pulses, dict[str, Any]]:
         target = named_target(head, request.target)
     with steps("preparing the solver"):
         sigma = parse_conductivity(request.conductivity or (), request.conductivity_table)
-        cache = cache_folder() if request.head in HEAD_NAMES else None
+        cache = cache_for(request.head)
         sim = Simulator(head, sigma, device=request.device, cache=cache)
     with Bar("solving pulses", 0, "solves", timed=False) as bar:
         done = pulses(

@@ -14,8 +14,8 @@ from efield.basis.storage import describe
 from efield.ground import checks
 from efield.ground.errors import InputError
 from efield.ground.pose import Pose
-from efield.io.cache_folder import cache_folder
-from efield.io.load import HEAD_NAMES, load_coil, load_head
+from efield.io.cache_folder import cache_for
+from efield.io.load import load_coil, load_head
 from efield.io.poses.reading import load_pose
 from efield.nav.alerts import Alert
 from efield.nav.engine import OUTSIDE, Answer, LiveEngine
@@ -92,7 +92,7 @@ def _engine(request: ServeRequest, plan: Pose | None, alerts: tuple[Alert, ...])
         head = load_head(request.head)
         target = None if request.target is None else named_target(head, request.target)
     with steps("preparing the solver"):
-        cache = cache_folder() if request.head in HEAD_NAMES else None
+        cache = cache_for(request.head)
         sim = Simulator(head, sigma, device=request.compute_on, cache=cache)
     if request.basis is None:
         chosen = target or named_target(head, "m1-hand-left")

@@ -22,8 +22,8 @@ from efield.head.mesh import HeadMesh
 from efield.head.refinement import RADII_MM, SURFACE_MM
 from efield.head.remarks import remarks
 from efield.io.atomic import filled_folder
-from efield.io.cache_folder import cache_folder
-from efield.io.load import HEAD_NAMES, load_coil
+from efield.io.cache_folder import cache_for
+from efield.io.load import load_coil
 from efield.io.poses.reading import load_pose
 from efield.io.poses.words import pose_words
 from efield.io.volumes.image import HeadImage
@@ -91,8 +91,7 @@ def _check_places(head: HeadMesh, drives: list[Drive], target: Target, request: 
 
 
 def _simulator(head: HeadMesh, conductivity: Conductivity, target: Target, request: Request) -> Simulator:
-    # A shipped head's is asked for again and again; those of other heads would fill the folder.
-    cache = cache_folder() if request.head in HEAD_NAMES and not request.no_cache else None
+    cache = None if request.no_cache else cache_for(request.head)
     return Simulator(
         head,
         conductivity,

@@ -17,8 +17,8 @@ from efield.ground import checks
 from efield.ground.errors import InputError
 from efield.ground.pose import Pose
 from efield.ground.progress import Tell
-from efield.io.cache_folder import cache_folder
-from efield.io.load import HEAD_NAMES, load_coil, load_head
+from efield.io.cache_folder import cache_for
+from efield.io.load import load_coil, load_head
 from efield.io.poses.reading import load_pose
 from efield.io.volumes.image import HeadImage
 from efield.nav.alerts import Alert
@@ -63,7 +63,7 @@ def live_parts(request: ViewRequest, looked: Looked, alerts: tuple[Alert, ...], 
         target = target or (looked.target(head) if looked.target else None)
     with steps("preparing the solver"):
         sigma = parse_conductivity(tuple(request.conductivity or ()), request.conductivity_table)
-        cache = cache_folder() if looked.head in HEAD_NAMES else None
+        cache = cache_for(looked.head)
         sim = Simulator(head, sigma, device=request.device, cache=cache)
     engine: ReducedBasis | Simulator = sim
     if looked.basis is not None:
@@ -121,8 +121,9 @@ def _built(
 
 def _kept(request: ViewRequest, looked: Looked, sim: Simulator, coil: Coil, target: Target) -> Path | None:
     """Where the basis of a shipped head is kept between runs: of others the folder would fill."""
-    if looked.head not in HEAD_NAMES:
+    folder = cache_for(looked.head)
+    if folder is None:
         return None
     what = repr((sorted(made_with(sim, coil).items()), request.radius, request.tol))
     name = digest(target.center_mm, list(what.encode()))
-    return cache_folder() / f"basis-{name}"
+    return folder / f"basis-{name}"

@@ -53,7 +53,7 @@ def test_simulate_writes_what_it_says(monkeypatch, capsys, small_head, tmp_path)
 def test_the_solver_of_a_shipped_head_is_kept_for_the_next_run_unless_told_not_to(
     monkeypatch, capsys, small_head, tmp_path
 ):
-    monkeypatch.setattr("efield.app.simulation.cache_folder", lambda: tmp_path / "cache")
+    monkeypatch.setattr("efield.io.cache_folder.cache_folder", lambda: tmp_path / "cache")
     assert simulate(monkeypatch, small_head, tmp_path / "a", "--target=0,0,65") == 0
     assert not (tmp_path / "cache").exists()  # a head from a file
     monkeypatch.setattr("efield.app.simulation.HEAD_NAMES", (str(small_head),))
