@@ -56,7 +56,7 @@ def test_the_solver_of_a_shipped_head_is_kept_for_the_next_run_unless_told_not_t
     monkeypatch.setattr("efield.io.cache_folder.cache_folder", lambda: tmp_path / "cache")
     assert simulate(monkeypatch, small_head, tmp_path / "a", "--target=0,0,65") == 0
     assert not (tmp_path / "cache").exists()  # a head from a file
-    monkeypatch.setattr("efield.app.simulation.HEAD_NAMES", (str(small_head),))
+    monkeypatch.setattr("efield.io.cache_folder.HEAD_NAMES", (str(small_head),))
     assert simulate(monkeypatch, small_head, tmp_path / "b", "--target=0,0,65", "--no-cache") == 0
     assert not (tmp_path / "cache").exists()
     files = []

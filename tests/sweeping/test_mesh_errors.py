@@ -9,7 +9,7 @@ from efield.sweeping.sweep import sweep
 from efield.targeting import errors
 from efield.targeting.errors import measures_of
 from efield.targeting.placement import place_coil
-from tests.targeting.test_errors import ON_CORTEX, ClosedForm
+from tests.targeting.test_errors import ON_CORTEX, ClosedForm, true_at_maximum
 
 ANGLES = (0, 45, 90)
 
@@ -20,10 +20,13 @@ def poses(head, target, coil):
 
 
 @pytest.fixture(scope="module")
-def truths(head, target, poses):
+def truths(head, target, poses, sim, coil):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(errors, "_PLACES", 2000)  # the closed form takes long
-        return [measures_of(ClosedForm(head, pose), head, target) for pose in poses]
+        found = [measures_of(ClosedForm(head, pose), head, target) for pose in poses]
+    for truth, field in zip(found, sim.solve_many(coil, poses), strict=True):
+        truth["max_magnitude"] = true_at_maximum(field, target)
+    return found
 
 
 @pytest.mark.parametrize("name", ["sim", "basis", "by_axes"])
