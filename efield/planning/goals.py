@@ -13,8 +13,7 @@ from efield.ground import checks
 from efield.ground.errors import InputError
 from efield.head.mesh import HeadMesh
 from efield.head.tissue import GRAY_MATTER
-from efield.targeting.errors import at_centers, disagreement, unseen
-from efield.targeting.field import EField
+from efield.targeting.errors import disagreement
 from efield.targeting.summary import with_error
 from efield.targeting.targets import Target
 
@@ -111,17 +110,17 @@ class Goal:
         return np.asarray(inside * self.volumes[count:].sum() / (size[:, count:] @ self.volumes[count:]))
 
 
-def goal_error(field: EField, goal: Goal, target: Target) -> float:
-    """Estimate of what the mesh does to a goal of a field: as to its measures (`efield.targeting.errors`)."""
-    assert field.opinion is not None  # noqa: S101 - a solved field has one
-    reported, other = field.in_tets(goal.tets), at_centers(field.opinion, goal.tets)
-    value, opposed = goal(np.stack([reported, other]))
+def goal_error(goal: Goal, fields: FloatArray, unseen: float) -> float:
+    """Estimate of what the mesh does to a goal of a field: as to its measures (`efield.targeting.errors`).
+
+    fields (2, k + l, 3) are what is reported and the second opinion; unseen is how many times their distance it is.
+    """
+    value, opposed = goal(fields)
     count = len(goal.target)
-    mean = np.average(np.linalg.norm(reported[:count], axis=1), weights=goal.volumes[:count])
+    mean = np.average(np.linalg.norm(fields[0, :count], axis=1), weights=goal.volumes[:count])
     # A component of E is as uncertain as E is, however small it is itself.
     size = mean if goal.name == "along" else value
-    apart = np.hypot(opposed - value, size * disagreement(reported, other, goal.volumes) ** 2)
-    return float(unseen(field.head, target) * apart)
+    return float(unseen * np.hypot(opposed - value, size * disagreement(fields[0], fields[1], goal.volumes) ** 2))
 
 
 def _elsewhere(head: HeadMesh, inside: NDArray[np.intp], spare: Sequence[Target]) -> NDArray[np.intp]:

@@ -21,6 +21,7 @@ from efield.planning.placement_fields import FromBasis, PlacementFields, Solves
 from efield.planning.response import PrimaryProbe
 from efield.planning.search import AS_GOOD, Found, Search
 from efield.planning.search_space import AXES, SearchSpace
+from efield.targeting.errors import unseen
 from efield.targeting.given import simulator
 from efield.targeting.named import CoilLike, the_coil
 from efield.targeting.naming import Place, target_of
@@ -104,16 +105,15 @@ def optimize(
         found = Search(space, wanted, fields, PrimaryProbe(sim.head, space.foot, spot, primary), tell).run()
         plain = place_coil(sim.head, spot, _PLAIN_DEG, space.distance_mm, coil=coil)
         stated = Goal.of(sim.head, goal, spot, spare, whole=True)
-        values = stated(Solves(sim, primary, stated.tets)([*found.poses, plain]))
-        values *= 1.0 if goal == "focality" else rate / 1e6
-        order = np.argsort(values[:-1])[::-1].tolist()
-        best = sim.solve(coil, found.poses[order[0]], rate, allow_collision=True)
-        return _verified(found, plain, goal, values, order, goal_error(best, stated, spot))
+        values, first, both = Solves(sim, primary, stated.tets).verified([*found.poses, plain], stated)
+        error = goal_error(stated, both, unseen(sim.head, spot))
+        scale = 1.0 if goal == "focality" else rate / 1e6
+        return _verified(found, plain, goal, scale * values, first, scale * error)
 
 
-def _verified(found: Found, plain: Pose, goal: str, values: FloatArray, order: list[int], mesh_error: float) -> Optimum:
+def _verified(found: Found, plain: Pose, goal: str, values: FloatArray, first: int, mesh_error: float) -> Optimum:
     """What a search has found, with the goals (p + 1,) of full solves of its p optima and of the plain placement."""
-    first, *others = order
+    others = [k for k in np.argsort(values[:-1])[::-1].tolist() if k != first]
     best = float(values[first])
     place = dict(zip(AXES, found.places[first].tolist(), strict=True))
     return Optimum(

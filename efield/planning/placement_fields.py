@@ -10,7 +10,8 @@ from efield.basis.reduced_basis import ReducedBasis
 from efield.coils.model import Coil
 from efield.ground.errors import InputError
 from efield.ground.pose import Pose
-from efield.planning.goals import CenterField
+from efield.planning.goals import CenterField, Goal
+from efield.targeting.errors import at_centers
 from efield.targeting.simulate import Evaluate, Simulator
 
 FloatArray = NDArray[np.float64]
@@ -49,12 +50,31 @@ class Solves:
 
     def __call__(self, poses: Sequence[Pose]) -> FloatArray:
         blocks = [poses[first : first + _WIDEST] for first in range(0, len(poses), _WIDEST)]
-        return np.concatenate([self._block(block) for block in blocks])
+        return np.concatenate([self._at(*self._solved(block)) for block in blocks])
 
-    def _block(self, poses: Sequence[Pose]) -> FloatArray:
+    def verified(self, poses: Sequence[Pose], goal: Goal) -> tuple[FloatArray, int, FloatArray]:
+        """Goals of placements at 1 A/us, which of them is best but for the last, and its field.
+
+        Returns
+        -------
+        goals : (p,) float
+        best : int
+        fields : (2, k, 3) float, V/m
+            At the goal's tetrahedra: what is reported, and what a second opinion says.
+        """
+        phi, primary = self._solved(poses)
+        e = self._at(phi, primary)
+        values = goal(e)
+        best = int(np.argmax(values[:-1]))
+        alone = np.ascontiguousarray(phi[:, best]), np.ascontiguousarray(primary[:, :, best])
+        opinion = at_centers(self._problem.second_opinion(*alone), goal.tets)
+        return values, best, np.stack([e[best], opinion])
+
+    def _solved(self, poses: Sequence[Pose]) -> tuple[FloatArray, FloatArray]:
+        """Potentials (n, p) and dA/dt (n, 3, p) of placements that are solved together."""
         nodes = self._problem.nodes_mm
         primary = np.stack([self._primary(pose, nodes, 1e6) for pose in poses], axis=2)
-        return self._at(self._problem.solve(primary, self._tol).phi, primary)
+        return self._problem.solve(primary, self._tol).phi, primary
 
 
 class FromBasis:
