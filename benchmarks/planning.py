@@ -83,7 +83,7 @@ class Snapshots:
 
     def look(self, matrices: np.ndarray) -> np.ndarray:
         """(p, s) what the probe sees of placements (p, 4, 4)."""
-        return np.array([self.probe(Pose(one)) for one in matrices])
+        return self.probe([Pose(one) for one in matrices])
 
 
 class Teller:

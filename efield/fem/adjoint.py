@@ -22,6 +22,7 @@ from numpy.typing import ArrayLike, NDArray
 from efield.fem.problem import FemProblem
 from efield.ground import checks
 from efield.ground.errors import InputError
+from efield.ground.numbering import renumbered
 from efield.kernels.elements import adjoint as kernels
 
 
@@ -81,7 +82,7 @@ def adjoint_weights(
 def _recovered(problem: FemProblem, weights: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """What sums of weights (m, 3, k) . E of the recovered field mean for the potential and the primary field."""
     tets = np.flatnonzero(weights.any(axis=(1, 2)))
-    pairs, corners = np.unique(problem.patches.corners(tets), return_inverse=True)
+    pairs, corners = renumbered(problem.patches.corners(tets))
     at_pairs = np.zeros((len(pairs), *weights.shape[1:]))
     # The field at a center is the mean of those at the corners.
     np.add.at(at_pairs, corners.ravel(), np.repeat(weights[tets] / 4.0, 4, axis=0))

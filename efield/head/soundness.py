@@ -17,6 +17,7 @@ from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
 from efield.ground.errors import InputError
+from efield.ground.numbering import renumbered
 from efield.head.locate import Locator
 from efield.head.mesh import HeadMesh, once_per_head
 from efield.head.surface import Surface, faces_of
@@ -184,8 +185,8 @@ def _part_of_tets(head: HeadMesh) -> NDArray[np.int32]:
 
 def _only(head: HeadMesh, tets: NDArray[np.int64]) -> HeadMesh:
     """Some of the tetrahedra, in their order."""
-    used, corners = np.unique(head.tets[tets], return_inverse=True)
-    return HeadMesh(points=head.points[used], tets=corners.reshape(-1, 4).astype(np.int32), tissue=head.tissue[tets])
+    used, corners = renumbered(head.tets[tets])
+    return HeadMesh(points=head.points[used], tets=corners, tissue=head.tissue[tets])
 
 
 def _box(points: NDArray[np.float64]) -> str:

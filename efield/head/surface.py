@@ -12,6 +12,7 @@ from scipy.sparse.csgraph import connected_components
 from efield.ground.card import Card, Carded, counted, extent
 from efield.ground.checks import read_only
 from efield.ground.errors import InputError
+from efield.ground.numbering import renumbered
 from efield.ground.turns import in_turn
 from efield.head.mesh import HeadMesh, once_per_head
 from efield.head.tissue import GRAY_MATTER, WHITE_MATTER
@@ -123,10 +124,10 @@ def _compact(
     owners: NDArray[np.signedinteger],
     nodes: NDArray[np.int32] | None = None,
 ) -> Surface:
-    used, renumbered = np.unique(triangles, return_inverse=True)
+    used, corners = renumbered(triangles)
     return Surface(
         points_mm=read_only(points[used]),
-        triangles=read_only(renumbered.reshape(-1, 3).astype(np.int32)),
+        triangles=read_only(corners),
         nodes=read_only((used if nodes is None else nodes[used]).astype(np.int32)),
         owners=read_only(owners.astype(np.int32)),
     )

@@ -46,7 +46,7 @@ def displaced_measures(
     problem, rows = sim.problem, TargetRows(sim, target)
     evaluate = evaluator(coil, not worth_storing(len(problem.nodes_mm), len(poses)), sim.cache)
     probe = PrimaryProbe(sim.head, np.mean([pose.center_mm for pose in poses], axis=0), target, evaluate)
-    seen = np.array([probe(pose) for pose in poses])
+    seen = probe(poses)
 
     def solved(chosen: NDArray[np.intp]) -> FloatArray:
         primary = np.stack([evaluate(poses[k], problem.nodes_mm, didt) for k in chosen], axis=2)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from efield.fem.problem import FemProblem
 from efield.ground import checks
 from efield.ground.errors import InputError
+from efield.ground.numbering import renumbered
 from efield.head.mesh import HeadMesh
 from efield.head.tissue import GRAY_MATTER
 from efield.targeting.errors import disagreement
@@ -125,7 +126,10 @@ def goal_error(goal: Goal, fields: FloatArray, unseen: float) -> float:
 
 def _elsewhere(head: HeadMesh, inside: NDArray[np.intp], spare: Sequence[Target]) -> NDArray[np.intp]:
     chosen = [one.tets(head) for one in spare] or [np.flatnonzero(head.tissue == GRAY_MATTER)]
-    found = np.setdiff1d(np.concatenate(chosen), inside)
+    spared = np.zeros(len(head.tets), dtype=bool)
+    spared[np.concatenate(chosen)] = True
+    spared[inside] = False
+    found = np.flatnonzero(spared)
     if not len(found):
         raise InputError("regions to spare must hold tissue that is not in the target; instead they have none")
     return found
@@ -144,9 +148,8 @@ class CenterField:
         self._problem, self._tets = problem, tets
 
     @cached_property
-    def _pairs(self) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-        pairs, corners = np.unique(self._problem.patches.corners(self._tets), return_inverse=True)
-        return pairs, corners.reshape(-1, 4)
+    def _pairs(self) -> tuple[NDArray[np.intp], NDArray[np.int32]]:
+        return renumbered(self._problem.patches.corners(self._tets))
 
     def __call__(self, phi: FloatArray, dadt: FloatArray) -> FloatArray:
         """(b, k, 3) E in V/m of potentials (n, b) and their dA/dt (n, 3, b)."""

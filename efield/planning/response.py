@@ -26,6 +26,9 @@ FloatArray = NDArray[np.float64]
 #: Places at which the primary field is looked at; 300 and 600 gained nothing (default head).
 _COUNT: Final = 150
 
+#: Placements that are looked at in one call.
+_TOGETHER: Final = 256
+
 #: Added to the diagonal as a share of its mean: primary fields are known to 1e-3 or better, and solves to 1e-4.
 _RIDGE: Final = 1e-9
 
@@ -47,9 +50,18 @@ class PrimaryProbe:
         self._points, self._primary = sample_points(head, foot, target, _COUNT), primary
         self._weight = emphasis(self._points, foot)
 
-    def __call__(self, pose: Pose) -> FloatArray:
-        """(s,) what is seen of a placement, weighted."""
-        return np.asarray(self._primary(pose, self._points, 1e6).ravel() * self._weight)
+    def __call__(self, poses: Sequence[Pose]) -> FloatArray:
+        """(p, s) what is seen of placements, weighted."""
+        blocks = [poses[first : first + _TOGETHER] for first in range(0, len(poses), _TOGETHER)]
+        return np.concatenate([np.empty((0, 3 * len(self._points))), *map(self._seen, blocks)])
+
+    def _seen(self, poses: Sequence[Pose]) -> FloatArray:
+        # The places are moved to the coil, so that all placements are one call.
+        turns = np.array([pose.rotation for pose in poses])
+        away = self._points - np.array([pose.center_mm for pose in poses])[:, None]
+        fields = self._primary(Pose(np.eye(4)), (away @ turns).reshape(-1, 3), 1e6)
+        turned = fields.reshape(away.shape) @ turns.transpose(0, 2, 1)
+        return np.asarray(turned.reshape(len(poses), -1) * self._weight)
 
 
 def telling(seen: FloatArray, number: int) -> NDArray[np.intp]:

@@ -149,8 +149,9 @@ class Search:
     def _allowed(self, places: FloatArray) -> NDArray[np.intp]:
         """The numbers of the places (k, 5) at which a coil may be; what is seen there is then known."""
         new = {key: one for one in places if (key := _key(one)) not in self._seen}
-        for key, pose in zip(new, side_by_side(self._space.pose, new.values()), strict=True):
-            self._seen[key] = np.empty(0) if pose is None else self._probe(pose)
+        poses = dict(zip(new, side_by_side(self._space.pose, new.values()), strict=True))
+        laid = {key: pose for key, pose in poses.items() if pose is not None}
+        self._seen |= dict.fromkeys(poses, np.empty(0)) | dict(zip(laid, self._probe([*laid.values()]), strict=True))
         return np.flatnonzero([len(self._look(one)) for one in places])
 
     def _look(self, place: FloatArray) -> FloatArray:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from efield.ground.errors import InputError, OutsideHeadError
+from efield.ground.numbering import renumbered
 from efield.head.locate import locator_of
 from efield.head.mesh import HeadMesh
 from efield.head.midsurface import mid_surface
@@ -256,8 +257,8 @@ class TargetMeasures:
         places = np.arange(len(e))
         rows = Rows(places, np.repeat(places[:, None], 4, axis=1), np.empty((0, 3), np.intp))
         if surface is not None:
-            nodes, corners = np.unique(surface.nodes[surface.triangles[near]], return_inverse=True)
-            rows = Rows(places, rows.corners, len(e) + corners.reshape(-1, 3))
+            nodes, corners = renumbered(surface.nodes[surface.triangles[near]])
+            rows = Rows(places, rows.corners, len(e) + corners.astype(np.intp))
             e = np.concatenate([e, field.recovered.on_nodes(nodes, GRAY_MATTER)])
         return np.asarray(self.of_rows(e[None], rows)[0])
 

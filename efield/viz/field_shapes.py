@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from efield.ground.numbering import renumbered
 from efield.head.surface import Surface, TriangleSurface, boundary, brain
 from efield.head.tissue import GRAY_MATTER, WHITE_MATTER
 from efield.viz import palette
@@ -155,8 +156,8 @@ def slice_shapes(head: "HeadMesh", axis: int, position_mm: float, nodal: Nodal, 
     found = []
     for tag in np.unique(section.tissue):
         triangles = section.triangles[section.tissue == tag]
-        used, renumbered = np.unique(triangles, return_inverse=True)
-        plane = TriangleSurface(points[used], renumbered.reshape(-1, 3).astype(np.int32))
+        used, corners = renumbered(triangles)
+        plane = TriangleSurface(points[used], corners)
         if tag in nodal:
             values = np.nan_to_num(section.interpolated(nodal[int(tag)])[used])
             found.append(Shape("slices", plane, "plain", values=values, scale=scale, lit=False))

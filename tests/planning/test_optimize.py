@@ -164,7 +164,7 @@ def test_two_dozen_solves_predict_all_placements(sim, light, target, head):
     space = SearchSpace(head, light, target, radius_mm=12, tilt_deg=8, distance_mm=4)
     poses = [space.pose(place) for place in space.spread(80)]
     probe = PrimaryProbe(head, space.foot, target, evaluator(light, True))
-    seen = np.array([probe(pose) for pose in poses])
+    seen = probe(poses)
     first = telling(seen[:64], 24)
     wanted = Goal.of(head, "along", target, (), whole=True)
     solves = Solves(sim, evaluator(light, True), wanted.tets)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from efield.ground.numbering import renumbered
 from efield.head.lattice.enclosed import cut_out
 from efield.head.lattice.grid import LabelGrid
 from efield.head.lattice.pieces import Pieces
@@ -66,8 +67,7 @@ def _carved_layers(
         pieces = pieces.cut(fields[k], grid.inverse_spacing, values, k)
         report((done + 1) / len(grid.tags))
     ranks = _sound_surface(pieces.tets, _lowest_rank(pieces.tet_bits), len(pieces.points), len(fields))
-    used, renumbered = np.unique(pieces.tets[ranks > 0], return_inverse=True)
-    kept = np.ascontiguousarray(renumbered.reshape(-1, 4), dtype=np.int32)
+    used, kept = renumbered(pieces.tets[ranks > 0])
     bits = np.uint32(1) << (ranks[ranks > 0].astype(np.uint32) - np.uint32(1))
     return Pieces(pieces.points[used], pieces.node_bits[used], kept, bits)
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from efield.ground.numbering import renumbered
 from efield.head.lattice.grid import LabelGrid
 from efield.kernels.meshing import bisection, trilinear
 
@@ -106,5 +107,5 @@ def _trimmed(
 
 
 def _compacted(points: NDArray[np.float64], tets: NDArray[np.int32]) -> tuple[NDArray[np.float64], NDArray[np.int32]]:
-    used, renumbered = np.unique(tets, return_inverse=True)
-    return points[used], np.ascontiguousarray(renumbered.reshape(-1, 4), dtype=np.int32)
+    used, corners = renumbered(tets)
+    return points[used], corners
