@@ -42,7 +42,7 @@ def attacked(serving, poses, basis, until):
         until(lambda: len(server.open) == 1)  # the calm one
         gc.collect()
 
-    play.port = server.port
+    play.server = server
     return play
 
 
@@ -53,7 +53,8 @@ def files():
 def test_attacks_leave_no_memory_files_threads_or_stale_answers(attacked, until):
     tracemalloc.start()
     try:
-        with opened(attacked.port) as calm:
+        with opened(attacked.server.port) as calm:
+            until(lambda: len(attacked.server.open) == 1)  # its end of the connection is a file, too
             before = files(), threading.active_count()
             attacked(calm, 1)
             kept = tracemalloc.get_traced_memory()[0]
