@@ -88,7 +88,8 @@ def refined_head(
     """
     center = checks.point_mm("center_mm", center_mm)
     radii = [checks.length_mm("radii_mm", radius) for radius in radii_mm]
-    near = _near(head, center, max(radii))
+    surface = checks.in_range("surface_mm", surface_mm, 0.0, np.inf)
+    near = _near(head, center, max(*radii, surface))
     local = _around(head, near, len(radii) + 1)
     points, tets, origin = np.asarray(head.points), head.tets[local], np.arange(len(local))
     for radius in radii:
@@ -97,7 +98,7 @@ def refined_head(
         points, tets, cut_from = _halved(points, tets, chosen, shortest_mm)
         origin = origin[cut_from]
     chosen = _at_surfaces(points, tets, head.tissue[local][origin])
-    chosen &= np.linalg.norm(points[tets].mean(axis=1) - center, axis=1) < surface_mm
+    chosen &= np.linalg.norm(points[tets].mean(axis=1) - center, axis=1) < surface
     points, tets, cut_from = _halved(points, tets, chosen, 0.5 * shortest_mm)
     origin = origin[cut_from]
     _, first = np.unique(origin, return_index=True)

@@ -91,6 +91,17 @@ def test_at_surfaces_of_gray_matter_edges_are_halved_once_more(given):
     assert mesh_quality(finer.head).conforming
 
 
+def test_surfaces_may_reach_farther_than_what_was_halved_before(given):
+    finer = refined_head(given, PLACE, (3.0,), surface_mm=30.0)
+    others = np.zeros(len(given.points), dtype=bool)
+    others[given.tets[given.tissue != 2]] = True
+    far = np.linalg.norm(given.barycenters - PLACE, axis=1)
+    chosen = (given.tissue == 2) & others[given.tets].any(axis=1) & (far > 22.0) & (far < 30.0)
+    assert chosen.any()
+    assert (np.bincount(finer.parents, minlength=len(given.tets))[chosen] == 8).all()
+    assert mesh_quality(finer.head).conforming
+
+
 def test_shapes_suffer_beside_what_is_halved_only():
     head = sphere_head(edge_mm=14.0)
     before = mesh_quality(head)
@@ -117,3 +128,6 @@ def test_a_place_outside_is_refused():
         refined_head(head, (0, 0, 200))
     with pytest.raises(InputError, match="radii_mm"):
         refined_head(head, (0, 0, 60), (-1.0,))
+    for wrong in (-1.0, np.nan):
+        with pytest.raises(InputError, match="surface_mm"):
+            refined_head(head, (0, 0, 60), surface_mm=wrong)
