@@ -74,11 +74,7 @@ class LinearElements:
     @cached_property
     def _higher(self) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
         """Row starts (n + 1,) and nodes (e,): for each node those of higher number at the other end of an edge."""
-        row, none = np.zeros(len(self.points) + 1, np.int64), np.empty(0, np.int32)
-        bubbles.higher_neighbors(self.tets, *self.around, row, none)
-        np.cumsum(row, out=row)
-        nodes = np.empty(row[-1], np.int32)
-        bubbles.higher_neighbors(self.tets, *self.around, row, nodes)
+        row, nodes = bubbles.higher_neighbors(self.tets, *self.around)
         return row, nodes
 
     @property

@@ -15,6 +15,7 @@ Zhang Z, Naga A. A new finite element gradient recovery method: superconvergence
 
 from collections.abc import Callable
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -64,6 +65,20 @@ class Patches:
         return np.repeat(np.arange(len(self.row) - 1), np.diff(self.row))
 
     @cached_property
+    def _beside(self) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+        """Row starts (p + 1,) and pairs (s,): for each pair those that share a tetrahedron of its tissue with it."""
+        first, near = patches.neighbors(
+            self.elements.tets, self.tissue, *self.elements.around, self.row, self.tags
+        )
+        return first, near
+
+    def _patches(self, pairs: NDArray[np.integer]) -> tuple[Any, ...]:
+        """What the kernels take: the mesh, all pairs, and those that are asked for."""
+        e = self.elements
+        mesh = (e.points, e.tets, self.tissue, e.sigma, *e.around)
+        return mesh, (self.nodes, self.tags, *self._beside), np.asarray(pairs, np.int64)
+
+    @cached_property
     def _keys(self) -> NDArray[np.int64]:
         return np.asarray(self.nodes * _TAGS + self.tags, dtype=np.int64)
 
@@ -92,12 +107,8 @@ class Patches:
         gradient : (q, 3, 3, b) float, optional
             Becomes dE_c/dx_d at [:, d, c] in V/m^2.
         """
-        e = self.elements
         wanted = np.empty((0, 3, 3, 1)) if gradient is None else gradient
-        mesh = (e.points, e.tets, self.tissue, e.sigma, *e.around)
-        return np.asarray(
-            kernels.recover(*mesh, self.nodes[pairs], self.tags[pairs], *map(plain, (phi, dadt_nodes)), wanted)
-        )
+        return np.asarray(kernels.recover(*self._patches(pairs), *map(plain, (phi, dadt_nodes)), wanted))
 
     def recovered(self, phi: NDArray[np.float64], dadt_nodes: NDArray[np.float64]) -> "RecoveredField":
         """The recovered field of one nodal potential (n,) in V and its primary field (n, 3) in V/m."""
@@ -114,9 +125,7 @@ class Patches:
         self, pairs: NDArray[np.integer], weights: NDArray[np.float64]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """What sums of weights (q, 3, b) . E over pairs (q,) mean for the potential (n, b) and dA/dt (n, 3, b)."""
-        e = self.elements
-        mesh = (e.points, e.tets, self.tissue, e.sigma, *e.around)
-        on_phi, on_dadt = kernels.functional(*mesh, self.nodes[pairs], self.tags[pairs], plain(weights))
+        on_phi, on_dadt = kernels.functional(*self._patches(pairs), plain(weights))
         return on_phi, on_dadt
 
     def average(self, corners: NDArray[np.float64], centers: NDArray[np.float64]) -> "RecoveredField":

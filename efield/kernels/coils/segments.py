@@ -81,12 +81,27 @@ def _logarithm_beside(x, y, z, s):
 
 
 @njit(cache=True, error_model="numpy")
+def _to_start(at, sources, k, r):
+    """Distances r (LANES,) to the start of segment k; they are there where it begins at the end of the one before."""
+    if k > 0:
+        apart = abs(sources[0, k] - sources[3, k - 1]) + abs(sources[1, k] - sources[4, k - 1])
+        if apart + abs(sources[2, k] - sources[5, k - 1]) == 0.0:
+            return
+    for i in range(LANES):
+        r[i] = _length(at[0, i] - sources[0, k], at[1, i] - sources[1, k], at[2, i] - sources[2, k])
+
+
+@njit(cache=True, error_model="numpy")
 def _far_sums(at, sources, a, near):
     """Sums that are valid where no segment is near, and how many are."""
+    before = np.empty(LANES)
     for k in range(sources.shape[1]):
         s = _segment(sources, k)
+        _to_start(at, sources, k, before)
         for i in range(LANES):
-            t = _length_over_sum(at[0, i], at[1, i], at[2, i], s)
+            r = _length(at[0, i] - s[3], at[1, i] - s[4], at[2, i] - s[5])
+            t = s[9] / (before[i] + r)
+            before[i] = r
             w = 2.0 * t * _artanh_over_t(t * t)
             near[i] += 0.0 if t <= _FAR else 1.0
             a[0, i] = fma(w, s[6], a[0, i])
@@ -97,10 +112,14 @@ def _far_sums(at, sources, a, near):
 @njit(cache=True, error_model="numpy")
 def _near_sums(at, sources, a, beside):
     """Sums that are valid at points beside no wire, and beside how many they are."""
+    before = np.empty(LANES)
     for k in range(sources.shape[1]):
         s = _segment(sources, k)
+        _to_start(at, sources, k, before)
         for i in range(LANES):
-            t = _length_over_sum(at[0, i], at[1, i], at[2, i], s)
+            r = _length(at[0, i] - s[3], at[1, i] - s[4], at[2, i] - s[5])
+            t = s[9] / (before[i] + r)
+            before[i] = r
             valid = t <= _NEAR
             beside[i] += 0.0 if valid else 1.0
             w = _logarithm_near(t if valid else 0.0)

@@ -9,10 +9,12 @@ import numpy as np
 from numba import njit, prange
 
 from efield.kernels.elements.tets import _face_vector, _six_volumes, conduct
-from efield.kernels.geometry.stars import nodes_around
+from efield.kernels.geometry.stars import joined, nodes_around
 
 # Sums over tetrahedra are taken in so many parts.
 PARTS = 4
+# Nodes are shared out in so many parts.
+_NODE_PARTS = 64
 
 # Corners of the six edges of a tetrahedron, in the order of `quadratic`.
 _FIRST = np.array([0, 0, 0, 1, 1, 2], dtype=np.int64)
@@ -20,18 +22,19 @@ _SECOND = np.array([1, 2, 3, 2, 3, 3], dtype=np.int64)
 
 
 @njit(cache=True, parallel=True)
-def higher_neighbors(tets, start, star, row, columns):
-    """For each node the nodes of higher number that share an edge with it, ascending, to columns[row[i] : row[i + 1]].
-
-    With empty columns they are counted into row[i + 1] instead; then the caller sums.
-    """
-    for index in prange(start.shape[0] - 1):
-        i = np.int64(index)
-        if columns.shape[0]:
-            nodes_around(tets, start, star, i, i + 1, columns[row[i] : row[i + 1]])
-        else:
-            near = np.empty(3 * (start[i + 1] - start[i]), dtype=np.int32)
-            row[i + 1] = nodes_around(tets, start, star, i, i + 1, near)
+def higher_neighbors(tets, start, star):
+    """Nodes (e,) of higher number that share an edge with each node, ascending, and where each row (n + 1,) starts."""
+    n = start.shape[0] - 1
+    nodes = np.arange(_NODE_PARTS + 1) * n // _NODE_PARTS
+    # A tetrahedron has three further nodes; of this much room only what is filled takes memory.
+    room, begins = np.empty(3 * star.shape[0], np.int32), 3 * start[nodes]
+    row, filled = np.zeros(n + 1, np.int64), begins[:-1].copy()
+    for index in prange(_NODE_PARTS):
+        part = np.int64(index)
+        for i in range(nodes[part], nodes[part + 1]):
+            row[i + 1] = nodes_around(tets, start, star, i, i + 1, room[filled[part] :])
+            filled[part] += row[i + 1]
+    return np.cumsum(row), joined(room, begins[:-1], filled - begins[:-1])
 
 
 @njit(cache=True, parallel=True)

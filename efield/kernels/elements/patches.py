@@ -4,9 +4,10 @@ One (node, tissue) pair is one patch: a node on an interface has one for every t
 """
 
 import numpy as np
-from numba import njit
+from numba import njit, prange
 
 from efield.kernels.elements.quadratic import gradients
+from efield.kernels.geometry.stars import joined
 from efield.kernels.lanes import add_outer
 
 UNKNOWNS = 8
@@ -18,6 +19,8 @@ _PIVOT = 1e-3
 _NEGLIGIBLE = 1e-3
 # Nodes of a patch, at most.
 MOST = 512
+# Nodes are shared out in this many parts.
+_PARTS = 16
 
 
 @njit(cache=True)
@@ -75,6 +78,32 @@ def ring_of(tets, tissue, start, around, i, tag, members, size, seen, stamp):
                 members[size] = j
                 size += 1
     return size
+
+
+@njit(cache=True, parallel=True)
+def neighbors(tets, tissue, start, around, row, tags):
+    """Pairs that share a tetrahedron of their tissue with each pair: row starts (p + 1,) int64 and pairs (s,) int32."""
+    n = start.shape[0] - 1
+    nodes = np.arange(_PARTS + 1) * n // _PARTS
+    # A tetrahedron has three further nodes; of this much room only what is filled takes memory.
+    room, begins = np.empty(3 * around.shape[0], np.int32), 3 * start[nodes]
+    first, filled = np.zeros(tags.shape[0] + 1, np.int64), begins[:-1].copy()
+    for index in prange(_PARTS):
+        part = np.int64(index)
+        seen, stamp, ring = np.full(n, -1, np.int32), np.int64(0), np.empty(MOST, np.int64)
+        for i in range(nodes[part], nodes[part + 1]):
+            for p in range(row[i], row[i + 1]):
+                stamp += 1
+                seen[i] = stamp
+                size = ring_of(tets, tissue, start, around, i, np.int64(tags[p]), ring, np.int64(0), seen, stamp)
+                first[p + 1] = size
+                for q in range(size):
+                    pair = row[ring[q]]
+                    while tags[pair] != tags[p]:
+                        pair += 1
+                    room[filled[part] + q] = pair
+                filled[part] += size
+    return np.cumsum(first), joined(room, begins[:-1], filled - begins[:-1])
 
 
 @njit(cache=True)
@@ -144,10 +173,10 @@ def primary_fit(points, i, members, size, matrix, out):
         j = members[q]
         if j == i:
             continue
-        square = offset(points, i, j, x)
+        weight = 1.0 / offset(points, i, j, x)
         for d in range(3):
             for b in range(d + 1):
-                matrix[d, b] += x[d] * x[b] / square
+                matrix[d, b] += x[d] * x[b] * weight
     factor(matrix, 3, 3, out)
 
 
@@ -160,10 +189,10 @@ def primary_gradient(points, dadt, k, i, members, size, matrix, out, primary):
         j = members[q]
         if j == i:
             continue
-        square = offset(points, i, j, x)
+        weight = 1.0 / offset(points, i, j, x)
         for d in range(3):
             for c in range(3):
-                primary[c, d] += x[d] * (dadt[j, c, k] - dadt[i, c, k]) / square
+                primary[c, d] += x[d] * (dadt[j, c, k] - dadt[i, c, k]) * weight
     for c in range(3):
         substitute(matrix, out, primary[c], 3)
 
@@ -237,17 +266,18 @@ def _harmonic_basis(i, members, size, places, scale, basis, matrix):
     basis (size, 9), whose last column is that square; each neighbor's difference quotient counts alike.
     """
     matrix[:, :] = 0.0
-    value = np.empty(UNKNOWNS)
+    value, unit = np.empty(UNKNOWNS), 1.0 / scale
     for q in range(size):
         if members[q] == i:
             continue
-        x, y, z = places[q, 0] / scale, places[q, 1] / scale, places[q, 2] / scale
+        x, y, z = places[q, 0] * unit, places[q, 1] * unit, places[q, 2] * unit
         square = x * x + y * y + z * z
         value[0], value[1], value[2] = x, y, z
         value[3], value[4], value[5] = x * y, y * z, x * z
         value[6], value[7] = x * x - y * y, 2.0 * z * z - x * x - y * y
+        weight = 1.0 / square
         for a in range(UNKNOWNS):
-            basis[q, a] = value[a] / square
+            basis[q, a] = value[a] * weight
         basis[q, UNKNOWNS] = square
         add_outer(basis[q], value, matrix)
 
@@ -270,21 +300,45 @@ def harmonic_fit(phi, k, i, members, size, scale, divergence, basis, matrix, out
 
 
 @njit(cache=True)
-def prepare(mesh, i, tag, members, places, frame, basis, matrix, out, seen, stamp):
-    """The patch of one (node, tissue) pair and the factor of its fit; returns its size and its scale.
+def _ring_around(p, first, near, pairs, seen, stamp):
+    """Pair p and its neighbors to the front of `pairs`; returns how many they are."""
+    pairs[0], seen[p] = p, stamp
+    size = min(first[p + 1] - first[p], pairs.shape[0] - 1)
+    for q in range(size):
+        pairs[q + 1] = near[first[p] + q]
+        seen[pairs[q + 1]] = stamp
+    return size + 1
+
+
+@njit(cache=True)
+def _next_ring(size, first, near, pairs, seen, stamp):
+    """Adds the neighbors of pairs[1:size]; what does not fit is left out. Returns the new size."""
+    inner = size
+    for q in range(1, inner):
+        for s in range(first[pairs[q]], first[pairs[q] + 1]):
+            if seen[near[s]] != stamp and size < pairs.shape[0]:
+                pairs[size], seen[near[s]] = near[s], stamp
+                size += 1
+    return size
+
+
+@njit(cache=True)
+def prepare(mesh, p, pairs, members, places, frame, basis, matrix, out, seen, stamp):
+    """The patch of pair p, its nodes in `members`, and the factor of its fit; returns its size and its scale.
 
     If one ring of neighbors does not determine all unknowns, the patch takes in the next.
     """
-    points, tets, tissue, sigma, start, around = mesh
-    size, scale = np.int64(1), 0.0
-    members[0], seen[i] = i, stamp
+    points, sigma, nodes, first, near = mesh
+    size, scale = _ring_around(p, first, near, pairs, seen, stamp), 0.0
     for ring in range(2):
-        for q in range(size):
-            size = ring_of(tets, tissue, start, around, members[q], tag, members, size, seen, stamp)
-        if ring == 0 and size <= _ENOUGH:
+        if ring == 1:
+            size = _next_ring(size, first, near, pairs, seen, stamp)
+        elif size <= _ENOUGH:
             continue
-        scale = _places(points, i, members, size, sigma, frame, places)
-        _harmonic_basis(i, members, size, places, scale, basis, matrix)
+        for q in range(size):
+            members[q] = nodes[pairs[q]]
+        scale = _places(points, members[0], members, size, sigma, frame, places)
+        _harmonic_basis(members[0], members, size, places, scale, basis, matrix)
         if not factor(matrix, UNKNOWNS, 3, out):
             break
     return size, scale

@@ -21,7 +21,7 @@ from efield.kernels.elements.patches import (
 )
 
 # Pairs are shared out in this many parts at most, of this many pairs at least.
-_PARTS, _PART = 64, 256
+_PARTS, _PART = 16, 256
 
 
 @njit(cache=True)
@@ -53,12 +53,13 @@ def _write_gradient(fit, scale, frame, divergence, primary, p, k, gradient):
 
 
 @njit(cache=True)
-def _recover_range(mesh, nodes, tags, phi, dadt, first, last, field, gradient):
-    """Pairs first to last of `recover`; pairs of one node share the gradient of its primary field."""
+def _recover_range(mesh, patches, chosen, phi, dadt, begin, end, field, gradient):
+    """Places begin to end of `recover`; pairs of one node share the gradient of its primary field."""
     points, tets, tissue, sigma, start, around = mesh
+    nodes, tags, first, near = patches
     width = phi.shape[1]
-    seen, stamp = np.zeros(points.shape[0], np.int32), np.int64(0)
-    ring, members, places = np.empty(MOST, np.int64), np.empty(MOST, np.int64), np.empty((MOST, 3))
+    seen, stamp = np.zeros(max(points.shape[0], nodes.shape[0]), np.int32), np.int64(0)
+    pairs, members, places = np.empty(MOST, np.int64), np.empty(MOST, np.int64), np.empty((MOST, 3))
     basis, matrix, out = (
         np.empty((MOST, UNKNOWNS + 1)),
         np.empty((UNKNOWNS, UNKNOWNS)),
@@ -66,17 +67,19 @@ def _recover_range(mesh, nodes, tags, phi, dadt, first, last, field, gradient):
     )
     linear, primary, fit = np.empty((3, 3)), np.empty((width, 3, 3)), np.empty(UNKNOWNS)
     tensor, frame = np.empty((3, 3)), np.empty((3, 3))
-    for p in range(first, last):
-        i = nodes[p]
-        if p == first or nodes[p - 1] != i:
+    for p in range(begin, end):
+        pair = chosen[p]
+        i = nodes[pair]
+        if p == begin or nodes[chosen[p - 1]] != i:
             stamp += 1
-            size = ring_of(tets, tissue, start, around, i, np.int64(-1), ring, np.int64(0), seen, stamp)
-            primary_fit(points, i, ring, size, linear, out)
+            size = ring_of(tets, tissue, start, around, i, np.int64(-1), members, np.int64(0), seen, stamp)
+            primary_fit(points, i, members, size, linear, out)
             for k in range(width):
-                primary_gradient(points, dadt, k, i, ring, size, linear, out, primary[k])
-        tissue_frame(points, tets, tissue, sigma, start, around, i, np.int64(tags[p]), tensor, frame)
+                primary_gradient(points, dadt, k, i, members, size, linear, out, primary[k])
+        tissue_frame(points, tets, tissue, sigma, start, around, i, np.int64(tags[pair]), tensor, frame)
         stamp += 1
-        size, scale = prepare(mesh, i, np.int64(tags[p]), members, places, frame, basis, matrix, out, seen, stamp)
+        fitted = points, sigma, nodes, first, near
+        size, scale = prepare(fitted, pair, pairs, members, places, frame, basis, matrix, out, seen, stamp)
         for k in range(width):
             divergence = 0.0
             for d in range(3):
@@ -89,22 +92,23 @@ def _recover_range(mesh, nodes, tags, phi, dadt, first, last, field, gradient):
 
 
 @njit(cache=True, parallel=True)
-def recover(points, tets, tissue, sigma, start, around, nodes, tags, phi, dadt, gradient):
-    """E (q, 3, b) at (node, tissue) pairs nodes (q,), tags (q,) for potentials phi (n, b) and dadt (n, 3, b).
+def recover(mesh, patches, chosen, phi, dadt, gradient):
+    """E (q, 3, b) at the chosen (q,) of the (node, tissue) pairs for potentials phi (n, b) and dadt (n, 3, b).
 
-    gradient (q, 3, 3, b), or empty if it is not wanted, becomes that of E; [d, c] is dE_c/dx_d. sigma is (m,), then
-    taken to be constant in each tissue, or (m, 3, 3), then replaced by its mean around each node. With a constant
-    sigma, sigma : grad(dA/dt + grad phi) = 0 ties the second derivatives of phi together, which spares one unknown and
-    most of the noise of a free quadratic fit. Each pair is computed alone: its bits do not depend on the others asked.
+    mesh is points, tets, tissue, sigma, start and around (`node_stars`); patches are nodes (p,) and tags (p,) of all
+    pairs, and who is beside whom, first (p + 1,) and near (s,) (`patches.neighbors`). gradient (q, 3, 3, b), or empty
+    if it is not wanted, becomes that of E; [d, c] is dE_c/dx_d. sigma is (m,), then taken to be constant in each
+    tissue, or (m, 3, 3), then replaced by its mean around each node. With a constant sigma, sigma : grad(dA/dt +
+    grad phi) = 0 ties the second derivatives of phi together, which spares one unknown and most of the noise of a free
+    quadratic fit. Each pair is computed alone: its bits do not depend on the others asked.
     """
-    mesh = (points, tets, tissue, sigma, start, around)
-    field = np.empty((nodes.shape[0], 3, phi.shape[1]))
-    parts = max(1, min(_PARTS, nodes.shape[0] // _PART))
+    field = np.empty((chosen.shape[0], 3, phi.shape[1]))
+    parts = max(1, min(_PARTS, chosen.shape[0] // _PART))
     for index in prange(parts):
         # The bare index is of another type in the threads, and all that takes it would be compiled for both.
         part = np.int64(index)
-        first, last = part * nodes.shape[0] // parts, (part + 1) * nodes.shape[0] // parts
-        _recover_range(mesh, nodes, tags, phi, dadt, first, last, field, gradient)
+        begin, end = part * chosen.shape[0] // parts, (part + 1) * chosen.shape[0] // parts
+        _recover_range(mesh, patches, chosen, phi, dadt, begin, end, field, gradient)
     return field
 
 
@@ -120,35 +124,38 @@ def _spread(points, i, ring, size, matrix, out, tensor, divergence, primary, k, 
         j = ring[q]
         if j == i:
             continue
-        square = offset(points, i, j, x)
+        weight = 1.0 / offset(points, i, j, x)
         for c in range(3):
-            value = (primary[c, 0] * x[0] + primary[c, 1] * x[1] + primary[c, 2] * x[2]) / square
+            value = (primary[c, 0] * x[0] + primary[c, 1] * x[1] + primary[c, 2] * x[2]) * weight
             on_dadt[j, c, k] += value
             on_dadt[i, c, k] -= value
 
 
 @njit(cache=True)
-def functional(points, tets, tissue, sigma, start, around, nodes, tags, weights):
+def functional(mesh, patches, chosen, weights):
     """The transpose of `recover`: what sums over pairs of weights (q, 3, b) . E mean for the potential and for dA/dt.
 
     Returns on_phi (n, b) and on_dadt (n, 3, b), so that the sums are those of on_phi . phi and on_dadt . dadt.
     """
-    mesh = (points, tets, tissue, sigma, start, around)
+    points, tets, tissue, sigma, start, around = mesh
+    nodes, tags, first, near = patches
     n, width = points.shape[0], weights.shape[2]
     on_phi, on_dadt = np.zeros((n, width)), np.zeros((n, 3, width))
-    seen, stamp = np.zeros(n, np.int32), np.int64(0)
-    ring, members, places = np.empty(MOST, np.int64), np.empty(MOST, np.int64), np.empty((MOST, 3))
+    seen, stamp = np.zeros(max(n, nodes.shape[0]), np.int32), np.int64(0)
+    X
     basis, matrix, out = np.empty((MOST, UNKNOWNS + 1)), np.empty((UNKNOWNS, UNKNOWNS)), np.empty(UNKNOWNS, np.bool_)
     linear, primary, fit = np.empty((3, 3)), np.empty((3, 3)), np.empty(UNKNOWNS)
     tensor, frame = np.empty((3, 3)), np.empty((3, 3))
-    for p in range(nodes.shape[0]):
-        i = nodes[p]
+    for p in range(chosen.shape[0]):
+        pair = chosen[p]
+        i = nodes[pair]
         stamp += 1
         around_size = ring_of(tets, tissue, start, around, i, np.int64(-1), ring, np.int64(0), seen, stamp)
         primary_fit(points, i, ring, around_size, linear, out)
-        tissue_frame(points, tets, tissue, sigma, start, around, i, np.int64(tags[p]), tensor, frame)
+        tissue_frame(points, tets, tissue, sigma, start, around, i, np.int64(tags[pair]), tensor, frame)
         stamp += 1
-        size, scale = prepare(mesh, i, np.int64(tags[p]), members, places, frame, basis, matrix, out, seen, stamp)
+        fitted = points, sigma, nodes, first, near
+        size, scale = prepare(fitted, pair, pairs, members, places, frame, basis, matrix, out, seen, stamp)
         for k in range(width):
             fit[:] = 0.0
             for d in range(3):

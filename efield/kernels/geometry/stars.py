@@ -6,6 +6,9 @@ Cells are tetrahedra by their corners (m, 4), or second-order ones by all their 
 import numpy as np
 from numba import njit, prange
 
+# Nodes are shared out in this many parts.
+_PARTS = 64
+
 
 @njit(cache=True)
 def node_stars(cells, n_nodes):
@@ -50,6 +53,16 @@ def nodes_around(cells, start, star, i, least, near):
     return size
 
 
+@njit(cache=True)
+def joined(room, begins, counts):
+    """What the parts have written to `room` from begins (p,) on, counts (p,) numbers each, one behind the other."""
+    out, filled = np.empty(np.sum(counts), room.dtype), 0
+    for part in range(begins.shape[0]):
+        out[filled : filled + counts[part]] = room[begins[part] : begins[part] + counts[part]]
+        filled += counts[part]
+    return out
+
+
 @njit(cache=True, parallel=True)
 def neighbor_counts(cells, start, star):
     """Number of nodes (n,) int64 that share a cell with each node, itself included."""
@@ -62,6 +75,27 @@ def neighbor_counts(cells, start, star):
     return count
 
 
+@njit(cache=True, nogil=True)
+def _faces_from(tets, star, first, last, i, keys, owners):
+    """The faces of the cells star[first:last] whose lowest node is i: the two others as one number, and 4 cell + corner.
+
+    Returns how many they are.
+    """
+    size = 0
+    for s in range(first, last):
+        t = np.int64(star[s])
+        own = 0
+        while tets[t, own] != i:
+            own += 1
+        for step in range(3):
+            k = (own + 1 + step) % 4
+            a, b = np.int64(tets[t, (own + 1 + (step + 1) % 3) % 4]), np.int64(tets[t, (own + 1 + (step + 2) % 3) % 4])
+            if min(a, b) > i:
+                keys[size], owners[size] = (min(a, b) << 32) | max(a, b), 4 * t + k
+                size += 1
+    return size
+
+
 # Another thread may load or write meanwhile.
 @njit(cache=True, parallel=True, nogil=True)
 def face_neighbors(tets, start, star):
@@ -70,27 +104,24 @@ def face_neighbors(tets, start, star):
     A face is looked at from its lowest node, among the couple of dozen that have the same.
     """
     neighbors = np.full(tets.shape, -1, dtype=np.int32)
-    for index in prange(start.shape[0] - 1):
-        i = np.int64(index)
-        most = 3 * (start[i + 1] - start[i])
-        others, owners = np.empty(most, dtype=np.int64), np.empty(most, dtype=np.int64)
-        size = 0
-        for s in range(start[i], start[i + 1]):
-            t = np.int64(star[s])
-            for k in range(4):
-                low, high = np.int64(-1), np.int64(-1)
-                for j in range(4):
-                    if j != k and tets[t, j] != i:
-                        low, high = min(high, np.int64(tets[t, j])), max(high, np.int64(tets[t, j]))
-                if tets[t, k] != i and low > i:
-                    others[size], owners[size] = (low << 32) | high, 4 * t + k
-                    size += 1
-        for p in range(size):
-            found = np.int64(-1)
-            for q in range(size):
-                if q != p and others[q] == others[p]:
-                    found = owners[q] // 4 if found == -1 else -2
-            neighbors[owners[p] // 4, owners[p] % 4] = found
+    n, most = start.shape[0] - 1, 3 * np.max(start[1:] - start[:-1])
+    for part in prange(_PARTS):
+        keys, owners = np.empty(most, dtype=np.int64), np.empty(most, dtype=np.int64)
+        for i in range(part * n // _PARTS, (part + 1) * n // _PARTS):
+            size = _faces_from(tets, star, start[i], start[i + 1], i, keys, owners)
+            for p in range(size):
+                q = 0
+                while keys[q] != keys[p]:
+                    q += 1
+                if q == p:
+                    continue
+                one, other = owners[q], owners[p]
+                if neighbors[one // 4, one % 4] == -1:
+                    neighbors[one // 4, one % 4], neighbors[other // 4, other % 4] = other // 4, one // 4
+                    continue
+                for r in range(q, p + 1):
+                    if keys[r] == keys[p]:
+                        neighbors[owners[r] // 4, owners[r] % 4] = -2
     return neighbors
 
 
