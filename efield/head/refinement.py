@@ -25,6 +25,7 @@ from efield.ground.errors import OutsideHeadError
 from efield.head.locate import Locator
 from efield.head.mesh import HeadMesh
 from efield.head.tissue import GRAY_MATTER
+from efield.kernels.geometry import volumes
 
 #: Edges are halved within the first distance of a place, and once more within the second (mm): around the hand area of
 #: the default head that takes a quarter more nodes (docs/accuracy.md).
@@ -93,12 +94,12 @@ def refined_head(
     local = _around(head, near, len(radii) + 1)
     points, tets, origin = np.asarray(head.points), head.tets[local], np.arange(len(local))
     for radius in radii:
-        distance = np.linalg.norm(points[tets].mean(axis=1) - center, axis=1)
+        distance = _distances(points, tets, center)
         chosen = distance < max(radius, np.nextafter(distance.min(), np.inf))
         points, tets, cut_from = _halved(points, tets, chosen, shortest_mm)
         origin = origin[cut_from]
     chosen = _at_surfaces(points, tets, head.tissue[local][origin])
-    chosen &= np.linalg.norm(points[tets].mean(axis=1) - center, axis=1) < surface
+    chosen &= _distances(points, tets, center) < surface
     points, tets, cut_from = _halved(points, tets, chosen, 0.5 * shortest_mm)
     origin = origin[cut_from]
     _, first = np.unique(origin, return_index=True)
@@ -111,7 +112,7 @@ def refined_head(
 
 def _near(head: HeadMesh, center: NDArray[np.float64], radius: float) -> NDArray[np.bool_]:
     """(m,) which tetrahedra have their center within a radius of a place, else the one that holds it."""
-    near = np.asarray(np.linalg.norm(head.barycenters - center, axis=1) < radius)
+    near = _distances(head.points, head.tets, center) < radius
     if not near.any():
         tet, _ = Locator(head).find(center[None])
         if tet[0] < 0:
@@ -128,7 +129,21 @@ def _at_surfaces(points: NDArray[np.float64], tets: NDArray[np.int32], tissue: N
     gray = tissue == GRAY_MATTER
     others = np.zeros(len(points), dtype=bool)
     others[tets[~gray]] = True
-    return np.asarray(gray & others[tets].any(axis=1))
+    return gray & (_corners_in(others, tets) > 0)
+
+
+def _distances(
+    points: NDArray[np.float64], tets: NDArray[np.int32], center: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """(m,) from the centers of tetrahedra to a place."""
+    offset = volumes.centers(points, tets) - center
+    return np.asarray(np.sqrt(np.einsum("ij,ij->i", offset, offset)))
+
+
+def _corners_in(flags: NDArray[np.bool_], tets: NDArray[np.int32]) -> NDArray[np.int8]:
+    """(m,) how many corners of each tetrahedron are flagged (n,); a sum along the short axis takes numpy longer."""
+    found = flags.view(np.int8)
+    return np.asarray(sum(found[tets[:, k]] for k in range(4)))
 
 
 def _around(head: HeadMesh, near: NDArray[np.bool_], rings: int) -> NDArray[np.intp]:
@@ -136,7 +151,7 @@ def _around(head: HeadMesh, near: NDArray[np.bool_], rings: int) -> NDArray[np.i
     for _ in range(rings):
         touched = np.zeros(len(head.points), dtype=bool)
         touched[head.tets[near]] = True
-        near = np.add.reduce(touched[head.tets], axis=1, dtype=np.int8) >= 2
+        near = _corners_in(touched, head.tets) >= 2
     return np.flatnonzero(near)
 
 
@@ -180,12 +195,15 @@ def _longest(
     Edges are looked for in the tetrahedra that have two of their ends.
     """
     longest, slots = np.zeros(len(tets), np.intp), np.full(len(tets), -1)
-    some = np.flatnonzero(np.add.reduce(ends[tets], axis=1, dtype=np.int8) >= 2)
+    some = np.flatnonzero(_corners_in(ends, tets) >= 2)
     keys = _keys(tets[some])
-    slot = np.minimum(np.searchsorted(edges, keys), len(edges) - 1)
-    order = np.where(edges[slot] == keys, rank[slot], -1)
-    chosen, row = order.argmax(axis=1), np.arange(len(some))
-    longest[some], slots[some] = chosen, np.where(order[row, chosen] >= 0, slot[row, chosen], -1)
+    tried = np.flatnonzero(ends[keys >> 32] & ends[keys & 0xFFFFFFFF])
+    wanted, order, slot = keys.ravel()[tried], np.full(keys.shape, -1), np.full(keys.shape, -1)
+    found = np.minimum(np.searchsorted(edges, wanted), len(edges) - 1)
+    hit = edges[found] == wanted
+    order.ravel()[tried[hit]], slot.ravel()[tried[hit]] = rank[found[hit]], found[hit]
+    longest[some] = chosen = order.argmax(axis=1)
+    slots[some] = slot[np.arange(len(some)), chosen]
     return longest, slots
 
 
