@@ -142,7 +142,8 @@ def functional(mesh, patches, chosen, weights):
     n, width = points.shape[0], weights.shape[2]
     on_phi, on_dadt = np.zeros((n, width)), np.zeros((n, 3, width))
     seen, stamp = np.zeros(max(n, nodes.shape[0]), np.int32), np.int64(0)
-    X
+    ring, pairs, members = np.empty(MOST, np.int64), np.empty(MOST, np.int64), np.empty(MOST, np.int64)
+    places = np.empty((MOST, 3))
     basis, matrix, out = np.empty((MOST, UNKNOWNS + 1)), np.empty((UNKNOWNS, UNKNOWNS)), np.empty(UNKNOWNS, np.bool_)
     linear, primary, fit = np.empty((3, 3)), np.empty((3, 3)), np.empty(UNKNOWNS)
     tensor, frame = np.empty((3, 3)), np.empty((3, 3))
