@@ -16,6 +16,9 @@ from efield.kernels.geometry import stars
 
 Rows = tuple[NDArray[np.int32], NDArray[np.float64]]
 
+#: Nodes are shared out in so many parts.
+_PARTS = 16
+
 
 def csr_from_rows(lengths: NDArray[np.int64], fill: Callable[[NDArray[np.int64]], Rows]) -> csr_matrix:
     """A square matrix written row by row, without a list of triplets in between.
@@ -35,6 +38,29 @@ def csr_from_rows(lengths: NDArray[np.int64], fill: Callable[[NDArray[np.int64]]
         )
     columns, values = fill(indptr)
     return csr_matrix((values, columns, indptr.astype(np.int32)), shape=(len(lengths),) * 2)
+
+
+def lists_of_neighbors(
+    start: NDArray[np.int64], rows: int, write: Callable[..., None]
+) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+    """Row starts (rows + 1,) and the lists one behind the other, written once, by parts of the nodes.
+
+    Parameters
+    ----------
+    start : (n + 1,) ndarray
+        Row starts of the tetrahedra around each node.
+    rows : int
+        How many lists there are.
+    write : callable
+        Takes (bounds, room, sizes, filled) as `efield.kernels.elements.patches.neighbors` does.
+    """
+    bounds = np.arange(_PARTS + 1) * (len(start) - 1) // _PARTS
+    # Of this much room only what is filled takes memory.
+    room = np.empty(3 * start[-1], np.int32)
+    sizes, filled = np.empty(rows, np.int64), np.empty(_PARTS, np.int64)
+    write(bounds, room, sizes, filled)
+    parts = [room[begin : begin + size] for begin, size in zip(3 * start[bounds], filled, strict=False)]
+    return np.concatenate([[0], np.cumsum(sizes)]), np.concatenate(parts)
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,8 +100,10 @@ class LinearElements:
     @cached_property
     def _higher(self) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
         """Row starts (n + 1,) and nodes (e,): for each node those of higher number at the other end of an edge."""
-        row, nodes = bubbles.higher_neighbors(self.tets, *self.around)
-        return row, nodes
+        mesh = (self.tets, *self.around)
+        return lists_of_neighbors(
+            self.around[0], len(self.points), lambda *parts: bubbles.higher_neighbors(*mesh, *parts)
+        )
 
     @property
     def n_edges(self) -> int:

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from efield.fem.assembly import LinearElements
+from efield.fem.assembly import LinearElements, lists_of_neighbors
 from efield.ground import checks
 from efield.ground.card import Card, Carded, counted
 from efield.ground.checks import plain
@@ -67,10 +67,10 @@ class Patches:
     @cached_property
     def _beside(self) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
         """Row starts (p + 1,) and pairs (s,): for each pair those that share a tetrahedron of its tissue with it."""
-        first, near = patches.neighbors(
-            self.elements.tets, self.tissue, *self.elements.around, self.row, self.tags
+        mesh = (self.elements.tets, self.tissue, *self.elements.around, self.row, self.tags)
+        return lists_of_neighbors(
+            self.elements.around[0], len(self.tags), lambda *parts: patches.neighbors(*mesh, *parts)
         )
-        return first, near
 
     def _patches(self, pairs: NDArray[np.integer]) -> tuple[Any, ...]:
         """What the kernels take: the mesh, all pairs, and those that are asked for."""

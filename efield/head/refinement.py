@@ -112,7 +112,7 @@ def refined_head(
 
 def _near(head: HeadMesh, center: NDArray[np.float64], radius: float) -> NDArray[np.bool_]:
     """(m,) which tetrahedra have their center within a radius of a place, else the one that holds it."""
-    near = _distances(head.points, head.tets, center) < radius
+    near = np.asarray(_distances(head.points, head.tets, center) < radius)
     if not near.any():
         tet, _ = Locator(head).find(center[None])
         if tet[0] < 0:

@@ -9,12 +9,10 @@ import numpy as np
 from numba import njit, prange
 
 from efield.kernels.elements.tets import _face_vector, _six_volumes, conduct
-from efield.kernels.geometry.stars import joined, nodes_around
+from efield.kernels.geometry.stars import nodes_around
 
 # Sums over tetrahedra are taken in so many parts.
 PARTS = 4
-# Nodes are shared out in so many parts.
-_NODE_PARTS = 64
 
 # Corners of the six edges of a tetrahedron, in the order of `quadratic`.
 _FIRST = np.array([0, 0, 0, 1, 1, 2], dtype=np.int64)
@@ -22,19 +20,16 @@ _SECOND = np.array([1, 2, 3, 2, 3, 3], dtype=np.int64)
 
 
 @njit(cache=True, parallel=True)
-def higher_neighbors(tets, start, star):
-    """Nodes (e,) of higher number that share an edge with each node, ascending, and where each row (n + 1,) starts."""
-    n = start.shape[0] - 1
-    nodes = np.arange(_NODE_PARTS + 1) * n // _NODE_PARTS
-    # A tetrahedron has three further nodes; of this much room only what is filled takes memory.
-    room, begins = np.empty(3 * star.shape[0], np.int32), 3 * start[nodes]
-    row, filled = np.zeros(n + 1, np.int64), begins[:-1].copy()
-    for index in prange(_NODE_PARTS):
+def higher_neighbors(tets, start, star, bounds, room, sizes, filled):
+    """Nodes of higher number that share an edge with each node, ascending; arguments as in `patches.neighbors`."""
+    for index in prange(filled.shape[0]):
         part = np.int64(index)
-        for i in range(nodes[part], nodes[part + 1]):
-            row[i + 1] = nodes_around(tets, start, star, i, i + 1, room[filled[part] :])
-            filled[part] += row[i + 1]
-    return np.cumsum(row), joined(room, begins[:-1], filled - begins[:-1])
+        begin = 3 * start[bounds[part]]
+        last = begin
+        for i in range(bounds[part], bounds[part + 1]):
+            sizes[i] = nodes_around(tets, start, star, i, i + 1, room[last:])
+            last += sizes[i]
+        filled[part] = last - begin
 
 
 @njit(cache=True, parallel=True)

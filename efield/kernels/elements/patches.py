@@ -7,7 +7,6 @@ import numpy as np
 from numba import njit, prange
 
 from efield.kernels.elements.quadratic import gradients
-from efield.kernels.geometry.stars import joined
 from efield.kernels.lanes import add_outer
 
 UNKNOWNS = 8
@@ -19,8 +18,6 @@ _PIVOT = 1e-3
 _NEGLIGIBLE = 1e-3
 # Nodes of a patch, at most.
 MOST = 512
-# Nodes are shared out in this many parts.
-_PARTS = 16
 
 
 @njit(cache=True)
@@ -81,29 +78,30 @@ def ring_of(tets, tissue, start, around, i, tag, members, size, seen, stamp):
 
 
 @njit(cache=True, parallel=True)
-def neighbors(tets, tissue, start, around, row, tags):
-    """Pairs that share a tetrahedron of their tissue with each pair: row starts (p + 1,) int64 and pairs (s,) int32."""
-    n = start.shape[0] - 1
-    nodes = np.arange(_PARTS + 1) * n // _PARTS
-    # A tetrahedron has three further nodes; of this much room only what is filled takes memory.
-    room, begins = np.empty(3 * around.shape[0], np.int32), 3 * start[nodes]
-    first, filled = np.zeros(tags.shape[0] + 1, np.int64), begins[:-1].copy()
-    for index in prange(_PARTS):
+def neighbors(tets, tissue, start, around, row, tags, bounds, room, sizes, filled):
+    """Pairs that share a tetrahedron of their tissue with each pair, those of the nodes of a part one behind the other.
+
+    Parts begin with nodes bounds (k + 1,), and in `room` three places per tetrahedron around the nodes before, since a
+    tetrahedron has three further nodes. sizes (p,) and filled (k,) become how many there are of each pair and part.
+    """
+    for index in prange(filled.shape[0]):
         part = np.int64(index)
-        seen, stamp, ring = np.full(n, -1, np.int32), np.int64(0), np.empty(MOST, np.int64)
-        for i in range(nodes[part], nodes[part + 1]):
+        begin = 3 * start[bounds[part]]
+        seen, stamp, ring = np.full(start.shape[0], -1, np.int32), np.int64(0), np.empty(MOST, np.int64)
+        last = begin
+        for i in range(bounds[part], bounds[part + 1]):
             for p in range(row[i], row[i + 1]):
                 stamp += 1
                 seen[i] = stamp
                 size = ring_of(tets, tissue, start, around, i, np.int64(tags[p]), ring, np.int64(0), seen, stamp)
-                first[p + 1] = size
+                sizes[p] = size
                 for q in range(size):
                     pair = row[ring[q]]
                     while tags[pair] != tags[p]:
                         pair += 1
-                    room[filled[part] + q] = pair
-                filled[part] += size
-    return np.cumsum(first), joined(room, begins[:-1], filled - begins[:-1])
+                    room[last + q] = pair
+                last += size
+        filled[part] = last - begin
 
 
 @njit(cache=True)

@@ -53,16 +53,6 @@ def nodes_around(cells, start, star, i, least, near):
     return size
 
 
-@njit(cache=True)
-def joined(room, begins, counts):
-    """What the parts have written to `room` from begins (p,) on, counts (p,) numbers each, one behind the other."""
-    out, filled = np.empty(np.sum(counts), room.dtype), 0
-    for part in range(begins.shape[0]):
-        out[filled : filled + counts[part]] = room[begins[part] : begins[part] + counts[part]]
-        filled += counts[part]
-    return out
-
-
 @njit(cache=True, parallel=True)
 def neighbor_counts(cells, start, star):
     """Number of nodes (n,) int64 that share a cell with each node, itself included."""
@@ -77,7 +67,7 @@ def neighbor_counts(cells, start, star):
 
 @njit(cache=True, nogil=True)
 def _faces_from(tets, star, first, last, i, keys, owners):
-    """The faces of the cells star[first:last] whose lowest node is i: the two others as one number, and 4 cell + corner.
+    """Faces of the cells star[first:last] whose lowest node is i: the two others as one number, and 4 cell + corner.
 
     Returns how many they are.
     """
@@ -104,10 +94,14 @@ def face_neighbors(tets, start, star):
     A face is looked at from its lowest node, among the couple of dozen that have the same.
     """
     neighbors = np.full(tets.shape, -1, dtype=np.int32)
-    n, most = start.shape[0] - 1, 3 * np.max(start[1:] - start[:-1])
-    for part in prange(_PARTS):
+    n = start.shape[0] - 1
+    for index in prange(_PARTS):
+        part, most = np.int64(index), np.int64(0)
+        first, last = part * n // _PARTS, (part + 1) * n // _PARTS
+        for i in range(first, last):
+            most = max(most, 3 * (start[i + 1] - start[i]))
         keys, owners = np.empty(most, dtype=np.int64), np.empty(most, dtype=np.int64)
-        for i in range(part * n // _PARTS, (part + 1) * n // _PARTS):
+        for i in range(first, last):
             size = _faces_from(tets, star, start[i], start[i + 1], i, keys, owners)
             for p in range(size):
                 q = 0

@@ -111,6 +111,19 @@ def test_splitting_a_segment_changes_nothing(fraction, seed):
     np.testing.assert_allclose(segments.magnetic_field(points, parts, np.ones(2)), b, atol=1e-9 * abs(b).max())
 
 
+def test_wires_may_be_joined_in_any_order(scene):
+    points, sources = scene
+    near = np.concatenate([points, sources[:3].T + 2e-3])  # beside wires, too
+    alone = sum(segments.vector_potential(near, np.ascontiguousarray(one[:, None])) for one in sources.T)
+    apart = np.ascontiguousarray(sources[:, np.random.default_rng(5).permutation(sources.shape[1])])
+    gap = np.concatenate([sources, sources + np.r_[0.1 * np.ones(6), 0, 0, 0, 0][:, None]], axis=1)  # one jump
+    for order in (sources, np.ascontiguousarray(sources[:, ::-1]), apart):
+        np.testing.assert_allclose(segments.vector_potential(near, order), alone, atol=1e-13 * abs(alone).max())
+    second = segments.vector_potential(near, np.ascontiguousarray(gap[:, sources.shape[1] :]))
+    both = segments.vector_potential(near, gap)
+    np.testing.assert_allclose(both, alone + second, atol=1e-13 * abs(both).max())
+
+
 def test_result_is_bitwise_the_same_for_any_thread_count(scene):
     points, sources = scene
     results = []
