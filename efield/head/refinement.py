@@ -129,7 +129,7 @@ def _at_surfaces(points: NDArray[np.float64], tets: NDArray[np.int32], tissue: N
     gray = tissue == GRAY_MATTER
     others = np.zeros(len(points), dtype=bool)
     others[tets[~gray]] = True
-    return gray & (_corners_in(others, tets) > 0)
+    return np.asarray(gray & (_corners_in(others, tets) > 0))
 
 
 def _distances(
