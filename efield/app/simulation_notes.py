@@ -5,14 +5,14 @@ from typing import Any, Final
 
 from efield.app.request import Request
 from efield.coils.model import Coil
-from efield.coils.polarity import induced_words
+from efield.coils.polarity import induced_direction, induced_words
 from efield.dosing.marks import DISCLAIMER
 from efield.ground.card import place
-from efield.ground.directions import in_words
 from efield.ground.pose import Pose
 from efield.head.conductivity import Conductivity
 from efield.head.soundness import defects
 from efield.head.tissue import tissue_name
+from efield.io.poses.words import pose_words
 from efield.targeting.aim import degrees_off
 from efield.targeting.field import EField
 from efield.targeting.placement import gap_below_center
@@ -60,7 +60,8 @@ def direction_note(coil: Coil, pose: Pose) -> str:
     words = induced_words(coil)
     if not words:
         return f"{coil.name} does not induce in one direction under its center: --angle is that of its y axis"
-    return f"a rising current in {coil.name} induces along {words}; its handle points {in_words(-pose.y)}"
+    says = pose_words(pose, induced_direction(coil))
+    return f"a rising current in {coil.name} induces along {words}; {says}"
 
 
 def aim_note(coil: Coil, pose: Pose, target: Target, didt: float) -> list[str]:

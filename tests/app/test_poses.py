@@ -53,6 +53,25 @@ def test_the_polarity_of_a_coil_turns_the_current_and_not_the_handle(monkeypatch
     assert np.allclose(found["poses"][0]["induced_current"], sign * ON_TOP[:3, 1], atol=1e-6)
 
 
+def test_a_coil_by_name_says_which_way_its_current_runs(monkeypatch, capsys, files):
+    aim = f"{files / 'recorded.txt'}:aim"
+    assert run(monkeypatch, "poses", "info", aim, "--coil", "mc-b70", "--json") == 0
+    pose = json.loads(capsys.readouterr().out)["poses"][0]
+    assert np.allclose(pose["induced_current"], pose["handle"])  # along -y
+    assert "in a -y coil" not in pose["says"]
+    assert run(monkeypatch, "poses", "info", aim, "--coil", "circular-90mm", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["poses"][0]["induced_current"] is None
+
+
+def test_names_are_not_read_as_markup(monkeypatch, capsys, files, tmp_path):
+    PoseTable([ON_TOP] * 2, ["M1 [left]", "[/]"]).write(tmp_path / "a.json")
+    for verb in (("info",), ("check", "--head", files / "head.msh")):
+        assert run(monkeypatch, "poses", verb[0], tmp_path / "a.json", *verb[1:]) == 0
+        said = capsys.readouterr().out
+        assert "[left]" in said
+        assert "[/]" in said
+
+
 def test_convert_says_what_a_format_has_no_place_for(monkeypatch, capsys, files, tmp_path):
     assert run(monkeypatch, "poses", "convert", files / "recorded.txt", tmp_path / "a.xml") == 0
     said = capsys.readouterr()
@@ -60,6 +79,7 @@ def test_convert_says_what_a_format_has_no_place_for(monkeypatch, capsys, files,
     assert "anterior" in said.out
     assert np.allclose(read_poses(tmp_path / "a.xml").matrices, ON_TOP, atol=2e-6)
     assert run(monkeypatch, "poses", "convert", tmp_path / "a.xml", tmp_path / "b.txt", "--to", "invesalius") == 0
+    assert "b.txt is read as text, unless --from says otherwise" in capsys.readouterr().err
     again = read_poses(tmp_path / "b.txt", format="invesalius")
     assert np.allclose(again.matrices, ON_TOP, atol=2e-6)
 
@@ -85,6 +105,7 @@ def test_check_accepts_what_lies_on_the_scalp_and_names_what_does_not(monkeypatc
         (("info", "recorded.txt", "--from", "localight"), "did you mean 'localite'"),
         (("info", "recorded.txt", "--frame", "LAS"), "frame must be one of RAS, LPS"),
         (("info", "recorded.txt", "--polarity", "2"), "--polarity"),
+        (("info", "recorded.txt", "--polarity", "1", "--coil", "d70"), "must not be given together"),
         (("convert", "recorded.txt", "a.stmpx"), "must be written to"),
         (("check", "recorded.txt", "--head", "mni125"), "did you mean 'mni152'"),
     ],
