@@ -104,8 +104,9 @@ class Stream:
     dialect: Callable[[], Dialect]
 
     async def run(self, hub: Hub, event: Event) -> None:
-        """As `Source.run`; never returns. Why it waits is said once."""
-        wait, said = _FIRST_S, ""
+        """As `Source.run`; never returns. Why it waits is said once, and so is why what comes cannot be used."""
+        wait, said, unusable = _FIRST_S, "", ""
+        following = {"event": "following", "source": self.name, "host": self.host, "port": self.port}
         while True:
             try:
                 connection = asyncio.open_connection(self.host, self.port)
@@ -116,23 +117,36 @@ class Stream:
                     event({"event": "waiting", "source": self.name, "reason": reason})
                 said = reason
             else:
-                event({"event": "following", "source": self.name, "host": self.host, "port": self.port})
+                poses = 0
+
+                def heard() -> None:
+                    nonlocal poses
+                    poses += 1
+                    if poses == 1 and unusable:  # noqa: B023 - called before it changes
+                        event(following)
+
+                if not unusable:
+                    event(following)
                 try:
-                    reason = await self._until_lost(hub, reader, writer)
+                    reason = await self._until_lost(hub, reader, writer, heard)
                 finally:
                     writer.close()
                     hub.waiting.forget(self.name)
-                event({"event": "lost", "source": self.name, "reason": reason})
-                wait, said = _FIRST_S, ""
+                if poses or reason != unusable:
+                    event({"event": "lost", "source": self.name, "reason": reason})
+                wait, said, unusable = (_FIRST_S, "", "") if poses else (wait, "", reason)
             await asyncio.sleep(wait)
             wait = min(2 * wait, _LONGEST_S)
 
-    async def _until_lost(self, hub: Hub, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> str:
+    async def _until_lost(
+        self, hub: Hub, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, heard: Callable[[], None]
+    ) -> str:
         dialect = self.dialect()
         asking = asyncio.ensure_future(_ask(dialect, writer))
         try:
             while data := await reader.read(_CHUNK):
                 for matrix, device, stamp in dialect.feed(data):
+                    heard()
                     hub.offer(Seen(matrix, self.name, device, 0, stamp))
             return "the connection was closed"
         except (OSError, InputError) as error:

@@ -128,6 +128,18 @@ def test_brainsight_is_asked_answered_and_found_again(hub, loop, told, play, pos
     assert "JSON" in [event for event in told["events"] if event["event"] == "lost"][-1]["reason"]
 
 
+def test_what_cannot_be_used_is_said_once_until_it_can(hub, loop, told, play, pose, until, monkeypatch):
+    monkeypatch.setattr("efield.nav.sources._FIRST_S", 0.01)
+    monkeypatch.setattr("efield.nav.sources._LONGEST_S", 0.01)
+    theirs = pose.matrix @ np.diag([-1.0, 1.0, -1.0, 1.0])
+    world, image = (json.dumps(packet(theirs, system)).encode() + b"\x1e" for system in ("World", "NIfTI:S:Scanner"))
+    player = play([world], [world], [world], [image], [world])
+    loop.start(Stream("brainsight", "127.0.0.1", player.port, Brainsight).run(hub, told["events"].append))
+    until(lambda: len(told["events"]) == 6, 20)
+    assert [event["event"] for event in told["events"]] == ["following", "lost"] * 3
+    assert [event.get("reason", "")[:9] for event in told["events"][1::2]] == ["Brainsigh", "the conne", "Brainsigh"]
+
+
 def test_coordinates_whose_origin_is_not_known_are_refused_unless_told():
     data = json.dumps(packet(np.eye(4), "Brainsight")).encode() + b"\x1e"
     with pytest.raises(InputError, match="--frame"):
