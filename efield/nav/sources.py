@@ -178,7 +178,8 @@ def source_of(url: str, *, axes: str | None = None, frame: str | None = None, sp
     ----------
     url : str
         ``brainsight://HOST[:PORT][?tool=SERIAL]``, ``localite://HOST[:PORT][?coil=1]``,
-        ``invesalius://HOST[:PORT]?image=T1.nii.gz``, or a file of poses as `read_poses` takes it.
+        ``invesalius://HOST[:PORT]?image=T1.nii.gz``, the address of a page of `efield view`, or a file of poses as
+        `read_poses` takes it.
     axes, frame : str, optional
         Where they are not what the program usually sends.
     speed : float
@@ -210,8 +211,13 @@ def source_of(url: str, *, axes: str | None = None, frame: str | None = None, sp
         from efield.nav.relay import client_of
 
         return client_of(host, port, options)
+    elif parts.scheme == "http":
+        from efield.nav.mouse import mouse_of
+
+        return mouse_of(url)
     else:
-        raise InputError(f"--follow must be {', '.join(f'{name}://HOST' for name in PORTS)} or a file; instead {url!r}")
+        known = ", ".join(f"{name}://HOST" for name in PORTS)
+        raise InputError(f"--follow must be {known}, the address of `efield view` or a file; instead {url!r}")
     if options:
         raise InputError(f"--follow {parts.scheme}:// has no option {', '.join(options)}")
     return Stream(parts.scheme, host, port, make)
