@@ -5,8 +5,10 @@ import json
 import numpy as np
 import pytest
 
+from efield.app.simulation_notes import direction_note
 from efield.ground.pose import Pose
 from efield.head.spheres import sphere_head
+from efield.io.load import load_coil
 from efield.io.meshes.gmsh import write_head
 from efield.io.poses.axes import from_theirs
 from efield.io.poses.pose_table import PoseTable
@@ -61,6 +63,16 @@ def test_a_coil_by_name_says_which_way_its_current_runs(monkeypatch, capsys, fil
     assert "in a -y coil" not in pose["says"]
     assert run(monkeypatch, "poses", "info", aim, "--coil", "circular-90mm", "--json") == 0
     assert json.loads(capsys.readouterr().out)["poses"][0]["induced_current"] is None
+
+
+@pytest.mark.parametrize(
+    ("coil", "runs", "so"), [("d70", "anterior", "posterior"), ("mc-b70", "posterior", "anterior")]
+)
+def test_a_placement_says_where_its_own_current_runs(coil, runs, so):
+    pose = Pose.from_axes((0, 0, 90), (0, 1, 0), (0, 0, -1))
+    said = direction_note(load_coil(coil), pose, 1e6)
+    assert said.endswith(f"; handle toward posterior; current induced toward {runs} by dI/dt > 0")
+    assert direction_note(load_coil(coil), pose, -1e6) == f"{said}; dI/dt is negative here, and so it is toward {so}"
 
 
 def test_names_are_not_read_as_markup(monkeypatch, capsys, files, tmp_path):
