@@ -52,11 +52,14 @@ class Replay:
         With times, or ten poses a second.
     speed : float
         Times as fast; 0 sends each pose when the one before is answered.
+    untimed : int
+        Poses of the file that are left out, as they have no time and others have.
     """
 
     name: str
     table: PoseTable
     speed: float = 1.0
+    untimed: int = 0
 
     def times(self) -> list[float]:
         """Seconds after the first at which each pose is due."""
@@ -69,7 +72,8 @@ class Replay:
         """As `Source.run`; returns when the last pose is answered."""
         answered = asyncio.Event()
         hub.listen(lambda answer: answered.set() if answer.pose.source == self.name else None)
-        event({"event": "following", "source": self.name, "poses": len(self.table)})
+        left_out = {"without_time": self.untimed} if self.untimed else {}
+        event({"event": "following", "source": self.name, "poses": len(self.table), **left_out})
         begin, times = asyncio.get_running_loop().time(), self.times()
         for number in np.argsort(times, kind="stable"):
             if self.speed:
@@ -171,6 +175,14 @@ async def _ask(dialect: Dialect, writer: asyncio.StreamWriter) -> None:
         await asyncio.sleep(dialect.every_s)
 
 
+def _replay(table: PoseTable, speed: float) -> Replay:
+    if not len(table):
+        raise InputError("a recording must hold a pose to be followed; instead it has none that can be used")
+    timed = np.isfinite(table.columns.get("time_s", np.zeros(len(table))))
+    chosen = table[timed] if timed.any() else table
+    return Replay("recording", chosen, speed, len(table) - len(chosen))
+
+
 def source_of(url: str, *, axes: str | None = None, frame: str | None = None, speed: float = 1.0) -> Source:
     """What ``--follow`` names.
 
@@ -194,7 +206,7 @@ def source_of(url: str, *, axes: str | None = None, frame: str | None = None, sp
     frame = None if frame is None else checked_frame(frame)
     if "://" not in url:
         checks.in_range("--speed", speed, 0.0, 1e6)
-        return Replay("recording", read_poses(url, axes=axes, frame=frame), speed)
+        return _replay(read_poses(url, axes=axes, frame=frame), speed)
     try:
         parts = urlsplit(url)
         host, port = parts.hostname or "127.0.0.1", parts.port or PORTS.get(parts.scheme, 0)

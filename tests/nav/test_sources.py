@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from efield.ground.errors import InputError
+from efield.io.poses.axes import from_theirs
 from efield.io.poses.pose_table import PoseTable
 from efield.nav.sources import Replay, Stream, source_of
 from efield.nav.streams import Brainsight, Localite
@@ -106,6 +107,20 @@ def test_a_file_is_named_like_everywhere_and_wrong_urls_say_what_there_is(tmp_pa
             source_of(wrong)
     with pytest.raises(InputError, match="--speed"):
         source_of(f"{tmp_path}/poses.json", speed=-1.0)
+
+
+def test_of_targets_and_pulses_the_pulses_are_replayed(tmp_path, poses, hub, loop, told):
+    table = PoseTable(poses[:3], ("aim", "first", "second"), {"time_s": [np.nan, 7.0, 7.05]})
+    table.write(tmp_path / "session.txt", "brainsight")
+    replay = source_of(str(tmp_path / "session.txt"))
+    assert (replay.table.names, replay.times()) == (("first", "second"), pytest.approx([0.0, 0.05]))
+    loop(replay.run(hub, told["events"].append))
+    assert told["events"][0]["without_time"] == 1
+    table[:1].write(tmp_path / "target.txt", "brainsight")
+    assert source_of(str(tmp_path / "target.txt")).table.names == ("aim",)
+    PoseTable(from_theirs(np.eye(4)[None], "localite")).write(tmp_path / "lost.xml")  # the identity: not tracked
+    with pytest.raises(InputError, match="none that can be used"):
+        source_of(str(tmp_path / "lost.xml"))
 
 
 def test_brainsight_is_asked_answered_and_found_again(hub, loop, told, play, poses, until):

@@ -171,6 +171,9 @@ class PoseTable(Carded):
         InputError
             If there are several, or none; the message says how one is chosen.
         """
+        if not len(self):
+            why = f": {self.dropped[0].reason}" if self.dropped else ""
+            raise InputError(f"one pose is needed; instead there is none that can be used{why}")
         if len(self) != 1:
             names = listed((f"{number}: {name}" for number, name in enumerate(self.names, 1)), 6)
             raise InputError(

@@ -163,6 +163,8 @@ def test_localite_triggers_and_a_coil_that_was_not_tracked(tmp_path):
         "intensity_percent": 47.0,
     }
     assert found.dropped[0].name == "t2"
+    with pytest.raises(InputError, match="none that can be used: the coil was not tracked"):
+        found[[]].only()
     assert "not tracked" in found.dropped[0].reason
 
 
