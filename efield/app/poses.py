@@ -149,6 +149,7 @@ def convert(
     axes: AxesOption = None,
     polarity: PolarityOption = None,
     coil: CoilOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Write poses for another program, and say where each handle and current points and what has no place there.
 
@@ -161,15 +162,18 @@ def convert(
     from efield.io.poses.formats import FORMATS, format_of, written_format
 
     table = _read(file, format, frame, axes, polarity, coil)
-    lost = table.write(out, to)
+    lost, kind = table.write(out, to), written_format(out, to)
+    files = [out, *(kind.beside(table, out) if kind.beside else ())]
+    if as_json:
+        _print_json(_facts(table) | {"written": list(map(str, files)), "no_place_for": lost})
+        return
     OUT.print(_pose_rows(file, table))
     _tell(table)
     if lost:
         ERR.print(f"note: {out.name} has no place for: {', '.join(lost)}", markup=False, soft_wrap=True)
-    kind = written_format(out, to)
-    if (taken := format_of(out, out.read_bytes())) != next(name for name, known in FORMATS.items() if known is kind):
-        ERR.print(f"note: {out.name} is read as {taken}, unless --from says otherwise", markup=False, soft_wrap=True)
-    files = [out, *(kind.beside(table, out) if kind.beside else ())]
+    name = next(name for name, known in FORMATS.items() if known is kind)
+    if not out.name.lower().endswith(kind.suffixes or ("\0",)) or format_of(out, out.read_bytes()) != name:
+        ERR.print(f"note: {out.name} is read with --from {name}", soft_wrap=True)
     OUT.print(f"written: {', '.join(map(str, files))}", markup=False, soft_wrap=True)
 
 

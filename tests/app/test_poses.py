@@ -90,8 +90,14 @@ def test_convert_says_what_a_format_has_no_place_for(monkeypatch, capsys, files,
     assert "no place for: mep_uv" in said.err
     assert "anterior" in said.out
     assert np.allclose(read_poses(tmp_path / "a.xml").matrices, ON_TOP, atol=2e-6)
+    assert run(monkeypatch, "poses", "convert", files / "recorded.txt", tmp_path / "a.xml", "--json") == 0
+    document = json.loads(capsys.readouterr().out)
+    assert (document["written"], document["no_place_for"]) == ([str(tmp_path / "a.xml")], ["mep_uv"])
     assert run(monkeypatch, "poses", "convert", tmp_path / "a.xml", tmp_path / "b.txt", "--to", "invesalius") == 0
-    assert "b.txt is read as text, unless --from says otherwise" in capsys.readouterr().err
+    assert "b.txt is read with --from invesalius" in capsys.readouterr().err
+    assert run(monkeypatch, "poses", "convert", tmp_path / "a.xml", tmp_path / "c.foo", "--to", "text") == 0
+    assert "c.foo is read with --from text" in capsys.readouterr().err
+    assert len(read_poses(tmp_path / "c.foo", format="text")) == 3
     again = read_poses(tmp_path / "b.txt", format="invesalius")
     assert np.allclose(again.matrices, ON_TOP, atol=2e-6)
 
