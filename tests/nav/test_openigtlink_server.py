@@ -92,6 +92,11 @@ def test_status_and_capability_are_told_on_request(server, connect, pose, as_tra
     report = json.loads(body[30:-1])
     assert report["answered"] == report["ok"] == 1
     assert report["latency_ms"]["p50"] >= report["engine_ms"]["p50"] > 0
+    client.send(as_transform(pose.moved((0.0, 0.0, -60.0)).matrix))
+    client.receive()
+    client.send(igtl.packed(Message("GET_IMAGE", "")))
+    _, _, _, body = client.receive()
+    assert body[30:].startswith(b"the latest pose has no field: ")
 
 
 def test_who_watches_gets_every_answer_with_the_age_it_has(server, connect, pose, until, as_transform):
