@@ -213,10 +213,11 @@ def _pose_rows(file: str, table: "PoseTable") -> Table:
     columns = list(table.columns)
     for column in columns:
         shown.add_column(column, justify="right")
+    currents = table.currents()
     for k in range(min(len(table), _SHOWN)):
         center = ", ".join(f"{value + 0.0:.1f}" for value in table.matrices[k, :3, 3])
         cells = [str(k + 1), table.names[k], *([table.groups[k]] if groups else []), center]
-        current = "in no one direction" if table.induced is None else in_words(table.currents()[k])
+        current = "in no one direction" if table.induced is None else in_words(currents[k])
         cells += [in_words(table.handles[k]), current]
         cells += ["" if np.isnan(table.columns[name][k]) else f"{table.columns[name][k]:.4g}" for name in columns]
         shown.add_row(*cells)
@@ -241,11 +242,11 @@ def _tell(table: "PoseTable") -> None:
 
 
 def _facts(table: "PoseTable") -> dict[str, Any]:
-    currents, poses = table.currents().tolist(), []
+    currents, says, poses = table.currents().tolist(), table.says, []
     for k, name in enumerate(table.names):
         known = {key: float(values[k]) for key, values in table.columns.items() if not np.isnan(values[k])}
         current = None if table.induced is None else currents[k]
-        where = {"handle": table.handles[k].tolist(), "induced_current": current, "says": table.says[k]}
+        where = {"handle": table.handles[k].tolist(), "induced_current": current, "says": says[k]}
         label = {"name": name, "group": table.groups[k], "matrix": table.matrices[k].tolist()}
         poses.append(label | where | known | {"turned_deg": float(table.turned_deg[k])})
     return {
