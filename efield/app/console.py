@@ -9,8 +9,8 @@ from rich.console import Console
 from efield.ground import progress
 
 #: Results go to standard output, everything else to standard error, so that ``--json`` can be piped.
-OUT = Console(highlight=False)
-ERR = Console(stderr=True, highlight=False)
+OUT = Console(highlight=False, markup=False)
+ERR = Console(stderr=True, highlight=False, markup=False)
 
 
 class Steps:

@@ -6,6 +6,7 @@ from typing import Any
 from efield.app.console import Steps
 from efield.app.dose_request import DoseRequest
 from efield.coils.model import Coil
+from efield.coils.polarity import induced_direction
 from efield.dosing.dose import Dose, dose
 from efield.dosing.feasibility import feasibility
 from efield.dosing.machines import usual_stimulator
@@ -21,6 +22,7 @@ from efield.head.mesh import HeadMesh
 from efield.io.cache_folder import cache_for
 from efield.io.load import load_coil, load_head
 from efield.io.poses.reading import load_pose
+from efield.io.poses.words import pose_words
 from efield.targeting.aim import checked_angle, usual_angle
 from efield.targeting.field import EField
 from efield.targeting.held import check_held
@@ -117,6 +119,7 @@ def run(request: DoseRequest, progress: Progress = True) -> tuple[Dose, dict[str
         "head": request.head,
         "targets": [{"name": one.name, "center_mm": one.center_mm.tolist(), "note": one.note} for one in targets],
         "poses": [pose.matrix.tolist() for pose in poses],
+        "poses_say": [pose_words(field.pose, induced_direction(field.coil)) for field in fields],
         "dose": found.to_json(),
     }
     return found, document | _reports(given, found)

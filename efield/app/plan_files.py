@@ -9,6 +9,7 @@ import numpy as np
 
 from efield.app.plan_document import Part
 from efield.app.plan_sheet import write_sheet
+from efield.coils.polarity import induced_direction
 from efield.io.atomic import filled_folder
 from efield.io.poses.formats import FORMATS, WRITTEN
 from efield.io.poses.pose_table import PoseTable
@@ -51,6 +52,7 @@ def _write_poses(folder: Path, parts: list[Part]) -> None:
         others = [pose for pose, _ in part.first.best.alternatives]
         poses += [part.first.best.pose, *others]
         names += [f"plan{behind}", *(f"as good {number}{behind}" for number, _ in enumerate(others, 1))]
-    table = PoseTable(np.array(poses), tuple(names))
+    induced = {induced_direction(part.first.coil) for part in parts}
+    table = PoseTable(np.array(poses), tuple(names), induced=induced.pop() if len(induced) == 1 else ())
     for name in WRITTEN:
         table.write(folder / f"{name}{(FORMATS[name].suffixes or ('.txt',))[0]}", name)

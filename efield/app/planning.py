@@ -4,13 +4,13 @@ import json
 from collections.abc import Sequence
 from typing import Any, Final
 
-import numpy as np
-
 from efield.app.console import Steps
 from efield.app.planning_request import FILES, OUT, OptimizeRequest, UncertaintyRequest
 from efield.app.request_parts import parse_conductivity
 from efield.app.results import results_folder
 from efield.app.zones import zones_of
+from efield.coils.model import Coil
+from efield.coils.polarity import induced_direction
 from efield.ground import checks
 from efield.ground.errors import InputError
 from efield.ground.progress import Progress
@@ -20,7 +20,9 @@ from efield.head.mesh import HeadMesh
 from efield.io.atomic import filled_folder
 from efield.io.cache_folder import cache_for
 from efield.io.load import load_coil, load_head
+from efield.io.poses.pose_table import PoseTable
 from efield.io.poses.reading import load_pose
+from efield.io.poses.words import pose_words
 from efield.planning.belief import Range, ranges_in
 from efield.planning.goals import GOALS, Goal
 from efield.planning.misplacement import TECHNIQUES, misplacement
@@ -78,16 +80,17 @@ def find_best(request: OptimizeRequest, progress: Progress = True) -> tuple[Opti
         "target": target.to_json(),
         "didt": request.didt,
         **best.to_json(),
+        "pose_says": pose_words(best.pose, induced_direction(coil)),
         "folder": str(out),
     }
     with steps("writing pose.txt, optimum.json, loss.png"):
-        _write(request, best, document)
+        _write(request, best, coil, document)
     return best, document
 
 
-def _write(request: OptimizeRequest, best: Optimum, document: dict[str, Any]) -> None:
+def _write(request: OptimizeRequest, best: Optimum, coil: Coil, document: dict[str, Any]) -> None:
     with filled_folder(document["folder"], FILES) as folder:
-        np.savetxt(folder / "pose.txt", best.pose.matrix, fmt="%.6f")
+        PoseTable(best.pose.matrix[None], ("optimum",), induced=induced_direction(coil)).write(folder / "pose.txt")
         save_loss_picture(folder / "loss.png", best, f"{document['coil']} over {request.target} of {request.head}")
         (folder / "optimum.json").write_text(json.dumps(document, indent=2) + "\n")
 
@@ -138,6 +141,7 @@ def how_sure(request: UncertaintyRequest, progress: Progress = True) -> tuple[Un
         "coil": coil.name,
         "target": target.to_json(),
         "pose": pose.matrix.tolist(),
+        "pose_says": pose_words(pose, induced_direction(coil)),
         "didt": request.didt,
         **sure.to_json(),
     }

@@ -2,18 +2,21 @@
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import typer
 from rich.table import Table
+from rich.text import Text
 
 from efield.app.console import ERR, OUT
 from efield.app.options import HeadOption, JsonOption
 from efield.ground import checks
 from efield.ground.card import counted
 from efield.ground.directions import in_words
+from efield.ground.errors import InputError
 
 if TYPE_CHECKING:
     from efield.io.poses.pose_table import PoseTable
@@ -42,17 +45,31 @@ AxesOption = Annotated[
     ),
 ]
 PolarityOption = Annotated[
-    int, typer.Option("--polarity", help="1: dI/dt > 0 induces current along +y; -1: a coil of the other sign.")
+    int | None,
+    typer.Option(
+        help="1: dI/dt > 0 induces current along +y, as is shown unless given; -1: along -y, toward the handle."
+    ),
+]
+CoilOption = Annotated[
+    str | None, typer.Option("--coil", help="The coil, by name or file: which way its current runs is then known.")
 ]
 
 #: More rows than this are for a file, not for a screen.
 _SHOWN = 40
 
 
-def _read(file: str, format: str | None, frame: str | None, axes: str | None) -> "PoseTable":
+def _read(
+    file: str,
+    format: str | None,
+    frame: str | None,
+    axes: str | None,
+    polarity: int | None = None,
+    coil: str | None = None,
+) -> "PoseTable":
     from efield.io.poses.reading import read_poses
 
-    return read_poses(file, format=format, frame=frame, axes=axes)
+    induced = _induced(polarity, coil)
+    return replace(read_poses(file, format=format, frame=frame, axes=axes), induced=induced)
 
 
 @app.command()
@@ -61,7 +78,8 @@ def info(
     format: FormatOption = None,
     frame: FrameOption = None,
     axes: AxesOption = None,
-    polarity: PolarityOption = 1,
+    polarity: PolarityOption = None,
+    coil: CoilOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """What a file holds: where each coil is, where its handle and the induced current point, what was dropped.
@@ -72,12 +90,11 @@ def info(
 
       efield poses info coil.txt --from invesalius --json
     """
-    table = _read(file, format, frame, axes)
-    induced = _induced(polarity)
+    table = _read(file, format, frame, axes, polarity, coil)
     if as_json:
-        _print_json(_facts(table, induced))
+        _print_json(_facts(table))
         return
-    OUT.print(_pose_rows(file, table, induced))
+    OUT.print(_pose_rows(file, table))
     _tell(table)
 
 
@@ -130,7 +147,9 @@ def convert(
     format: FormatOption = None,
     frame: FrameOption = None,
     axes: AxesOption = None,
-    polarity: PolarityOption = 1,
+    polarity: PolarityOption = None,
+    coil: CoilOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Write poses for another program, and say where each handle and current points and what has no place there.
 
@@ -140,20 +159,35 @@ def convert(
 
       efield poses convert navigator.txt:samples back.txt --to brainsight
     """
-    from efield.io.poses.formats import written_format
+    from efield.io.poses.formats import FORMATS, format_of, written_format
 
-    table = _read(file, format, frame, axes)
-    lost = table.write(out, to)
-    OUT.print(_pose_rows(file, table, _induced(polarity)))
+    table = _read(file, format, frame, axes, polarity, coil)
+    lost, kind = table.write(out, to), written_format(out, to)
+    files = [out, *(kind.beside(table, out) if kind.beside else ())]
+    if as_json:
+        _print_json(_facts(table) | {"written": list(map(str, files)), "no_place_for": lost})
+        return
+    OUT.print(_pose_rows(file, table))
     _tell(table)
     if lost:
         ERR.print(f"note: {out.name} has no place for: {', '.join(lost)}", markup=False, soft_wrap=True)
-    kind = written_format(out, to)
-    files = [out, *(kind.beside(table, out) if kind.beside else ())]
+    name = next(name for name, known in FORMATS.items() if known is kind)
+    if not out.name.lower().endswith(kind.suffixes or ("\0",)) or format_of(out, out.read_bytes()) != name:
+        ERR.print(f"note: {out.name} is read with --from {name}", soft_wrap=True)
     OUT.print(f"written: {', '.join(map(str, files))}", markup=False, soft_wrap=True)
 
 
-def _induced(polarity: int) -> tuple[float, float, float]:
+def _induced(polarity: int | None, coil: str | None) -> tuple[float, ...] | None:
+    """As `PoseTable.induced`."""
+    if coil is not None:
+        from efield.coils.polarity import induced_direction
+        from efield.io.load import load_coil
+
+        if polarity is not None:
+            raise InputError("--coil and --polarity must not be given together: the coil's own is known")
+        return induced_direction(load_coil(coil))
+    if polarity is None:
+        return ()
     checks.choice("--polarity", str(polarity), ("1", "-1"))
     return (0.0, float(polarity), 0.0)
 
@@ -169,19 +203,22 @@ def _affine(head: str, image: Path | None) -> Any:
     return read_grid(file)[1]
 
 
-def _pose_rows(file: str, table: "PoseTable", induced: tuple[float, float, float]) -> Table:
+def _pose_rows(file: str, table: "PoseTable") -> Table:
     shown = Table(title=f"{Path(file).name}: {counted(len(table), 'pose')}, RAS mm; current for dI/dt > 0")
+    if table.induced == ():
+        shown.caption = "current: of a +y coil; a -y coil's runs the other way (--coil NAME looks it up)"
     groups = any(table.groups)
     for column in ("", "name", *(["group"] if groups else []), "center (mm)", "handle toward", "current toward"):
         shown.add_column(column)
     columns = list(table.columns)
     for column in columns:
         shown.add_column(column, justify="right")
-    currents = table.currents(induced)
+    currents = table.currents()
     for k in range(min(len(table), _SHOWN)):
         center = ", ".join(f"{value + 0.0:.1f}" for value in table.matrices[k, :3, 3])
         cells = [str(k + 1), table.names[k], *([table.groups[k]] if groups else []), center]
-        cells += [in_words(table.handles[k]), in_words(currents[k])]
+        current = "in no one direction" if table.induced is None else in_words(currents[k])
+        cells += [in_words(table.handles[k]), current]
         cells += ["" if np.isnan(table.columns[name][k]) else f"{table.columns[name][k]:.4g}" for name in columns]
         shown.add_row(*cells)
     return shown
@@ -204,12 +241,12 @@ def _tell(table: "PoseTable") -> None:
         ERR.print(f"note: {note}", markup=False, soft_wrap=True)
 
 
-def _facts(table: "PoseTable", induced: tuple[float, float, float]) -> dict[str, Any]:
-    currents = table.currents(induced)
-    poses = []
+def _facts(table: "PoseTable") -> dict[str, Any]:
+    currents, says, poses = table.currents().tolist(), table.says, []
     for k, name in enumerate(table.names):
         known = {key: float(values[k]) for key, values in table.columns.items() if not np.isnan(values[k])}
-        where = {"handle": table.handles[k].tolist(), "induced_current": currents[k].tolist()}
+        current = None if table.induced is None else currents[k]
+        where = {"handle": table.handles[k].tolist(), "induced_current": current, "says": says[k]}
         label = {"name": name, "group": table.groups[k], "matrix": table.matrices[k].tolist()}
         poses.append(label | where | known | {"turned_deg": float(table.turned_deg[k])})
     return {
@@ -229,7 +266,7 @@ def _check_rows(file: str, head: str, table: "PoseTable", found: "PoseCheck") ->
         shown.add_column(column, justify="right" if "(" in column else "left")
     for k in range(min(len(table), _SHOWN)):
         where = (f"{found.distance_mm[k]:.1f}", f"{found.tilt_deg[k]:.0f}", found.side[k])
-        shown.add_row(str(k + 1), table.names[k], "yes" if found.on_scalp[k] else "[red]no[/]", *where)
+        shown.add_row(str(k + 1), table.names[k], Text("yes") if found.on_scalp[k] else Text("no", "red"), *where)
     return shown
 
 

@@ -78,7 +78,7 @@ class ServeRequest:
         str | None,
         typer.Option(
             help="Take poses from: a recorded FILE (see `efield poses`), brainsight://HOST:PORT, localite://HOST:PORT, "
-            "or invesalius://HOST:PORT?image=T1.nii.gz (a relay)."
+            "invesalius://HOST:PORT?image=T1.nii.gz (a relay), or a mouse: the address that `efield view` prints."
         ),
     ] = None
     speed: Annotated[

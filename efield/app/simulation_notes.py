@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from efield.app.request import Request
 from efield.coils.model import Coil
-from efield.coils.polarity import induced_words
+from efield.coils.polarity import induced_direction, induced_words
 from efield.dosing.marks import DISCLAIMER
 from efield.ground.card import place
 from efield.ground.directions import in_words
@@ -13,6 +13,7 @@ from efield.ground.pose import Pose
 from efield.head.conductivity import Conductivity
 from efield.head.soundness import defects
 from efield.head.tissue import tissue_name
+from efield.io.poses.words import pose_words
 from efield.targeting.aim import degrees_off
 from efield.targeting.field import EField
 from efield.targeting.placement import gap_below_center
@@ -55,12 +56,15 @@ def coil_notes(coil: Coil, summary: Mapping[str, Any]) -> list[str]:
     return notes
 
 
-def direction_note(coil: Coil, pose: Pose) -> str:
-    """Which way the coil's own current induces, and where that leaves the handle."""
-    words = induced_words(coil)
-    if not words:
+def direction_note(coil: Coil, pose: Pose, didt: float) -> str:
+    """Which way the coil's own current induces, where that leaves the handle, and if it is driven the other way."""
+    induced = induced_direction(coil)
+    if induced is None:
         return f"{coil.name} does not induce in one direction under its center: --angle is that of its y axis"
-    return f"a rising current in {coil.name} induces along {words}; its handle points {in_words(-pose.y)}"
+    other_way = f"; dI/dt is negative here, and so it is toward {in_words(-pose.current(induced))}" if didt < 0 else ""
+    return (
+        f"a rising current in {coil.name} induces along {induced_words(coil)}; {pose_words(pose, induced)}{other_way}"
+    )
 
 
 def aim_note(coil: Coil, pose: Pose, target: Target, didt: float) -> list[str]:
@@ -90,7 +94,7 @@ def notes_on(request: Request, target: Target, summary: Summary, field: EField) 
     coil, didt = field.coil, field.didt
     notes = [f"driven at the same time: {d.coil.name} at {d.didt / 1e6:g} A/us" for d in field.others]
     notes += [f"target: {text}" for text in (_origin(target), target.note) if text]
-    notes += [direction_note(coil, field.pose), *_lift_note(request, field)]
+    notes += [direction_note(coil, field.pose, didt), *_lift_note(request, field)]
     if abs(didt) < _SMALL_DIDT:
         notes.append(f"dI/dt is only {didt:g} A/s; --didt is in A/s, so 80 A/us is written 80e6")
     if request.intensity is not None:

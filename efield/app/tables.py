@@ -57,6 +57,7 @@ def optimum_table(document: dict[str, Any], best: "Optimum") -> Table:
     place = best.place
     table.add_row("place", f"{place['u_mm']:.1f} mm medial, {place['v_mm']:.1f} mm anterior of over the target")
     table.add_row("angle of the induced current", f"{place['angle_deg']:.0f} deg (0 = anterior, 90 = medial)")
+    table.add_row("coil", document["pose_says"])
     table.add_row("tilt", f"{place['tilt_x_deg']:.1f}, {place['tilt_y_deg']:.1f} deg about the coil's x and y axes")
     table.add_row("5 % are lost at", f"{far} mm along the scalp, or {turned} deg")
     for number, (_, value) in enumerate(best.alternatives, 1):
@@ -144,6 +145,6 @@ def validation_table(rows: Sequence[SphereCheck]) -> Table:
             f"{row.element_error:.2%}"[:-1],
             f"{row.recovered_error:.2%}"[:-1],
         )
-        verdict = "[green]pass[/]" if row.passed else "[red]FAIL[/]"
+        verdict = Text("pass", "green") if row.passed else Text("FAIL", "red")
         table.add_row(*cells, f"{row.allowed:.2%}"[:-1], f"{row.seconds:.2f}", verdict)
     return table

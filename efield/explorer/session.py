@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from efield.coils.polarity import induced_direction
 from efield.explorer.engine import PAGE, ExplorerEngine, Shown, Wish
 from efield.explorer.frames import frame_of
 from efield.explorer.page import target_told
@@ -185,7 +186,8 @@ class Session:
         columns = {"didt": np.array([self.engine.didt])}
         if self.output.full_didt:
             columns["intensity_percent"] = np.array([100 * abs(self.engine.didt) / self.output.full_didt])
-        return PoseTable(self.shown.at.matrix[None], (self.engine.target.name,), columns)
+        names, induced = (self.engine.target.name,), induced_direction(self.engine.coil)
+        return PoseTable(self.shown.at.matrix[None], names, columns, induced=induced)
 
     async def _hold(self, message: dict[str, Any]) -> None:
         # A wish that waits is replaced by this one, and must not be lost.

@@ -44,7 +44,7 @@ class Pose(Carded):
     Pose, coil to head
       center   (0.0, 0.0, 95.0) mm
       handle   (0.000, -1.000, 0.000), toward posterior
-      current  (0.000, 1.000, 0.000), induced toward anterior by dI/dt > 0 in a coil of our sign
+      current  (0.000, 1.000, 0.000), induced toward anterior by dI/dt > 0 in a +y coil
       z        (0.000, 0.000, -1.000), into the head
     >>> np.asarray(pose.moved((0, 0, 5)))[:3, 3]
     array([ 0.,  0., 90.])
@@ -148,7 +148,7 @@ class Pose(Carded):
             ("handle", f"{place(handle, '')}, toward {in_words(handle)}"),
             (
                 "current",
-                f"{place(current, '')}, induced toward {in_words(current)} by dI/dt > 0 in a coil of our sign",
+                f"{place(current, '')}, induced toward {in_words(current)} by dI/dt > 0 in a +y coil",
             ),
             ("z", f"{place(self.z, '')}, into the head"),
         )

@@ -81,7 +81,7 @@ class Space:
     Parameters
     ----------
     affine : (4, 4) float
-        Voxel to RAS of the image.
+        Voxel to RAS of the image as it is open there: along x, y and z.
     rows : int
         Its voxels along y.
     """
@@ -91,9 +91,13 @@ class Space:
 
     @classmethod
     def of(cls, image: str | PathLike[str]) -> "Space":
-        """The space of the NIfTI image that InVesalius has open."""
+        """The space of the NIfTI image that InVesalius has open: turned there, by whole axes, to be nearest to RAS."""
+        from nibabel.orientations import inv_ornt_aff, io_orientation
+
         shape, affine = read_grid(image)
-        return cls(np.asarray(affine, np.float64), int(shape[1]))
+        axes = io_orientation(affine)
+        along_y = int(np.flatnonzero(axes[:, 0] == 1)[0])
+        return cls(np.asarray(affine @ inv_ornt_aff(axes, shape), np.float64), shape[along_y])
 
     def pose(self, coordinates: Any) -> FloatArray:
         """(4, 4) pose in our convention of InVesalius's (x, y, z, alpha, beta, gamma), mm and degrees (Euler sxyz).

@@ -284,7 +284,8 @@ class _Client(asyncio.BufferedProtocol):
         """Answer GET_ with what was said last, with the age it has by now."""
         last = self.server.last
         if last is None or (kind != "STRING" and last.status != "ok"):
-            self.status(igtl.NOT_FOUND, f"GET_{kind}", "no pose was answered yet")
+            why = "no pose was answered yet" if last is None else f"the latest pose has no field: {last.reason}"
+            self.status(igtl.NOT_FOUND, f"GET_{kind}", why)
         elif kind == "STRING":
             self.string(last)
         else:

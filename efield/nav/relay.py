@@ -65,6 +65,7 @@ class Desk:
     space: invesalius.Space | None
     folder: Path
     _numbers: Any = field(default_factory=count)
+    _cancelled: int = 0
     _told: set[str] = field(default_factory=set)
 
     async def message(self, source: str, content: Any, emit: Callable[[Any], Awaitable[None]]) -> None:
@@ -75,6 +76,8 @@ class Desk:
                 self._pose(source, data)
             elif topic == invesalius.RUN:
                 await self._run(data, emit)
+            elif topic in invesalius.CANCEL:
+                self._cancelled += 1
             elif topic in (invesalius.CHARM, invesalius.CONVERT):
                 raise InputError(f"efield does not do {topic!r}: it was started with its head, and writes .vtp itself")
         except EfieldError as error:
@@ -103,9 +106,11 @@ class Desk:
         rate = data.get("didt", engine.didt)
         if not isinstance(rate, int | float) or isinstance(rate, bool) or not 1e4 <= abs(rate) <= 1e9:
             raise InputError(f"didt must be in A/s, 1e4 to 1e9; instead received {rate!r}")
+        path, cancelled = self.folder / f"efield-{next(self._numbers)}.vtp", self._cancelled
         await emit(invesalius.progress(f"{engine.words}; head and coil are those efield was started with", 10.0))
-        path = self.folder / f"efield-{next(self._numbers)}.vtp"
         await self.hub.compute(self._write, path, Pose(matrix), float(rate) / engine.didt)
+        if self._cancelled != cancelled:
+            raise InputError("the request was cancelled")
         await emit(invesalius.loaded(str(path)))
 
     def _write(self, path: Path, pose: Pose, factor: float) -> None:

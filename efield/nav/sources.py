@@ -52,11 +52,14 @@ class Replay:
         With times, or ten poses a second.
     speed : float
         Times as fast; 0 sends each pose when the one before is answered.
+    untimed : int
+        Poses of the file that are left out, as they have no time and others have.
     """
 
     name: str
     table: PoseTable
     speed: float = 1.0
+    untimed: int = 0
 
     def times(self) -> list[float]:
         """Seconds after the first at which each pose is due."""
@@ -69,7 +72,8 @@ class Replay:
         """As `Source.run`; returns when the last pose is answered."""
         answered = asyncio.Event()
         hub.listen(lambda answer: answered.set() if answer.pose.source == self.name else None)
-        event({"event": "following", "source": self.name, "poses": len(self.table)})
+        left_out = {"without_time": self.untimed} if self.untimed else {}
+        event({"event": "following", "source": self.name, "poses": len(self.table), **left_out})
         begin, times = asyncio.get_running_loop().time(), self.times()
         for number in np.argsort(times, kind="stable"):
             if self.speed:
@@ -104,8 +108,9 @@ class Stream:
     dialect: Callable[[], Dialect]
 
     async def run(self, hub: Hub, event: Event) -> None:
-        """As `Source.run`; never returns. Why it waits is said once."""
-        wait, said = _FIRST_S, ""
+        """As `Source.run`; never returns. Why it waits is said once, and so is why what comes cannot be used."""
+        wait, said, unusable = _FIRST_S, "", ""
+        following = {"event": "following", "source": self.name, "host": self.host, "port": self.port}
         while True:
             try:
                 connection = asyncio.open_connection(self.host, self.port)
@@ -116,23 +121,36 @@ class Stream:
                     event({"event": "waiting", "source": self.name, "reason": reason})
                 said = reason
             else:
-                event({"event": "following", "source": self.name, "host": self.host, "port": self.port})
+                poses = 0
+
+                def heard() -> None:
+                    nonlocal poses
+                    poses += 1
+                    if poses == 1 and unusable:  # noqa: B023 - called before it changes
+                        event(following)
+
+                if not unusable:
+                    event(following)
                 try:
-                    reason = await self._until_lost(hub, reader, writer)
+                    reason = await self._until_lost(hub, reader, writer, heard)
                 finally:
                     writer.close()
                     hub.waiting.forget(self.name)
-                event({"event": "lost", "source": self.name, "reason": reason})
-                wait, said = _FIRST_S, ""
+                if poses or reason != unusable:
+                    event({"event": "lost", "source": self.name, "reason": reason})
+                wait, said, unusable = (_FIRST_S, "", "") if poses else (wait, "", reason)
             await asyncio.sleep(wait)
             wait = min(2 * wait, _LONGEST_S)
 
-    async def _until_lost(self, hub: Hub, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> str:
+    async def _until_lost(
+        self, hub: Hub, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, heard: Callable[[], None]
+    ) -> str:
         dialect = self.dialect()
         asking = asyncio.ensure_future(_ask(dialect, writer))
         try:
             while data := await reader.read(_CHUNK):
                 for matrix, device, stamp in dialect.feed(data):
+                    heard()
                     hub.offer(Seen(matrix, self.name, device, 0, stamp))
             return "the connection was closed"
         except (OSError, InputError) as error:
@@ -157,6 +175,14 @@ async def _ask(dialect: Dialect, writer: asyncio.StreamWriter) -> None:
         await asyncio.sleep(dialect.every_s)
 
 
+def _replay(table: PoseTable, speed: float) -> Replay:
+    if not len(table):
+        raise InputError("a recording must hold a pose to be followed; instead it has none that can be used")
+    timed = np.isfinite(table.columns.get("time_s", np.zeros(len(table))))
+    chosen = table[timed] if timed.any() else table
+    return Replay("recording", chosen, speed, len(table) - len(chosen))
+
+
 def source_of(url: str, *, axes: str | None = None, frame: str | None = None, speed: float = 1.0) -> Source:
     """What ``--follow`` names.
 
@@ -164,7 +190,8 @@ def source_of(url: str, *, axes: str | None = None, frame: str | None = None, sp
     ----------
     url : str
         ``brainsight://HOST[:PORT][?tool=SERIAL]``, ``localite://HOST[:PORT][?coil=1]``,
-        ``invesalius://HOST[:PORT]?image=T1.nii.gz``, or a file of poses as `read_poses` takes it.
+        ``invesalius://HOST[:PORT]?image=T1.nii.gz``, the address of a page of `efield view`, or a file of poses as
+        `read_poses` takes it.
     axes, frame : str, optional
         Where they are not what the program usually sends.
     speed : float
@@ -179,7 +206,7 @@ def source_of(url: str, *, axes: str | None = None, frame: str | None = None, sp
     frame = None if frame is None else checked_frame(frame)
     if "://" not in url:
         checks.in_range("--speed", speed, 0.0, 1e6)
-        return Replay("recording", read_poses(url, axes=axes, frame=frame), speed)
+        return _replay(read_poses(url, axes=axes, frame=frame), speed)
     try:
         parts = urlsplit(url)
         host, port = parts.hostname or "127.0.0.1", parts.port or PORTS.get(parts.scheme, 0)
@@ -196,8 +223,13 @@ def source_of(url: str, *, axes: str | None = None, frame: str | None = None, sp
         from efield.nav.relay import client_of
 
         return client_of(host, port, options)
+    elif parts.scheme == "http":
+        from efield.nav.mouse import mouse_of
+
+        return mouse_of(url)
     else:
-        raise InputError(f"--follow must be {', '.join(f'{name}://HOST' for name in PORTS)} or a file; instead {url!r}")
+        known = ", ".join(f"{name}://HOST" for name in PORTS)
+        raise InputError(f"--follow must be {known}, the address of `efield view` or a file; instead {url!r}")
     if options:
         raise InputError(f"--follow {parts.scheme}:// has no option {', '.join(options)}")
     return Stream(parts.scheme, host, port, make)

@@ -43,6 +43,9 @@ _TRIED: Final = 48
 #: Within this of the middle of the head a pose is over neither side (mm).
 MIDLINE_MM: Final = 10.0
 
+#: Centers within this of the origin (mm) are meters: no coil is inside the head.
+_METERS_MM: Final = 1.0
+
 #: A handle that has this much of forward in it points toward the face.
 _FORWARD: Final = 0.5
 
@@ -144,7 +147,7 @@ def check_poses(poses: Any, head: HeadMesh, image_affine: ArrayLike | None = Non
     across = place.feet[:, 0] - middle
     side = np.where(np.abs(across) < MIDLINE_MM, "midline", np.where(across < 0, "left", "right"))
     mistakes = _likely(given, readings)
-    hints = () if mistakes else _hints(matrices, given, image_affine)
+    hints = _hints(matrices, given, image_affine, known=bool(mistakes))
     return PoseCheck(place.distance_mm, place.tilt_deg, tuple(side.tolist()), place.on_scalp, mistakes, hints)
 
 
@@ -212,10 +215,14 @@ def _likely(given: _Places, readings: list[Reading]) -> tuple[Reading, ...]:
     return tuple(sorted(close, key=lambda one: one.misfit)[:3])
 
 
-def _hints(matrices: FloatArray, given: _Places, image_affine: ArrayLike | None) -> tuple[str, ...]:
+def _hints(matrices: FloatArray, given: _Places, image_affine: ArrayLike | None, *, known: bool) -> tuple[str, ...]:
     if given.on_scalp.mean() >= 0.5:
         return ()
     centers = matrices[:, :3, 3]
     if image_affine is None and centers.min() >= 0 and centers.max() > 60:
         return ("no coordinate is negative: are these voxels of the image? Give it (--image T1.nii.gz) to try",)
+    if known:
+        return ()
+    if np.abs(centers).max() < _METERS_MM:
+        return (f"no coordinate is larger than {_METERS_MM:g} mm: are these meters, and of other axes besides?",)
     return ("no common mistake explains it: are the poses those of this head, and in the coordinates of its image?",)

@@ -28,7 +28,8 @@ def test_the_best_placement_is_written_with_its_pose_and_picture(monkeypatch, sm
     assert run(monkeypatch, "optimize", *small, "--radius", 8, "--tilt", 0, "--didt", 80e6, "--out", out, "--json") == 0
     document = json.loads(capsys.readouterr().out)
     pose = np.loadtxt(out / "pose.txt")
-    assert np.allclose(pose, document["pose"], atol=1e-6)
+    assert np.allclose(pose, document["pose"], atol=1e-12)
+    assert f"# {document['pose_says']}\n" in (out / "pose.txt").read_text()
     assert document["gain"] >= -1e-3
     assert document["tolerance_deg"] is None or document["tolerance_deg"] > 5
     assert json.loads((out / "optimum.json").read_text()) == document

@@ -5,8 +5,10 @@ import json
 import numpy as np
 import pytest
 
+from efield.app.simulation_notes import direction_note
 from efield.ground.pose import Pose
 from efield.head.spheres import sphere_head
+from efield.io.load import load_coil
 from efield.io.meshes.gmsh import write_head
 from efield.io.poses.axes import from_theirs
 from efield.io.poses.pose_table import PoseTable
@@ -53,13 +55,49 @@ def test_the_polarity_of_a_coil_turns_the_current_and_not_the_handle(monkeypatch
     assert np.allclose(found["poses"][0]["induced_current"], sign * ON_TOP[:3, 1], atol=1e-6)
 
 
+def test_a_coil_by_name_says_which_way_its_current_runs(monkeypatch, capsys, files):
+    aim = f"{files / 'recorded.txt'}:aim"
+    assert run(monkeypatch, "poses", "info", aim, "--coil", "mc-b70", "--json") == 0
+    pose = json.loads(capsys.readouterr().out)["poses"][0]
+    assert np.allclose(pose["induced_current"], pose["handle"])  # along -y
+    assert "in a -y coil" not in pose["says"]
+    assert run(monkeypatch, "poses", "info", aim, "--coil", "circular-90mm", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["poses"][0]["induced_current"] is None
+
+
+@pytest.mark.parametrize(
+    ("coil", "runs", "so"), [("d70", "anterior", "posterior"), ("mc-b70", "posterior", "anterior")]
+)
+def test_a_placement_says_where_its_own_current_runs(coil, runs, so):
+    pose = Pose.from_axes((0, 0, 90), (0, 1, 0), (0, 0, -1))
+    said = direction_note(load_coil(coil), pose, 1e6)
+    assert said.endswith(f"; handle toward posterior; current induced toward {runs} by dI/dt > 0")
+    assert direction_note(load_coil(coil), pose, -1e6) == f"{said}; dI/dt is negative here, and so it is toward {so}"
+
+
+def test_names_are_not_read_as_markup(monkeypatch, capsys, files, tmp_path):
+    PoseTable([ON_TOP] * 2, ["M1 [left]", "[/]"]).write(tmp_path / "a.json")
+    for verb in (("info",), ("check", "--head", files / "head.msh")):
+        assert run(monkeypatch, "poses", verb[0], tmp_path / "a.json", *verb[1:]) == 0
+        said = capsys.readouterr().out
+        assert "[left]" in said
+        assert "[/]" in said
+
+
 def test_convert_says_what_a_format_has_no_place_for(monkeypatch, capsys, files, tmp_path):
     assert run(monkeypatch, "poses", "convert", files / "recorded.txt", tmp_path / "a.xml") == 0
     said = capsys.readouterr()
     assert "no place for: mep_uv" in said.err
     assert "anterior" in said.out
     assert np.allclose(read_poses(tmp_path / "a.xml").matrices, ON_TOP, atol=2e-6)
+    assert run(monkeypatch, "poses", "convert", files / "recorded.txt", tmp_path / "a.xml", "--json") == 0
+    document = json.loads(capsys.readouterr().out)
+    assert (document["written"], document["no_place_for"]) == ([str(tmp_path / "a.xml")], ["mep_uv"])
     assert run(monkeypatch, "poses", "convert", tmp_path / "a.xml", tmp_path / "b.txt", "--to", "invesalius") == 0
+    assert "b.txt is read with --from invesalius" in capsys.readouterr().err
+    assert run(monkeypatch, "poses", "convert", tmp_path / "a.xml", tmp_path / "c.foo", "--to", "text") == 0
+    assert "c.foo is read with --from text" in capsys.readouterr().err
+    assert len(read_poses(tmp_path / "c.foo", format="text")) == 3
     again = read_poses(tmp_path / "b.txt", format="invesalius")
     assert np.allclose(again.matrices, ON_TOP, atol=2e-6)
 
@@ -85,6 +123,7 @@ def test_check_accepts_what_lies_on_the_scalp_and_names_what_does_not(monkeypatc
         (("info", "recorded.txt", "--from", "localight"), "did you mean 'localite'"),
         (("info", "recorded.txt", "--frame", "LAS"), "frame must be one of RAS, LPS"),
         (("info", "recorded.txt", "--polarity", "2"), "--polarity"),
+        (("info", "recorded.txt", "--polarity", "1", "--coil", "d70"), "must not be given together"),
         (("convert", "recorded.txt", "a.stmpx"), "must be written to"),
         (("check", "recorded.txt", "--head", "mni125"), "did you mean 'mni152'"),
     ],

@@ -6,6 +6,7 @@ import json
 import zlib
 from contextlib import suppress
 from io import BytesIO
+from types import SimpleNamespace
 from urllib.parse import urlsplit
 from zipfile import ZipFile
 
@@ -21,6 +22,9 @@ from efield.ground.pose import Pose
 from efield.io.poses.formats import FORMATS, WRITTEN
 from efield.io.poses.pose_table import PoseTable
 from efield.io.poses.reading import read_poses
+from efield.nav.latest import Latest
+from efield.nav.mouse import _told
+from efield.nav.sources import source_of
 from efield.targeting.naming import target_of
 
 aiohttp = pytest.importorskip("aiohttp", reason="needs aiohttp (extra live)")
@@ -42,6 +46,44 @@ def test_a_wish_is_answered_with_numbers_and_picture_of_the_same_pose(talk, expl
     np.testing.assert_allclose(frame["values"], magnitude, atol=frame["high"] / 65534)
     assert frame["measures"] != first["measures"]
     assert np.abs(frame["values"] - first["values"]).max() > 0.01 * first["high"]
+
+
+def test_a_mouse_in_the_page_is_a_source_of_poses(talk, explorer):
+    offered, events = [], []
+    hub = SimpleNamespace(offer=offered.append, waiting=Latest())
+
+    async def turned(client):
+        following = asyncio.ensure_future(source_of(explorer.url).run(hub, events.append))
+        while not offered:  # where the coil is
+            await asyncio.sleep(0.01)
+        await client.send(do="hold", wish={"angle_deg": 25.0})
+        frame = await client.frame()
+        while offered[-1].number != frame["id"]:
+            await asyncio.sleep(0.01)
+        following.cancel()
+        return frame
+
+    frame = talk(turned)
+    np.testing.assert_array_equal(offered[-1].matrix, np.reshape(frame["pose"], (4, 4)))
+    assert (offered[-1].source, offered[-1].device) == ("explorer", "mouse")
+    assert [event["event"] for event in events] == ["following"]
+
+
+def test_what_is_no_page_is_no_source(explorer):
+    with pytest.raises(InputError, match="whole address"):
+        source_of("http://127.0.0.1:8000")
+    with pytest.raises(InputError, match="a page of `efield view`"):
+        _told(b"\x02\0\0\0{}")
+    events = []
+
+    async def awaited():
+        following = asyncio.ensure_future(source_of(explorer.url[:-4] + "none/").run(None, events.append))
+        while not events:
+            await asyncio.sleep(0.01)
+        following.cancel()
+
+    asyncio.run(awaited())
+    assert (events[0]["event"], "404" in events[0]["reason"]) == ("waiting", True)
 
 
 def test_the_picture_is_the_field_of_a_full_solve(explorer, at_start, sim, start, coil):

@@ -2,6 +2,7 @@
 
 import asyncio
 
+import nibabel
 import numpy as np
 import pytest
 
@@ -33,6 +34,25 @@ def test_angles_turn_about_fixed_axes_x_first():
     turned = SPACE.pose([0, 0, 0, 90, 0, 90])[:3, :3]
     theirs = np.column_stack([turned[:, 1], turned[:, 0], -turned[:, 2]])
     np.testing.assert_allclose(theirs, np.array([[0, 0, 1], [1, 0, 0], [0, 1, 0]]), atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("stored", "shape"),
+    [
+        (AFFINE, (60, 100, 70)),
+        # x runs to the left: voxel 0 is at -90 + 2 * 59.
+        (np.array([[-2.0, 0, 0, 28], [0, 2, 0, -120], [0, 0, 2, -70], [0, 0, 0, 1]]), (60, 100, 70)),
+        # A sagittal image: its voxels run to the front, up and to the right.
+        (np.array([[0.0, 0, 2, -90], [2, 0, 0, -120], [0, 2, 0, -70], [0, 0, 0, 1]]), (100, 70, 60)),
+        # The same, from the front on: voxel 0 is at -120 + 2 * 99.
+        (np.array([[0.0, 0, 2, -90], [-2, 0, 0, 78], [0, 2, 0, -70], [0, 0, 0, 1]]), (100, 70, 60)),
+    ],
+)
+def test_an_image_is_turned_to_ras_as_invesalius_opens_it(tmp_path, stored, shape):
+    nibabel.save(nibabel.Nifti1Image(np.zeros(shape, np.uint8), stored), tmp_path / "T1.nii.gz")
+    space = Space.of(tmp_path / "T1.nii.gz")
+    np.testing.assert_array_equal(space.affine, AFFINE)
+    assert space.rows == 100
 
 
 @pytest.mark.parametrize("coordinates", [None, [1, 2], "x", [1, 2, 3, 4, 5, "y"], {"a": 1}])
@@ -131,6 +151,23 @@ def test_requests_that_cannot_be_are_errors(port, loop, topic, data, reason):
         replies = loop(heard(port, [(invesalius.FROM_INVESALIUS, {"topic": topic, "data": data})], 2))[1:]
     assert replies[0]["topic"] == invesalius.ERROR
     assert reason in replies[0]["data"]["message"]
+
+
+def test_a_request_that_is_cancelled_is_not_answered_with_a_surface(desk, loop, hub, pose):
+    replies = []
+
+    async def cancelled_while_it_is_drawn():
+        async def emit(reply):
+            replies.append(reply)
+            await desk.message("a", {"topic": invesalius.CANCEL[0], "data": {}}, emit) if len(replies) == 1 else None
+
+        await desk.message("a", {"topic": invesalius.RUN, "data": {"matsimnibs": pose.matrix.tolist()}}, emit)
+        await desk.message("a", {"topic": invesalius.RUN, "data": {"matsimnibs": pose.matrix.tolist()}}, emit)
+
+    loop(cancelled_while_it_is_drawn())
+    topics = [invesalius.PROGRESS, invesalius.ERROR, invesalius.PROGRESS, invesalius.LOADED]
+    assert [reply["topic"] for reply in replies] == topics
+    assert "cancelled" in replies[1]["data"]["message"]
 
 
 def test_junk_is_passed_over(port, loop, pose):

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from efield.ground.errors import InputError
+from efield.io.poses.axes import from_theirs
 from efield.io.poses.pose_table import PoseTable
 from efield.nav.sources import Replay, Stream, source_of
 from efield.nav.streams import Brainsight, Localite
@@ -108,6 +109,20 @@ def test_a_file_is_named_like_everywhere_and_wrong_urls_say_what_there_is(tmp_pa
         source_of(f"{tmp_path}/poses.json", speed=-1.0)
 
 
+def test_of_targets_and_pulses_the_pulses_are_replayed(tmp_path, poses, hub, loop, told):
+    table = PoseTable(poses[:3], ("aim", "first", "second"), {"time_s": [np.nan, 7.0, 7.05]})
+    table.write(tmp_path / "session.txt", "brainsight")
+    replay = source_of(str(tmp_path / "session.txt"))
+    assert (replay.table.names, replay.times()) == (("first", "second"), pytest.approx([0.0, 0.05]))
+    loop(replay.run(hub, told["events"].append))
+    assert told["events"][0]["without_time"] == 1
+    table[:1].write(tmp_path / "target.txt", "brainsight")
+    assert source_of(str(tmp_path / "target.txt")).table.names == ("aim",)
+    PoseTable(from_theirs(np.eye(4)[None], "localite")).write(tmp_path / "lost.xml")  # the identity: not tracked
+    with pytest.raises(InputError, match="none that can be used"):
+        source_of(str(tmp_path / "lost.xml"))
+
+
 def test_brainsight_is_asked_answered_and_found_again(hub, loop, told, play, poses, until):
     # By hand: Brainsight's x and z are ours turned around, its y is ours.
     theirs = [pose.matrix @ np.diag([-1.0, 1.0, -1.0, 1.0]) for pose in poses[:3]]
@@ -126,6 +141,18 @@ def test_brainsight_is_asked_answered_and_found_again(hub, loop, told, play, pos
     assert ask["packet-name"] == "request:set-stream-option"
     assert (ask["stream-name"], ask["stream-value"]) == ("stream:session-polaris-update", True)
     assert "JSON" in [event for event in told["events"] if event["event"] == "lost"][-1]["reason"]
+
+
+def test_what_cannot_be_used_is_said_once_until_it_can(hub, loop, told, play, pose, until, monkeypatch):
+    monkeypatch.setattr("efield.nav.sources._FIRST_S", 0.01)
+    monkeypatch.setattr("efield.nav.sources._LONGEST_S", 0.01)
+    theirs = pose.matrix @ np.diag([-1.0, 1.0, -1.0, 1.0])
+    world, image = (json.dumps(packet(theirs, system)).encode() + b"\x1e" for system in ("World", "NIfTI:S:Scanner"))
+    player = play([world], [world], [world], [image], [world])
+    loop.start(Stream("brainsight", "127.0.0.1", player.port, Brainsight).run(hub, told["events"].append))
+    until(lambda: len(told["events"]) == 6, 20)
+    assert [event["event"] for event in told["events"]] == ["following", "lost"] * 3
+    assert [event.get("reason", "")[:9] for event in told["events"][1::2]] == ["Brainsigh", "the conne", "Brainsigh"]
 
 
 def test_coordinates_whose_origin_is_not_known_are_refused_unless_told():

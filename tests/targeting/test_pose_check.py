@@ -105,8 +105,8 @@ def test_voxels_are_tried_with_the_image_and_suspected_without(egg, held):
     voxels[:, :3, 3] = (held[:, :3, 3] - affine[:3, 3]) @ np.linalg.inv(affine[:3, :3]).T
     found = check_poses(voxels, egg, affine)
     assert "voxels" in found.mistakes[0].mistake
-    alone = check_poses(voxels[:1], egg)
-    assert "--image" in alone.lines()[-1]
+    for some in (voxels[:1], voxels):  # all of them look shifted, too
+        assert "--image" in check_poses(some, egg).lines()[-1]
 
 
 def test_what_nothing_explains_is_said(egg):
@@ -114,6 +114,7 @@ def test_what_nothing_explains_is_said(egg):
     found = check_poses([far], egg)
     assert (found.good, found.mistakes) == (False, ())
     assert "no common mistake" in found.hints[0]
+    assert "are these meters" in check_poses(scaled(to_theirs(far.matrix[None], "brainsight"), 1e-3), egg).hints[0]
     with pytest.raises(InputError, match="at least one"):
         check_poses([], egg)
 

@@ -15,7 +15,7 @@ import numpy as np
 from efield.io.bounded.cursor import Cursor
 from efield.io.poses.axes import to_theirs
 from efield.io.poses.raw import Raw, Told
-from efield.io.poses.words import decoded
+from efield.io.poses.words import decoded, on_one_line
 
 if TYPE_CHECKING:
     from efield.io.poses.pose_table import PoseTable
@@ -45,7 +45,7 @@ def read_brainsight(cursor: Cursor, told: Told) -> Raw:
     raw.frame = _frame(cursor, raw.said, told)
     heading: list[str] = []
     for number, line in enumerate(lines, start=1):
-        if line.startswith("#"):
+        if line.startswith("#") and not _is_row(heading, line):
             cells = line.lstrip("# ").split("\t")
             heading = cells if len(cells) > 1 else []
         elif heading and heading[0] in _GROUPS and line.strip():
@@ -54,6 +54,12 @@ def read_brainsight(cursor: Cursor, told: Told) -> Raw:
     if not raw.names and not raw.dropped:
         raise cursor.error("a Brainsight file must have rows of targets or samples; instead it has none: export them")
     return raw
+
+
+def _is_row(heading: list[str], line: str) -> bool:
+    """Whether a line that begins with # is a row of the table, of a pose whose name begins so."""
+    place = dict(zip(heading, line.split("\t"), strict=False)).get("Loc. X", "?").strip()
+    return place.lower() in _MISSING or _number(place) is not None
 
 
 def _header(lines: list[str], name: str) -> str:
@@ -140,17 +146,15 @@ def write_brainsight(table: "PoseTable") -> bytes:
 
     Positions and axes have six decimals, which is more than Brainsight itself writes.
     """
-    from efield.io.poses.words import pose_words
-
     matrices = to_theirs(table.matrices, "brainsight")
     is_sample = table.is_pulse | np.array([group == "sample" for group in table.groups], bool)
     rows: dict[bool, list[str]] = {False: [], True: []}
-    for number, (name, pose, matrix) in enumerate(zip(table.names, table, matrices, strict=True)):
+    for number, (name, says, matrix) in enumerate(zip(table.names, table.says, matrices, strict=True)):
         place = [f"{value + 0.0:.6f}" for value in (*matrix[:3, 3], *matrix[:3, :3].T.ravel())]
-        name = " ".join(name.split())
+        name = on_one_line(name)
         if is_sample[number]:
             date, time = _date(table, number)
-            rest = [_cell(table, "intensity_percent", number), date, time, "efield", pose_words(pose)]
+            rest = [_cell(table, "intensity_percent", number), date, time, "efield", says]
             before = [name, "Session 1", str(len(rows[True]) + 1), "(null)"]
             rows[True].append("\t".join([*before, *place, *rest, _cell(table, "mep_uv", number)]))
         else:

@@ -12,7 +12,7 @@ import numpy as np
 
 from efield.io.bounded.cursor import Cursor
 from efield.io.poses.raw import Raw, Told
-from efield.io.poses.words import decoded
+from efield.io.poses.words import decoded, on_one_line
 
 if TYPE_CHECKING:
     from efield.io.poses.pose_table import PoseTable
@@ -55,5 +55,5 @@ def write_coil_positions(table: "PoseTable") -> bytes:
     rows = csv.writer(text, lineterminator="\n")
     for name, pose in zip(table.names, table, strict=True):
         numbers = (*pose.center_mm, *pose.z, *pose.y, 0.0)
-        rows.writerow([KIND, *(f"{value + 0.0:.17g}" for value in numbers), " ".join(name.split())])
+        rows.writerow([KIND, *(f"{value + 0.0:.17g}" for value in numbers), on_one_line(name)])
     return text.getvalue().encode()

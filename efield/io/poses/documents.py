@@ -7,7 +7,7 @@ import numpy as np
 
 from efield.io.bounded.cursor import Cursor
 from efield.io.poses.raw import COLUMNS, Raw, Told, stacked
-from efield.io.poses.words import decoded, pose_words
+from efield.io.poses.words import decoded
 
 if TYPE_CHECKING:
     from efield.io.poses.pose_table import PoseTable
@@ -83,12 +83,14 @@ def _number(value: Any) -> float | None:
 def write_json(table: "PoseTable") -> bytes:
     """Everything that a table knows."""
     poses = []
-    for number, (name, pose) in enumerate(zip(table.names, table, strict=True)):
+    currents = table.currents().tolist()
+    for number, (name, pose, says) in enumerate(zip(table.names, table, table.says, strict=True)):
         entry: dict[str, Any] = {"name": name, "matrix": pose.matrix.tolist()}
         entry |= {"group": table.groups[number]} if table.groups[number] else {}
         known = {key: float(values[number]) for key, values in table.columns.items()}
         entry |= {key: value for key, value in known.items() if not np.isnan(value)}
-        entry |= {"handle": pose.handle.tolist(), "induced_current": pose.current().tolist(), "says": pose_words(pose)}
+        entry |= {"handle": pose.handle.tolist(), "says": says}
+        entry |= {} if table.induced is None else {"induced_current": currents[number]}
         poses.append(entry)
     whole = {
         "convention": "coil to head, mm, RAS; columns x, y, z, center; z into the head, y away from the handle",

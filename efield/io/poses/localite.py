@@ -12,7 +12,7 @@ from efield.io.bounded.cursor import Cursor
 from efield.io.bounded.markup import markup
 from efield.io.poses.axes import FRAMES, to_theirs
 from efield.io.poses.raw import FloatArray, Raw, Told
-from efield.io.poses.words import pose_words
+from efield.io.poses.words import on_one_line
 
 if TYPE_CHECKING:
     from efield.io.poses.pose_table import PoseTable
@@ -96,8 +96,9 @@ def write_localite(table: "PoseTable") -> bytes:
     kind = "TriggerMarkerList" if table.is_pulse.any() else "InstrumentMarkerList"
     lines = ['<?xml version="1.0" encoding="UTF-8"?>', f'<{kind} coordinateSpace="RAS">']
     matrices = to_theirs(table.matrices, "localite")
-    for number, (name, pose, matrix) in enumerate(zip(table.names, table, matrices, strict=True)):
-        lines.append(f"    <!-- {pose_words(pose)} -->")
+    for number, (name, says, matrix) in enumerate(zip(table.names, table.says, matrices, strict=True)):
+        name = quoteattr(on_one_line(name))
+        lines.append(f"    <!-- {says} -->")
         cells = " ".join(f'{key}="{value + 0.0!r}"' for key, value in zip(_CELLS, matrix.ravel().tolist(), strict=True))
         shape = f"<Matrix4D {cells}/>"
         if kind == "TriggerMarkerList":
@@ -105,7 +106,7 @@ def write_localite(table: "PoseTable") -> bytes:
         else:
             lines += [
                 f'    <InstrumentMarker alwaysVisible="false" index="{number}" selected="false">',
-                f'        <Marker color="#ff0000" description={quoteattr(name)} set="true">{shape}</Marker>',
+                f'        <Marker color="#ff0000" description={name} set="true">{shape}</Marker>',
                 "    </InstrumentMarker>",
             ]
     return "\n".join([*lines, f"</{kind}>", ""]).encode()
@@ -124,7 +125,7 @@ def _trigger(table: "PoseTable", number: int, name: str, shape: str) -> list[str
         if value is not None and not np.isnan(value)
     ]
     return [
-        f"    <TriggerMarker description={quoteattr(name)}{time}>",
+        f"    <TriggerMarker description={name}{time}>",
         f"        {shape}",
         f"        <ResponseValues>{''.join(values)}</ResponseValues>",
         "    </TriggerMarker>",

@@ -19,7 +19,7 @@ from efield.ground.units import AMPERE_PER_MICROSECOND
 from efield.io.bounded.cursor import Cursor
 from efield.io.poses.documents import document
 from efield.io.poses.raw import Raw, Told
-from efield.io.poses.words import decoded
+from efield.io.poses.words import decoded, on_one_line
 
 if TYPE_CHECKING:
     from efield.io.poses.pose_table import PoseTable
@@ -52,7 +52,12 @@ def read_nibs_bids(cursor: Cursor, told: Told) -> Raw:
         "NIBS-BIDS leaves open where y points: "
         + ("along the handle was taken (--axes handle)" if raw.axes == "handle" else "away from the handle was taken")
     )
-    matrices = {row["nibs_position_id"]: _matrix(cursor, row, scale) for row in rows}
+    matrices: dict[str, Any] = {}
+    for row in rows:
+        name = row["nibs_position_id"]
+        if name in matrices:
+            raise cursor.error(f"nibs_position_id must be there once; instead {name[:40]!r} is there again")
+        matrices[name] = _matrix(cursor, row, scale)
     events = [row for row in _beside(cursor, "events.tsv") if row.get("nibs_position_id") not in (None, *_MISSING)]
     drives = {row.get("nibs_event_id", ""): row for row in _beside(cursor, "nibs.tsv")}
     named = {row["nibs_position_id"] for row in events}
@@ -163,7 +168,8 @@ def beside_nibs_bids(table: "PoseTable", path: Path) -> dict[Path, bytes]:
         "NIBSCoordinateSystem": "ScanRAS",
         "NIBSCoordinateUnits": "mm",
         "NIBSCoordinateSystemDescription": "RAS of the subject's image. Axes of elements: z into the head, y away from "
-        "the handle, x = y x z; a rising current in a coil of efield's sign induces E along +y in the cortex.",
+        "the handle, x = y x z; a rising current induces E along +y in the cortex "
+        "in some coils, along -y in others (efield coils list).",
     }
     found = {path.with_name(f"{stem}_coordsystem.json"): (json.dumps(system, indent=2) + "\n").encode()}
     if table.is_pulse.any():
@@ -184,9 +190,12 @@ def beside_nibs_bids(table: "PoseTable", path: Path) -> dict[Path, bytes]:
 
 def _ids(table: "PoseTable") -> list[str]:
     """Names on one line, each once: a second pose of a name gets its number in the table behind it."""
-    flat = [" ".join(name.split()) for name in table.names]
-    first = {name: k for k, name in reversed(list(enumerate(flat)))}
-    return [name if first[name] == k else f"{name} ({k + 1})" for k, name in enumerate(flat)]
+    found: dict[str, None] = {}
+    for number, name in enumerate(map(on_one_line, table.names), 1):
+        while name in found or name in _MISSING:
+            name = f"{name} ({number})"
+        found[name] = None
+    return list(found)
 
 
 def _cell(value: float | None) -> str:

@@ -10,7 +10,7 @@ from efield.ground.errors import InputError
 from efield.io.bounded.cursor import Cursor, numbers
 from efield.io.poses.axes import to_theirs
 from efield.io.poses.raw import Raw, Told, from_stack, stacked
-from efield.io.poses.words import decoded, pose_words
+from efield.io.poses.words import decoded, on_one_line
 
 if TYPE_CHECKING:
     from efield.io.poses.pose_table import PoseTable
@@ -48,12 +48,11 @@ def read_text(cursor: Cursor, told: Told) -> Raw:
     return from_stack(found, told, names)
 
 
-def write_text(table: "PoseTable", axes: str = "simnibs") -> bytes:
+def write_text(table: "PoseTable") -> bytes:
     """Matrices with a comment before each: its name, and where handle and current point."""
-    lines = ["# poses, coil to head, mm, RAS; columns: x, y, z and center", f"# axes of the coil: {axes}"]
-    matrices = to_theirs(table.matrices, axes)
-    for name, pose, matrix in zip(table.names, table, matrices, strict=True):
-        lines += [f"# pose: {' '.join(name.split())}", f"# {pose_words(pose)}"]
+    lines = ["# poses, coil to head, mm, RAS; columns: x, y, z and center", "# axes of the coil: simnibs"]
+    for name, says, matrix in zip(table.names, table.says, table.matrices, strict=True):
+        lines += [f"# pose: {on_one_line(name)}", f"# {says}"]
         lines += [" ".join(f"{value + 0.0:.17g}" for value in row) for row in matrix]
     return ("\n".join(lines) + "\n").encode()
 

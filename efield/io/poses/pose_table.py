@@ -1,7 +1,7 @@
 """Poses of a file, in our convention, with what else the file knows of them."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from pathlib import Path
@@ -19,6 +19,7 @@ from efield.io.atomic import replacing
 from efield.io.poses.axes import AXES, FRAMES
 from efield.io.poses.formats import written_format
 from efield.io.poses.raw import COLUMNS, Dropped, FloatArray
+from efield.io.poses.words import pose_words
 
 #: An axis that was turned by less was not rounded by a program that writes many decimals (degrees).
 _ROUNDED_DEG: Final = 1e-4
@@ -53,6 +54,9 @@ class PoseTable(Carded):
         What a reader of the table must know.
     turned_deg : (n,) array_like, optional
         By how much the axes in the file were turned to be perpendicular: what its rounding had made of them.
+    induced : (3,) sequence of float or None, optional
+        Where a rising current of the coil induces E, in its own axes (`efield.coils.polarity.induced_direction`; None
+        for a coil without one direction). Empty where the coil is not known.
 
     Raises
     ------
@@ -79,6 +83,7 @@ class PoseTable(Carded):
     dropped: tuple[Dropped, ...] = ()
     notes: tuple[str, ...] = ()
     turned_deg: FloatArray = field(default_factory=lambda: np.zeros(0))
+    induced: Sequence[float] | None = ()
 
     def __post_init__(self) -> None:
         given = checks.as_float_array("matrices", self.matrices)
@@ -100,6 +105,8 @@ class PoseTable(Carded):
             if shape != (count,):
                 raise InputError(f"{what} must have one entry for each of {count} poses; instead has shape {shape}")
         checks.choice("frame", self.frame, FRAMES), checks.choice("axes", self.axes, AXES)
+        if self.induced is not None and len(self.induced):
+            object.__setattr__(self, "induced", tuple(checks.unit_vector("induced", self.induced).tolist()))
         object.__setattr__(self, "matrices", checks.read_only(matrices))
         object.__setattr__(self, "names", named)
         object.__setattr__(self, "groups", groups)
@@ -147,6 +154,9 @@ class PoseTable(Carded):
                 return self[rows]
         if wanted.isascii() and wanted.isdigit() and len(wanted) < 9 and 0 < int(wanted) <= len(self):
             return self[[int(wanted) - 1]]
+        for one in self.dropped:
+            if one.name.lower() == wanted:
+                raise InputError(f"the pose {one.name[:60]!r} of the file cannot be used: {one.reason}")
         near = get_close_matches(choice, self.names, n=3, cutoff=0.4) or self.names
         raise InputError(
             f"a pose must be chosen by its name, its group or its number from 1 to {len(self)}; instead received "
@@ -161,6 +171,9 @@ class PoseTable(Carded):
         InputError
             If there are several, or none; the message says how one is chosen.
         """
+        if not len(self):
+            why = f": {self.dropped[0].reason}" if self.dropped else ""
+            raise InputError(f"one pose is needed; instead there is none that can be used{why}")
         if len(self) != 1:
             names = listed((f"{number}: {name}" for number, name in enumerate(self.names, 1)), 6)
             raise InputError(
@@ -182,9 +195,15 @@ class PoseTable(Carded):
         """(n, 3) unit vectors along the handles, -y."""
         return -self.matrices[:, :3, 1]
 
-    def currents(self, induced: ArrayLike = INDUCED) -> FloatArray:
+    def currents(self, induced: ArrayLike | None = None) -> FloatArray:
         """(n, 3) directions of the current that a rising dI/dt induces; `induced` as in `Pose.current`."""
-        return np.asarray(self.matrices[:, :3, :3] @ checks.unit_vector("induced", induced))
+        along = (self.induced or INDUCED) if induced is None else induced
+        return np.asarray(self.matrices[:, :3, :3] @ checks.unit_vector("induced", along))
+
+    @property
+    def says(self) -> list[str]:
+        """Where the handle and the induced current of each point, in words."""
+        return [pose_words(pose, self.induced) for pose in self]
 
     def to_dataframe(self) -> Any:
         """A `pandas.DataFrame`: a row for each pose, with name, group, columns, and the numbers of the matrix."""

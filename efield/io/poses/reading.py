@@ -2,11 +2,12 @@
 
 import os
 from typing import Any, Final
+from warnings import warn
 
 import numpy as np
 
 from efield.ground import checks
-from efield.ground.errors import FileFormatError, InputError, naming
+from efield.ground.errors import EfieldWarning, FileFormatError, InputError, naming
 from efield.ground.pose import Pose
 from efield.ground.rigid import put_right
 from efield.io.bounded.cursor import Cursor
@@ -17,6 +18,9 @@ from efield.io.poses.pose_table import PoseTable
 from efield.io.poses.raw import MOST_POSES, Raw, Told
 
 _LARGEST_BYTES: Final = 1 << 28
+
+#: Three decimals, as navigators write them, turn an axis by up to 0.05 degrees; what is more is said aloud.
+_ROUNDED_DEG: Final = 0.06
 
 
 def read_poses(
@@ -132,18 +136,36 @@ def load_pose(path: str | os.PathLike[str]) -> Pose:
     ------
     FileFormatError
         If the file cannot be read, or holds several poses and none is chosen.
+
+    Warns
+    -----
+    EfieldWarning
+        Where the axes were rounded to fewer than three decimals; with how far they were turned.
     """
-    table = read_poses(path)
+    table = _read_aloud(path)
     try:
         return table.only()
     except InputError as error:
         raise FileFormatError(f"{os.fspath(path)}: {error}") from error
 
 
+def _read_aloud(path: str | os.PathLike[str]) -> PoseTable:
+    """A table that nobody will see: what it knows of rounding is said."""
+    table = read_poses(path)
+    if (turned := float(table.turned_deg.max(initial=0.0))) > _ROUNDED_DEG:
+        warn(
+            f"{os.fspath(path)} was rounded to fewer than three decimals: its axes were turned by up to {turned:.2g} "
+            "degrees to be perpendicular; export more decimals if that matters",
+            EfieldWarning,
+            stacklevel=3,
+        )
+    return table
+
+
 def opened(poses: Any) -> Any:
     """The matrices of a file or of a table of poses; anything else as it is, for those who check lists of poses."""
     if isinstance(poses, str | os.PathLike):
-        poses = read_poses(poses)
+        poses = _read_aloud(poses)
     return poses.matrices if isinstance(poses, PoseTable) else poses
 
 

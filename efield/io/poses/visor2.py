@@ -7,7 +7,6 @@ from efield.io.bounded.cursor import Cursor
 from efield.io.poses.axes import AXES
 from efield.io.poses.documents import document
 from efield.io.poses.raw import Raw, Told, stacked
-from efield.io.poses.words import pose_words
 
 if TYPE_CHECKING:
     from efield.io.poses.pose_table import PoseTable
@@ -66,10 +65,10 @@ def write_visor2(table: "PoseTable") -> bytes:
                 "PositionalUnit": "mm",
                 "CoilAxesConvention": "simnibs",
                 "CoilPose": {"RigidTransformMatrix4x4": pose.matrix.tolist()},
-                "Comment": pose_words(pose),
+                "Comment": says,
             }
         }
-        for name, pose in zip(table.names, table, strict=True)
+        for name, pose, says in zip(table.names, table, table.says, strict=True)
     ]
     whole = {"Configuration": {"SourceInfo": {"AppName": "efield"}}, "TargetMarkers": markers}
     return (json.dumps(whole, indent=2) + "\n").encode()

@@ -31,6 +31,11 @@ def decoded(cursor: Cursor) -> str:
     return text
 
 
+def on_one_line(name: str) -> str:
+    """A name as text files hold it: without tabs, ends of lines, and letters that cannot be seen."""
+    return " ".join("".join(letter if letter.isprintable() else " " for letter in name).split())
+
+
 def pose_words(pose: Pose, induced: Sequence[float] | None = ()) -> str:
     """Where the handle and the induced current of a pose point.
 
@@ -46,7 +51,8 @@ def pose_words(pose: Pose, induced: Sequence[float] | None = ()) -> str:
         return f"{handle}; the coil induces current in no one direction"
     if len(induced):
         return f"{handle}; current induced toward {in_words(pose.current(induced))} by dI/dt > 0"
+    along, against = in_words(pose.y), in_words(pose.handle)
     return (
-        f"{handle}; current induced toward {in_words(pose.current())} by dI/dt > 0 in efield's coils, the other way in "
-        "a coil of the other polarity"
+        f"{handle}; current induced toward {along} by dI/dt > 0 in a +y coil, toward {against} in a -y coil "
+        "(efield coils list)"
     )

@@ -1,6 +1,7 @@
 """What is written is read again, what files know is kept, and what cannot be used is dropped with its reason."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -60,6 +61,34 @@ def test_what_is_written_is_read_again(tmp_path, table, name):
         if not np.isnan(values).all():
             assert_allclose(again.columns[key], values, rtol=1e-12)
     assert again.began == (table.began if name in ("brainsight", "json") else "")
+
+
+@pytest.mark.parametrize("name", [n for n in WRITTEN if FORMATS[n].names])
+def test_names_of_any_kind_lose_no_pose(tmp_path, name):
+    names = ["#1", "n/a", "(null)", "[/]", "a\x01b\tc", "-->", "a", "a", "a (8)", "pose: 1", "% b", "Sample Name"]
+    matrices = np.tile(np.eye(4), (len(names), 1, 1))
+    matrices[:, 0, 3] = np.arange(len(names))
+    path = tmp_path / f"a{suffix(name)}"
+    PoseTable(matrices, names).write(path, name)
+    again = read_poses(path)
+    assert_array_equal(again.matrices[:, 0, 3], matrices[:, 0, 3])
+    kept = {"nibs-bids": {1: "n/a (2)", 7: "a (8)", 8: "a (8) (9)"}}.get(name, {})
+    kept |= {} if name in ("json", "visor2") else {4: "a b c"}
+    assert list(again.names) == [kept.get(k, name) for k, name in enumerate(names)]
+
+
+def test_of_a_known_coil_files_say_its_current(tmp_path):
+    table = PoseTable([Pose.from_axes((0, 0, 90), (0, 1, 0), (0, 0, -1)).matrix], induced=(0, -2, 0))
+    assert_array_equal(table.handles, [[0, -1, 0]])
+    assert_array_equal(table.currents(), [[0, -1, 0]])
+    table.write(tmp_path / "a.txt")
+    assert (
+        "# handle toward posterior; current induced toward posterior by dI/dt > 0\n" in (tmp_path / "a.txt").read_text()
+    )
+    round_one = replace(table, induced=None)
+    assert round_one.says == ["handle toward posterior; the coil induces current in no one direction"]
+    round_one.write(tmp_path / "a.json")
+    assert "induced_current" not in (tmp_path / "a.json").read_text()
 
 
 @pytest.mark.parametrize("name", [n for n in WRITTEN if n not in ("numpy", "matlab", "simnibs", "invesalius")])
@@ -134,6 +163,8 @@ def test_localite_triggers_and_a_coil_that_was_not_tracked(tmp_path):
         "intensity_percent": 47.0,
     }
     assert found.dropped[0].name == "t2"
+    with pytest.raises(InputError, match="none that can be used: the coil was not tracked"):
+        found[[]].only()
     assert "not tracked" in found.dropped[0].reason
 
 
@@ -148,6 +179,10 @@ def test_nibs_bids_events_are_poses_with_their_intensity(tmp_path, table):
     events.write_text(events.read_text() + "21\t0\tpulse-3\tnowhere\n")
     with pytest.raises(FileFormatError, match="nowhere"):
         read_poses(tmp_path / "sub-1_markers.tsv")
+    markers = tmp_path / "sub-1_markers.tsv"
+    markers.write_text(markers.read_text() + markers.read_text().splitlines()[-1] + "\n")
+    with pytest.raises(FileFormatError, match="'late' is there again"):
+        read_poses(markers)
 
 
 def test_a_summary_of_a_simulation_is_a_pose(tmp_path, table):
@@ -174,6 +209,7 @@ def test_one_of_several_is_chosen_behind_the_file(tmp_path):
     for choice, match in (
         (":aim", "one pose is needed.*1: aim, 2: aim"),
         (":4", "from 1 to 3"),
+        (":gone", "'gone' of the file cannot be used: it has no position"),
         ("", "one pose is needed"),
     ):
         with pytest.raises(FileFormatError, match=match):
@@ -208,6 +244,7 @@ def test_a_table_is_a_list_of_poses_and_a_data_frame(table):
         {"frame": "LAS"},
         {"axes": "ours"},
         {"turned_deg": [1.0]},
+        {"induced": (0, 1)},
     ],
 )
 def test_a_table_that_does_not_fit_together_is_refused(table, wrong):

@@ -10,9 +10,9 @@ from numpy.testing import assert_allclose
 from scipy.io import savemat
 from scipy.spatial.transform import Rotation
 
-from efield.ground.errors import FileFormatError
+from efield.ground.errors import EfieldWarning, FileFormatError
 from efield.ground.pose import Pose
-from efield.io.poses.reading import load_pose, read_poses
+from efield.io.poses.reading import load_pose, opened, read_poses
 
 POSES = np.tile(np.eye(4), (3, 1, 1))
 POSES[:, :3, :3] = Rotation.from_euler("xyz", [(170, 5, 20), (160, -20, 30), (185, 10, -45)], degrees=True).as_matrix()
@@ -161,4 +161,7 @@ def test_rounding_is_put_right_and_reported_in_degrees(tmp_path_factory, seed, d
     # Half of the last decimal in each of three numbers of an axis; the nearest rotation is at most as wrong again.
     assert error.max() <= 2 * np.sqrt(3) * 0.5 * 10.0**-decimals * np.sqrt(3)
     assert 0 < table.turned_deg.max() <= np.degrees(3 * 0.5 * 10.0**-decimals * np.sqrt(3))
+    if decimals == 2:  # where only the matrices are taken it is said
+        with pytest.warns(EfieldWarning, match=f"turned by up to {table.turned_deg.max():.2g} degrees"):
+            opened(file)
     assert [Pose(m).matrix.tobytes() for m in table.matrices] == [m.tobytes() for m in table.matrices]
