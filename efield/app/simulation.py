@@ -9,7 +9,7 @@ from efield.app.console import Steps
 from efield.app.request import FILES, OUT, Request
 from efield.app.request_parts import check, conductivity_of, didt_of, drive_words, load, parse_drive, target_of
 from efield.app.results import results_folder
-from efield.app.simulation_notes import notes_on, notes_on_head
+from efield.app.simulation_notes import driven_words, notes_on, notes_on_head
 from efield.app.warmup import Warmup
 from efield.coils.drive import Drive
 from efield.coils.model import Coil
@@ -25,7 +25,6 @@ from efield.io.atomic import filled_folder
 from efield.io.cache_folder import cache_for
 from efield.io.load import load_coil
 from efield.io.poses.reading import load_pose
-from efield.io.poses.words import pose_words
 from efield.io.volumes.image import HeadImage
 from efield.targeting.aim import usual_angle
 from efield.targeting.field import EField
@@ -176,7 +175,7 @@ def _document(
         "current": request.current,
         "induced_direction": induced_direction(field.coil),
         "pose": field.pose.matrix.tolist(),
-        "pose_says": pose_words(field.pose, induced_direction(field.coil)),
+        "pose_says": driven_words(field.coil, field.pose, field.didt),
         "target": target.to_json(),
         "didt": field.didt,
         "also": [{"coil": d.coil.name, "pose": d.pose.matrix.tolist(), "didt": d.didt} for d in field.others],

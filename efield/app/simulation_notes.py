@@ -58,13 +58,18 @@ def coil_notes(coil: Coil, summary: Mapping[str, Any]) -> list[str]:
 
 def direction_note(coil: Coil, pose: Pose, didt: float) -> str:
     """Which way the coil's own current induces, where that leaves the handle, and if it is driven the other way."""
-    induced = induced_direction(coil)
-    if induced is None:
+    if induced_direction(coil) is None:
         return f"{coil.name} does not induce in one direction under its center: --angle is that of its y axis"
-    other_way = f"; dI/dt is negative here, and so it is toward {in_words(-pose.current(induced))}" if didt < 0 else ""
-    return (
-        f"a rising current in {coil.name} induces along {induced_words(coil)}; {pose_words(pose, induced)}{other_way}"
-    )
+    return f"a rising current in {coil.name} induces along {induced_words(coil)}; {driven_words(coil, pose, didt)}"
+
+
+def driven_words(coil: Coil, pose: Pose, didt: float) -> str:
+    """Where handle and induced current point, with the other direction where the coil is driven that way."""
+    induced = induced_direction(coil)
+    words = pose_words(pose, induced)
+    if induced is None or didt >= 0:
+        return words
+    return f"{words}; dI/dt is negative here, and so it is toward {in_words(-pose.current(induced))}"
 
 
 def aim_note(coil: Coil, pose: Pose, target: Target, didt: float) -> list[str]:

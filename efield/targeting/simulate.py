@@ -23,7 +23,7 @@ from efield.ground.progress import Progress, told
 from efield.head.refinement import refined_head
 from efield.head.soundness import check_sound
 from efield.head.tissue import tissue_name
-from efield.io.poses.reading import opened_one, read_poses
+from efield.io.poses.reading import opened_one, read_aloud
 from efield.targeting.device_primary import primary_of
 from efield.targeting.field import EField
 from efield.targeting.held import check_held
@@ -204,7 +204,7 @@ class Simulator(Carded):
         aim = None if target is None else place_of(self.head, target, "target")
         checked = not checks.flag("allow_collision", allow_collision)
         if isinstance(poses, str | PathLike):
-            poses = read_poses(poses)
+            poses = read_aloud(poses)
         elif isinstance(poses, Pose):
             poses = [poses]
         remaining, done = iter(poses), 0

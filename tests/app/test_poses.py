@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from efield.app.simulation_notes import direction_note
+from efield.app.simulation_notes import direction_note, driven_words
 from efield.ground.pose import Pose
 from efield.head.spheres import sphere_head
 from efield.io.load import load_coil
@@ -73,6 +73,7 @@ def test_a_placement_says_where_its_own_current_runs(coil, runs, so):
     said = direction_note(load_coil(coil), pose, 1e6)
     assert said.endswith(f"; handle toward posterior; current induced toward {runs} by dI/dt > 0")
     assert direction_note(load_coil(coil), pose, -1e6) == f"{said}; dI/dt is negative here, and so it is toward {so}"
+    assert said.endswith(driven_words(load_coil(coil), pose, 1e6))
 
 
 def test_names_are_not_read_as_markup(monkeypatch, capsys, files, tmp_path):

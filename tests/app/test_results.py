@@ -70,8 +70,11 @@ def test_simulate_twice_keeps_both_and_force_replaces_all_of_one(monkeypatch, sm
     assert (tmp_path / "efield-out" / "summary.json").read_bytes() == first
     assert run(monkeypatch, *fast, "--out", "efield-out-2") == 2
     assert "--force" in capsys.readouterr().err
-    assert run(monkeypatch, *fast, "--force", "--angle", 90) == 0
-    assert json.loads((tmp_path / "efield-out" / "summary.json").read_text())["folder"] == "efield-out"
+    assert "negative" not in json.loads(first)["pose_says"]
+    assert run(monkeypatch, *fast, "--force", "--angle", 90, "--current", "reverse") == 0
+    document = json.loads((tmp_path / "efield-out" / "summary.json").read_text())
+    assert document["folder"] == "efield-out"
+    assert "dI/dt is negative here, and so it is toward" in document["pose_says"]
     assert not (tmp_path / "efield-out" / "field.msh").exists()  # of the run before
     assert sorted(path.name for path in tmp_path.iterdir()) == ["efield-out", "efield-out-2"]
 

@@ -5,7 +5,7 @@ import pytest
 
 from efield.coils.model import Coil
 from efield.coils.polarity import CURRENTS
-from efield.ground.errors import FileFormatError, InputError
+from efield.ground.errors import EfieldWarning, FileFormatError, InputError
 from efield.ground.pose import Pose
 from efield.io.poses.pose_table import PoseTable
 from efield.io.poses.reading import read_poses
@@ -210,5 +210,10 @@ def test_a_file_of_poses_is_taken_wherever_poses_are(table, sim, basis, by_axes,
     assert np.array_equal(basis.field(f"{file}:c").e, basis.field(poses[2]).e)
     assert np.array_equal(sim.solve(coil, f"{file}:5").e, sim.solve(coil, poses[4]).e)
     assert [field.pose.matrix.tolist() for field in sim.solve_many(coil, file)] == stack.tolist()
+    rounded = tmp_path / "rounded.txt"
+    rounded.write_text("\n".join(" ".join(f"{value:.2f}" for value in row) for row in poses[1].matrix))
+    with pytest.warns(EfieldWarning, match="fewer than three decimals"):
+        (field,) = sim.solve_many(coil, rounded)
+    assert np.allclose(field.pose.matrix, poses[1].matrix, atol=0.01)
     with pytest.raises(FileFormatError, match="one pose is needed"):
         sim.solve(coil, file)

@@ -142,14 +142,14 @@ def load_pose(path: str | os.PathLike[str]) -> Pose:
     EfieldWarning
         Where the axes were rounded to fewer than three decimals; with how far they were turned.
     """
-    table = _read_aloud(path)
+    table = read_aloud(path)
     try:
         return table.only()
     except InputError as error:
         raise FileFormatError(f"{os.fspath(path)}: {error}") from error
 
 
-def _read_aloud(path: str | os.PathLike[str]) -> PoseTable:
+def read_aloud(path: str | os.PathLike[str]) -> PoseTable:
     """A table that nobody will see: what it knows of rounding is said."""
     table = read_poses(path)
     if (turned := float(table.turned_deg.max(initial=0.0))) > _ROUNDED_DEG:
@@ -165,7 +165,7 @@ def _read_aloud(path: str | os.PathLike[str]) -> PoseTable:
 def opened(poses: Any) -> Any:
     """The matrices of a file or of a table of poses; anything else as it is, for those who check lists of poses."""
     if isinstance(poses, str | os.PathLike):
-        poses = _read_aloud(poses)
+        poses = read_aloud(poses)
     return poses.matrices if isinstance(poses, PoseTable) else poses
 
 
