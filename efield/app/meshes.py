@@ -1,7 +1,5 @@
 """`efield mesh`: look at head meshes, and convert them."""
 
-import json
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -11,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 import typer
 from rich.table import Table
 
-from efield.app.console import ERR, OUT
+from efield.app.console import OUT, print_json, remark, say
 from efield.ground.errors import InputError
 from efield.io.atomic import check_place
 
@@ -69,7 +67,7 @@ def convert(
     check_out(out)
     content, head = _content(mesh, _tags(tags))
     for note in with_map(out, head.mni, partial(_write_content, content=content)):
-        ERR.print(f"note: {note}", markup=False, soft_wrap=True)
+        remark(note)
     report(str(out), head, as_json)
 
 
@@ -115,7 +113,7 @@ def repair(
         head = replace(mended.mesh.head(), mni=broken.mni)
         check_sound(head)
     for note in (str(mended), *with_map(out, head.mni, partial(_write_content, content=mended.mesh))):
-        ERR.print(f"note: {note}", markup=False, soft_wrap=True)
+        remark(note)
     report(str(out), head, as_json)
 
 
@@ -175,8 +173,7 @@ def report(name: str, mesh: "HeadMesh", as_json: bool, volumes: "Sequence[KeptVo
     """Print size, tissues and element quality; of a mesh of labels also what became of each label."""
     facts = _facts(mesh, volumes)
     if as_json:
-        json.dump(facts, sys.stdout, indent=2)
-        sys.stdout.write("\n")
+        print_json(facts)
     else:
         _print(name, facts)
 
@@ -225,31 +222,26 @@ def _tissue_facts(mesh: "HeadMesh", tag: int, pieces: int, volume: "KeptVolume |
 def _print(name: str, facts: dict[str, Any]) -> None:
     low, high = (", ".join(f"{x:.0f}" for x in facts[key]) for key in ("low_mm", "high_mm"))
     size = f"{facts['nodes']} nodes, {facts['tets']} tetrahedra"
-    OUT.print(f"{name}: {size}, from ({low}) to ({high}) mm", soft_wrap=True, markup=False)
+    say(f"{name}: {size}, from ({low}) to ({high}) mm")
     manifold = "a closed manifold" if facts["closed_manifold"] else "NOT a closed manifold"
-    OUT.print(
+    say(
         f"smallest dihedral angle {facts['min_dihedral_deg']:.1f} degrees, 5th percentile of the radius ratio "
-        f"{facts['p5_radius_ratio']:.2f}; outer surface is {manifold}",
-        soft_wrap=True,
+        f"{facts['p5_radius_ratio']:.2f}; outer surface is {manifold}"
     )
     if not facts["conforming"]:
-        OUT.print("NOT conforming: a face belongs to more than two tetrahedra", soft_wrap=True)
+        say("NOT conforming: a face belongs to more than two tetrahedra")
     for defect in facts["defects"]:
         text = f"NOT whole: {defect['text']}: {defect['remedy']}" if defect["harmful"] else f"note: {defect['text']}"
         OUT.print(text, style="red" if defect["harmful"] else None, soft_wrap=True, markup=False)
     if facts["min_dihedral_deg"] < LEAST_DIHEDRAL_DEG or facts["p5_radius_ratio"] < LEAST_RADIUS_RATIO:
-        OUT.print(
+        say(
             f"below the default head's bars, {LEAST_DIHEDRAL_DEG:g} degrees and {LEAST_RADIUS_RATIO:g}: "
-            "expect slow solving and larger errors there",
-            soft_wrap=True,
+            "expect slow solving and larger errors there"
         )
     if facts["has_mni_map"]:
-        OUT.print(f"map from MNI coordinates: {facts['mni_map']}", soft_wrap=True, markup=False)
+        say(f"map from MNI coordinates: {facts['mni_map']}")
     else:
-        OUT.print(
-            "no map from MNI coordinates: simulate with --register or --fiducials, or give targets as x,y,z",
-            soft_wrap=True,
-        )
+        say("no map from MNI coordinates: simulate with --register or --fiducials, or give targets as x,y,z")
     OUT.print(_table(facts["tissues"]))
 
 

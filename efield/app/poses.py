@@ -1,7 +1,5 @@
 """`efield poses`: look at files of poses, check them on a head, convert them between programs."""
 
-import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -9,7 +7,7 @@ import numpy as np
 import typer
 from rich.table import Table
 
-from efield.app.console import ERR, OUT
+from efield.app.console import OUT, print_json, remark, say
 from efield.app.options import HeadOption, JsonOption
 from efield.ground import checks
 from efield.ground.card import counted
@@ -75,7 +73,7 @@ def info(
     table = _read(file, format, frame, axes)
     induced = _induced(polarity)
     if as_json:
-        _print_json(_facts(table, induced))
+        print_json(_facts(table, induced))
         return
     OUT.print(_pose_rows(file, table, induced))
     _tell(table)
@@ -107,11 +105,11 @@ def check(
     table = _read(file, format, frame, axes)
     found = check_poses(table, load_head(head), _affine(head, image))
     if as_json:
-        _print_json(_check_facts(table, found))
+        print_json(_check_facts(table, found))
     else:
         OUT.print(_check_rows(file, head, table, found))
         for line in found.lines():
-            OUT.print(line, markup=False, soft_wrap=True)
+            say(line)
         _tell(table)
     if not found.good:
         raise typer.Exit(1)
@@ -147,10 +145,10 @@ def convert(
     OUT.print(_pose_rows(file, table, _induced(polarity)))
     _tell(table)
     if lost:
-        ERR.print(f"note: {out.name} has no place for: {', '.join(lost)}", markup=False, soft_wrap=True)
+        remark(f"{out.name} has no place for: {', '.join(lost)}")
     kind = written_format(out, to)
     files = [out, *(kind.beside(table, out) if kind.beside else ())]
-    OUT.print(f"written: {', '.join(map(str, files))}", markup=False, soft_wrap=True)
+    say(f"written: {', '.join(map(str, files))}")
 
 
 def _induced(polarity: int) -> tuple[float, float, float]:
@@ -201,7 +199,7 @@ def _tell(table: "PoseTable") -> None:
     if len(table) > _SHOWN:
         notes.append(f"the first {_SHOWN} of {len(table)} are shown; --json has all")
     for note in [*notes, *table.notes]:
-        ERR.print(f"note: {note}", markup=False, soft_wrap=True)
+        remark(note)
 
 
 def _facts(table: "PoseTable", induced: tuple[float, float, float]) -> dict[str, Any]:
@@ -242,8 +240,3 @@ def _check_facts(table: "PoseTable", found: "PoseCheck") -> dict[str, Any]:
     ]
     likely = [vars(one) for one in found.mistakes]
     return {"good": found.good, "likely_mistakes": likely, "hints": list(found.hints), "poses": rows}
-
-
-def _print_json(facts: dict[str, Any]) -> None:
-    json.dump(facts, sys.stdout, indent=2)
-    sys.stdout.write("\n")

@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import IO, Any, Final
 
-from efield.app.console import ERR, Steps
+from efield.app.console import ERR, Steps, aside
 from efield.app.request_parts import parse_conductivity
 from efield.app.serve_request import ServeRequest
 from efield.basis.reduced_basis import ReducedBasis
@@ -48,10 +48,10 @@ def run(request: ServeRequest, as_json: bool = False) -> dict[str, Any]:
         lines = _lines(request, as_json, stack)
         engine = _engine(request, plan, alerts)
         if engine.basis is None:
-            _note("each pose is solved in full, which takes seconds; `efield basis build` makes a basis for --basis")
-        _note(f"{engine.words}; {engine.target.name}; {engine.coil.name} at {engine.didt / 1e6:g} A/us")
+            aside("each pose is solved in full, which takes seconds; `efield basis build` makes a basis for --basis")
+        aside(f"{engine.words}; {engine.target.name}; {engine.coil.name} at {engine.didt / 1e6:g} A/us")
         shown = None if as_json or not ERR.is_terminal else stack.enter_context(_Shown())
-        return serve(engine, session, lines=lines, note=_note, told=shown)
+        return serve(engine, session, lines=lines, note=aside, told=shown)
 
 
 def _session(request: ServeRequest) -> Session:
@@ -144,7 +144,3 @@ def _in_a_line(answer: Answer) -> str:
     off = "".join(f", {key} {size:.1f}" for key, size in answer.off_plan.items())
     marked = f"  ALERT {'; '.join(answer.alerts)}" if answer.alerts else ""
     return f"{place}: {name} {value:.3g} V/m{off}, {answer.age_ms:.1f} ms{marked}"
-
-
-def _note(text: str) -> None:
-    ERR.print(text, markup=False, soft_wrap=True)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from rich.table import Table
 
-from efield.app.console import ERR, OUT
+from efield.app.console import ERR, OUT, remark, say
 
 if TYPE_CHECKING:
     from efield.campaign.estimate import Estimate
@@ -63,7 +63,7 @@ def look(study: "Study", probe: bool) -> Plan:
     found = (estimate.probe if probe else estimate.estimate)(study, facts, left(study, facts))
     free = shutil.disk_usage(place).free
     if free < found.bytes:
-        ERR.print(f"note: the disk has {_size(free)} free, and the study may take {_size(found.bytes)}", markup=False)
+        remark(f"the disk has {_size(free)} free, and the study may take {_size(found.bytes)}")
     return Plan(study, facts, found)
 
 
@@ -72,9 +72,9 @@ def print_plan(plan: Plan) -> None:
     OUT.print(_counts(plan.study, plan.takes))
     for coil, rates in plan.didt.items():
         said = ", ".join(f"{rate / 1e6:g}" for rate in rates)
-        OUT.print(f"dI/dt of {coil}: {said} A/us", markup=False, soft_wrap=True)
+        say(f"dI/dt of {coil}: {said} A/us")
     OUT.print(_targets(plan))
-    OUT.print(f"time: {plan.takes.source}", markup=False, soft_wrap=True)
+    say(f"time: {plan.takes.source}")
 
 
 def _targets(plan: Plan) -> Table:

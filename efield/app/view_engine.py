@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from efield.app.console import ERR, Bar, Steps
+from efield.app.console import Bar, Steps, aside, remark
 from efield.app.request_parts import parse_conductivity
 from efield.app.view_request import ViewRequest
 from efield.app.view_sources import Looked, image_file
@@ -96,11 +96,7 @@ def _built(
     if folder is not None and (folder / "basis.json").is_file():
         with Steps(1)(f"reading the basis {folder}"):
             return _read(folder, sim, coil)
-    ERR.print(
-        "building a basis, once; --solver looks at once and solves each place where the coil rests",
-        markup=False,
-        soft_wrap=True,
-    )
+    aside("building a basis, once; --solver looks at once and solves each place where the coil rests")
     tell(0, _MOST_SOLVES, "")
     with Bar("building", _MOST_SOLVES, "solves") as bar:
 
@@ -115,7 +111,7 @@ def _built(
         folder.parent.mkdir(parents=True, exist_ok=True)
         basis.save(folder)
     if not basis.certificate.met:
-        ERR.print(f"note: {basis.certificate.words}, more than --tol {request.tol:g}", markup=False, soft_wrap=True)
+        remark(f"{basis.certificate.words}, more than --tol {request.tol:g}")
     return basis
 
 
