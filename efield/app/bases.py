@@ -77,7 +77,7 @@ def build(
     if out.exists():
         raise InputError(f"OUT must be a folder that does not exist yet; instead {out} does: delete it, or rename")
     solves = out.with_name(f"{out.name}.solves")
-    sigma = parse_conductivity(tuple(conductivity or ()), conductivity_table)
+    sigma = parse_conductivity(conductivity, conductivity_table)
     sim, maker = _prepared(head, coil, sigma, device, Steps(2))
     with Bar("building", max_solves, "solves") as bar:
         basis = ReducedBasis.build(
@@ -159,7 +159,7 @@ def check(
     from efield.basis.reduced_basis import ReducedBasis
 
     steps = Steps(3)
-    sigma = parse_conductivity(tuple(conductivity or ()), conductivity_table)
+    sigma = parse_conductivity(conductivity, conductivity_table)
     sim, maker = _prepared(head, coil, sigma, device, steps)
     basis = ReducedBasis.load(folder, sim, maker)
     with steps(f"solving {placements} placements"):
@@ -170,16 +170,13 @@ def check(
 
 
 def _prepared(head: str, coil: str, sigma: "Conductivity", device: str, steps: Steps) -> "tuple[Simulator, Coil | str]":
-    from efield.io.cache_folder import cache_for
+    from efield.app.request_parts import prepared
     from efield.io.load import load_coil, load_head
-    from efield.targeting.simulate import Simulator
 
     maker = coil if coil == "any" else load_coil(coil)
     with steps(f"loading head {head}"):
         mesh = load_head(head)
-    with steps("preparing the solver"):
-        cache = cache_for(head)
-        return Simulator(mesh, sigma, device=device, cache=cache), maker
+    return prepared(mesh, head, device, steps, sigma), maker
 
 
 def _pair(option: str, text: str) -> tuple[float, float]:

@@ -220,7 +220,7 @@ def targets(as_json: JsonOption = False) -> None:
 
 @app.command()
 def validate(
-    as_json: Annotated[bool, typer.Option("--json", help="Print the table as JSON.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Check this installation: a layered sphere, whose field is known in closed form, solved at three mesh sizes."""
     from efield.app.tables import validation_table

@@ -6,13 +6,11 @@ from typing import Annotated
 import typer
 
 from efield.app.console import OUT, answer, aside, print_json, remark, say
-from efield.app.options import COIL_HELP
+from efield.app.options import COIL_HELP, JsonOption
 from efield.ground.errors import InputError
 from efield.io.atomic import check_place
 
 app = typer.Typer(help="Coils and stimulators.", no_args_is_help=True)
-
-JsonOption = Annotated[bool, typer.Option("--json", help="Print as JSON.")]
 
 
 @app.command("list")

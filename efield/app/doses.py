@@ -5,6 +5,7 @@ from typing import Any
 
 from efield.app.console import Steps
 from efield.app.dose_request import DoseRequest
+from efield.app.request_parts import prepared
 from efield.coils.model import Coil
 from efield.dosing.dose import Dose, dose
 from efield.dosing.feasibility import feasibility
@@ -18,7 +19,6 @@ from efield.ground.pose import Pose
 from efield.ground.progress import Progress
 from efield.ground.version import __version__
 from efield.head.mesh import HeadMesh
-from efield.io.cache_folder import cache_for
 from efield.io.load import load_coil, load_head
 from efield.io.poses.reading import load_pose
 from efield.targeting.aim import checked_angle, usual_angle
@@ -101,9 +101,7 @@ def run(request: DoseRequest, progress: Progress = True) -> tuple[Dose, dict[str
         targets = [named_target(head, side.target) for side in sides]
         placed = zip(sides, targets, coils, strict=True)
         poses = [_pose(head, *each, request.allow_collision) for each in placed]
-    with steps("preparing the solver"):
-        cache = cache_for(request.head)
-        simulator = Simulator(head, device=request.device, cache=cache)
+    simulator = prepared(head, request.head, request.device, steps)
     with steps("solving both placements"):
         fields = _solve(simulator, coils, poses)
     with steps("measuring the fields"):

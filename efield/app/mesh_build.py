@@ -10,6 +10,7 @@ import typer
 
 from efield.app.console import Bar, remark
 from efield.app.meshes import OutArgument, check_out, report, with_map
+from efield.app.options import JsonOption
 from efield.ground import checks
 from efield.ground.errors import InputError
 
@@ -55,7 +56,7 @@ def build(
     volume_tolerance: Annotated[
         float, typer.Option(help="Percent by which a tissue's volume may miss that of its labels (0.5 cm3 always may).")
     ] = 5.0,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Tetrahedra from a label volume, in any orientation and voxel size.
 

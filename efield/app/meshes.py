@@ -10,6 +10,7 @@ import typer
 from rich.table import Table
 
 from efield.app.console import OUT, print_json, remark, say
+from efield.app.options import JsonOption
 from efield.ground.errors import InputError
 from efield.io.atomic import check_place
 
@@ -39,7 +40,7 @@ TagsOption = Annotated[
 def info(
     head: Annotated[str, typer.Argument(help="mni152, sphere, a mesh file, or a folder m2m_<id>.")],
     tags: TagsOption = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Size, tissues and element quality of a head."""
     from efield.io.load import load_head
@@ -52,7 +53,7 @@ def convert(
     mesh: Annotated[Path, typer.Argument(help="Mesh of a head: .msh, .vtu, .inp, .xdmf, .mesh, .med, ...")],
     out: OutArgument,
     tags: TagsOption = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """A head mesh, or a result such as field.vtu, as .msh (Gmsh, SimNIBS) or .vtu (ParaView), with its fields.
 
@@ -92,7 +93,7 @@ def repair(
     out: OutArgument,
     tolerance: Annotated[float, typer.Option(help="Nodes nearer to each other than this are one, mm.")] = 1e-3,
     tags: TagsOption = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Merge nodes that are there twice, and remove tetrahedra that are; nothing is written if that does not mend it.
 

@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from efield.app.console import ERR, OUT, Bar, aside, print_json, remark, say, say_written
-from efield.app.options import asking_for
+from efield.app.options import JsonOption, asking_for
 from efield.app.pulses_request import PulsesRequest
 from efield.ground import checks
 from efield.ground.errors import InputError
@@ -47,7 +47,6 @@ app = typer.Typer(
 )
 
 StoreArgument = Annotated[Path, typer.Argument(metavar="STORE", help="Folder of results that `efield sweep` wrote.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print as JSON on standard output.")]
 WorkersOption = Annotated[
     int | None,
     typer.Option(

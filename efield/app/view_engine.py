@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from efield.app.console import Bar, Steps, aside, remark
-from efield.app.request_parts import parse_conductivity
+from efield.app.request_parts import parse_conductivity, prepared
 from efield.app.view_request import ViewRequest
 from efield.app.view_sources import Looked, image_file
 from efield.basis.reduced_basis import ReducedBasis
@@ -61,10 +61,8 @@ def live_parts(request: ViewRequest, looked: Looked, alerts: tuple[Alert, ...], 
         head = load_head(looked.head) if looked.load is None else looked.load()
         target = None if request.target is None else named_target(head, request.target)
         target = target or (looked.target(head) if looked.target else None)
-    with steps("preparing the solver"):
-        sigma = parse_conductivity(tuple(request.conductivity or ()), request.conductivity_table)
-        cache = cache_for(looked.head)
-        sim = Simulator(head, sigma, device=request.device, cache=cache)
+    sigma = parse_conductivity(request.conductivity, request.conductivity_table)
+    sim = prepared(head, looked.head, request.device, steps, sigma)
     engine: ReducedBasis | Simulator = sim
     if looked.basis is not None:
         with steps(f"reading the basis {looked.basis}"):
