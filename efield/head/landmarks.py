@@ -94,10 +94,10 @@ class Fiducials(Carded):
     right_mm: NDArray[np.float64]
 
     def __post_init__(self) -> None:
-        for name in ("nasion_mm", "inion_mm", "left_mm", "right_mm"):
-            if getattr(self, name) is None:
+        for name, point in vars(self).items():
+            if point is None:
                 raise InputError(f"{name} must be three numbers in mm; instead it is missing: give all four fiducials")
-            object.__setattr__(self, name, checks.read_only(checks.vector(name, getattr(self, name)).copy()))
+            object.__setattr__(self, name, checks.read_only(checks.vector(name, point).copy()))
         self._check_order()
 
     def _check_order(self) -> None:
@@ -127,16 +127,15 @@ class Fiducials(Carded):
             If one is more than 15 mm from the scalp.
         """
         surface = scalp(head)
-        return Fiducials(
-            _on_scalp(surface, "nasion_mm", self.nasion_mm),
-            _on_scalp(surface, "inion_mm", self.inion_mm),
-            _on_scalp(surface, "left_mm", self.left_mm),
-            _on_scalp(surface, "right_mm", self.right_mm),
-        )
+        return Fiducials(**{name: _on_scalp(surface, name, point) for name, point in vars(self).items()})
+
+    @property
+    def positions(self) -> dict[str, NDArray[np.float64]]:
+        """The four by their names in caps: Nz, Iz, LPA, RPA."""
+        return dict(zip(_FIDUCIALS, vars(self).values(), strict=True))
 
     def _card(self) -> Card:
-        points = {"Nz": self.nasion_mm, "Iz": self.inion_mm, "LPA": self.left_mm, "RPA": self.right_mm}
-        return Card("Fiducials", [(name, place(point)) for name, point in points.items()])
+        return Card("Fiducials", [(name, place(point)) for name, point in self.positions.items()])
 
 
 def checked_on_scalp(head: HeadMesh, name: str, point_mm: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -320,13 +319,7 @@ def _default_positions(head: HeadMesh) -> dict[str, NDArray[np.float64]]:
 
 
 def _positions(surface: Surface, fiducials: Fiducials) -> dict[str, NDArray[np.float64]]:
-    found = {
-        "Nz": fiducials.nasion_mm,
-        "Iz": fiducials.inion_mm,
-        "LPA": fiducials.left_mm,
-        "RPA": fiducials.right_mm,
-        "Cz": _vertex(surface, fiducials),
-    }
+    found = fiducials.positions | {"Cz": _vertex(surface, fiducials)}
     for names in _ARCS:
         _mark(surface, found, names)
     found |= {alias: found[name] for alias, name in ALIASES.items()}

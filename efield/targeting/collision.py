@@ -6,10 +6,9 @@ from functools import lru_cache
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from efield.coils.model import Coil
-from efield.ground import checks
 from efield.ground.errors import CollisionError
 from efield.ground.pose import Pose
 from efield.head.closest import SignedDistance, by_halving, signed_distance
@@ -327,8 +326,3 @@ def touch(head: HeadMesh, coil: Coil | None, pose: Pose) -> Pose:
         # Nothing of the coil can reach the head within its clearance.
         pose = pose.moved((0.0, 0.0, clearance - TOUCHING_MM / 2))
     raise CollisionError("the coil must meet the head when moved along its z axis; instead it passes beside it")
-
-
-def signed_distance_mm(head: HeadMesh, points_mm: ArrayLike) -> FloatArray:
-    """(n,) distances of (n, 3) points from the scalp in mm, negative inside the head."""
-    return scalp_distance(head)(checks.vectors("points_mm", points_mm))
