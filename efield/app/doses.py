@@ -80,11 +80,6 @@ def _sides(request: DoseRequest) -> tuple[_Side, _Side]:
 def run(request: DoseRequest, progress: Progress = True) -> tuple[Dose, dict[str, Any]]:
     """The dose, and a document with everything it rests on, ready for `json.dump`.
 
-    Parameters
-    ----------
-    request : DoseRequest
-    progress : bool or callable, optional
-
     Raises
     ------
     InputError

@@ -226,13 +226,7 @@ def _vertices(head: HeadMesh, target: Target, reach: float) -> Outputs:
 
 
 class Reader:
-    """Takes potentials of a problem to the field at the rows of some outputs.
-
-    Parameters
-    ----------
-    problem : FemProblem
-    outputs : Outputs
-    """
+    """Takes potentials of a problem to the field at the rows of some outputs."""
 
     def __init__(self, problem: FemProblem, outputs: Outputs) -> None:
         self._problem, self._outputs = problem, outputs

@@ -29,10 +29,6 @@ _AROUND_MM: Final = 120.0
 class SignedDistance:
     """A triangle surface made ready for nearest places; called, it gives signed distances. See `signed_distance`.
 
-    Parameters
-    ----------
-    surface : TriangleSurface
-
     Attributes
     ----------
     corners : (t, 3, 3) float, mm

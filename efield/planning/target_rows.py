@@ -17,11 +17,6 @@ FloatArray = NDArray[np.float64]
 class TargetRows:
     """Takes potentials to the rows of E that the measures of a target need.
 
-    Parameters
-    ----------
-    sim : Simulator
-    target : Target
-
     Attributes
     ----------
     measures : TargetMeasures

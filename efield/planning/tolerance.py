@@ -25,10 +25,6 @@ _LOST: Final = 0.05
 class LossGrid:
     """Places and angles over a disc, coil tangential.
 
-    Parameters
-    ----------
-    radius_mm : float
-
     Attributes
     ----------
     places : (k, 5) float

@@ -28,12 +28,7 @@ _LEAST_COSINE: Final = 0.26
 
 @dataclass(frozen=True, eq=False)
 class Sums:
-    """Sums over nodes of currents . dA/dt, (p, d), for coils at matrices (p, 4, 4) in mm and a dI/dt in A/s.
-
-    Parameters
-    ----------
-    outside : Outside
-    """
+    """Sums over nodes of currents . dA/dt, (p, d), for coils at matrices (p, 4, 4) in mm and a dI/dt in A/s."""
 
     outside: Outside
 

@@ -66,10 +66,6 @@ def columns(engine: Engine | str, target: Target) -> dict[str, Measure]:
         "reciprocal" is one with three axes, "reciprocal-along" one with the target's direction only.
     target : Target
         One without a direction has no `along`, `across` and `angle`.
-
-    Returns
-    -------
-    dict of str to Measure
     """
     if isinstance(engine, ReducedBasis) and engine.outputs.at == "surface":
         return {MIDSURFACE + name: MEASURES[MIDSURFACE + name] for name in names_at(target)}

@@ -43,10 +43,6 @@ def loss_picture(best: Optimum, title: str = "", *, width_in: float = WIDTH_IN) 
     title : str
     width_in : float
         How wide it is printed, inches: what is printed narrow has larger letters.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
     """
     page = new_page(SIZE, title or f"{best.goal}: {best.value_says} at best", width_in)
     place, turn, bar = (page.add_axes(one) for one in _panels(width_in, width_in * SIZE[1] / SIZE[0]))

@@ -80,11 +80,6 @@ def map_sheet(panels: Sequence[MapPanel], title: str = "") -> "Figure":
     Maps of a row have the same colors, so that coils can be compared; arrows are along the induced current, lines where
     a measure has no sign.
 
-    Parameters
-    ----------
-    panels : sequence of MapPanel
-    title : str
-
     Raises
     ------
     InputError
