@@ -3,7 +3,6 @@
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from efield.coils.polarity import induced_words
 from efield.ground.units import AMPERE_PER_MICROSECOND
@@ -59,7 +58,8 @@ def caption(
         parts.append(f"{target.name}: mean |E| {found['mean_magnitude']:.3g} V/m")
     tag = drawn_tissue(field.head)
     own = np.flatnonzero(field.head.tissue == tag)
-    peak = weighted_percentile(_magnitude(field, own), field.head.volumes[own], PEAK_PERCENTILE)
+    size = np.linalg.norm(field.in_tets(own), axis=1)
+    peak = weighted_percentile(size, field.head.volumes[own], PEAK_PERCENTILE)
     parts.append(f"{tissue_name(tag)}: peak |E| {peak:.3g} V/m")
     return between.join(parts)
 
@@ -68,7 +68,3 @@ def named(coil: "Coil") -> str:
     """The coil's name and direction: ``d70 (induces +y)``."""
     words = induced_words(coil).partition(",")[0]
     return f"{coil.name} (induces {words})" if words else coil.name
-
-
-def _magnitude(field: "EField", tets: NDArray[np.intp]) -> NDArray[np.float64]:
-    return np.asarray(np.linalg.norm(field.in_tets(tets), axis=1))
