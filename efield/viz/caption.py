@@ -17,14 +17,7 @@ if TYPE_CHECKING:
     from efield.targeting.targets import Target
 
 
-def caption(
-    field: "EField",
-    target: "Target | None" = None,
-    coil: "Coil | None" = None,
-    *,
-    drive: str = "",
-    between: str = BETWEEN,
-) -> str:
+def caption(field: "EField", target: "Target | None" = None, coil: "Coil | None" = None, *, drive: str = "") -> str:
     """Coil, drive, field at the target and peak, the same numbers as in `EField.summary`.
 
     Parameters
@@ -35,8 +28,6 @@ def caption(
         Also which way its rising current induces, in its own frame.
     drive : str
         What sets dI/dt, such as ``magstim-rapid2 at 60 %``.
-    between : str
-        What separates the parts.
 
     Returns
     -------
@@ -61,7 +52,7 @@ def caption(
     size = np.linalg.norm(field.in_tets(own), axis=1)
     peak = weighted_percentile(size, field.head.volumes[own], PEAK_PERCENTILE)
     parts.append(f"{tissue_name(tag)}: peak |E| {peak:.3g} V/m")
-    return between.join(parts)
+    return BETWEEN.join(parts)
 
 
 def named(coil: "Coil") -> str:
