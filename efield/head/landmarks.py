@@ -130,12 +130,12 @@ class Fiducials(Carded):
         return Fiducials(**{name: _on_scalp(surface, name, point) for name, point in vars(self).items()})
 
     @property
-    def positions(self) -> dict[str, NDArray[np.float64]]:
+    def _by_name(self) -> dict[str, NDArray[np.float64]]:
         """The four by their names in caps: Nz, Iz, LPA, RPA."""
         return dict(zip(_FIDUCIALS, vars(self).values(), strict=True))
 
     def _card(self) -> Card:
-        return Card("Fiducials", [(name, place(point)) for name, point in self.positions.items()])
+        return Card("Fiducials", [(name, place(point)) for name, point in self._by_name.items()])
 
 
 def checked_on_scalp(head: HeadMesh, name: str, point_mm: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -319,7 +319,7 @@ def _default_positions(head: HeadMesh) -> dict[str, NDArray[np.float64]]:
 
 
 def _positions(surface: Surface, fiducials: Fiducials) -> dict[str, NDArray[np.float64]]:
-    found = fiducials.positions | {"Cz": _vertex(surface, fiducials)}
+    found = fiducials._by_name | {"Cz": _vertex(surface, fiducials)}
     for names in _ARCS:
         _mark(surface, found, names)
     found |= {alias: found[name] for alias, name in ALIASES.items()}
