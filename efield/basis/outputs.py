@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from efield.fem.problem import FemProblem
 from efield.ground import checks
+from efield.ground.arrays import FloatArray
 from efield.ground.card import Card, Carded
 from efield.ground.errors import InputError
 from efield.head.mesh import HeadMesh
@@ -24,8 +25,6 @@ from efield.targeting.measures import (
     midsurface_in,
 )
 from efield.targeting.targets import Target
-
-FloatArray = NDArray[np.float64]
 
 AT: Final = ("tets", "surface")
 

@@ -15,9 +15,8 @@ from scipy.spatial import cKDTree
 from efield.coils.model import Coil, Dipoles, SampledField, Segments
 from efield.coils.primary import vector_potential
 from efield.ground import checks
+from efield.ground.arrays import FloatArray
 from efield.ground.errors import InputError
-
-FloatArray = NDArray[np.float64]
 
 #: Ends of segments nearer than this are one node (mm); files round to about this.
 _SAME_MM = 1e-3

@@ -16,10 +16,9 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from numpy.typing import NDArray
 
+from efield.ground.arrays import FloatArray
 from efield.head.surface import TriangleSurface
 from efield.kernels.geometry import clearance as kernel
-
-FloatArray = NDArray[np.float64]
 
 #: Step of the lattice by which distances are bounded, and how far it reaches beyond a surface (mm).
 _STEP_MM: Final = 5.0

@@ -11,10 +11,9 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.stats import qmc, sobol_indices
 
-FloatArray = NDArray[np.float64]
+from efield.ground.arrays import FloatArray
 
 
 class Share(NamedTuple):

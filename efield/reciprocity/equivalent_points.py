@@ -15,15 +15,13 @@ from functools import lru_cache
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from efield.coils.model import Coil, Dipoles, Segments
 from efield.coils.primary import unchecked_vector_potential
+from efield.ground.arrays import FloatArray
 from efield.ground.units import MU0_OVER_4PI, mm_to_m
 from efield.kernels.reduced.reciprocity import inverse_distance
-
-FloatArray = NDArray[np.float64]
 
 #: Number of points. With 400 the mean field at a target misses its peak by up to 3e-6, with 600 by 3e-7 (70 mm
 #: figure-8, 24 placements 2 to 10 mm from a sphere; 2e-6 over the default head, `benchmarks/reciprocity.py`).

@@ -11,6 +11,7 @@ from scipy.spatial import cKDTree
 
 from efield.coils.model import Coil
 from efield.coils.primary import dadt
+from efield.ground.arrays import FloatArray
 from efield.ground.pose import Pose
 from efield.ground.units import mm_to_m
 from efield.head.mesh import HeadMesh
@@ -18,8 +19,6 @@ from efield.head.surface import scalp
 from efield.kernels.reduced.reciprocity import dipole_placements, placements
 from efield.reciprocity.currents import Outside
 from efield.reciprocity.equivalent_points import skeleton
-
-FloatArray = NDArray[np.float64]
 
 #: The fast route is for coils whose axis is within 75 degrees of the scalp's inward normal. The skeleton is
 #: not fitted behind the casing: with its back to a sphere a 70 mm figure-8 missed by up to 2e-3 of the peak.

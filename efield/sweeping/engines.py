@@ -15,6 +15,7 @@ from efield.basis.reduced_basis import ReducedBasis
 from efield.coils.model import Coil
 from efield.coils.polarity import induced_direction
 from efield.ground import checks
+from efield.ground.arrays import FloatArray
 from efield.ground.errors import InputError
 from efield.ground.memory import check_room
 from efield.ground.pose import Pose
@@ -29,7 +30,6 @@ from efield.targeting.measures import MEASURES, MIDSURFACE, RECIPROCAL, Measure,
 from efield.targeting.simulate import Simulator, worth_storing
 from efield.targeting.targets import Target
 
-FloatArray = NDArray[np.float64]
 Table = dict[str, NDArray[np.floating]]
 Engine = Simulator | ReducedBasis | Reciprocal
 

@@ -9,14 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from efield.coils.model import Coil
+from efield.ground.arrays import FloatArray
 from efield.ground.errors import CollisionError
 from efield.ground.pose import Pose
 from efield.head.closest import SignedDistance, by_halving, signed_distance
 from efield.head.mesh import HeadMesh, once_per_head
 from efield.head.surface import scalp
 from efield.kernels.geometry import clearance as kernel
-
-FloatArray = NDArray[np.float64]
 
 #: Casing of a coil of which nothing is known: a flat plate, about that of a 70 mm figure-8 (half width and height, mm).
 _UNKNOWN_CASING_MM: Final = (85.0, 45.0)

@@ -18,12 +18,11 @@ from scipy.special import sph_legendre_p_all
 from efield.coils.model import Coil
 from efield.coils.primary import b_field
 from efield.ground import checks
+from efield.ground.arrays import FloatArray
 from efield.ground.card import Card, Carded, counted
 from efield.ground.errors import InputError
 from efield.ground.pose import Pose
 from efield.ground.units import AMPERE_PER_MICROSECOND, mm_to_m
-
-FloatArray = NDArray[np.float64]
 
 #: Degree of the expansion. A wire 5 mm above an 85 mm scalp leaves (70/90)^50 = 3e-6 at the cortex.
 _DEGREE = 50

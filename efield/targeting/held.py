@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from efield.coils.model import Coil
+from efield.ground.arrays import FloatArray
 from efield.ground.errors import CollisionError, EfieldWarning
 from efield.ground.pose import Pose
 from efield.head.mesh import HeadMesh
@@ -19,8 +20,6 @@ from efield.targeting.collision import clearance_mm, is_clear, scalp_distance
 from efield.targeting.placement import scalp_tree, smoothed_normal
 from efield.targeting.pose_check import MIDLINE_MM
 from efield.targeting.pose_mistakes import trials
-
-FloatArray = NDArray[np.float64]
 
 #: Farther than this from the scalp no coil is held (mm): studies of distance end at a tenth of it or less.
 FARTHEST_MM: Final = 150.0

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from efield.ground.arrays import FloatArray
 from efield.ground.numbering import renumbered
 from efield.head.surface import Surface, TriangleSurface, boundary, brain
 from efield.head.tissue import GRAY_MATTER, WHITE_MATTER
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from efield.head.mesh import HeadMesh
     from efield.targeting.field import EField
 
-FloatArray = NDArray[np.float64]
 
 #: The target's mark: its radius, the length of its arrow, and how far around it the cortex must not hide it (mm).
 _MARK_RADIUS_MM: Final = 1.6

@@ -3,9 +3,10 @@
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from efield.ground import checks
+from efield.ground.arrays import FloatArray
 from efield.ground.errors import InputError
 from efield.head.surface import Surface, TriangleSurface, nearest
 from efield.viz import palette
@@ -15,7 +16,6 @@ from efield.viz.shapes import Shape, arrows, ball, joined, surface_of, tube
 if TYPE_CHECKING:
     from efield.ground.pose import Pose
 
-FloatArray = NDArray[np.float64]
 
 #: Isolines at these shares of the best value: what a map from zero shows evenly, they part.
 SHARES: Final = (0.95, 0.9, 0.8)

@@ -12,12 +12,11 @@ from efield.coils.casing import Casing as CoilCasing
 from efield.coils.casing import joined
 from efield.coils.model import Coil, Dipoles, SampledField, Segments, Source
 from efield.ground import checks
+from efield.ground.arrays import FloatArray
 from efield.ground.card import counted
 from efield.ground.errors import InputError
 
 KINDS: Final = ("x", "y", "z", "rot2p")
-
-FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
