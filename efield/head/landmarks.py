@@ -23,7 +23,7 @@ from efield.ground import checks
 from efield.ground.card import Card, Carded, place
 from efield.ground.errors import InputError
 from efield.head.arcs import half_arcs, nearest_on_surface, whole_arc
-from efield.head.cap import Cap
+from efield.head.cap import FIDUCIAL_NAMES, Cap
 from efield.head.mesh import HeadMesh, once_per_head
 from efield.head.surface import Surface, scalp
 
@@ -59,9 +59,6 @@ POSITIONS: Final = tuple(dict.fromkeys([name for arc in _ARCS for name in arc if
 #: Nasion, inion, left and right preauricular point in MNI152 (mm). Approximate: they stand beside a copy of the 10-20
 #: positions of Okamoto et al. 2004, NeuroImage 21:99-111 (17 adults), and were not compared with the printed article.
 _MNI_FIDUCIALS: Final = ((0.0, 82.9, -43.0), (0.0, -116.2, -30.5), (-79.6, -20.6, -48.6), (80.6, -20.6, -48.1))
-
-#: Their names in caps, in the order of `Fiducials`.
-_FIDUCIALS: Final = ("Nz", "Iz", "LPA", "RPA")
 
 _ROUND: Final = 1e-3  # relative spread of radii within which a scalp is a sphere: rounding in files, not anatomy
 _VERTEX_TOLERANCE_MM: Final = 0.05  # moves each half of an arc by as much, so that halves agree to 0.1 mm
@@ -132,7 +129,7 @@ class Fiducials(Carded):
     @property
     def _by_name(self) -> dict[str, NDArray[np.float64]]:
         """The four by their names in caps: Nz, Iz, LPA, RPA."""
-        return dict(zip(_FIDUCIALS, vars(self).values(), strict=True))
+        return dict(zip(FIDUCIAL_NAMES, vars(self).values(), strict=True))
 
     def _card(self) -> Card:
         return Card("Fiducials", [(name, place(point)) for name, point in self._by_name.items()])
@@ -169,13 +166,13 @@ def fiducials_in(cap: Cap) -> Fiducials:
     InputError
         If the cap lacks one, or they are mixed up.
     """
-    missing = [name for name in _FIDUCIALS if name not in cap.positions]
+    missing = [name for name in FIDUCIAL_NAMES if name not in cap.positions]
     if missing:
         raise InputError(
-            f"{cap.origin} must have the fiducials {', '.join(_FIDUCIALS)}; instead it lacks {', '.join(missing)}: add "
-            "rows such as Fiducial,x,y,z,Nz"
+            f"{cap.origin} must have the fiducials {', '.join(FIDUCIAL_NAMES)}; instead it lacks {', '.join(missing)}: "
+            "add rows such as Fiducial,x,y,z,Nz"
         )
-    return Fiducials(*(cap.positions[name] for name in _FIDUCIALS))
+    return Fiducials(*(cap.positions[name] for name in FIDUCIAL_NAMES))
 
 
 def fiducials_of(head: HeadMesh) -> Fiducials:
@@ -202,7 +199,7 @@ def fiducials_of(head: HeadMesh) -> Fiducials:
     Okamoto et al. 2004, NeuroImage 21:99-111 (the MNI positions).
     """
     for cap in head.caps:
-        if all(name in cap.positions for name in _FIDUCIALS):
+        if all(name in cap.positions for name in FIDUCIAL_NAMES):
             return fiducials_in(cap).on(head)
     if head.mni is not None:
         return Fiducials(*head.mni.to_head(_MNI_FIDUCIALS)).on(head)
