@@ -21,6 +21,7 @@ from efield.coils.model import Coil, Dipoles, Segments
 from efield.coils.primary import unchecked_vector_potential
 from efield.ground.arrays import FloatArray
 from efield.ground.units import MU0_OVER_4PI, mm_to_m
+from efield.head.closest import farthest_points
 from efield.kernels.reduced.reciprocity import inverse_distance
 
 #: Number of points. With 400 the mean field at a target misses its peak by up to 3e-6, with 600 by 3e-7 (70 mm
@@ -167,13 +168,3 @@ def _around(coil: Coil, cloud: FloatArray, nearest: float, count: int, seed: int
             kept &= casing.query(points)[0] <= distance
         found.append(points[kept])
     return np.concatenate(found)[:count]
-
-
-def farthest_points(points: FloatArray, count: int) -> FloatArray:
-    """Up to `count` of the points, each the farthest from those chosen before it."""
-    chosen = [0]
-    distance = ((points - points[0]) ** 2).sum(axis=1)
-    while len(chosen) < min(count, len(points)):
-        chosen.append(int(np.argmax(distance)))
-        distance = np.minimum(distance, ((points - points[chosen[-1]]) ** 2).sum(axis=1))
-    return points[chosen]
