@@ -78,9 +78,7 @@ def print_plan(plan: Plan) -> None:
 
 
 def _targets(plan: Plan) -> Table:
-    table = Table(title="Targets on the heads (mm)")
-    for name in ("head", "target"):
-        table.add_column(name)
+    table = Table("head", "target", title="Targets on the heads (mm)")
     for name in ("x", "y", "z", "radius", "tetrahedra"):
         table.add_column(name, justify="right")
     table.add_column("found")
@@ -95,8 +93,7 @@ def _counts(study: "Study", found: "Estimate") -> Table:
     """How much of what."""
     from efield.campaign.costs import duration
 
-    table = Table(title=f"{study.document.get('title') or study.output}: nothing is computed now")
-    table.add_column("what")
+    table = Table("what", title=f"{study.document.get('title') or study.output}: nothing is computed now")
     table.add_column("how much", justify="right")
     sizes = f"{len(study.heads)} heads x {len(study.targets)} targets x {len(study.coils)} coils"
     table.add_row("cells", f"{found.cells} = {sizes}")
