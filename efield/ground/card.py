@@ -12,7 +12,7 @@ from efield.ground.units import AMPERE_PER_MICROSECOND
 
 #: A text is no longer than this, whatever names and numbers are in it, and has no more lines.
 MOST_CHARACTERS: Final = 400
-MOSTLINES: Final = 6
+MOST_LINES: Final = 6
 _WIDEST: Final = 96
 
 #: Colors and lines follow those of the page, so that a table reads on a light and on a dark one; no style sheet, no
@@ -45,8 +45,8 @@ class Card:
         return [(name, value) for name, value in flat if value]
 
     def text(self) -> str:
-        """At most `MOSTLINES` lines and `MOST_CHARACTERS` characters."""
-        rows = self.lines()[: MOSTLINES - 1]
+        """At most `MOST_LINES` lines and `MOST_CHARACTERS` characters."""
+        rows = self.lines()[: MOST_LINES - 1]
         wide = max((len(name) for name, _ in rows), default=0)
         lines = [_flat(self.title), *(f"  {name:<{wide}}  {value}" for name, value in rows)]
         while sum(map(len, lines)) + len(lines) - 1 > MOST_CHARACTERS:
