@@ -17,7 +17,8 @@ def test_every_public_name_of_a_room_is_where_it_says(room):
     package = getattr(ef, room)
     assert set(package.__all__) == set(dir(package))
     for name in package.__all__:
-        assert getattr(package, name) is getattr(import_module(package._HOMES[name]), name)
+        found = getattr(package, name)
+        assert getattr(import_module(getattr(found, "__module__", package.__name__)), name) is found
 
 
 @pytest.mark.parametrize("room", ROOMS)

@@ -1,14 +1,12 @@
 """`efield basis`: build reduced bases, look at them, and check them against fresh solves."""
 
-import json
-import sys
 from pathlib import Path
 from shutil import rmtree
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from efield.app.console import ERR, OUT, Bar, Steps
+from efield.app.console import Bar, Steps, print_json, remark, say
 from efield.app.options import (
     ConductivityOption,
     ConductivityTableOption,
@@ -79,7 +77,7 @@ def build(
     if out.exists():
         raise InputError(f"OUT must be a folder that does not exist yet; instead {out} does: delete it, or rename")
     solves = out.with_name(f"{out.name}.solves")
-    sigma = parse_conductivity(tuple(conductivity or ()), conductivity_table)
+    sigma = parse_conductivity(conductivity, conductivity_table)
     sim, maker = _prepared(head, coil, sigma, device, Steps(2))
     with Bar("building", max_solves, "solves") as bar:
         basis = ReducedBasis.build(
@@ -107,10 +105,9 @@ def build(
 def _check_met(certificate: "Certificate") -> None:
     """Say that the error is larger than asked for, and leave with exit code 1."""
     if not certificate.met:
-        ERR.print(
-            f"note: the error asked for ({certificate.tol:g}) was not reached in {certificate.solves} solves: allow "
-            "more with --max-solves, or ask for a smaller region",
-            markup=False,
+        remark(
+            f"the error asked for ({certificate.tol:g}) was not reached in {certificate.solves} solves: allow more "
+            "with --max-solves, or ask for a smaller region"
         )
         raise typer.Exit(1)
 
@@ -123,23 +120,19 @@ def info(folder: FolderArgument, as_json: JsonOption = False) -> None:
 
     note = describe(folder)
     if as_json:
-        _print_json(note)
+        print_json(note)
         return
     target, (low, high) = note["target"], note["distance_mm"]
     center = ", ".join(f"{x:.1f}" for x in target["center_mm"])
-    OUT.print(f"{folder}: {note['coil']} over {target['name']} ({center})", markup=False, soft_wrap=True)
-    OUT.print(
+    say(f"{folder}: {note['coil']} over {target['name']} ({center})")
+    say(
         f"placements: within {note['radius_mm']:g} mm over the scalp, tilt up to {note['tilt_deg']:g} degrees, "
-        f"{low:g} to {high:.4g} mm from it, all angles",
-        soft_wrap=True,
+        f"{low:g} to {high:.4g} mm from it, all angles"
     )
     where = "tetrahedra of gray and white matter" if note["at"] == "tets" else "vertices of the middle of the cortex"
-    size = f"{note['modes']} modes, {_megabytes(folder):.1f} MB"
-    OUT.print(
-        f"the field in {note['places']} {where}, {size}",
-        soft_wrap=True,
-    )
-    OUT.print(str(Certificate.from_json(note["certificate"])), markup=False)
+    size = f"{note['modes']} modes, {sum(file.stat().st_size for file in folder.iterdir()) / 1e6:.1f} MB"
+    say(f"the field in {note['places']} {where}, {size}")
+    say(str(Certificate.from_json(note["certificate"])))
 
 
 @app.command()
@@ -166,7 +159,7 @@ def check(
     from efield.basis.reduced_basis import ReducedBasis
 
     steps = Steps(3)
-    sigma = parse_conductivity(tuple(conductivity or ()), conductivity_table)
+    sigma = parse_conductivity(conductivity, conductivity_table)
     sim, maker = _prepared(head, coil, sigma, device, steps)
     basis = ReducedBasis.load(folder, sim, maker)
     with steps(f"solving {placements} placements"):
@@ -177,16 +170,13 @@ def check(
 
 
 def _prepared(head: str, coil: str, sigma: "Conductivity", device: str, steps: Steps) -> "tuple[Simulator, Coil | str]":
-    from efield.io.cache_folder import cache_for
+    from efield.app.request_parts import prepared
     from efield.io.load import load_coil, load_head
-    from efield.targeting.simulate import Simulator
 
     maker = coil if coil == "any" else load_coil(coil)
     with steps(f"loading head {head}"):
         mesh = load_head(head)
-    with steps("preparing the solver"):
-        cache = cache_for(head)
-        return Simulator(mesh, sigma, device=device, cache=cache), maker
+    return prepared(mesh, head, device, steps, sigma), maker
 
 
 def _pair(option: str, text: str) -> tuple[float, float]:
@@ -197,17 +187,8 @@ def _pair(option: str, text: str) -> tuple[float, float]:
     return low, high
 
 
-def _megabytes(folder: Path) -> float:
-    return sum(file.stat().st_size for file in folder.iterdir()) / 1e6
-
-
 def _show(certificate: "Certificate", as_json: bool) -> None:
     if as_json:
-        _print_json(certificate.to_json() | {"met": certificate.met})
+        print_json(certificate.to_json() | {"met": certificate.met})
     else:
-        OUT.print(str(certificate), markup=False)
-
-
-def _print_json(document: dict[str, Any]) -> None:
-    json.dump(document, sys.stdout, indent=2)
-    sys.stdout.write("\n")
+        say(str(certificate))

@@ -1,6 +1,5 @@
 """The command `efield`: each verb checks its input, calls the package, and shows the answer."""
 
-import json
 import os
 import sys
 import warnings
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from efield.app import bases, coils, mesh_build, meshes, plan, poses, protocols, sweeps
-from efield.app.console import ERR, OUT
+from efield.app.console import ERR, OUT, Steps, answer, print_json, remark, say, say_written
 from efield.app.dose_request import DoseRequest
 from efield.app.options import JsonOption, asking_for
 from efield.app.planning_request import OptimizeRequest, UncertaintyRequest
@@ -80,14 +79,10 @@ def _report(document: dict[str, Any], summary: "Summary", as_json: bool) -> None
     from efield.app.tables import summary_table
 
     if as_json:
-        json.dump(document, sys.stdout, indent=2)
-        sys.stdout.write("\n")
+        print_json(document)
         return
     OUT.print(summary_table(document, summary))
-    for note in document["notes"]:
-        ERR.print(f"note: {note}", markup=False, soft_wrap=True)
-    written = (str(Path(document["folder"]) / name) for name in document["files"])
-    OUT.print(f"written: {', '.join(written)}", markup=False, soft_wrap=True)
+    say_written(document)
 
 
 @app.command()
@@ -108,11 +103,7 @@ def dose(request: DoseRequest, as_json: JsonOption = False) -> None:
     from efield.app.tables import dose_table
 
     found, document = run(request)
-    if as_json:
-        json.dump(document, sys.stdout, indent=2)
-        sys.stdout.write("\n")
-        return
-    OUT.print(dose_table(document, found))
+    answer(document, as_json, dose_table(document, found))
 
 
 @app.command()
@@ -178,11 +169,10 @@ def optimize(request: OptimizeRequest, as_json: JsonOption = False) -> None:
 
     best, document = find_best(request)
     if as_json:
-        json.dump(document, sys.stdout, indent=2)
-        sys.stdout.write("\n")
+        print_json(document)
         return
     OUT.print(optimum_table(document, best))
-    OUT.print(f"written: {Path(document['folder']) / 'pose.txt'}, optimum.json, loss.png", markup=False, soft_wrap=True)
+    say(f"written: {Path(document['folder']) / 'pose.txt'}, optimum.json, loss.png")
 
 
 @app.command()
@@ -203,12 +193,11 @@ def uncertainty(request: UncertaintyRequest, as_json: JsonOption = False) -> Non
 
     sure, document = how_sure(request)
     if as_json:
-        json.dump(document, sys.stdout, indent=2)
-        sys.stdout.write("\n")
+        print_json(document)
         return
     OUT.print(uncertainty_table(document, sure))
     for line in (*document["conductivity"].items(), ("placement", document["placement"] or "as planned")):
-        OUT.print(": ".join(line), markup=False, soft_wrap=True)
+        say(": ".join(line))
 
 
 @app.command()
@@ -223,19 +212,17 @@ def targets(as_json: JsonOption = False) -> None:
 
     known = list_targets()
     if as_json:
-        json.dump({"targets": [target_facts(name) for name in known]}, sys.stdout, indent=2)
-        sys.stdout.write("\n")
+        print_json({"targets": [target_facts(name) for name in known]})
         return
     OUT.print(listing_table(known))
-    OUT.print(known.note, markup=False, soft_wrap=True)
+    say(known.note)
 
 
 @app.command()
 def validate(
-    as_json: Annotated[bool, typer.Option("--json", help="Print the table as JSON.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Check this installation: a layered sphere, whose field is known in closed form, solved at three mesh sizes."""
-    from efield.app.console import Steps
     from efield.app.tables import validation_table
     from efield.targeting.validation import EDGES_MM, validate_on_sphere
 
@@ -245,18 +232,14 @@ def validate(
         with steps(f"sphere with {edge:g} mm edges"):
             rows.append(validate_on_sphere(edge))
     passed = all(row.passed for row in rows)
-    if as_json:
-        json.dump({"passed": passed, "rows": [row.to_json() for row in rows]}, sys.stdout, indent=2)
-        sys.stdout.write("\n")
-    else:
-        OUT.print(validation_table(rows))
+    answer({"passed": passed, "rows": [row.to_json() for row in rows]}, as_json, validation_table(rows))
     if not passed:
         raise typer.Exit(1)
 
 
 def _note(message: Warning | str, *_: object, **__: object) -> None:
     """A warning without the place in our code that it came from."""
-    ERR.print(f"note: {message}", markup=False, soft_wrap=True)
+    remark(message)
 
 
 def main() -> None:

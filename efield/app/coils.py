@@ -1,20 +1,16 @@
 """`efield coils`: which coils and stimulators are known, and what each is."""
 
-import json
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from efield.app.console import ERR, OUT
-from efield.app.options import COIL_HELP
+from efield.app.console import OUT, answer, aside, print_json, remark, say
+from efield.app.options import COIL_HELP, JsonOption
 from efield.ground.errors import InputError
 from efield.io.atomic import check_place
 
 app = typer.Typer(help="Coils and stimulators.", no_args_is_help=True)
-
-JsonOption = Annotated[bool, typer.Option("--json", help="Print as JSON.")]
 
 
 @app.command("list")
@@ -30,13 +26,12 @@ def list_coils(as_json: JsonOption = False) -> None:
             {"name": c.name, "aliases": c.aliases, "max_didt": c.max_didt, "induced_direction": induced_direction(c)}
             for c in coils
         ]
-        json.dump({"coils": rows, "stimulators": list(machines)}, sys.stdout, indent=2)
-        sys.stdout.write("\n")
+        print_json({"coils": rows, "stimulators": list(machines)})
         return
     from efield.app.tables import listing_table
 
     OUT.print(listing_table(catalog.list_coils()))
-    OUT.print("Stimulators: " + ", ".join(machines), soft_wrap=True)
+    say("Stimulators: " + ", ".join(machines))
 
 
 @app.command()
@@ -55,16 +50,12 @@ def info(
         _check_picture(picture)
     coil = load_coil(name)
     facts = coil_facts(coil)
-    if as_json:
-        json.dump(facts, sys.stdout, indent=2)
-        sys.stdout.write("\n")
-    else:
-        OUT.print(facts_table(facts))
+    answer(facts, as_json, facts_table(facts))
     if picture is not None:
         from efield.viz.coil_picture import save_coil_picture
 
         save_coil_picture(picture, coil)
-        ERR.print(f"written: {picture}", markup=False, soft_wrap=True)
+        aside(f"written: {picture}")
 
 
 def _check_picture(path: Path) -> None:
@@ -88,5 +79,5 @@ def convert(
     from efield.app.coil_facts import convert_file
 
     for note in convert_file(source, out, spacing):
-        ERR.print(f"note: {note}", markup=False, soft_wrap=True)
-    OUT.print(f"written: {out}", markup=False, soft_wrap=True)
+        remark(note)
+    say(f"written: {out}")

@@ -1,16 +1,57 @@
-"""What the command line shows on standard error while it works: steps and bars on a terminal, plain lines in a log."""
+"""What the command line prints: answers, notes beside them, and how far work is (a bar, or plain lines in a log)."""
 
+import json
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from time import perf_counter
+from typing import Any
 
 from rich.console import Console
+from rich.table import Table
 
 from efield.ground import progress
 
 #: Results go to standard output, everything else to standard error, so that ``--json`` can be piped.
 OUT = Console(highlight=False, markup=False)
 ERR = Console(stderr=True, highlight=False, markup=False)
+
+
+def say(text: str) -> None:
+    """A line of the answer, printed as it is: the terminal breaks it."""
+    OUT.print(text, markup=False, soft_wrap=True)
+
+
+def aside(text: str) -> None:
+    """A line beside the answer."""
+    ERR.print(text, markup=False, soft_wrap=True)
+
+
+def remark(text: object) -> None:
+    """What must be known beside the answer."""
+    aside(f"note: {text}")
+
+
+def print_json(document: Any) -> None:
+    """The answer for machines."""
+    json.dump(document, sys.stdout, indent=2)
+    sys.stdout.write("\n")
+
+
+def answer(document: Any, as_json: bool, table: Table) -> None:
+    """The answer: JSON for machines, or a table for people."""
+    if as_json:
+        print_json(document)
+    else:
+        OUT.print(table)
+
+
+def say_written(document: dict[str, Any]) -> None:
+    """Notes on results, and the files that they were written to."""
+    for note in document["notes"]:
+        remark(note)
+    say(f"written: {', '.join(str(Path(document['folder']) / name) for name in document['files'])}")
 
 
 class Steps:

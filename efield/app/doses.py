@@ -5,6 +5,7 @@ from typing import Any
 
 from efield.app.console import Steps
 from efield.app.dose_request import DoseRequest
+from efield.app.request_parts import prepared
 from efield.coils.model import Coil
 from efield.coils.polarity import induced_direction
 from efield.dosing.dose import Dose, dose
@@ -19,7 +20,6 @@ from efield.ground.pose import Pose
 from efield.ground.progress import Progress
 from efield.ground.version import __version__
 from efield.head.mesh import HeadMesh
-from efield.io.cache_folder import cache_for
 from efield.io.load import load_coil, load_head
 from efield.io.poses.reading import load_pose
 from efield.io.poses.words import pose_words
@@ -82,11 +82,6 @@ def _sides(request: DoseRequest) -> tuple[_Side, _Side]:
 def run(request: DoseRequest, progress: Progress = True) -> tuple[Dose, dict[str, Any]]:
     """The dose, and a document with everything it rests on, ready for `json.dump`.
 
-    Parameters
-    ----------
-    request : DoseRequest
-    progress : bool or callable, optional
-
     Raises
     ------
     InputError
@@ -103,9 +98,7 @@ def run(request: DoseRequest, progress: Progress = True) -> tuple[Dose, dict[str
         targets = [named_target(head, side.target) for side in sides]
         placed = zip(sides, targets, coils, strict=True)
         poses = [_pose(head, *each, request.allow_collision) for each in placed]
-    with steps("preparing the solver"):
-        cache = cache_for(request.head)
-        simulator = Simulator(head, device=request.device, cache=cache)
+    simulator = prepared(head, request.head, request.device, steps)
     with steps("solving both placements"):
         fields = _solve(simulator, coils, poses)
     with steps("measuring the fields"):

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Final
 import numpy as np
 import typer
 
-from efield.app.console import ERR, Bar
+from efield.app.console import Bar, remark
 from efield.app.meshes import OutArgument, check_out, report, with_map
+from efield.app.options import JsonOption
 from efield.ground import checks
 from efield.ground.errors import InputError
 
@@ -55,7 +56,7 @@ def build(
     volume_tolerance: Annotated[
         float, typer.Option(help="Percent by which a tissue's volume may miss that of its labels (0.5 cm3 always may).")
     ] = 5.0,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Tetrahedra from a label volume, in any orientation and voxel size.
 
@@ -84,7 +85,7 @@ def build(
         )
     for volume in volumes:
         if volume.merged_into is not None:
-            ERR.print(f"note: {volume.in_words()}", markup=False, soft_wrap=True)
+            remark(volume.in_words())
     lost = [volume for volume in volumes if not volume.kept(tolerance)]
     place = out.with_suffix(f".rejected{out.suffix}") if lost else out
     head = _with_map(head, image, mni)
@@ -131,7 +132,7 @@ def _with_map(head: "HeadMesh", image: "LabelImage", wanted: str) -> "HeadMesh":
             return register_to_mni(head, progress=bar)
     except InputError as error:
         # An hour of meshing is not lost for want of a map.
-        ERR.print(f"note: no map from MNI coordinates: {error}", markup=False, soft_wrap=True)
+        remark(f"no map from MNI coordinates: {error}")
         return head
 
 

@@ -1,7 +1,5 @@
 """`efield mesh`: look at head meshes, and convert them."""
 
-import json
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -11,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 import typer
 from rich.table import Table
 
-from efield.app.console import ERR, OUT
+from efield.app.console import OUT, print_json, remark, say
+from efield.app.options import JsonOption
 from efield.ground.errors import InputError
 from efield.io.atomic import check_place
 
@@ -41,7 +40,7 @@ TagsOption = Annotated[
 def info(
     head: Annotated[str, typer.Argument(help="mni152, sphere, a mesh file, or a folder m2m_<id>.")],
     tags: TagsOption = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Size, tissues and element quality of a head."""
     from efield.io.load import load_head
@@ -54,7 +53,7 @@ def convert(
     mesh: Annotated[Path, typer.Argument(help="Mesh of a head: .msh, .vtu, .inp, .xdmf, .mesh, .med, ...")],
     out: OutArgument,
     tags: TagsOption = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """A head mesh, or a result such as field.vtu, as .msh (Gmsh, SimNIBS) or .vtu (ParaView), with its fields.
 
@@ -69,7 +68,7 @@ def convert(
     check_out(out)
     content, head = _content(mesh, _tags(tags))
     for note in with_map(out, head.mni, partial(_write_content, content=content)):
-        ERR.print(f"note: {note}", markup=False, soft_wrap=True)
+        remark(note)
     report(str(out), head, as_json)
 
 
@@ -94,7 +93,7 @@ def repair(
     out: OutArgument,
     tolerance: Annotated[float, typer.Option(help="Nodes nearer to each other than this are one, mm.")] = 1e-3,
     tags: TagsOption = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Merge nodes that are there twice, and remove tetrahedra that are; nothing is written if that does not mend it.
 
@@ -115,7 +114,7 @@ def repair(
         head = replace(mended.mesh.head(), mni=broken.mni)
         check_sound(head)
     for note in (str(mended), *with_map(out, head.mni, partial(_write_content, content=mended.mesh))):
-        ERR.print(f"note: {note}", markup=False, soft_wrap=True)
+        remark(note)
     report(str(out), head, as_json)
 
 
@@ -175,8 +174,7 @@ def report(name: str, mesh: "HeadMesh", as_json: bool, volumes: "Sequence[KeptVo
     """Print size, tissues and element quality; of a mesh of labels also what became of each label."""
     facts = _facts(mesh, volumes)
     if as_json:
-        json.dump(facts, sys.stdout, indent=2)
-        sys.stdout.write("\n")
+        print_json(facts)
     else:
         _print(name, facts)
 
@@ -225,31 +223,26 @@ def _tissue_facts(mesh: "HeadMesh", tag: int, pieces: int, volume: "KeptVolume |
 def _print(name: str, facts: dict[str, Any]) -> None:
     low, high = (", ".join(f"{x:.0f}" for x in facts[key]) for key in ("low_mm", "high_mm"))
     size = f"{facts['nodes']} nodes, {facts['tets']} tetrahedra"
-    OUT.print(f"{name}: {size}, from ({low}) to ({high}) mm", soft_wrap=True, markup=False)
+    say(f"{name}: {size}, from ({low}) to ({high}) mm")
     manifold = "a closed manifold" if facts["closed_manifold"] else "NOT a closed manifold"
-    OUT.print(
+    say(
         f"smallest dihedral angle {facts['min_dihedral_deg']:.1f} degrees, 5th percentile of the radius ratio "
-        f"{facts['p5_radius_ratio']:.2f}; outer surface is {manifold}",
-        soft_wrap=True,
+        f"{facts['p5_radius_ratio']:.2f}; outer surface is {manifold}"
     )
     if not facts["conforming"]:
-        OUT.print("NOT conforming: a face belongs to more than two tetrahedra", soft_wrap=True)
+        say("NOT conforming: a face belongs to more than two tetrahedra")
     for defect in facts["defects"]:
         text = f"NOT whole: {defect['text']}: {defect['remedy']}" if defect["harmful"] else f"note: {defect['text']}"
         OUT.print(text, style="red" if defect["harmful"] else None, soft_wrap=True, markup=False)
     if facts["min_dihedral_deg"] < LEAST_DIHEDRAL_DEG or facts["p5_radius_ratio"] < LEAST_RADIUS_RATIO:
-        OUT.print(
+        say(
             f"below the default head's bars, {LEAST_DIHEDRAL_DEG:g} degrees and {LEAST_RADIUS_RATIO:g}: "
-            "expect slow solving and larger errors there",
-            soft_wrap=True,
+            "expect slow solving and larger errors there"
         )
     if facts["has_mni_map"]:
-        OUT.print(f"map from MNI coordinates: {facts['mni_map']}", soft_wrap=True, markup=False)
+        say(f"map from MNI coordinates: {facts['mni_map']}")
     else:
-        OUT.print(
-            "no map from MNI coordinates: simulate with --register or --fiducials, or give targets as x,y,z",
-            soft_wrap=True,
-        )
+        say("no map from MNI coordinates: simulate with --register or --fiducials, or give targets as x,y,z")
     OUT.print(_table(facts["tissues"]))
 
 

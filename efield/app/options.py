@@ -104,6 +104,16 @@ AllowCollisionOption = Annotated[
 ForceOption = Annotated[
     bool, typer.Option("--force", help="Replace the results of an earlier run that are in the folder.")
 ]
+
+
+def out_option(folder: Path, what: str = "the results") -> Any:
+    """The folder that something is written to, by default this one."""
+    return typer.Option(
+        help=f"Folder for {what}. If this one holds some already, new ones go to {folder}-2, -3, ...; one that you "
+        "name is refused then."
+    )
+
+
 ForbiddenOption = Annotated[
     list[str] | None,
     typer.Option(

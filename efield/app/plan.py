@@ -1,14 +1,12 @@
 """`efield plan`, and `efield plan compare`."""
 
-import json
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.table import Table
 
-from efield.app.console import ERR, OUT
+from efield.app.console import OUT, answer, print_json, remark, say
 from efield.app.options import JsonOption, asking_for
 from efield.app.plan_request import PlanRequest
 
@@ -39,15 +37,14 @@ def plan(request: PlanRequest, ctx: typer.Context, as_json: JsonOption = False) 
 
     document = make_plan(request)
     if as_json:
-        json.dump(document, sys.stdout, indent=2)
-        sys.stdout.write("\n")
+        print_json(document)
         return
     for part in document["targets"]:
         OUT.print(_table(document["head"], part))
     for note in dict.fromkeys(note for part in document["targets"] for note in part["notes"]):
-        ERR.print(f"note: {note}", markup=False, soft_wrap=True)
+        remark(note)
     out = document["provenance"]["settings"]["out"]
-    OUT.print(f"written: {out}/plan.html, plan.json, pictures/, poses/", markup=False, soft_wrap=True)
+    say(f"written: {out}/plan.html, plan.json, pictures/, poses/")
 
 
 def _table(head: str, part: dict[str, Any]) -> Table:
@@ -75,13 +72,7 @@ def compare(
     from efield.app.plan_sheet import compared, read_plan
 
     rows = compared(read_plan(one), read_plan(other))
-    if as_json:
-        json.dump([{"what": what, str(one): a, str(other): b} for what, a, b in rows], sys.stdout, indent=2)
-        sys.stdout.write("\n")
-        return
-    table = Table(title="Two plans")
-    for column in ("", str(one), str(other)):
-        table.add_column(column)
+    table = Table("", str(one), str(other), title="Two plans")
     for row in rows:
         table.add_row(*row)
-    OUT.print(table)
+    answer([{"what": what, str(one): a, str(other): b} for what, a, b in rows], as_json, table)

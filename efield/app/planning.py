@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from efield.app.console import Steps
 from efield.app.planning_request import FILES, OUT, OptimizeRequest, UncertaintyRequest
-from efield.app.request_parts import parse_conductivity
+from efield.app.request_parts import parse_conductivity, prepared
 from efield.app.results import results_folder
 from efield.app.zones import zones_of
 from efield.coils.model import Coil
@@ -15,10 +15,7 @@ from efield.ground import checks
 from efield.ground.errors import InputError
 from efield.ground.progress import Progress
 from efield.ground.version import __version__
-from efield.head.conductivity import Conductivity
-from efield.head.mesh import HeadMesh
 from efield.io.atomic import filled_folder
-from efield.io.cache_folder import cache_for
 from efield.io.load import load_coil, load_head
 from efield.io.poses.pose_table import PoseTable
 from efield.io.poses.reading import load_pose
@@ -34,7 +31,6 @@ from efield.planning.uncertainty import LEAST_SAMPLES, uncertainty
 from efield.targeting.aim import checked_angle, usual_angle
 from efield.targeting.held import check_held
 from efield.targeting.placement import place_coil
-from efield.targeting.simulate import Simulator
 from efield.targeting.targets import named_target, parse_target
 from efield.viz.loss_picture import save_loss_picture
 from efield.viz.uncertainty_picture import check_drawable, save_uncertainty_picture
@@ -59,7 +55,7 @@ def find_best(request: OptimizeRequest, progress: Progress = True) -> tuple[Opti
     checks.in_range("--tilt", request.tilt, *TILTS_DEG)
     checks.length_mm("--distance", request.distance)
     checks.choice("--goal", request.goal, GOALS)
-    conductivity = parse_conductivity(request.conductivity or (), request.conductivity_table)
+    conductivity = parse_conductivity(request.conductivity, request.conductivity_table)
     coil = load_coil(request.coil)
     out = results_folder(request.out, OUT, FILES, force=request.force)
     steps = Steps(4, progress)
@@ -68,7 +64,7 @@ def find_best(request: OptimizeRequest, progress: Progress = True) -> tuple[Opti
         target = named_target(head, request.target)
         spare = [named_target(head, word) for word in request.spare or ()]
         Goal.of(head, request.goal, target, spare, whole=False)  # refuses before the solver is prepared
-    sim = _simulator(head, conductivity, request.device, request.head, steps)
+    sim = prepared(head, request.head, request.device, steps, conductivity)
     limits = {"radius_mm": request.radius, "tilt_deg": request.tilt, "distance_mm": request.distance}
     with steps("looking for the best placement"):
         options: dict[str, Any] = {"spare": spare, "forbidden": zones(head), "didt": request.didt, **limits}
@@ -112,7 +108,7 @@ def how_sure(request: UncertaintyRequest, progress: Progress = True) -> tuple[Un
     checks.rate("--didt", request.didt)
     checks.length_mm("--distance", request.distance)
     checks.whole("--samples", request.samples, LEAST_SAMPLES)
-    conductivity = parse_conductivity(request.conductivity or (), request.conductivity_table)
+    conductivity = parse_conductivity(request.conductivity, request.conductivity_table)
     if request.picture is not None:
         check_drawable(request.picture)
     coil = load_coil(request.coil)
@@ -126,7 +122,7 @@ def how_sure(request: UncertaintyRequest, progress: Progress = True) -> tuple[Un
         pose = given or place_coil(head, target, angle, request.distance, coil=coil)
         if not request.allow_collision:
             check_held(head, coil, pose, target.center_mm)
-    sim = _simulator(head, conductivity, request.device, request.head, steps)
+    sim = prepared(head, request.head, request.device, steps, conductivity)
     with steps("solving at other conductivities and placements"):
         options: dict[str, Any] = {"placement": request.placement, "didt": request.didt, "samples": request.samples}
         options["allow_collision"] = True  # looked at above
@@ -146,12 +142,6 @@ def how_sure(request: UncertaintyRequest, progress: Progress = True) -> tuple[Un
         **sure.to_json(),
     }
     return sure, document
-
-
-def _simulator(head: HeadMesh, conductivity: Conductivity, device: str, name: str, steps: Steps) -> Simulator:
-    with steps("preparing the solver"):
-        cache = cache_for(name)
-        return Simulator(head, conductivity, device=device, cache=cache)
 
 
 def _ranges(texts: Sequence[str] | None) -> dict[str, Range] | None:

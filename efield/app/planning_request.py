@@ -18,6 +18,7 @@ from efield.app.options import (
     HeadOption,
     PoseOption,
     TargetOption,
+    out_option,
 )
 from efield.planning.goals import GOALS
 from efield.planning.misplacement import TECHNIQUES
@@ -54,13 +55,7 @@ class OptimizeRequest:
     conductivity: ConductivityOption = None
     conductivity_table: ConductivityTableOption = None
     device: DeviceOption = "auto"
-    out: Annotated[
-        Path,
-        typer.Option(
-            help="Folder for pose.txt, optimum.json and loss.png. If this one holds some already, new ones go to "
-            "efield-optimum-2, -3, ...; one that you name is refused then."
-        ),
-    ] = OUT
+    out: Annotated[Path, out_option(OUT, "pose.txt, optimum.json and loss.png")] = OUT
     force: ForceOption = False
 
 

@@ -9,6 +9,7 @@ from efield.app.console import Steps
 from efield.app.plan_document import Candidate, Part, plan_document
 from efield.app.plan_files import FILES, write_plan
 from efield.app.plan_request import DEFAULTS, PlanRequest, Settings, settings
+from efield.app.request_parts import prepared
 from efield.app.results import results_folder
 from efield.app.zones import zones_of
 from efield.coils.model import Coil
@@ -19,7 +20,6 @@ from efield.dosing.site import DoseSite
 from efield.ground.errors import InputError
 from efield.ground.pose import Pose
 from efield.ground.progress import Progress
-from efield.io.cache_folder import cache_for
 from efield.io.load import load_coil, load_head
 from efield.io.poses.reading import load_pose
 from efield.planning.optimize import optimize
@@ -49,9 +49,7 @@ def make_plan(request: PlanRequest, progress: Progress = True) -> dict[str, Any]
     with steps(f"loading head {asked.head}"):
         head = load_head(asked.head)
         targets = [named_target(head, word) for word in asked.target]
-    with steps("preparing the solver"):
-        cache = cache_for(asked.head)
-        sim = Simulator(head, device=asked.device, cache=cache)
+    sim = prepared(head, asked.head, asked.device, steps)
     with steps("solving at the threshold's place"):
         sides = ["right" if target.center_mm[0] > 0 else "left" for target in targets]
         thresholds = {side: _threshold(sim, coils[0], side, rmt_pose, asked) for side in dict.fromkeys(sides)}

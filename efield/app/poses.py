@@ -1,7 +1,5 @@
 """`efield poses`: look at files of poses, check them on a head, convert them between programs."""
 
-import json
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,7 +9,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from efield.app.console import ERR, OUT
+from efield.app.console import OUT, print_json, remark, say
 from efield.app.options import HeadOption, JsonOption
 from efield.ground import checks
 from efield.ground.card import counted
@@ -92,7 +90,7 @@ def info(
     """
     table = _read(file, format, frame, axes, polarity, coil)
     if as_json:
-        _print_json(_facts(table))
+        print_json(_facts(table))
         return
     OUT.print(_pose_rows(file, table))
     _tell(table)
@@ -124,11 +122,11 @@ def check(
     table = _read(file, format, frame, axes)
     found = check_poses(table, load_head(head), _affine(head, image))
     if as_json:
-        _print_json(_check_facts(table, found))
+        print_json(_check_facts(table, found))
     else:
         OUT.print(_check_rows(file, head, table, found))
         for line in found.lines():
-            OUT.print(line, markup=False, soft_wrap=True)
+            say(line)
         _tell(table)
     if not found.good:
         raise typer.Exit(1)
@@ -165,16 +163,16 @@ def convert(
     lost, kind = table.write(out, to), written_format(out, to)
     files = [out, *(kind.beside(table, out) if kind.beside else ())]
     if as_json:
-        _print_json(_facts(table) | {"written": list(map(str, files)), "no_place_for": lost})
+        print_json(_facts(table) | {"written": list(map(str, files)), "no_place_for": lost})
         return
     OUT.print(_pose_rows(file, table))
     _tell(table)
     if lost:
-        ERR.print(f"note: {out.name} has no place for: {', '.join(lost)}", markup=False, soft_wrap=True)
+        remark(f"{out.name} has no place for: {', '.join(lost)}")
     name = next(name for name, known in FORMATS.items() if known is kind)
     if not out.name.lower().endswith(kind.suffixes or ("\0",)) or format_of(out, out.read_bytes()) != name:
-        ERR.print(f"note: {out.name} is read with --from {name}", soft_wrap=True)
-    OUT.print(f"written: {', '.join(map(str, files))}", markup=False, soft_wrap=True)
+        remark(f"{out.name} is read with --from {name}")
+    say(f"written: {', '.join(map(str, files))}")
 
 
 def _induced(polarity: int | None, coil: str | None) -> tuple[float, ...] | None:
@@ -238,7 +236,7 @@ def _tell(table: "PoseTable") -> None:
     if len(table) > _SHOWN:
         notes.append(f"the first {_SHOWN} of {len(table)} are shown; --json has all")
     for note in [*notes, *table.notes]:
-        ERR.print(f"note: {note}", markup=False, soft_wrap=True)
+        remark(note)
 
 
 def _facts(table: "PoseTable") -> dict[str, Any]:
@@ -279,8 +277,3 @@ def _check_facts(table: "PoseTable", found: "PoseCheck") -> dict[str, Any]:
     ]
     likely = [vars(one) for one in found.mistakes]
     return {"good": found.good, "likely_mistakes": likely, "hints": list(found.hints), "poses": rows}
-
-
-def _print_json(facts: dict[str, Any]) -> None:
-    json.dump(facts, sys.stdout, indent=2)
-    sys.stdout.write("\n")

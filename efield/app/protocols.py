@@ -1,12 +1,10 @@
 """`efield protocol`: published protocols, what tables say of trains, and what a stimulator can do of them."""
 
-import json
-import sys
 from typing import Annotated, Any
 
 import typer
 
-from efield.app.console import OUT
+from efield.app.console import OUT, print_json, say
 from efield.app.options import JsonOption
 from efield.dosing.protocols import Protocol, body_parts, chosen, list_protocols, pain_types, protocol
 from efield.dosing.trains import Trains
@@ -38,13 +36,13 @@ def list_them(
 ) -> None:
     """The catalog, filtered; what reviews and large trials say against it stands below."""
     if as_json:
-        _dump([_document(one) for one in chosen(pain, body_part, evidence)])
+        print_json([_document(one) for one in chosen(pain, body_part, evidence)])
         return
     found = list_protocols(pain=pain, body_part=body_part, evidence=evidence)
     from efield.app.tables import listing_table
 
     OUT.print(listing_table(found))
-    OUT.print(found.note, markup=False, soft_wrap=True)
+    say(found.note)
 
 
 @app.command()
@@ -131,11 +129,6 @@ def _document(one: Protocol) -> dict[str, Any]:
 
 def _print(texts: list[str], document: dict[str, Any], as_json: bool) -> None:
     if as_json:
-        _dump(document)
+        print_json(document)
     else:
-        OUT.print("\n\n".join(texts), markup=False, soft_wrap=True)
-
-
-def _dump(document: Any) -> None:
-    json.dump(document, sys.stdout, indent=2)
-    sys.stdout.write("\n")
+        say("\n\n".join(texts))

@@ -15,6 +15,7 @@ from efield.app.options import (
     ForceOption,
     HeadOption,
     TargetOption,
+    out_option,
 )
 
 #: Where results go unless asked otherwise, and all that may be written there.
@@ -80,11 +81,5 @@ class PulsesRequest:
     conductivity_table: ConductivityTableOption = None
     device: DeviceOption = "auto"
     allow_collision: AllowCollisionOption = False
-    out: Annotated[
-        Path,
-        typer.Option(
-            help="Folder for the results. If this one holds some already, new ones go to efield-pulses-2, -3, ...; one "
-            "that you name is refused then."
-        ),
-    ] = OUT
+    out: Annotated[Path, out_option(OUT)] = OUT
     force: ForceOption = False

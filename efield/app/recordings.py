@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from efield.app.console import Bar, Steps
 from efield.app.pulses_request import FILES, MAPS, OUT, PulsesRequest
-from efield.app.request_parts import parse_conductivity
+from efield.app.request_parts import parse_conductivity, prepared
 from efield.app.results import results_folder
 from efield.coils.polarity import CURRENTS
 from efield.delivered.intensity import drives, pulses_of
@@ -20,12 +20,10 @@ from efield.ground.errors import InputError
 from efield.ground.version import __version__
 from efield.head.mesh import HeadMesh
 from efield.io.atomic import filled_folder
-from efield.io.cache_folder import cache_for
 from efield.io.load import load_coil, load_head
 from efield.io.poses.pose_table import PoseTable
 from efield.io.poses.reading import load_pose, read_poses
 from efield.io.volumes.nifti import read_grid
-from efield.targeting.simulate import Simulator
 from efield.targeting.targets import named_target, parse_target
 from efield.viz.probe import can_render
 from efield.viz.recording import recording_figure, recording_maps
@@ -53,10 +51,8 @@ def run(request: PulsesRequest) -> tuple[Pulses, dict[str, Any]]:
     with steps(f"loading head {request.head}"):
         head = load_head(request.head)
         target = named_target(head, request.target)
-    with steps("preparing the solver"):
-        sigma = parse_conductivity(request.conductivity or (), request.conductivity_table)
-        cache = cache_for(request.head)
-        sim = Simulator(head, sigma, device=request.device, cache=cache)
+    sigma = parse_conductivity(request.conductivity, request.conductivity_table)
+    sim = prepared(head, request.head, request.device, steps, sigma)
     with Bar("solving pulses", 0, "solves", timed=False) as bar:
         done = pulses(
             sim,

@@ -19,6 +19,7 @@ from efield.app.options import (
     SolverOption,
     TargetOption,
     TolOption,
+    out_option,
 )
 
 #: Where results go unless asked otherwise, and all that may be written there.
@@ -130,13 +131,7 @@ class Request:
             "whose results are the same.",
         ),
     ] = False
-    out: Annotated[
-        Path,
-        typer.Option(
-            help="Folder for the results. If this one holds some already, new ones go to efield-out-2, -3, ...; one "
-            "that you name is refused then."
-        ),
-    ] = OUT
+    out: Annotated[Path, out_option(OUT)] = OUT
     force: ForceOption = False
 
     @property

@@ -21,22 +21,30 @@ from efield.head.landmarks import fiducials_in
 from efield.head.mesh import HeadMesh
 from efield.head.registration import register_to_mni
 from efield.head.soundness import check_sound
+from efield.io.cache_folder import cache_for
 from efield.io.conductivity_table import ConductivityTable, read_conductivity_table
 from efield.io.eeg_positions import CapFile
 from efield.io.load import load_coil, load_head
 from efield.io.poses.reading import load_pose
 from efield.io.volumes.tensor import check_order, read_tensors
 from efield.targeting.aim import checked_angle
+from efield.targeting.simulate import Simulator
 from efield.targeting.targets import Target, named_target, needs_mni, parse_target
 
 _DEFAULT_DIDT: Final = 1e6
 
 
-def parse_conductivity(texts: Iterable[str], table: Path | None = None) -> Conductivity:
+def prepared(head: HeadMesh, name: str, device: str, steps: Steps, sigma: Conductivity | None = None) -> Simulator:
+    """The solver on a head, as a step of its own; what is made of a shipped head is kept for later runs."""
+    with steps("preparing the solver"):
+        return Simulator(head, sigma, device=device, cache=cache_for(name))
+
+
+def parse_conductivity(texts: Iterable[str] | None, table: Path | None = None) -> Conductivity:
     """The default table, with the tissues of a file replaced, then those given as ``NAME=S/m``."""
     given = ConductivityTable() if table is None else read_conductivity_table(table)
     overrides = dict(given.values)
-    for text in texts:
+    for text in texts or ():
         name, equals, value = text.partition("=")
         if not equals:
             raise InputError(f"--conductivity must be NAME=S/m, such as bone=0.012; instead received {text!r}")
@@ -94,7 +102,7 @@ def check(request: Request) -> None:
 
 def conductivity_of(request: Request) -> Conductivity:
     """The default table with what the command line and its files replace."""
-    isotropic = parse_conductivity(request.conductivity or (), request.conductivity_table)
+    isotropic = parse_conductivity(request.conductivity, request.conductivity_table)
     if request.tensors is None:
         return isotropic
     return isotropic.with_tensors(

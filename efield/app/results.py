@@ -5,7 +5,7 @@ from collections.abc import Collection
 from itertools import count
 from pathlib import Path
 
-from efield.app.console import ERR
+from efield.app.console import remark
 from efield.ground.errors import InputError
 
 
@@ -39,7 +39,7 @@ def results_folder(out: Path, default: Path, names: Collection[str], *, force: b
         )
     free = next(path for n in count(2) if not _holds(path := out.with_name(f"{out.name}-{n}"), names))
     _check_writable(free)
-    ERR.print(f"note: {out} holds results already; these go to {free} (--force replaces)", markup=False, soft_wrap=True)
+    remark(f"{out} holds results already; these go to {free} (--force replaces)")
     return free
 
 

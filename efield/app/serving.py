@@ -6,15 +6,14 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import IO, Any, Final
 
-from efield.app.console import ERR, Steps
-from efield.app.request_parts import parse_conductivity
+from efield.app.console import ERR, Steps, aside
+from efield.app.request_parts import parse_conductivity, prepared
 from efield.app.serve_request import ServeRequest
 from efield.basis.reduced_basis import ReducedBasis
 from efield.basis.storage import describe
 from efield.ground import checks
 from efield.ground.errors import InputError
 from efield.ground.pose import Pose
-from efield.io.cache_folder import cache_for
 from efield.io.load import load_coil, load_head
 from efield.io.poses.reading import load_pose
 from efield.nav.alerts import Alert
@@ -22,7 +21,6 @@ from efield.nav.engine import OUTSIDE, Answer, LiveEngine
 from efield.nav.openigtlink_server import DEVICES, Limits
 from efield.nav.serve import Session, serve
 from efield.nav.sources import source_of
-from efield.targeting.simulate import Simulator
 from efield.targeting.targets import named_target, parse_target
 
 #: How often the line on a terminal is drawn anew (s).
@@ -48,10 +46,10 @@ def run(request: ServeRequest, as_json: bool = False) -> dict[str, Any]:
         lines = _lines(request, as_json, stack)
         engine = _engine(request, plan, alerts)
         if engine.basis is None:
-            _note("each pose is solved in full, which takes seconds; `efield basis build` makes a basis for --basis")
-        _note(f"{engine.words}; {engine.target.name}; {engine.coil.name} at {engine.didt / 1e6:g} A/us")
+            aside("each pose is solved in full, which takes seconds; `efield basis build` makes a basis for --basis")
+        aside(f"{engine.words}; {engine.target.name}; {engine.coil.name} at {engine.didt / 1e6:g} A/us")
         shown = None if as_json or not ERR.is_terminal else stack.enter_context(_Shown())
-        return serve(engine, session, lines=lines, note=_note, told=shown)
+        return serve(engine, session, lines=lines, note=aside, told=shown)
 
 
 def _session(request: ServeRequest) -> Session:
@@ -85,15 +83,13 @@ def _alerts(request: ServeRequest) -> tuple[Alert, ...]:
 
 def _engine(request: ServeRequest, plan: Pose | None, alerts: tuple[Alert, ...]) -> LiveEngine:
     coil = load_coil(request.coil)
-    sigma = parse_conductivity(tuple(request.conductivity or ()), request.conductivity_table)
+    sigma = parse_conductivity(request.conductivity, request.conductivity_table)
     serves_any = request.basis is not None and describe(request.basis)["coil"] == "any"
     steps = Steps(2 if request.basis is None else 3)
     with steps(f"loading head {request.head}"):
         head = load_head(request.head)
         target = None if request.target is None else named_target(head, request.target)
-    with steps("preparing the solver"):
-        cache = cache_for(request.head)
-        sim = Simulator(head, sigma, device=request.compute_on, cache=cache)
+    sim = prepared(head, request.head, request.compute_on, steps, sigma)
     if request.basis is None:
         chosen = target or named_target(head, "m1-hand-left")
         return LiveEngine(sim, coil, chosen, request.didt, plan=plan, alerts=alerts)
@@ -144,7 +140,3 @@ def _in_a_line(answer: Answer) -> str:
     off = "".join(f", {key} {size:.1f}" for key, size in answer.off_plan.items())
     marked = f"  ALERT {'; '.join(answer.alerts)}" if answer.alerts else ""
     return f"{place}: {name} {value:.3g} V/m{off}, {answer.age_ms:.1f} ms{marked}"
-
-
-def _note(text: str) -> None:
-    ERR.print(text, markup=False, soft_wrap=True)

@@ -9,7 +9,7 @@ from typing import IO, TYPE_CHECKING, Any, Final
 import numpy as np
 from rich.table import Table
 
-from efield.app.console import ERR, OUT
+from efield.app.console import OUT, aside, remark, say
 from efield.ground.errors import InputError
 from efield.targeting.measures import MEASURES
 from efield.targeting.summary import with_error
@@ -52,7 +52,7 @@ def print_blocks(store: "Store", blocks: "Sequence[Block]") -> None:
     for block in blocks:
         OUT.print(_table(block))
         for note in [*block.notes, *_mesh_note(block)]:
-            OUT.print(note, markup=False, soft_wrap=True)
+            say(note)
     if len(blocks) == 1:
         _print_map(store, blocks[0])
 
@@ -99,9 +99,9 @@ def _print_map(store: "Store", block: "Block") -> None:
     from efield.campaign.best import text_map
 
     if lines := text_map(store, block, OUT.width):
-        OUT.print(f"{block.measure} at the best angle, tilt and distance of each position", markup=False)
-        OUT.print("u: mm toward medial, v: mm toward anterior, from the point over the target", markup=False)
-        OUT.print("\n".join(lines), markup=False, soft_wrap=True)
+        say(f"{block.measure} at the best angle, tilt and distance of each position")
+        say("u: mm toward medial, v: mm toward anterior, from the point over the target")
+        say("\n".join(lines))
 
 
 def print_csv(store: "Store", blocks: "Sequence[Block]", to: IO[str]) -> None:
@@ -138,9 +138,9 @@ def write_poses(file: Path, blocks: "Sequence[Block]", format: str | None = None
     rates = np.array([row["didt"] for row in best])
     table = PoseTable(np.array([row["pose"] for row in best]), names, {"didt": rates})
     lost = table.write(file, format)
-    ERR.print(f"written: {file}, the best pose of {', '.join(names)}", markup=False, soft_wrap=True)
+    aside(f"written: {file}, the best pose of {', '.join(names)}")
     if lost:
-        ERR.print(f"note: {file.name} has no place for: {', '.join(lost)}", markup=False, soft_wrap=True)
+        remark(f"{file.name} has no place for: {', '.join(lost)}")
 
 
 def draw(file: Path, store: "Store", blocks: "Sequence[Block]") -> None:
@@ -163,7 +163,7 @@ def draw(file: Path, store: "Store", blocks: "Sequence[Block]") -> None:
         drive = f"dI/dt {blocks[0].rows[0]['didt'] / 1e6:g} A/µs" if not store.study.drive.percent else ""
         save_map_sheet(file, panels, ", ".join(filter(None, [store.study.document.get("title", ""), drive])))
     cells = "; ".join(f"{block.head}, {block.target}, {block.coil}" for block in blocks)
-    ERR.print(f"written: {file}, of {cells}", markup=False, soft_wrap=True)
+    aside(f"written: {file}, of {cells}")
 
 
 def _head(store: "Store", label: str) -> "HeadMesh | None":
@@ -174,9 +174,9 @@ def _head(store: "Store", label: str) -> "HeadMesh | None":
     try:
         head = store.study.heads[number].load(store.study.base)
     except InputError as error:
-        ERR.print(f"note: no gyri are drawn of {label}: {error}", markup=False, soft_wrap=True)
+        remark(f"no gyri are drawn of {label}: {error}")
         return None
     if head_digest(head) == store.facts.heads[number].digest:
         return head
-    ERR.print(f"note: no gyri are drawn of {label}, whose file changed", markup=False, soft_wrap=True)
+    remark(f"no gyri are drawn of {label}, whose file changed")
     return None

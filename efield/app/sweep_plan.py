@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from rich.table import Table
 
-from efield.app.console import ERR, OUT
+from efield.app.console import ERR, OUT, remark, say
 
 if TYPE_CHECKING:
     from efield.campaign.estimate import Estimate
@@ -63,7 +63,7 @@ def look(study: "Study", probe: bool) -> Plan:
     found = (estimate.probe if probe else estimate.estimate)(study, facts, left(study, facts))
     free = shutil.disk_usage(place).free
     if free < found.bytes:
-        ERR.print(f"note: the disk has {_size(free)} free, and the study may take {_size(found.bytes)}", markup=False)
+        remark(f"the disk has {_size(free)} free, and the study may take {_size(found.bytes)}")
     return Plan(study, facts, found)
 
 
@@ -72,15 +72,13 @@ def print_plan(plan: Plan) -> None:
     OUT.print(_counts(plan.study, plan.takes))
     for coil, rates in plan.didt.items():
         said = ", ".join(f"{rate / 1e6:g}" for rate in rates)
-        OUT.print(f"dI/dt of {coil}: {said} A/us", markup=False, soft_wrap=True)
+        say(f"dI/dt of {coil}: {said} A/us")
     OUT.print(_targets(plan))
-    OUT.print(f"time: {plan.takes.source}", markup=False, soft_wrap=True)
+    say(f"time: {plan.takes.source}")
 
 
 def _targets(plan: Plan) -> Table:
-    table = Table(title="Targets on the heads (mm)")
-    for name in ("head", "target"):
-        table.add_column(name)
+    table = Table("head", "target", title="Targets on the heads (mm)")
     for name in ("x", "y", "z", "radius", "tetrahedra"):
         table.add_column(name, justify="right")
     table.add_column("found")
@@ -95,8 +93,7 @@ def _counts(study: "Study", found: "Estimate") -> Table:
     """How much of what."""
     from efield.campaign.costs import duration
 
-    table = Table(title=f"{study.document.get('title') or study.output}: nothing is computed now")
-    table.add_column("what")
+    table = Table("what", title=f"{study.document.get('title') or study.output}: nothing is computed now")
     table.add_column("how much", justify="right")
     sizes = f"{len(study.heads)} heads x {len(study.targets)} targets x {len(study.coils)} coils"
     table.add_row("cells", f"{found.cells} = {sizes}")

@@ -1,6 +1,5 @@
 """`efield sweep`: run a study, look at its results, check and repair its store."""
 
-import json
 import shlex
 import sys
 from collections.abc import Iterator
@@ -11,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from efield.app.console import ERR, OUT, Bar
-from efield.app.options import asking_for
+from efield.app.console import ERR, OUT, Bar, aside, print_json, remark, say, say_written
+from efield.app.options import JsonOption, asking_for
 from efield.app.pulses_request import PulsesRequest
 from efield.ground import checks
 from efield.ground.errors import InputError
@@ -48,7 +47,6 @@ app = typer.Typer(
 )
 
 StoreArgument = Annotated[Path, typer.Argument(metavar="STORE", help="Folder of results that `efield sweep` wrote.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print as JSON on standard output.")]
 WorkersOption = Annotated[
     int | None,
     typer.Option(
@@ -105,7 +103,7 @@ def run_study(
         if dry_run:
             looked = sweep_plan.look(plan, probe)
             if as_json:
-                _print_json(looked.to_json())
+                print_json(looked.to_json())
             else:
                 sweep_plan.print_plan(looked)
             return
@@ -113,14 +111,10 @@ def run_study(
             outcome = run(plan, runner, progress, errors=errors)
     found = {"store": plan.output, **vars(outcome)}
     if as_json:
-        _print_json(found)
+        print_json(found)
         return
-    OUT.print(
-        f"{outcome.chunks} chunks finished, {outcome.computed} of them now: {plan.output}\n"
-        f"see `efield sweep show {plan.output}`, table.csv, table.parquet, and sweep.zarr for xarray.open_zarr",
-        markup=False,
-        soft_wrap=True,
-    )
+    say(f"{outcome.chunks} chunks finished, {outcome.computed} of them now: {plan.output}")
+    say(f"see `efield sweep show {plan.output}`, table.csv, table.parquet, and sweep.zarr for xarray.open_zarr")
 
 
 @app.command()
@@ -176,14 +170,14 @@ def show(
     blocks = sweep_best.shown(found, measure, top, {"head": head, "target": target, "coil": coil})
     pending = len(found.pending())
     if as_json:
-        _print_json({"pending_chunks": pending, "blocks": [sweep_best.to_json(block) for block in blocks]})
+        print_json({"pending_chunks": pending, "blocks": [sweep_best.to_json(block) for block in blocks]})
     elif as_csv:
         sweep_best.print_csv(found, blocks, sys.stdout)
     else:
         sweep_best.print_blocks(found, blocks)
     if pending:
         total = len(found.study.cells) * found.study.chunks_per_cell
-        ERR.print(f"note: {pending} of {total} chunks are not finished", markup=False)
+        remark(f"{pending} of {total} chunks are not finished")
     if pose is not None:
         sweep_best.write_poses(pose, blocks, to)
     if picture is not None:
@@ -210,15 +204,12 @@ def recorded_pulses(request: PulsesRequest, as_json: JsonOption = False) -> None
 
     _, document = run(request)
     if as_json:
-        _print_json(document)
+        print_json(document)
         return
     OUT.print(pulses_table(document))
     for line in pulses_lines(document):
-        OUT.print(line, markup=False, soft_wrap=True)
-    for note in document["notes"]:
-        ERR.print(f"note: {note}", markup=False, soft_wrap=True)
-    written = ", ".join(str(Path(document["folder"]) / name) for name in document["files"])
-    OUT.print(f"written: {written}", markup=False, soft_wrap=True)
+        say(line)
+    say_written(document)
 
 
 @app.command()
@@ -248,7 +239,7 @@ def check(
                 integrity.repair(store, runner, progress)
         repaired = True
     if as_json:
-        _print_json({**vars(condition), "good": condition.good, "repaired": repaired})
+        print_json({**vars(condition), "good": condition.good, "repaired": repaired})
     else:
         _print_condition(condition)
         if repaired:
@@ -267,7 +258,7 @@ def new(
         raise InputError(f"{file} must not exist yet; delete it, or give another name")
     with replacing(file) as made:
         made.write_text(template.read_text(encoding="utf-8"), encoding="utf-8")
-    OUT.print(f"written: {file}", markup=False, soft_wrap=True)
+    say(f"written: {file}")
 
 
 def _say_coils(study: "Study") -> None:
@@ -278,9 +269,7 @@ def _say_coils(study: "Study") -> None:
     for entry in study.coils:
         coil = entry.load(study.base)
         direction = induced_words(coil) or "no one direction: angles are those of its y axis"
-        ERR.print(
-            f"coil {entry.label}: a rising current induces along {direction}; casing {casing_words(coil)}", markup=False
-        )
+        aside(f"coil {entry.label}: a rising current induces along {direction}; casing {casing_words(coil)}")
 
 
 def _again(study: Path, out: Path | None, workers: int | None, scheduler: str | None) -> str:
@@ -326,7 +315,7 @@ def _shown(study: "Study", runner: "Runner | None") -> Iterator[Tell]:
         if not note:
             bar(done, total)
         elif note != said:
-            ERR.print(note, markup=False, soft_wrap=True)
+            aside(note)
             said = note
 
     # A run in this process says itself how long it will take.
@@ -343,7 +332,7 @@ def _stoppable(study: "Study", command: str) -> Iterator[None]:
         markers = Path(study.output) / "chunks"
         done = sum(1 for _ in markers.glob("[0-9]*.json")) if markers.is_dir() else 0
         total = len(study.cells) * study.chunks_per_cell
-        ERR.print(f"stopped: {done} of {total} chunks are finished; to go on: {command}", markup=False, soft_wrap=True)
+        aside(f"stopped: {done} of {total} chunks are finished; to go on: {command}")
         raise typer.Exit(_INTERRUPTED) from None
 
 
@@ -351,12 +340,7 @@ def _print_condition(condition: Any) -> None:
     finished = condition.chunks - condition.pending
     OUT.print(f"{finished} of {condition.chunks} chunks are finished, {len(condition.damaged)} of them damaged")
     for name, files in condition.damaged.items():
-        OUT.print(f"  chunk {name}: {', '.join(files)}", markup=False, soft_wrap=True)
+        say(f"  chunk {name}: {', '.join(files)}")
     for name in condition.metadata:
-        OUT.print(f"  sweep.zarr/{name} is missing or changed", markup=False, soft_wrap=True)
+        say(f"  sweep.zarr/{name} is missing or changed")
     OUT.print(f"tables: {condition.tables}")
-
-
-def _print_json(found: dict[str, Any]) -> None:
-    json.dump(found, sys.stdout, indent=2)
-    sys.stdout.write("\n")

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 def summary_table(document: dict[str, Any], summary: Summary) -> Table:
     """The answer of `efield simulate`."""
-    table = Table(title=f"{document['coil']} over {document['target']['name']} of {document['head']['name']}")
-    table.add_column("what")
+    title = f"{document['coil']} over {document['target']['name']} of {document['head']['name']}"
+    table = Table("what", title=title)
     table.add_column("value", justify="right")
     if document["drive"]:
         table.add_row("drive", document["drive"])
@@ -69,9 +69,8 @@ def optimum_table(document: dict[str, Any], best: "Optimum") -> Table:
 def uncertainty_table(document: dict[str, Any], sure: "Uncertainty") -> Table:
     """The answer of `efield uncertainty`: each measure with its interval and causes."""
     title = f"{document['coil']} over {document['target']['name']} of {document['head']}"
-    table = Table(title=f"{title}, at {document['didt'] / 1e6:g} A/us")
-    for column in ("measure", "as planned (5 to 95 %)", "SD", "cause", "tissue that matters most"):
-        table.add_column(column)
+    columns = ("measure", "as planned (5 to 95 %)", "SD", "cause", "tissue that matters most")
+    table = Table(*columns, title=f"{title}, at {document['didt'] / 1e6:g} A/us")
     for name, deviation in sure.sd.items():
         causes = ", ".join(f"{cause} {100 * share:.0f} %" for cause, share in sure.causes(name).items())
         tissue, share = max(sure.sobol[name].items(), key=lambda one: one[1].total)

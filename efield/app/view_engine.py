@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from efield.app.console import ERR, Bar, Steps
-from efield.app.request_parts import parse_conductivity
+from efield.app.console import Bar, Steps, aside, remark
+from efield.app.request_parts import parse_conductivity, prepared
 from efield.app.view_request import ViewRequest
 from efield.app.view_sources import Looked, image_file
 from efield.basis.reduced_basis import ReducedBasis
@@ -61,10 +61,8 @@ def live_parts(request: ViewRequest, looked: Looked, alerts: tuple[Alert, ...], 
         head = load_head(looked.head) if looked.load is None else looked.load()
         target = None if request.target is None else named_target(head, request.target)
         target = target or (looked.target(head) if looked.target else None)
-    with steps("preparing the solver"):
-        sigma = parse_conductivity(tuple(request.conductivity or ()), request.conductivity_table)
-        cache = cache_for(looked.head)
-        sim = Simulator(head, sigma, device=request.device, cache=cache)
+    sigma = parse_conductivity(request.conductivity, request.conductivity_table)
+    sim = prepared(head, looked.head, request.device, steps, sigma)
     engine: ReducedBasis | Simulator = sim
     if looked.basis is not None:
         with steps(f"reading the basis {looked.basis}"):
@@ -96,11 +94,7 @@ def _built(
     if folder is not None and (folder / "basis.json").is_file():
         with Steps(1)(f"reading the basis {folder}"):
             return _read(folder, sim, coil)
-    ERR.print(
-        "building a basis, once; --solver looks at once and solves each place where the coil rests",
-        markup=False,
-        soft_wrap=True,
-    )
+    aside("building a basis, once; --solver looks at once and solves each place where the coil rests")
     tell(0, _MOST_SOLVES, "")
     with Bar("building", _MOST_SOLVES, "solves") as bar:
 
@@ -115,7 +109,7 @@ def _built(
         folder.parent.mkdir(parents=True, exist_ok=True)
         basis.save(folder)
     if not basis.certificate.met:
-        ERR.print(f"note: {basis.certificate.words}, more than --tol {request.tol:g}", markup=False, soft_wrap=True)
+        remark(f"{basis.certificate.words}, more than --tol {request.tol:g}")
     return basis
 
 

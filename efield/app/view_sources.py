@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from efield.app.console import ERR
+from efield.app.console import remark
 from efield.app.view_request import ViewRequest
 from efield.coils.model import Coil
 from efield.ground.errors import InputError, naming
@@ -168,7 +168,7 @@ def _coil(name: str) -> Coil | None:
     try:
         return load_coil(name)
     except InputError:
-        ERR.print(f"note: the coil {name} is not drawn: give its file with --coil", markup=False, soft_wrap=True)
+        remark(f"the coil {name} is not drawn: give its file with --coil")
         return None
 
 

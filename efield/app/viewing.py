@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from efield.app.console import ERR, OUT, Steps
+from efield.app.console import Steps, aside, say
 from efield.app.view_engine import live_parts
 from efield.app.view_request import ViewRequest
 from efield.app.view_sources import Looked, looked_at
@@ -52,7 +52,7 @@ def run(request: ViewRequest, as_json: bool = False) -> None:
     library()
     given, looked = _checked(request), looked_at(request)
     if request.host not in LOOPBACK:
-        _note(f"whoever reaches {request.host} and knows the address may move the coil; nothing is encrypted")
+        aside(f"whoever reaches {request.host} and knows the address may move the coil; nothing is encrypted")
     if looked.page is not None:
         _serve_page(looked, request, as_json)
         return
@@ -69,13 +69,13 @@ def _explore(request: ViewRequest, looked: Looked, given: "_Given", early: "_Ear
     parts.engine.didt = rate_of(
         parts.engine.coil, output, parts.didt if request.intensity is None else None, request.intensity
     )
-    _note(f"{parts.engine.words}; {parts.engine.target.name}; {parts.engine.coil.name}")
+    aside(f"{parts.engine.words}; {parts.engine.target.name}; {parts.engine.coil.name}")
     if parts.engine.basis is None:
-        _note("each place where the coil rests is solved in full, which takes seconds; a basis answers in milliseconds")
+        aside("each place where the coil rests is solved in full, which takes seconds; a basis answers in milliseconds")
     poses = given.poses if given.poses is not None else looked.poses
     with Steps(1)("answering the first pose"):
         options: dict[str, Any] = {"poses": poses, "source": given.source, "host": request.host, "port": request.port}
-        explorer = Explorer(parts.engine, parts.start, output, door=early.taken(), note=_note, **options)
+        explorer = Explorer(parts.engine, parts.start, output, door=early.taken(), note=aside, **options)
     with explorer:
         if as_json or not early.said:
             _say(explorer.url, as_json)
@@ -151,13 +151,9 @@ def _say(url: str, as_json: bool, event: str = "ready") -> None:
     if as_json:
         print(json.dumps({"event": event, "url": url}), flush=True)
     else:
-        OUT.print(f"{url}\n(only this address opens the page; Ctrl-C ends it)", markup=False, soft_wrap=True)
+        say(f"{url}\n(only this address opens the page; Ctrl-C ends it)")
 
 
 def _open(url: str, request: ViewRequest) -> None:
     if request.open_page if request.open_page is not None else sys.stdout.isatty():
         webbrowser.open(url)
-
-
-def _note(text: str) -> None:
-    ERR.print(text, markup=False, soft_wrap=True)

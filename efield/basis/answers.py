@@ -14,12 +14,11 @@ from efield.basis.primary import sample
 from efield.basis.scalp_patch import ScalpPatch
 from efield.coils.model import Coil
 from efield.coils.primary import dadt
+from efield.ground.arrays import FloatArray
 from efield.ground.errors import InputError
 from efield.ground.pose import Pose
 from efield.targeting.measures import Rows, region_focality
 from efield.targeting.simulate import Simulator
-
-FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)

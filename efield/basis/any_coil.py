@@ -9,7 +9,6 @@ from functools import cache
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 from scipy.stats import qmc
 
@@ -17,13 +16,12 @@ from efield.basis.primary import Placed
 from efield.basis.scalp_patch import ScalpPatch
 from efield.coils import catalog
 from efield.coils.model import Coil
+from efield.ground.arrays import FloatArray
 from efield.ground.pose import Pose
 from efield.head.mesh import HeadMesh
 from efield.head.surface import scalp
 from efield.targeting.collision import scalp_distance
 from efield.targeting.placement import smoothed_normal
-
-FloatArray = NDArray[np.float64]
 
 #: Loops from the inner turns of the smallest coil of the catalog to the outer ones of the largest (radii, mm).
 _RADII_MM: Final = tuple(float(radius) for radius in np.geomspace(8.0, 60.0, 8))

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.linalg import qr
 
 from efield.basis import any_coil as loops
@@ -17,6 +16,7 @@ from efield.basis.probe_points import emphasis
 from efield.basis.scalp_patch import RIM_OUT_MM, ScalpPatch
 from efield.basis.snapshots import BLOCK, UNIT_DIDT, Snapshots
 from efield.coils.model import Coil
+from efield.ground.arrays import FloatArray
 from efield.ground.card import Card, Carded
 from efield.ground.memory import check_room
 from efield.ground.pose import Pose
@@ -25,8 +25,6 @@ from efield.kernels.reduced.modes import times
 from efield.targeting.fingerprint import digest
 from efield.targeting.simulate import Simulator
 from efield.targeting.targets import Target
-
-FloatArray = NDArray[np.float64]
 
 #: Fewest snapshots a basis is fitted with, and most it can have.
 FEWEST: Final = 64

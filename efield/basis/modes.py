@@ -10,10 +10,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from efield.ground.arrays import FloatArray
 from efield.ground.card import Card, Carded, counted
 from efield.kernels.reduced import modes as kernels
-
-FloatArray = NDArray[np.float64]
 
 #: Modes are cut where what they leave of any check is this share of the tolerance.
 _CUT: Final = 0.2

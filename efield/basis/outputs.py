@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from efield.fem.problem import FemProblem
 from efield.ground import checks
+from efield.ground.arrays import FloatArray
 from efield.ground.card import Card, Carded
 from efield.ground.errors import InputError
 from efield.head.mesh import HeadMesh
@@ -24,8 +25,6 @@ from efield.targeting.measures import (
     midsurface_in,
 )
 from efield.targeting.targets import Target
-
-FloatArray = NDArray[np.float64]
 
 AT: Final = ("tets", "surface")
 
@@ -226,13 +225,7 @@ def _vertices(head: HeadMesh, target: Target, reach: float) -> Outputs:
 
 
 class Reader:
-    """Takes potentials of a problem to the field at the rows of some outputs.
-
-    Parameters
-    ----------
-    problem : FemProblem
-    outputs : Outputs
-    """
+    """Takes potentials of a problem to the field at the rows of some outputs."""
 
     def __init__(self, problem: FemProblem, outputs: Outputs) -> None:
         self._problem, self._outputs = problem, outputs

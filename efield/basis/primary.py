@@ -6,15 +6,14 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from efield.coils.model import Coil, SampledField
 from efield.coils.primary import dadt
+from efield.ground.arrays import FloatArray
 from efield.ground.pose import Pose
 from efield.ground.turns import on_one_thread
 from efield.targeting.prepared import prepared_coil
 
-FloatArray = NDArray[np.float64]
 Placed = tuple[Coil, Pose]
 
 #: Coils of fewer sources are summed directly: that costs less than storing their field.

@@ -10,6 +10,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from efield.head.closest import farthest_points
 from efield.head.mesh import HeadMesh
 from efield.head.surface import scalp
 from efield.targeting.targets import Target
@@ -53,21 +54,10 @@ def sample_points(head: HeadMesh, foot: NDArray[np.float64], target: Target, cou
     )
     near = np.concatenate([surface.points_mm, surface.centers_mm])
     candidates = candidates[np.linalg.norm(near - foot, axis=1) <= _REACH_MM]
-    return _spread(candidates, foot, count)
+    return farthest_points(candidates, count, int(np.argmin(np.linalg.norm(candidates - foot, axis=1))))
 
 
 def emphasis(points: NDArray[np.float64], foot: NDArray[np.float64]) -> NDArray[np.float64]:
     """(s * 3,) weight of each component of the samples at points (s, 3) in mm, around a foot (3,)."""
     distance = np.linalg.norm(points - foot, axis=1)
     return np.repeat(1.0 / (1.0 + (distance / _HALF_AT_MM) ** 2), 3)
-
-
-def _spread(points: NDArray[np.float64], start: NDArray[np.float64], count: int) -> NDArray[np.float64]:
-    """Up to `count` of the points, each the farthest from those chosen before it."""
-    chosen = np.empty(min(count, len(points)), dtype=np.intp)
-    chosen[0] = np.argmin(np.linalg.norm(points - start, axis=1))
-    distance = np.full(len(points), np.inf)
-    for k in range(1, len(chosen)):
-        distance = np.minimum(distance, ((points - points[chosen[k - 1]]) ** 2).sum(axis=1))
-        chosen[k] = np.argmax(distance)
-    return points[chosen]

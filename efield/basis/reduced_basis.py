@@ -29,6 +29,7 @@ from efield.basis.snapshots import UNIT_DIDT, Snapshots
 from efield.basis.storage import Parts, load, save
 from efield.coils.model import Coil
 from efield.ground import checks
+from efield.ground.arrays import FloatArray
 from efield.ground.card import Card, Carded
 from efield.ground.errors import InputError
 from efield.ground.pose import Pose, given_pose, given_poses
@@ -42,8 +43,6 @@ from efield.targeting.named import CoilLike, the_coil
 from efield.targeting.naming import Place, target_of
 from efield.targeting.simulate import Simulator
 from efield.targeting.targets import Target
-
-FloatArray = NDArray[np.float64]
 
 #: Sets of rows that are kept ready for one placement after the other.
 _PARTS = 4

@@ -4,12 +4,12 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 from scipy.stats import qmc
 
 from efield.coils.model import Coil
 from efield.ground import checks
+from efield.ground.arrays import FloatArray
 from efield.ground.card import Card, Carded
 from efield.ground.card import place as in_words
 from efield.ground.errors import InputError
@@ -20,8 +20,6 @@ from efield.kernels.reduced.scalp_patch import station
 from efield.targeting.collision import settle
 from efield.targeting.placement import scalp_point_over
 from efield.targeting.targets import Target
-
-FloatArray = NDArray[np.float64]
 
 #: Degree in each direction of the polynomials that describe the patch.
 _DEGREE: Final = 5

@@ -1,7 +1,7 @@
 """The arrays of a study's Zarr store: what there is, in which shape, and the empty store they make."""
 
 import warnings
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -58,12 +58,7 @@ class Variable:
 
     def index(self, chunk: Chunk) -> tuple[int | slice, ...]:
         """Where the values of a chunk go."""
-        at: dict[str, int | slice] = {
-            HEAD: chunk.cell.head,
-            "target": chunk.cell.target,
-            "coil": chunk.cell.coil,
-            "placement": slice(chunk.first, chunk.first + chunk.count),
-        }
+        at = _numbers(chunk) | {"placement": slice(chunk.first, chunk.first + chunk.count)}
         return tuple(at.get(dim, slice(None)) for dim in self.dims)
 
     @property
@@ -79,18 +74,18 @@ class Variable:
 
     def file(self, chunk: Chunk) -> str:
         """Path of the one file, inside the store, that holds the values of a chunk."""
-        numbers = {
-            HEAD: chunk.cell.head,
-            "target": chunk.cell.target,
-            "coil": chunk.cell.coil,
-            "placement": chunk.number,
-        }
+        numbers = _numbers(chunk) | {"placement": chunk.number}
         return "/".join([self.path, "c", *(str(numbers.get(dim, 0)) for dim in self.dims)])
 
     @property
     def nbytes(self) -> int:
         """Uncompressed bytes."""
         return int(np.prod(self.shape, dtype=np.int64)) * np.dtype(self.dtype).itemsize
+
+
+def _numbers(chunk: Chunk) -> dict[str, Any]:
+    """Of the head, the target and the coil, by dimension."""
+    return dict(zip(CELL, astuple(chunk.cell), strict=True))
 
 
 @dataclass(frozen=True)

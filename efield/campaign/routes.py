@@ -10,12 +10,7 @@ from efield.targeting.simulate import worth_storing
 
 @dataclass(frozen=True)
 class Routes:
-    """The routes of a study's cells, and its coils, loaded once.
-
-    Parameters
-    ----------
-    study : Study
-    """
+    """The routes of a study's cells, and its coils, loaded once."""
 
     study: Study
     _coils: dict[int, Coil] = field(default_factory=dict)

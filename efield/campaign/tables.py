@@ -129,13 +129,9 @@ def _type(values: Any) -> Any:
     return pyarrow.int64() if np.issubdtype(values.dtype, np.integer) else pyarrow.float64()
 
 
-def _coordinates(store: Store) -> list[Any]:
-    return [one for one in fixed(store.study, store.facts) if one.dims == ("placement",)]
-
-
 def _known_columns(store: Store) -> dict[str, Any]:
     """What is known of each placement beforehand: its place in the grid, or what was recorded of it."""
-    return {one.name: one.values for one in _coordinates(store)}
+    return {one.name: one.values for one in fixed(store.study, store.facts) if one.dims == ("placement",)}
 
 
 def _batches(store: Store, schema: "pyarrow.Schema") -> Iterator["pyarrow.RecordBatch"]:

@@ -11,14 +11,12 @@ from functools import cached_property, lru_cache
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from efield.coils.model import SampledField
+from efield.ground.arrays import FloatArray
 from efield.ground.units import mm_to_m
 from efield.kernels.reduced.reciprocity import inverse_distance
-
-FloatArray = NDArray[np.float64]
 
 #: A continuation that misses by more of the largest A in front of the coil is none.
 WORST: Final = 1e-3

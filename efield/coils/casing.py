@@ -7,10 +7,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from efield.ground import checks
+from efield.ground.arrays import FloatArray
 from efield.ground.card import Card, Carded, counted, extent
 from efield.ground.errors import InputError
-
-FloatArray = NDArray[np.float64]
 
 #: Largest distance from any place of a casing to the nearest of its samples (mm) is below this spacing.
 SAMPLE_SPACING_MM = 3.0

@@ -18,6 +18,7 @@ from scipy.spatial import cKDTree
 from efield.coils.model import Coil, SampledField
 from efield.coils.primary import unchecked_vector_potential, vector_potential
 from efield.ground import checks
+from efield.ground.arrays import FloatArray
 from efield.ground.card import Card, Carded
 from efield.ground.errors import InputError
 from efield.ground.pose import Pose
@@ -25,8 +26,6 @@ from efield.ground.turns import in_turn
 from efield.ground.units import mm_to_m
 from efield.kernels import octree
 from efield.kernels.coils import stored
-
-FloatArray = NDArray[np.float64]
 
 #: Half width of the box that is stored, around the coil, in mm: beyond it lies no head.
 _ROOT_MM = 320.0

@@ -4,6 +4,8 @@ A closed current is equal to a magnetized sheet that it bounds (Ampere's theorem
 middle of each connected wire: its triangles cancel inside, whatever the order of the segments.
 """
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import coo_array
@@ -13,9 +15,8 @@ from scipy.spatial import cKDTree
 from efield.coils.model import Coil, Dipoles, SampledField, Segments
 from efield.coils.primary import vector_potential
 from efield.ground import checks
+from efield.ground.arrays import FloatArray
 from efield.ground.errors import InputError
-
-FloatArray = NDArray[np.float64]
 
 #: Ends of segments nearer than this are one node (mm); files round to about this.
 _SAME_MM = 1e-3
@@ -70,18 +71,8 @@ def as_dipoles(coil: Coil, *, spacing_mm: float = 4.0) -> Coil:
         raise InputError(f"{coil.name} holds a sampled field, which does not say where its currents are")
     points = np.concatenate([part.points_mm for part in dipoles])
     moments = np.concatenate([part.moments_am2 for part in dipoles])
-    return Coil(
-        name=coil.name,
-        sources=(Dipoles(points, moments),),
-        windings=coil.windings,
-        casing_mm=coil.casing_mm,
-        casing_points_mm=coil.casing_points_mm,
-        casing=coil.casing,
-        citation=coil.citation,
-        assumptions=(*coil.assumptions, f"wires replaced by {len(points)} dipoles"),
-        max_didt=coil.max_didt,
-        aliases=coil.aliases,
-    )
+    assumptions = (*coil.assumptions, f"wires replaced by {len(points)} dipoles")
+    return replace(coil, sources=(Dipoles(points, moments),), assumptions=assumptions, uncertainty="")
 
 
 def potential_error(coil: Coil, reference: Coil, *, distance_mm: float = 20.0) -> float:

@@ -1,9 +1,8 @@
 """Geometric mean distance (GMD) of a wire's cross-section from itself: what its thickness means to its inductance."""
 
 import numpy as np
-from numpy.typing import NDArray
 
-FloatArray = NDArray[np.float64]
+from efield.ground.arrays import FloatArray
 
 
 def rectangle_gmd_mm(width_mm: float, height_mm: float) -> float:

@@ -9,14 +9,11 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from efield.coils.equivalent import open_end_gap_mm, wires
 from efield.coils.model import Coil, Segments
 from efield.ground.units import MU0_OVER_4PI, mm_to_m
 from efield.kernels.coils.linkage import linkage
-
-FloatArray = NDArray[np.float64]
 
 #: GMD of a round wire of 2 mm diameter, r exp(-1/4): taken where the wire's cross-section is not known (mm).
 ASSUMED_GMD_MM: Final = float(np.exp(-0.25))

@@ -9,15 +9,14 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from efield.coils.casing import Casing
 from efield.ground import checks
+from efield.ground.arrays import FloatArray
 from efield.ground.card import Card, Carded, counted, extent, rate
 from efield.ground.errors import InputError
 from efield.ground.pose import Pose
-
-FloatArray = NDArray[np.float64]
 
 
 def _freeze(instance: object, **arrays: FloatArray) -> None:

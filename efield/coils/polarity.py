@@ -8,13 +8,10 @@ from functools import lru_cache
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from efield.coils.model import Coil
 from efield.coils.primary import unchecked_vector_potential
 from efield.ground import checks
-
-FloatArray = NDArray[np.float64]
 
 #: Directions of the coil's current. "normal" is that of the coil model and a positive dI/dt.
 CURRENTS: Final = ("normal", "reverse")

@@ -3,18 +3,17 @@
 from itertools import product
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from efield.coils.beyond import continuation
 from efield.coils.model import Coil, Dipoles, SampledField, Segments, Source
 from efield.ground import checks
+from efield.ground.arrays import FloatArray
 from efield.ground.errors import InputError
 from efield.ground.pose import Pose
 from efield.ground.turns import in_turn
 from efield.ground.units import mm_to_m
 from efield.kernels.coils import dipoles, grid, segments
-
-FloatArray = NDArray[np.float64]
 
 
 def dadt(coil: Coil, pose: Pose, points_mm: ArrayLike, didt: float) -> FloatArray:

@@ -8,13 +8,11 @@ from dataclasses import dataclass, field, replace
 from typing import Self
 
 import numpy as np
-from numpy.typing import NDArray
 
 from efield.coils.model import Coil, Dipoles, Segments
 from efield.coils.winding import DIPOLE_SPACING_MM, Winding
 from efield.ground import checks
-
-FloatArray = NDArray[np.float64]
+from efield.ground.arrays import FloatArray
 
 #: Spacing of the points that cover the casing, in mm.
 _CASING_SPACING_MM = 3.0

@@ -196,10 +196,7 @@ def load_stimulator(name: str) -> Stimulator:
     """
     words = {word: stimulator for stimulator in _STIMULATORS for word in (stimulator.name, *stimulator.aliases)}
     wanted = str(name).strip().lower().replace(" ", "-")
-    if wanted in words:
-        return words[wanted]
-    checks.choice("stimulator", wanted, names())
-    raise InputError(f"stimulator {name!r} is not known")
+    return words.get(wanted) or words[checks.choice("stimulator", wanted, names())]
 
 
 def didt(stimulator: Stimulator | str, coil: Coil | str, intensity_percent: float) -> float:

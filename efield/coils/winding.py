@@ -8,15 +8,13 @@ from dataclasses import dataclass, field
 from math import ceil
 
 import numpy as np
-from numpy.typing import NDArray
 
 from efield.coils.gmd import filament_gmd_mm
 from efield.coils.model import Dipoles, Segments
 from efield.ground import checks
+from efield.ground.arrays import FloatArray
 from efield.ground.card import Card, Carded, counted
 from efield.ground.errors import InputError
-
-FloatArray = NDArray[np.float64]
 
 #: Longest polygon side in mm. The field of the corners dies away as exp(-2 pi distance / side).
 SIDE_MM = 8.0

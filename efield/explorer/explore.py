@@ -14,6 +14,7 @@ from efield.explorer.session import Output
 from efield.ground import checks
 from efield.ground.errors import InputError
 from efield.ground.pose import Pose, given_pose, pose_matrices
+from efield.ground.progress import in_notebook
 from efield.io.poses.pose_table import PoseTable
 from efield.io.poses.reading import opened_one, read_poses
 from efield.io.volumes.image import HeadImage, image_of
@@ -23,7 +24,6 @@ from efield.targeting import given
 from efield.targeting.named import the_coil
 from efield.targeting.naming import target_of
 from efield.viz.planes import image_over
-from efield.viz.showing import in_notebook
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -4,7 +4,6 @@ from importlib.resources import files
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from efield.explorer.engine import ExplorerEngine
 from efield.ground.pose import Pose
@@ -41,6 +40,7 @@ def page_of(engine: ExplorerEngine, pose: Pose, title: str) -> str:
     mark = Shape("target", ball((0.0, 0.0, 0.0), _MARK_MM), palette.TARGET_COLOR, closed=True, on_top=True)
     movable = Scene(head, parts=(*bare.parts, lambda scene: [*coil, mark]))
     shapes, blob = packed(movable, THEMES["light"])
+    live_rows = engine.canvas.live
     told = {
         "title": title,
         "theme": _dress(movable, "light"),
@@ -48,7 +48,7 @@ def page_of(engine: ExplorerEngine, pose: Pose, title: str) -> str:
         "shapes": shapes,
         "scales": [scale_told(scale)],
         "views": views_told(bare.coil(engine.coil, pose), "head"),
-        "live": _appended(engine.canvas.live, blob),
+        "live": {"start": append(blob, live_rows.astype(np.int32)[:, None]), "count": len(live_rows)},
         "coil": [number for number, shape in enumerate(movable.shapes) if shape.name in _COIL_PARTS],
     }
     template = _text("explorer.html").replace("@OWN@", _text("explorer.js"), 1)
@@ -62,10 +62,6 @@ def waiting_page(title: str) -> str:
 
 def _text(name: str) -> str:
     return files("efield.explorer").joinpath(name).read_text(encoding="utf-8")
-
-
-def _appended(numbers: NDArray[np.intp], blob: bytearray) -> dict[str, int]:
-    return {"start": append(blob, numbers.astype(np.int32)[:, None]), "count": len(numbers)}
 
 
 def _dress(scene: Scene, name: str) -> dict[str, Any]:

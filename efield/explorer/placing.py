@@ -4,12 +4,12 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, Self
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from efield.coils.model import Coil
 from efield.coils.polarity import turn_deg
 from efield.ground import checks
+from efield.ground.arrays import FloatArray
 from efield.ground.errors import InputError, OutsideHeadError
 from efield.ground.pose import Pose
 from efield.head.mesh import HeadMesh
@@ -19,8 +19,6 @@ from efield.targeting.collision import TOUCHING_MM, clearance_mm, scalp_distance
 from efield.targeting.placement import scalp_tree, smoothed_normal
 from efield.targeting.tangent import medial_sign, tangent_direction, y_axis
 from efield.targeting.targets import Target
-
-FloatArray = NDArray[np.float64]
 
 #: Ranges of what may be asked for: the same words, units and meanings as those of a grid of placements.
 RANGES: Final[dict[str, tuple[float, float]]] = {

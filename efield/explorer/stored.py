@@ -6,8 +6,8 @@ from os import PathLike
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from efield.ground.arrays import FloatArray
 from efield.ground.errors import InputError
 from efield.head.mesh import HeadMesh
 from efield.head.tissue import GRAY_MATTER, WHITE_MATTER
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from efield.io.volumes.image import HeadImage
     from efield.targeting.targets import Target
 
-FloatArray = NDArray[np.float64]
 
 #: Names under which |E| lies in files: ours and SimNIBS's.
 _MAGNITUDES = ("magnE", "normE")

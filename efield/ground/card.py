@@ -21,7 +21,7 @@ _TABLE: Final = "border-collapse:collapse;border:1px solid rgba(128,128,128,.4);
 _CAPTION: Final = "caption-side:top;text-align:left;font-weight:600;padding:0 0 .3em 0;color:inherit"
 _NAME: Final = "text-align:left;vertical-align:top;padding:.15em .9em .15em .5em;opacity:.75;font-weight:400"
 _VALUE: Final = "text-align:left;vertical-align:top;padding:.15em .5em;max-width:44em;overflow-wrap:anywhere"
-_LINE: Final = "background:transparent;border-top:1px solid rgba(128,128,128,.25)"
+LINE: Final = "background:transparent;border-top:1px solid rgba(128,128,128,.25)"
 
 
 @dataclass(frozen=True)
@@ -52,13 +52,13 @@ class Card:
         while sum(map(len, lines)) + len(lines) - 1 > MOST_CHARACTERS:
             # The longest line gives way first: a short one loses nothing to it.
             longest = max(range(len(lines)), key=lambda k: len(lines[k]))
-            lines[longest] = _cut(lines[longest], len(lines[longest]) - 2)
-        return "\n".join(_cut(line, _WIDEST) for line in lines)
+            lines[longest] = cut(lines[longest], len(lines[longest]) - 2)
+        return "\n".join(cut(line, _WIDEST) for line in lines)
 
     def html(self) -> str:
         """A table that needs nothing beside it."""
         rows = "".join(
-            f'<tr style="{_LINE}"><th scope="row" style="{_NAME}">{escape(name)}</th>'
+            f'<tr style="{LINE}"><th scope="row" style="{_NAME}">{escape(name)}</th>'
             f'<td style="{_VALUE}">{escape(value)}</td></tr>'
             for name, value in self.lines()
         )
@@ -113,5 +113,6 @@ def _flat(text: str) -> str:
     return " ".join(str(text).split())
 
 
-def _cut(line: str, width: int) -> str:
+def cut(line: str, width: int) -> str:
+    """A line that is no wider."""
     return line if len(line) <= width else line[: max(width - 1, 0)] + "…"

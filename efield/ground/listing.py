@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from html import escape
 from typing import Any, Final, overload
 
+from efield.ground.card import LINE, cut
+
 _TABLE: Final = "border-collapse:collapse;font-size:90%;color:inherit"
 _CELL: Final = "text-align:left;vertical-align:top;padding:.15em .9em .15em .3em;border:0;color:inherit"
-_LINE: Final = "background:transparent;border-top:1px solid rgba(128,128,128,.25)"
 
 #: A cell of the text is cut here; the table of a notebook has all of it.
 _WIDEST: Final = 48
@@ -43,14 +44,14 @@ class Listing(Sequence[str]):
         return len(self.rows)
 
     def __repr__(self) -> str:
-        table = [tuple(map(_short, row)) for row in (self.columns, *self.rows)]
+        table = [tuple(cut(cell, _WIDEST) for cell in row) for row in (self.columns, *self.rows)]
         wide = [max(map(len, column)) for column in zip(*table, strict=True)]
         lines = ["  ".join(f"{cell:<{w}}" for cell, w in zip(row, wide, strict=True)).rstrip() for row in table]
         return "\n".join([self.title, *lines, *([self.note] if self.note else [])])
 
     def _repr_html_(self) -> str:
         head = "".join(f'<th style="{_CELL};opacity:.75">{escape(column)}</th>' for column in self.columns)
-        body = "".join(f'<tr style="{_LINE}">{_cells(row)}</tr>' for row in self.rows)
+        body = "".join(f'<tr style="{LINE}">{_cells(row)}</tr>' for row in self.rows)
         title = f'<caption style="caption-side:top;{_CELL};font-weight:600">{escape(self.title)}</caption>'
         note = f'<div style="opacity:.75;font-size:90%">{escape(self.note)}</div>' if self.note else ""
         return f'<table style="{_TABLE}">{title}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{note}'
@@ -61,7 +62,3 @@ def _cells(row: Sequence[str]) -> str:
     first, *others = row
     name = f'<td style="{_CELL};white-space:nowrap">{escape(first)}</td>'
     return name + "".join(f'<td style="{_CELL}">{escape(cell)}</td>' for cell in others)
-
-
-def _short(cell: str) -> str:
-    return cell if len(cell) <= _WIDEST else f"{cell[: _WIDEST - 1]}…"

@@ -103,7 +103,7 @@ class Bar:
         self._written, self._said = float("-inf"), -1
         self._log: Console | None = None
         self._shown: _Shown | None = None
-        if console is None and _in_notebook():
+        if console is None and in_notebook():
             self._shown = _NotebookBar(title)
             return
         where = console or _standard_error()
@@ -206,8 +206,7 @@ class _NotebookLine:
         return f"{self._title}: {self._words}"
 
 
-def _in_notebook() -> bool:
-    """Whether this is a kernel with a browser in front; IPython is not imported to find out."""
-    ipython: Any = sys.modules.get("IPython")
-    shell = None if ipython is None else ipython.get_ipython()
-    return shell is not None and type(shell).__name__ == "ZMQInteractiveShell"
+def in_notebook() -> bool:
+    """Whether this is a Jupyter kernel, with a browser in front; IPython is not imported to find out."""
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    return type(shell).__name__ == "ZMQInteractiveShell"

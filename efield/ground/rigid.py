@@ -4,12 +4,11 @@ from typing import Final
 from warnings import warn
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from efield.ground import checks
+from efield.ground.arrays import FloatArray
 from efield.ground.errors import EfieldWarning, InputError
-
-FloatArray = NDArray[np.float64]
 
 #: Largest difference of the axes' products from those of a rotation. Two decimals of a file, each off by up to half of
 #: the last, make it 1.7e-2; beyond this an axis is sheared or scaled, not rounded.

@@ -1,10 +1,13 @@
 """An electrode cap: named positions on one head."""
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+#: The fiducials' names in caps, in the order of `efield.head.landmarks.Fiducials`.
+FIDUCIAL_NAMES: Final = ("Nz", "Iz", "LPA", "RPA")
 
 
 class Cap(Protocol):

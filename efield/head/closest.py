@@ -16,10 +16,9 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from numpy.typing import NDArray
 
+from efield.ground.arrays import FloatArray
 from efield.head.surface import TriangleSurface
 from efield.kernels.geometry import clearance as kernel
-
-FloatArray = NDArray[np.float64]
 
 #: Step of the lattice by which distances are bounded, and how far it reaches beyond a surface (mm).
 _STEP_MM: Final = 5.0
@@ -28,10 +27,6 @@ _AROUND_MM: Final = 120.0
 
 class SignedDistance:
     """A triangle surface made ready for nearest places; called, it gives signed distances. See `signed_distance`.
-
-    Parameters
-    ----------
-    surface : TriangleSurface
 
     Attributes
     ----------
@@ -149,3 +144,13 @@ def _summed(group: NDArray[np.integer], vectors: FloatArray) -> FloatArray:
     """For each row, the sum of the vectors of its group."""
     sums = np.column_stack([np.bincount(group, vectors[:, axis]) for axis in range(3)])
     return np.asarray(sums[group])
+
+
+def farthest_points(points: FloatArray, count: int, first: int = 0) -> FloatArray:
+    """Up to `count` of the points, each the farthest from those chosen before it; the first is given by its number."""
+    chosen = [first]
+    distance = ((points - points[first]) ** 2).sum(axis=1)
+    while len(chosen) < min(count, len(points)):
+        chosen.append(int(np.argmax(distance)))
+        distance = np.minimum(distance, ((points - points[chosen[-1]]) ** 2).sum(axis=1))
+    return points[chosen]

@@ -15,10 +15,6 @@ from efield.head.tensor_field import TensorField
 from efield.head.tissue import TISSUES, tissue_name, tissue_tag
 
 
-def _default_values() -> dict[int, float]:
-    return {tag: tissue.conductivity for tag, tissue in TISSUES.items()}
-
-
 @dataclass(frozen=True, repr=False)
 class Conductivity(Carded):
     """Conductivity per tissue tag, isotropic unless tensors are given.
@@ -36,7 +32,9 @@ class Conductivity(Carded):
     0.012
     """
 
-    values: Mapping[int, float] = field(default_factory=_default_values)
+    values: Mapping[int, float] = field(
+        default_factory=lambda: {tag: tissue.conductivity for tag, tissue in TISSUES.items()}
+    )
     anisotropy: Anisotropy | None = None
 
     def __post_init__(self) -> None:

@@ -23,7 +23,7 @@ from efield.ground import checks
 from efield.ground.card import Card, Carded, place
 from efield.ground.errors import InputError
 from efield.head.arcs import half_arcs, nearest_on_surface, whole_arc
-from efield.head.cap import Cap
+from efield.head.cap import FIDUCIAL_NAMES, Cap
 from efield.head.mesh import HeadMesh, once_per_head
 from efield.head.surface import Surface, scalp
 
@@ -60,9 +60,6 @@ POSITIONS: Final = tuple(dict.fromkeys([name for arc in _ARCS for name in arc if
 #: positions of Okamoto et al. 2004, NeuroImage 21:99-111 (17 adults), and were not compared with the printed article.
 _MNI_FIDUCIALS: Final = ((0.0, 82.9, -43.0), (0.0, -116.2, -30.5), (-79.6, -20.6, -48.6), (80.6, -20.6, -48.1))
 
-#: Their names in caps, in the order of `Fiducials`.
-_FIDUCIALS: Final = ("Nz", "Iz", "LPA", "RPA")
-
 _ROUND: Final = 1e-3  # relative spread of radii within which a scalp is a sphere: rounding in files, not anatomy
 _VERTEX_TOLERANCE_MM: Final = 0.05  # moves each half of an arc by as much, so that halves agree to 0.1 mm
 _MOST_VERTEX_STEPS: Final = 50
@@ -94,10 +91,10 @@ class Fiducials(Carded):
     right_mm: NDArray[np.float64]
 
     def __post_init__(self) -> None:
-        for name in ("nasion_mm", "inion_mm", "left_mm", "right_mm"):
-            if getattr(self, name) is None:
+        for name, point in vars(self).items():
+            if point is None:
                 raise InputError(f"{name} must be three numbers in mm; instead it is missing: give all four fiducials")
-            object.__setattr__(self, name, checks.read_only(checks.vector(name, getattr(self, name)).copy()))
+            object.__setattr__(self, name, checks.read_only(checks.vector(name, point).copy()))
         self._check_order()
 
     def _check_order(self) -> None:
@@ -127,16 +124,15 @@ class Fiducials(Carded):
             If one is more than 15 mm from the scalp.
         """
         surface = scalp(head)
-        return Fiducials(
-            _on_scalp(surface, "nasion_mm", self.nasion_mm),
-            _on_scalp(surface, "inion_mm", self.inion_mm),
-            _on_scalp(surface, "left_mm", self.left_mm),
-            _on_scalp(surface, "right_mm", self.right_mm),
-        )
+        return Fiducials(**{name: _on_scalp(surface, name, point) for name, point in vars(self).items()})
+
+    @property
+    def _by_name(self) -> dict[str, NDArray[np.float64]]:
+        """The four by their names in caps: Nz, Iz, LPA, RPA."""
+        return dict(zip(FIDUCIAL_NAMES, vars(self).values(), strict=True))
 
     def _card(self) -> Card:
-        points = {"Nz": self.nasion_mm, "Iz": self.inion_mm, "LPA": self.left_mm, "RPA": self.right_mm}
-        return Card("Fiducials", [(name, place(point)) for name, point in points.items()])
+        return Card("Fiducials", [(name, place(point)) for name, point in self._by_name.items()])
 
 
 def checked_on_scalp(head: HeadMesh, name: str, point_mm: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -170,13 +166,13 @@ def fiducials_in(cap: Cap) -> Fiducials:
     InputError
         If the cap lacks one, or they are mixed up.
     """
-    missing = [name for name in _FIDUCIALS if name not in cap.positions]
+    missing = [name for name in FIDUCIAL_NAMES if name not in cap.positions]
     if missing:
         raise InputError(
-            f"{cap.origin} must have the fiducials {', '.join(_FIDUCIALS)}; instead it lacks {', '.join(missing)}: add "
-            "rows such as Fiducial,x,y,z,Nz"
+            f"{cap.origin} must have the fiducials {', '.join(FIDUCIAL_NAMES)}; instead it lacks {', '.join(missing)}: "
+            "add rows such as Fiducial,x,y,z,Nz"
         )
-    return Fiducials(*(cap.positions[name] for name in _FIDUCIALS))
+    return Fiducials(*(cap.positions[name] for name in FIDUCIAL_NAMES))
 
 
 def fiducials_of(head: HeadMesh) -> Fiducials:
@@ -203,7 +199,7 @@ def fiducials_of(head: HeadMesh) -> Fiducials:
     Okamoto et al. 2004, NeuroImage 21:99-111 (the MNI positions).
     """
     for cap in head.caps:
-        if all(name in cap.positions for name in _FIDUCIALS):
+        if all(name in cap.positions for name in FIDUCIAL_NAMES):
             return fiducials_in(cap).on(head)
     if head.mni is not None:
         return Fiducials(*head.mni.to_head(_MNI_FIDUCIALS)).on(head)
@@ -320,13 +316,7 @@ def _default_positions(head: HeadMesh) -> dict[str, NDArray[np.float64]]:
 
 
 def _positions(surface: Surface, fiducials: Fiducials) -> dict[str, NDArray[np.float64]]:
-    found = {
-        "Nz": fiducials.nasion_mm,
-        "Iz": fiducials.inion_mm,
-        "LPA": fiducials.left_mm,
-        "RPA": fiducials.right_mm,
-        "Cz": _vertex(surface, fiducials),
-    }
+    found = fiducials._by_name | {"Cz": _vertex(surface, fiducials)}
     for names in _ARCS:
         _mark(surface, found, names)
     found |= {alias: found[name] for alias, name in ALIASES.items()}

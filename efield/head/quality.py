@@ -82,7 +82,7 @@ def mesh_quality(head: HeadMesh) -> MeshQuality:
         min_radius_ratio=float(values[:, 2].min()),
         p5_radius_ratio=float(np.percentile(values[:, 2], 5)),
         conforming=not bool((neighbors == -2).any()),
-        boundary_closed=bool((_edge_counts(faces) % 2 == 0).all()),
+        boundary_closed=bool((np.unique(_edges(faces)[0], axis=0, return_counts=True)[1] % 2 == 0).all()),
         boundary_manifold=len(pinched_nodes(faces)) == 0,
         tissue_volume_mm3={tag: head.tissue_volume_mm3(tag) for tag in head.tags},
         pieces={tag: len(np.unique(piece[head.tissue == tag])) for tag in head.tags},
@@ -146,7 +146,3 @@ def _edges(faces: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.int6
     corners = np.concatenate([number[:, pair] for pair in pairs])
     swapped = ends[:, 0] > ends[:, 1]
     return np.where(swapped[:, None], ends[:, ::-1], ends), np.where(swapped[:, None], corners[:, ::-1], corners)
-
-
-def _edge_counts(faces: NDArray[np.int32]) -> NDArray[np.int64]:
-    return np.asarray(np.unique(_edges(faces)[0], axis=0, return_counts=True)[1])

@@ -24,12 +24,7 @@ _INNER: Final = (*_BRAIN, CSF, *_SKULL, 9)
 
 @once_per_head
 def remarks(head: HeadMesh) -> tuple[str, ...]:
-    """What a person should know of a head before trusting numbers from it; empty for a usual one.
-
-    Parameters
-    ----------
-    head : HeadMesh
-    """
+    """What a person should know of a head before trusting numbers from it; empty for a usual one."""
     # Where a mesh is cut its surface runs through the inside: that is told as a defect, not as a strange head.
     torn = any(defect.harmful for defect in defects(head))
     return tuple(text for text in (_size(head), "" if torn else _outside(head), _skull(head)) if text)

@@ -77,16 +77,7 @@ def check_sound(head: HeadMesh) -> None:
 
 @once_per_head
 def defects(head: HeadMesh) -> tuple[Defect, ...]:
-    """All that is not whole in a mesh; empty for a sound one.
-
-    Parameters
-    ----------
-    head : HeadMesh
-
-    Returns
-    -------
-    tuple of Defect
-    """
+    """All that is not whole in a mesh; empty for a sound one."""
     surface, crowded = faces_of(head)
     # A mesh that is there twice as a whole has no surface.
     open_ones = (*_cuts(head, surface), *_parts(head, surface)) if len(surface.triangles) else ()

@@ -19,10 +19,9 @@ from numpy.typing import NDArray
 from efield.ground import checks
 from efield.ground.card import Card, Carded
 from efield.ground.errors import InputError
+from efield.head.cap import FIDUCIAL_NAMES
 from efield.io.atomic import replacing
 from efield.io.bounded.cursor import Cursor
-
-FIDUCIAL_NAMES: Final = ("Nz", "Iz", "LPA", "RPA")
 
 _KINDS: Final = ("Electrode", "ReferenceElectrode", "Fiducial", "Generic")
 #: Rows of coil positions hold a frame, not a point; they are passed over.

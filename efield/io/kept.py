@@ -6,8 +6,8 @@ seal covers name and content. What is missing, damaged or made by other versions
 
 import json
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from importlib.metadata import version
@@ -70,16 +70,10 @@ class Kept:
 
     def write(self, arrays: Mapping[str, NDArray[Any]], most: int | None = None) -> None:
         """Keep arrays; of this kind no more than `most` files, those unused for longest go first."""
-        with _harmless():
+        # A folder that cannot be written, or a full disk, costs the next run the work, nothing more.
+        with suppress(OSError, InputError):
             self.folder.mkdir(parents=True, exist_ok=True)
             write_arrays(self.path, arrays, context=self._context)
             by_use = sorted(self.folder.glob(f"{self.kind}-*{_SUFFIX}"), key=lambda file: file.stat().st_mtime)
             for old in by_use[: -most if most else 0]:
                 old.unlink(missing_ok=True)
-
-
-@contextmanager
-def _harmless() -> Iterator[None]:
-    """A folder that cannot be written, or a full disk, costs the next run the work, nothing more."""
-    with suppress(OSError, InputError):
-        yield

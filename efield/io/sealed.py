@@ -105,12 +105,12 @@ def read_note(path: str | os.PathLike[str], *, version: int, context: str = "", 
     return dict(note)
 
 
-def write_array(path: str | os.PathLike[str], array: NDArray[Any], *, context: str = "", lasting: bool = False) -> None:
+def write_array(path: str | os.PathLike[str], array: NDArray[Any], *, context: str = "") -> None:
     """Write an array of numbers as a `.npy` file that other programs read, too.
 
     Parameters
     ----------
-    path, context, lasting
+    path, context
         As for `write_note`.
     array : ndarray
 
@@ -120,7 +120,7 @@ def write_array(path: str | os.PathLike[str], array: NDArray[Any], *, context: s
         If the array holds objects, or the folder cannot be written.
     """
     _check_numbers(Path(path).name, array)
-    with replacing(path, lasting=lasting) as temporary, _sealing(temporary, context) as file:
+    with replacing(path) as temporary, _sealing(temporary, context) as file:
         np.lib.format.write_array(file, np.asarray(array), allow_pickle=False)
 
 
@@ -149,18 +149,12 @@ def read_array(path: str | os.PathLike[str], *, context: str = "", remedy: str, 
     return array if mapped else np.array(array)
 
 
-def write_arrays(
-    path: str | os.PathLike[str],
-    arrays: Mapping[str, NDArray[Any]],
-    *,
-    context: str = "",
-    lasting: bool = False,
-) -> None:
+def write_arrays(path: str | os.PathLike[str], arrays: Mapping[str, NDArray[Any]], *, context: str = "") -> None:
     """Write named arrays of numbers to one file, in C order.
 
     Parameters
     ----------
-    path, context, lasting
+    path, context
         As for `write_note`.
     arrays : mapping of str to ndarray
 
@@ -174,7 +168,7 @@ def write_arrays(
         _check_numbers(name, array)
         listed.append([name, np.asarray(array).dtype.str, list(np.shape(array))])
     head = json.dumps(listed).encode() + b"\n"
-    with replacing(path, lasting=lasting) as temporary, _sealing(temporary, context) as file:
+    with replacing(path) as temporary, _sealing(temporary, context) as file:
         file.write(head)
         written = len(head)
         for array in arrays.values():
@@ -184,14 +178,12 @@ def write_arrays(
             written += padding + np.asarray(array).nbytes
 
 
-def read_arrays(
-    path: str | os.PathLike[str], *, context: str = "", remedy: str, mapped: bool = False
-) -> dict[str, NDArray[Any]]:
+def read_arrays(path: str | os.PathLike[str], *, context: str = "", remedy: str) -> dict[str, NDArray[Any]]:
     """The arrays that `write_arrays` wrote.
 
     Parameters
     ----------
-    path, context, remedy, mapped
+    path, context, remedy
         As for `read_array`.
 
     Raises
@@ -211,9 +203,8 @@ def read_arrays(
             dtype, size = np.dtype(code), prod(shape)
             if min(shape, default=0) < 0:
                 raise ValueError(shape)
-            one = whole[at : at + size * dtype.itemsize].view(dtype).reshape(shape)
-            found[name] = one if mapped else np.array(one)
-            at += one.nbytes
+            found[name] = np.array(whole[at : at + size * dtype.itemsize].view(dtype).reshape(shape))
+            at += found[name].nbytes
     except (OSError, ValueError, TypeError, RecursionError) as error:
         raise _changed(place, remedy) from error
     return found

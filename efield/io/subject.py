@@ -117,10 +117,6 @@ def find_subject(folder: str | os.PathLike[str]) -> Subject:
     folder : path_like
         ``m2m_<id>``.
 
-    Returns
-    -------
-    Subject
-
     Raises
     ------
     FileFormatError

@@ -9,14 +9,12 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from efield.ground import checks
+from efield.ground.arrays import FloatArray
 from efield.ground.errors import InputError
 from efield.head.mesh import HeadMesh
 from efield.head.tissue import BONE, CSF, GRAY_MATTER, SCALP, WHITE_MATTER, tissue_name, tissue_tag
-
-FloatArray = NDArray[np.float64]
 
 SHAPES: Final = ("beta", "uniform")
 

@@ -16,6 +16,7 @@ from scipy.stats import qmc
 from efield.coils.primary import dadt
 from efield.fem.varied import GalerkinModel, VariedProblem
 from efield.ground import checks
+from efield.ground.arrays import FloatArray
 from efield.ground.card import Card, Carded, counted
 from efield.ground.errors import InputError
 from efield.ground.pose import Pose, given_pose
@@ -29,8 +30,6 @@ from efield.targeting.measures import Rows, TargetMeasures
 from efield.targeting.named import CoilLike, the_coil
 from efield.targeting.simulate import Simulator
 from efield.targeting.targets import Target
-
-FloatArray = NDArray[np.float64]
 
 #: The space is wide enough when it has guessed so many solves in a row.
 _GUESSED: Final = 3

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from efield.coils.model import Coil
+from efield.ground.arrays import FloatArray
 from efield.ground.pose import Pose
 from efield.ground.progress import Progress, Tell, told
 from efield.planning.placement_fields import TOGETHER
@@ -18,8 +19,6 @@ from efield.planning.response import PrimaryProbe, Response, telling
 from efield.planning.target_rows import TargetRows
 from efield.targeting.simulate import Simulator, evaluator, worth_storing
 from efield.targeting.targets import Target
-
-FloatArray = NDArray[np.float64]
 
 #: What is predicted agrees with what is solved when E is off nowhere in the target by more than this share of the
 #: largest there. Solves stop at a hundredth of it.

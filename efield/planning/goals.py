@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from efield.fem.problem import FemProblem
 from efield.ground import checks
+from efield.ground.arrays import FloatArray
 from efield.ground.errors import InputError
 from efield.ground.numbering import renumbered
 from efield.head.mesh import HeadMesh
@@ -17,8 +18,6 @@ from efield.head.tissue import GRAY_MATTER
 from efield.targeting.errors import disagreement
 from efield.targeting.summary import with_error
 from efield.targeting.targets import Target
-
-FloatArray = NDArray[np.float64]
 
 #: Goals and their units.
 GOALS: Final = {"magnitude": "V/m", "along": "V/m", "focality": "1"}

@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from efield.coils.model import Coil
 from efield.ground import checks
+from efield.ground.arrays import FloatArray
 from efield.ground.errors import InputError
 from efield.ground.pose import Pose
 from efield.head.closest import signed_distance
@@ -16,8 +16,6 @@ from efield.head.mesh import HeadMesh
 from efield.head.surface import scalp
 from efield.targeting.collision import lift_clear
 from efield.targeting.placement import scalp_tree, smoothed_normal
-
-FloatArray = NDArray[np.float64]
 
 #: Of a plane error with equal normal parts (Rayleigh): its mean and its median, over the SD of one part.
 _PLANE_MEAN: Final = float(np.sqrt(np.pi / 2))

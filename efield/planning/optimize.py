@@ -9,10 +9,11 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from efield.basis.reduced_basis import ReducedBasis
 from efield.ground import checks
+from efield.ground.arrays import FloatArray
 from efield.ground.pose import Pose
 from efield.ground.progress import Progress, told
 from efield.planning.goals import GOALS, Goal, goal_error
@@ -28,8 +29,6 @@ from efield.targeting.naming import Place, target_of
 from efield.targeting.placement import place_coil
 from efield.targeting.simulate import Simulator, evaluator, worth_storing
 from efield.targeting.targets import Target
-
-FloatArray = NDArray[np.float64]
 
 #: The search's own solves stop at this relative residual: E at the target is then within 1e-4, the goal within 2e-5.
 _SEARCH_TOL: Final = 1e-4

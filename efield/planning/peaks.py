@@ -4,9 +4,8 @@ from collections.abc import Callable
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
-FloatArray = NDArray[np.float64]
+from efield.ground.arrays import FloatArray
 
 #: Optima closer than this are one.
 _APART_MM: Final = 6.0

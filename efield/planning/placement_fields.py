@@ -8,13 +8,12 @@ from numpy.typing import NDArray
 
 from efield.basis.reduced_basis import ReducedBasis
 from efield.coils.model import Coil
+from efield.ground.arrays import FloatArray
 from efield.ground.errors import InputError
 from efield.ground.pose import Pose
 from efield.planning.goals import CenterField, Goal
 from efield.targeting.errors import at_centers
 from efield.targeting.simulate import Evaluate, Simulator
-
-FloatArray = NDArray[np.float64]
 
 #: Placements that are added at a time, and those that are solved together at most: of 24 each takes three quarters of
 #: the time that it takes of 8 (default head).

@@ -16,12 +16,11 @@ from numpy.typing import NDArray
 from scipy.linalg import qr
 
 from efield.basis.probe_points import emphasis, sample_points
+from efield.ground.arrays import FloatArray
 from efield.ground.pose import Pose
 from efield.head.mesh import HeadMesh
 from efield.targeting.simulate import Evaluate
 from efield.targeting.targets import Target
-
-FloatArray = NDArray[np.float64]
 
 #: Places at which the primary field is looked at; 300 and 600 gained nothing (default head).
 _COUNT: Final = 150

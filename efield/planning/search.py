@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from efield.ground.arrays import FloatArray
 from efield.ground.errors import InputError
 from efield.ground.pose import Pose
 from efield.ground.progress import Tell
@@ -21,7 +22,6 @@ from efield.planning.tolerance import LossGrid, tolerances
 if TYPE_CHECKING:
     import xarray
 
-FloatArray = NDArray[np.float64]
 
 #: So many placements are solved first: those that tell most of a pool that is spread over the search.
 _FIRST: Final = 24

@@ -4,13 +4,14 @@ from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.spatial.transform import Rotation
 from scipy.stats import qmc
 
 from efield.coils.model import Coil
 from efield.coils.polarity import turn_deg
 from efield.ground import checks
+from efield.ground.arrays import FloatArray
 from efield.ground.errors import InputError
 from efield.ground.pose import Pose
 from efield.head.mesh import HeadMesh
@@ -20,8 +21,6 @@ from efield.targeting.collision import casing_points_mm, scalp_distance, settle
 from efield.targeting.placement import scalp_point_over, scalp_tree
 from efield.targeting.tangent import medial_sign, tangent_direction, y_axis
 from efield.targeting.targets import Target
-
-FloatArray = NDArray[np.float64]
 
 #: The casing covers the scalp that is this near to it (mm).
 _COVERED_MM: Final = 15.0

@@ -11,10 +11,9 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.stats import qmc, sobol_indices
 
-FloatArray = NDArray[np.float64]
+from efield.ground.arrays import FloatArray
 
 
 class Share(NamedTuple):
@@ -78,9 +77,5 @@ def shares(
     given = {"f_A": at_first.T[varying], "f_B": at_second.T[varying], "f_AB": at_mixed.transpose(0, 2, 1)[:, varying]}
     found = sobol_indices(func=given, n=len(at_first))
     first, total = (np.reshape(each, (-1, len(causes))) for each in (found.first_order, found.total_order))
-    rows = iter(zip(first.tolist(), total.tolist(), strict=True))
-    return [_named(causes, *next(rows)) if moves else none for moves in varying]
-
-
-def _named(causes: Sequence[str], first: Sequence[float], total: Sequence[float]) -> dict[str, Share]:
-    return {name: Share(a, b) for name, a, b in zip(causes, first, total, strict=True)}
+    rows = (map(Share, *pair) for pair in zip(first.tolist(), total.tolist(), strict=True))
+    return [dict(zip(causes, next(rows), strict=True)) if moves else none for moves in varying]

@@ -5,22 +5,16 @@ from numpy.typing import NDArray
 
 from efield.basis.outputs import Outputs, Reader
 from efield.ground import checks
+from efield.ground.arrays import FloatArray
 from efield.head.mesh import HeadMesh
 from efield.head.tissue import GRAY_MATTER, WHITE_MATTER
 from efield.planning.goals import CenterField
 from efield.targeting.simulate import Simulator
 from efield.targeting.targets import Target
 
-FloatArray = NDArray[np.float64]
-
 
 class TargetRows:
     """Takes potentials to the rows of E that the measures of a target need.
-
-    Parameters
-    ----------
-    sim : Simulator
-    target : Target
 
     Attributes
     ----------

@@ -4,14 +4,13 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
+from efield.ground.arrays import FloatArray
 from efield.planning.search_space import AXES
 
 if TYPE_CHECKING:
     import xarray
 
-FloatArray = NDArray[np.float64]
 Predict = Callable[[FloatArray], FloatArray]
 
 #: The grid of the map.
@@ -24,10 +23,6 @@ _LOST: Final = 0.05
 
 class LossGrid:
     """Places and angles over a disc, coil tangential.
-
-    Parameters
-    ----------
-    radius_mm : float
 
     Attributes
     ----------

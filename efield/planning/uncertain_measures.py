@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from efield.ground import checks
+from efield.ground.arrays import FloatArray
 from efield.ground.card import Card, Carded, counted
 from efield.head.tissue import tissue_name
 from efield.planning.belief import Range
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     import pandas
     import xarray
 
-FloatArray = NDArray[np.float64]
 
 #: Percentiles of the interval that is printed.
 INTERVAL: Final = (5.0, 95.0)

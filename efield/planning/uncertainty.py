@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.stats import qmc
 
 from efield.basis.reduced_basis import ReducedBasis
 from efield.coils.model import Coil
 from efield.ground import checks
+from efield.ground.arrays import FloatArray
 from efield.ground.errors import InputError
 from efield.ground.pose import Pose
 from efield.ground.progress import Progress
@@ -32,7 +32,6 @@ from efield.targeting.targets import Target
 if TYPE_CHECKING:
     import xarray
 
-FloatArray = NDArray[np.float64]
 
 #: Fewer samples of the conductivities say nothing.
 LEAST_SAMPLES: Final = 64

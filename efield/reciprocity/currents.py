@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from efield.fem.adjoint import adjoint_weights
+from efield.ground.arrays import FloatArray
 from efield.ground.progress import Progress, told
 from efield.head.mesh import HeadMesh
 from efield.io.kept import Kept
@@ -19,8 +19,6 @@ from efield.reciprocity.outside_potential import ExteriorField
 from efield.targeting.fingerprint import digest, head_digest
 from efield.targeting.simulate import Simulator
 from efield.targeting.targets import Target
-
-FloatArray = NDArray[np.float64]
 
 #: Of the files.
 _FORMAT: Final = 2

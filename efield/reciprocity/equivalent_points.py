@@ -15,15 +15,14 @@ from functools import lru_cache
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from efield.coils.model import Coil, Dipoles, Segments
 from efield.coils.primary import unchecked_vector_potential
+from efield.ground.arrays import FloatArray
 from efield.ground.units import MU0_OVER_4PI, mm_to_m
+from efield.head.closest import farthest_points
 from efield.kernels.reduced.reciprocity import inverse_distance
-
-FloatArray = NDArray[np.float64]
 
 #: Number of points. With 400 the mean field at a target misses its peak by up to 3e-6, with 600 by 3e-7 (70 mm
 #: figure-8, 24 placements 2 to 10 mm from a sphere; 2e-6 over the default head, `benchmarks/reciprocity.py`).
@@ -169,13 +168,3 @@ def _around(coil: Coil, cloud: FloatArray, nearest: float, count: int, seed: int
             kept &= casing.query(points)[0] <= distance
         found.append(points[kept])
     return np.concatenate(found)[:count]
-
-
-def farthest_points(points: FloatArray, count: int) -> FloatArray:
-    """Up to `count` of the points, each the farthest from those chosen before it."""
-    chosen = [0]
-    distance = ((points - points[0]) ** 2).sum(axis=1)
-    while len(chosen) < min(count, len(points)):
-        chosen.append(int(np.argmax(distance)))
-        distance = np.minimum(distance, ((points - points[chosen[-1]]) ** 2).sum(axis=1))
-    return points[chosen]

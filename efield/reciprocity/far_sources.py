@@ -9,13 +9,11 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
+from efield.ground.arrays import FloatArray
+from efield.head.closest import farthest_points
 from efield.kernels.reduced import reciprocity as kernels
-from efield.reciprocity.equivalent_points import farthest_points
-
-FloatArray = NDArray[np.float64]
 
 #: This far from the scalp and beyond the potential is that of a few sources inside the head (mm), so many of them, this
 #: deep below the scalp, fitted at these heights above it. Misses of more than the last number, relative to the largest

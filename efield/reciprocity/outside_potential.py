@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from scipy.fft import irfftn, next_fast_len, rfftn
 from scipy.spatial import cKDTree
 
+from efield.ground.arrays import FloatArray
 from efield.ground.units import mm_to_m
 from efield.head.mesh import HeadMesh
 from efield.head.surface import scalp
@@ -25,8 +26,6 @@ from efield.kernels import octree
 from efield.kernels.reduced import leaves
 from efield.kernels.reduced import reciprocity as kernels
 from efield.reciprocity.far_sources import FAR_MM, FarSources, far_sources
-
-FloatArray = NDArray[np.float64]
 
 #: Coils reach this far beyond the head's extent, and the lattice this far (mm).
 _MARGIN_MM: Final = 140.0

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from efield.coils.model import Coil
 from efield.ground import checks
+from efield.ground.arrays import FloatArray
 from efield.ground.card import Card, Carded, counted, place
 from efield.ground.errors import InputError
 from efield.ground.pose import Pose, pose_matrices
@@ -34,7 +34,6 @@ from efield.targeting.naming import Place, target_of
 from efield.targeting.simulate import Simulator
 from efield.targeting.targets import Target
 
-FloatArray = NDArray[np.float64]
 Poses = Iterable[Pose] | FloatArray | str | PathLike[str]
 
 #: The adjoint solver stops at this relative residual, or at the simulator's if that is smaller.

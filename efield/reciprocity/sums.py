@@ -11,6 +11,7 @@ from scipy.spatial import cKDTree
 
 from efield.coils.model import Coil
 from efield.coils.primary import dadt
+from efield.ground.arrays import FloatArray
 from efield.ground.pose import Pose
 from efield.ground.units import mm_to_m
 from efield.head.mesh import HeadMesh
@@ -19,8 +20,6 @@ from efield.kernels.reduced.reciprocity import dipole_placements, placements
 from efield.reciprocity.currents import Outside
 from efield.reciprocity.equivalent_points import skeleton
 
-FloatArray = NDArray[np.float64]
-
 #: The fast route is for coils whose axis is within 75 degrees of the scalp's inward normal. The skeleton is
 #: not fitted behind the casing: with its back to a sphere a 70 mm figure-8 missed by up to 2e-3 of the peak.
 _LEAST_COSINE: Final = 0.26
@@ -28,12 +27,7 @@ _LEAST_COSINE: Final = 0.26
 
 @dataclass(frozen=True, eq=False)
 class Sums:
-    """Sums over nodes of currents . dA/dt, (p, d), for coils at matrices (p, 4, 4) in mm and a dI/dt in A/s.
-
-    Parameters
-    ----------
-    outside : Outside
-    """
+    """Sums over nodes of currents . dA/dt, (p, d), for coils at matrices (p, 4, 4) in mm and a dI/dt in A/s."""
 
     outside: Outside
 

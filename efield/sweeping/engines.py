@@ -15,6 +15,7 @@ from efield.basis.reduced_basis import ReducedBasis
 from efield.coils.model import Coil
 from efield.coils.polarity import induced_direction
 from efield.ground import checks
+from efield.ground.arrays import FloatArray
 from efield.ground.errors import InputError
 from efield.ground.memory import check_room
 from efield.ground.pose import Pose
@@ -29,7 +30,6 @@ from efield.targeting.measures import MEASURES, MIDSURFACE, RECIPROCAL, Measure,
 from efield.targeting.simulate import Simulator, worth_storing
 from efield.targeting.targets import Target
 
-FloatArray = NDArray[np.float64]
 Table = dict[str, NDArray[np.floating]]
 Engine = Simulator | ReducedBasis | Reciprocal
 
@@ -66,10 +66,6 @@ def columns(engine: Engine | str, target: Target) -> dict[str, Measure]:
         "reciprocal" is one with three axes, "reciprocal-along" one with the target's direction only.
     target : Target
         One without a direction has no `along`, `across` and `angle`.
-
-    Returns
-    -------
-    dict of str to Measure
     """
     if isinstance(engine, ReducedBasis) and engine.outputs.at == "surface":
         return {MIDSURFACE + name: MEASURES[MIDSURFACE + name] for name in names_at(target)}

@@ -13,6 +13,7 @@ from scipy.spatial.transform import Rotation
 from efield.coils.model import Coil
 from efield.coils.polarity import turn_deg
 from efield.ground import checks
+from efield.ground.arrays import FloatArray
 from efield.ground.card import Card, Carded, counted, extent, listed
 from efield.ground.errors import InputError
 from efield.ground.pose import Pose, pose_matrices
@@ -26,8 +27,6 @@ from efield.targeting.naming import place_of
 from efield.targeting.placement import scalp_point_over, scalp_tree
 from efield.targeting.tangent import medial_sign, tangent_direction, y_axis
 from efield.targeting.targets import Target
-
-FloatArray = NDArray[np.float64]
 
 #: A grid of more placements than this is a slip of the pen: its poses alone would take 1.3 GB.
 _MOST: Final = 10_000_000

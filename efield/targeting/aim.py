@@ -3,17 +3,15 @@
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from efield.coils.model import Coil
 from efield.coils.polarity import induced_direction
 from efield.ground import checks
+from efield.ground.arrays import FloatArray
 from efield.ground.errors import InputError
 from efield.ground.pose import Pose
 from efield.targeting.tangent import tangent_direction
 from efield.targeting.target import Target
-
-FloatArray = NDArray[np.float64]
 
 #: In place of an angle: that of the target's preferred direction.
 BEST: Final = "best"

@@ -6,18 +6,16 @@ from functools import lru_cache
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from efield.coils.model import Coil
-from efield.ground import checks
+from efield.ground.arrays import FloatArray
 from efield.ground.errors import CollisionError
 from efield.ground.pose import Pose
 from efield.head.closest import SignedDistance, by_halving, signed_distance
 from efield.head.mesh import HeadMesh, once_per_head
 from efield.head.surface import scalp
 from efield.kernels.geometry import clearance as kernel
-
-FloatArray = NDArray[np.float64]
 
 #: Casing of a coil of which nothing is known: a flat plate, about that of a 70 mm figure-8 (half width and height, mm).
 _UNKNOWN_CASING_MM: Final = (85.0, 45.0)
@@ -327,8 +325,3 @@ def touch(head: HeadMesh, coil: Coil | None, pose: Pose) -> Pose:
         # Nothing of the coil can reach the head within its clearance.
         pose = pose.moved((0.0, 0.0, clearance - TOUCHING_MM / 2))
     raise CollisionError("the coil must meet the head when moved along its z axis; instead it passes beside it")
-
-
-def signed_distance_mm(head: HeadMesh, points_mm: ArrayLike) -> FloatArray:
-    """(n,) distances of (n, 3) points from the scalp in mm, negative inside the head."""
-    return scalp_distance(head)(checks.vectors("points_mm", points_mm))

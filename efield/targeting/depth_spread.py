@@ -13,16 +13,16 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import sph_legendre_p_all
 
 from efield.coils.model import Coil
 from efield.coils.primary import b_field
 from efield.ground import checks
+from efield.ground.arrays import FloatArray
 from efield.ground.card import Card, Carded, counted
 from efield.ground.errors import InputError
 from efield.ground.pose import Pose
 from efield.ground.units import AMPERE_PER_MICROSECOND, mm_to_m
-
-FloatArray = NDArray[np.float64]
 
 #: Degree of the expansion. A wire 5 mm above an 85 mm scalp leaves (70/90)^50 = 3e-6 at the cortex.
 _DEGREE = 50
@@ -195,20 +195,5 @@ def _magnitude(psi: NDArray[np.complex128], basis: tuple[FloatArray, FloatArray]
 
 def _legendre(polar: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Orthonormal associated Legendre functions (l, m, i) at polar angles (i,), and their polar derivatives."""
-    cosine, sine = np.cos(polar), np.sin(polar)
-    value = np.zeros((_DEGREE + 1, _DEGREE + 1, len(polar)))
-    slope = np.zeros_like(value)
-    value[0, 0] = np.sqrt(1 / (4 * np.pi))
-    for m in range(1, _DEGREE + 1):
-        value[m, m] = np.sqrt((2 * m + 1) / (2 * m)) * sine * value[m - 1, m - 1]
-    for m in range(_DEGREE + 1):
-        for degree in range(m, _DEGREE + 1):
-            below = value[degree - 1, m] if degree > m else np.zeros_like(cosine)
-            if degree > m:
-                ratio = np.sqrt((4 * degree**2 - 1) / (degree**2 - m**2))
-                lowest = value[degree - 2, m] if degree > m + 1 else np.zeros_like(cosine)
-                back = np.sqrt(((degree - 1) ** 2 - m**2) / (4 * (degree - 1) ** 2 - 1)) if degree > 1 else 0.0
-                value[degree, m] = ratio * (cosine * below - back * lowest)
-            step = np.sqrt((2 * degree + 1) * (degree**2 - m**2) / (2 * degree - 1)) if degree else 0.0
-            slope[degree, m] = (degree * cosine * value[degree, m] - step * below) / sine
+    value, slope = sph_legendre_p_all(_DEGREE, _DEGREE, polar, diff_n=1)[:, :, : _DEGREE + 1]
     return value, slope

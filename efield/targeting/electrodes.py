@@ -7,10 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from efield.ground import checks
+from efield.head.cap import FIDUCIAL_NAMES
 from efield.head.landmarks import POSITIONS, checked_on_scalp, fiducials_in, find_electrode, ten_ten
 from efield.head.mesh import HeadMesh
 from efield.io.choice import split_choice
-from efield.io.eeg_positions import FIDUCIAL_NAMES, CapFile
+from efield.io.eeg_positions import CapFile
 
 #: Files that offer a choice of positions, ``cap.csv:NAME``.
 CAP_CHOICES: Final = (".csv",)

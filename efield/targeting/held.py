@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from efield.coils.model import Coil
+from efield.ground.arrays import FloatArray
 from efield.ground.errors import CollisionError, EfieldWarning
 from efield.ground.pose import Pose
 from efield.head.mesh import HeadMesh
@@ -19,8 +20,6 @@ from efield.targeting.collision import clearance_mm, is_clear, scalp_distance
 from efield.targeting.placement import scalp_tree, smoothed_normal
 from efield.targeting.pose_check import MIDLINE_MM
 from efield.targeting.pose_mistakes import trials
-
-FloatArray = NDArray[np.float64]
 
 #: Farther than this from the scalp no coil is held (mm): studies of distance end at a tenth of it or less.
 FARTHEST_MM: Final = 150.0
@@ -94,28 +93,22 @@ def check_all_held(head: HeadMesh, coil: Coil, matrices: FloatArray) -> None:
         With the number of the first such pose. Of many: if a center is in the head or more than `FARTHEST_MM` from it,
         or an axis points away from it.
     """
-    if len(matrices) > _MOST:
-        _check_centers(head, matrices)
-        return
-    for number, matrix in enumerate(matrices):
+    many = len(matrices) > _MOST
+    for number in _suspects(head, matrices) if many else range(len(matrices)):
         try:
-            check_held(head, coil, Pose(matrix))
+            check_held(head, None if many else coil, Pose(matrices[number]))
         except CollisionError as error:
             raise CollisionError(f"pose {number}: {error}") from None
 
 
-def _check_centers(head: HeadMesh, matrices: FloatArray) -> None:
+def _suspects(head: HeadMesh, matrices: FloatArray) -> NDArray[np.intp]:
+    """Which poses (p, 4, 4) have a center in the head or far from it, or an axis that points away from it."""
     distance, centers = scalp_distance(head), matrices[:, :3, 3]
     height = distance(centers)
     inward = distance.find(centers)[0] - centers
     turned = np.einsum("pk,pk->p", inward, matrices[:, :3, 2]) < np.cos(np.radians(MOST_TURNED_DEG)) * height
     # Of a center within a millimeter of the scalp the nearest place does not tell where the head is.
-    wrong = np.flatnonzero((height < -0.5) | (height > FARTHEST_MM) | (turned & (height > 1.0)))
-    for number in wrong:
-        try:
-            check_held(head, None, Pose(matrices[number]))
-        except CollisionError as error:
-            raise CollisionError(f"pose {number}: {error}") from None
+    return np.flatnonzero((height < -0.5) | (height > FARTHEST_MM) | (turned & (height > 1.0)))
 
 
 def warn_if_mistaken(head: HeadMesh, coil: Coil, pose: Pose, target_mm: FloatArray) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from efield.ground.arrays import FloatArray
 from efield.ground.errors import InputError, OutsideHeadError
 from efield.ground.numbering import renumbered
 from efield.head.locate import locator_of
@@ -25,7 +26,6 @@ from efield.targeting.targets import Target
 if TYPE_CHECKING:
     from efield.targeting.field import EField
 
-FloatArray = NDArray[np.float64]
 
 #: Peak |E| is this percentile of it: a maximum is a property of the mesh's worst element, not of the field.
 PEAK_PERCENTILE: Final = 99.9

@@ -23,7 +23,7 @@ HeadLike = HeadMesh | str | PathLike[str]
 ConductivityLike = Conductivity | Mapping[str, float] | Mapping[int, float]
 
 
-def the_coil(value: Any, name: str = "coil") -> Coil:
+def the_coil(value: Any) -> Coil:
     """The coil that is meant: itself, or what `load_coil` makes of a name or a file.
 
     Raises
@@ -32,10 +32,10 @@ def the_coil(value: Any, name: str = "coil") -> Coil:
         If it is neither; or as `load_coil`.
     """
     words = "a Coil, a name such as 'magstim-70mm-figure8' (see list_coils()) or a coil file"
-    return _meant(value, name, Coil, load_coil, words)
+    return _meant(value, "coil", Coil, load_coil, words)
 
 
-def the_head(value: Any, name: str = "head") -> HeadMesh:
+def the_head(value: Any) -> HeadMesh:
     """The head that is meant: itself, or what `load_head` makes of a name, a file or a folder.
 
     Raises
@@ -44,7 +44,7 @@ def the_head(value: Any, name: str = "head") -> HeadMesh:
         If it is neither; or as `load_head`.
     """
     words = "a HeadMesh, a name such as 'mni152', a mesh file or a folder m2m_<id>"
-    return _meant(value, name, HeadMesh, load_head, words)
+    return _meant(value, "head", HeadMesh, load_head, words)
 
 
 def _meant(value: Any, name: str, kind: type[_Thing], load: Callable[[str], _Thing], words: str) -> _Thing:

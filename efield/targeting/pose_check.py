@@ -7,6 +7,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from efield.ground.arrays import FloatArray
 from efield.ground.card import Card, Carded
 from efield.ground.errors import InputError
 from efield.ground.pose import pose_matrices
@@ -18,8 +19,6 @@ from efield.io.poses.reading import opened, read_poses
 from efield.targeting.placement import scalp_tree, smoothed_normal
 from efield.targeting.pose_mistakes import Trial, trials
 from efield.targeting.tangent import tangent_direction
-
-FloatArray = NDArray[np.float64]
 
 #: A coil held on a head: its center is at most so deep in the scalp or so far above it (mm), and its axis so far from
 #: the scalp's normal (degrees). Origins of other programs lie in the winding, and hair takes room.

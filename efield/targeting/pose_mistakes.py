@@ -4,13 +4,11 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final, NamedTuple
 
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from efield.ground import checks
+from efield.ground.arrays import FloatArray
 from efield.io.poses.axes import FRAMES, from_theirs, to_theirs
-
-FloatArray = NDArray[np.float64]
 
 #: Programs whose coil has its z axis elsewhere: only those can be told from each other by where a scalp is.
 _WHOSE: Final = {

@@ -8,13 +8,11 @@ Brasil-Neto et al. 1992, J Clin Neurophysiol 9:132, for the 45-degree rule at th
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
+from efield.ground.arrays import FloatArray
 from efield.head.mesh import HeadMesh
 from efield.head.surface import cortex, nearest, scalp
 from efield.targeting.tangent import medial_sign, tangent_direction
-
-FloatArray = NDArray[np.float64]
 
 #: Cortex within this distance of the target votes on the direction of the sulcal wall (mm).
 _WALL_RADIUS_MM: Final = 10.0

@@ -15,6 +15,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
+from efield.ground.arrays import FloatArray
 from efield.ground.errors import InputError, OutsideHeadError
 from efield.head.closest import signed_distance
 from efield.head.mesh import HeadMesh
@@ -22,7 +23,6 @@ from efield.head.midsurface import THICKEST_MM, mid_surface
 from efield.head.mni import MniMap
 from efield.head.surface import TriangleSurface, nearest
 
-FloatArray = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
 #: The center of a disc may be this far from the middle of the cortex (mm).

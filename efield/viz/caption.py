@@ -3,7 +3,6 @@
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from efield.coils.polarity import induced_words
 from efield.ground.units import AMPERE_PER_MICROSECOND
@@ -18,14 +17,7 @@ if TYPE_CHECKING:
     from efield.targeting.targets import Target
 
 
-def caption(
-    field: "EField",
-    target: "Target | None" = None,
-    coil: "Coil | None" = None,
-    *,
-    drive: str = "",
-    between: str = BETWEEN,
-) -> str:
+def caption(field: "EField", target: "Target | None" = None, coil: "Coil | None" = None, *, drive: str = "") -> str:
     """Coil, drive, field at the target and peak, the same numbers as in `EField.summary`.
 
     Parameters
@@ -36,8 +28,6 @@ def caption(
         Also which way its rising current induces, in its own frame.
     drive : str
         What sets dI/dt, such as ``magstim-rapid2 at 60 %``.
-    between : str
-        What separates the parts.
 
     Returns
     -------
@@ -59,16 +49,13 @@ def caption(
         parts.append(f"{target.name}: mean |E| {found['mean_magnitude']:.3g} V/m")
     tag = drawn_tissue(field.head)
     own = np.flatnonzero(field.head.tissue == tag)
-    peak = weighted_percentile(_magnitude(field, own), field.head.volumes[own], PEAK_PERCENTILE)
+    size = np.linalg.norm(field.in_tets(own), axis=1)
+    peak = weighted_percentile(size, field.head.volumes[own], PEAK_PERCENTILE)
     parts.append(f"{tissue_name(tag)}: peak |E| {peak:.3g} V/m")
-    return between.join(parts)
+    return BETWEEN.join(parts)
 
 
 def named(coil: "Coil") -> str:
     """The coil's name and direction: ``d70 (induces +y)``."""
     words = induced_words(coil).partition(",")[0]
     return f"{coil.name} (induces {words})" if words else coil.name
-
-
-def _magnitude(field: "EField", tets: NDArray[np.intp]) -> NDArray[np.float64]:
-    return np.asarray(np.linalg.norm(field.in_tets(tets), axis=1))

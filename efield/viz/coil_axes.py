@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from efield.io.poses.axes import AXES
 from efield.viz import palette
 from efield.viz.page import LABEL_PT, TICK_PT, TITLE_PT, new_page
+from efield.viz.report import write_page
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -48,11 +49,7 @@ def save_axes_picture(path: str | os.PathLike[str], *, size: tuple[int, int] = S
         Written completely or not at all; the suffix names the format (``.png``, ``.pdf``, ``.svg``).
     size : (int, int), pixels
     """
-    from efield.io.atomic import replacing
-
-    figure = axes_figure(size=size)
-    with replacing(path) as temporary:
-        figure.savefig(temporary)
+    write_page(path, lambda: axes_figure(size=size))
 
 
 def axes_figure(*, size: tuple[int, int] = SIZE) -> "Figure":

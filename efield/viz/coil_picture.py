@@ -11,6 +11,7 @@ from efield.targeting.depth_spread import CorticalField, cortical_field
 from efield.viz import palette
 from efield.viz.caption import named
 from efield.viz.page import LABEL_PT, TICK_PT, TITLE_PT, add_color_bar, new_page
+from efield.viz.report import write_page
 from efield.viz.scale import Scale
 
 if TYPE_CHECKING:
@@ -37,11 +38,7 @@ def save_coil_picture(path: str | os.PathLike[str], coil: Coil, *, size: tuple[i
     InputError
         As `efield.targeting.depth_spread.cortical_field`, or if the file cannot be written.
     """
-    from efield.io.atomic import replacing
-
-    figure = coil_figure(coil, size=size)
-    with replacing(path) as temporary:
-        figure.savefig(temporary)
+    write_page(path, lambda: coil_figure(coil, size=size))
 
 
 def coil_figure(coil: Coil, *, size: tuple[int, int] = SIZE) -> "Figure":

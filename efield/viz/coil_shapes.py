@@ -3,9 +3,9 @@
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from efield.coils.polarity import induced_direction
+from efield.ground.arrays import FloatArray
 from efield.head.surface import TriangleSurface
 from efield.viz import palette
 from efield.viz.shapes import Glass, Shape, arrow, joined, tube
@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from efield.coils.model import Coil
     from efield.ground.pose import Pose
 
-FloatArray = NDArray[np.float64]
 
 #: Opacity of each wall of a casing: what is under it must stay readable.
 _CASING: Final[Glass] = (0.13, 0.6)

@@ -21,13 +21,18 @@ def drawn_tissue(head: "HeadMesh") -> int:
     return next((tag for tag in (GRAY_MATTER, WHITE_MATTER) if tag in head.tags), head.tags[0])
 
 
-def field_around(field: "EField", tag: int, center_mm: ArrayLike) -> NDArray[np.float64]:
-    """(3,) mean recovered field of one tissue around a point, V/m; that of its nearest node if none is near."""
+def current_at(field: "EField", tag: int, center_mm: ArrayLike) -> NDArray[np.float64]:
+    """(3,) unit vector along the recovered field of one tissue, its mean around a point or that of the nearest node.
+
+    Zero where there is no field.
+    """
     e = field.recovered.at_nodes(tag)
     own = np.flatnonzero(np.isfinite(e[:, 0]))
     distance = np.linalg.norm(field.head.points[own] - checks.vector("center_mm", center_mm), axis=1)
     near = own[distance <= max(_ARROW_RADIUS_MM, float(distance.min()))]
-    return np.asarray(e[near].mean(axis=0))
+    direction = np.asarray(e[near].mean(axis=0))
+    length = float(np.linalg.norm(direction))
+    return direction / (length if length > 0 else 1.0)
 
 
 def strongest_point(field: "EField", tag: int) -> NDArray[np.float64]:

@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from efield.ground.arrays import FloatArray
 from efield.ground.numbering import renumbered
 from efield.head.surface import Surface, TriangleSurface, boundary, brain
 from efield.head.tissue import GRAY_MATTER, WHITE_MATTER
 from efield.viz import palette
-from efield.viz.drawn_tissue import field_around
 from efield.viz.nodal import Nodal
 from efield.viz.scale import Scale
 from efield.viz.section import cut
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from efield.head.mesh import HeadMesh
     from efield.targeting.field import EField
 
-FloatArray = NDArray[np.float64]
 
 #: The target's mark: its radius, the length of its arrow, and how far around it the cortex must not hide it (mm).
 _MARK_RADIUS_MM: Final = 1.6
@@ -120,13 +119,6 @@ def target_mark(crown_mm: FloatArray, along: FloatArray | None, size: float) -> 
         solid = arrow(crown_mm, size * _MARK_ARROW_MM * along)
         mark.append(Shape("target", solid, palette.TARGET_COLOR, flat=True, on_top=True))
     return mark
-
-
-def current_at(field: "EField", tag: int, center_mm: FloatArray) -> FloatArray:
-    """(3,) direction of the field around a place, unit vector; zero where there is no field."""
-    direction = field_around(field, tag, center_mm)
-    length = float(np.linalg.norm(direction))
-    return direction / (length if length > 0 else 1.0)
 
 
 def above_cortex(surface: TriangleSurface, center_mm: FloatArray, outward: FloatArray) -> FloatArray:

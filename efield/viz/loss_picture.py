@@ -1,23 +1,20 @@
 """How exact a placement must be: what is lost of the goal away from the best place, and away from its angle."""
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from efield.ground import checks
 from efield.planning.optimum import Optimum
 from efield.viz import palette
 from efield.viz.page import LABEL_PT, TICK_PT, WIDTH_IN, halo, label_axes, new_page
+from efield.viz.report import write_page
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SIZE: Final = (2160, 1060)
-
-_SUFFIXES: Final = (".png", ".pdf", ".svg")
 
 #: Lines of equal loss, percent; colors end at the last but one.
 _LEVELS: Final = (2, 5, 10, 20, 40)
@@ -34,12 +31,7 @@ def save_loss_picture(
     InputError
         If the suffix is another or the file cannot be written.
     """
-    from efield.io.atomic import replacing
-
-    checks.choice("the suffix of a picture", Path(path).suffix.lower(), _SUFFIXES)
-    figure = loss_picture(best, title, width_in=width_in)
-    with replacing(path) as temporary:
-        figure.savefig(temporary)
+    write_page(path, lambda: loss_picture(best, title, width_in=width_in))
 
 
 def loss_picture(best: Optimum, title: str = "", *, width_in: float = WIDTH_IN) -> "Figure":
@@ -51,10 +43,6 @@ def loss_picture(best: Optimum, title: str = "", *, width_in: float = WIDTH_IN) 
     title : str
     width_in : float
         How wide it is printed, inches: what is printed narrow has larger letters.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
     """
     page = new_page(SIZE, title or f"{best.goal}: {best.value_says} at best", width_in)
     place, turn, bar = (page.add_axes(one) for one in _panels(width_in, width_in * SIZE[1] / SIZE[0]))

@@ -13,7 +13,7 @@ from efield.viz import palette
 from efield.viz.drawn_tissue import drawn_tissue
 from efield.viz.field_shapes import outer_surface
 from efield.viz.map_shapes import SHARES
-from efield.viz.page import LABEL_PT, TICK_PT, halo
+from efield.viz.page import LABEL_PT, TICK_PT, halo, label_axes
 
 if TYPE_CHECKING:
     import xarray
@@ -279,11 +279,8 @@ def mark(axes: Any, best: BestOfPositions) -> None:
 def frame(axes: Any, best: BestOfPositions, medial_right: bool) -> None:
     """Limits, names of the axes and a legend."""
     limit(axes, best, medial_right)
-    axes.set_xlabel("toward medial (mm)", fontsize=LABEL_PT)
-    axes.set_ylabel("toward anterior (mm)", fontsize=LABEL_PT)
-    axes.tick_params(labelsize=TICK_PT, length=2, width=0.5)
+    label_axes(axes, "toward medial (mm)", "toward anterior (mm)")
     axes.legend(fontsize=TICK_PT, framealpha=0.8, edgecolor="none", loc="lower left", handletextpad=0.3, borderpad=0.1)
-    axes.spines[["top", "right"]].set_visible(False)
 
 
 def limit(axes: Any, best: BestOfPositions, medial_right: bool) -> None:

@@ -3,9 +3,10 @@
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from efield.ground import checks
+from efield.ground.arrays import FloatArray
 from efield.ground.errors import InputError
 from efield.head.surface import Surface, TriangleSurface, nearest
 from efield.viz import palette
@@ -15,7 +16,6 @@ from efield.viz.shapes import Shape, arrows, ball, joined, surface_of, tube
 if TYPE_CHECKING:
     from efield.ground.pose import Pose
 
-FloatArray = NDArray[np.float64]
 
 #: Isolines at these shares of the best value: what a map from zero shows evenly, they part.
 SHARES: Final = (0.95, 0.9, 0.8)
@@ -118,17 +118,7 @@ def _isolines(patch: TriangleSurface, values: FloatArray, levels: list[float]) -
     mesh = pyvista.PolyData(patch.points_mm, np.insert(patch.triangles, 0, 3, axis=1))
     mesh["map"] = values
     lines = mesh.contour(levels, scalars="map").strip()
-    return [tube(np.asarray(lines.points)[part], 0.35, sides=6) for part in _parts(lines) if len(part) > 1]
-
-
-def _parts(lines: object) -> list[NDArray[np.int64]]:
-    """Point numbers of each polyline: VTK stores them one after the other, each behind its count."""
-    packed, found, start = np.asarray(lines.lines), [], 0  # type: ignore[attr-defined]
-    while start < len(packed):
-        count = int(packed[start])
-        found.append(packed[start + 1 : start + 1 + count])
-        start += 1 + count
-    return found
+    return [tube(line.points, 0.35, sides=6) for line in lines.cell if line.n_points > 1]
 
 
 def pose_shape(poses: list["Pose"], values: ArrayLike | None, label: str, unit: str) -> Shape:

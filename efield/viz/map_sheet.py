@@ -3,12 +3,10 @@
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from efield.ground import checks
 from efield.ground.errors import InputError
 from efield.viz.map_panels import (
     best_of_positions,
@@ -21,8 +19,9 @@ from efield.viz.map_panels import (
     mark,
     say_best,
 )
-from efield.viz.maps import SIGNED, SUFFIXES, medial_is_right, short_name
+from efield.viz.maps import SIGNED, medial_is_right, short_name
 from efield.viz.page import LABEL_PT, TICK_PT, new_page
+from efield.viz.report import write_page
 
 if TYPE_CHECKING:
     import xarray
@@ -72,12 +71,7 @@ def save_map_sheet(path: str | os.PathLike[str], panels: Sequence[MapPanel], tit
     InputError
         As `map_sheet`, or if the suffix is not ``.png``, ``.pdf`` or ``.svg``, or the file cannot be written.
     """
-    from efield.io.atomic import replacing
-
-    checks.choice("the suffix of a map", Path(path).suffix.lower(), SUFFIXES)
-    figure = map_sheet(panels, title)
-    with replacing(path) as temporary:
-        figure.savefig(temporary)
+    write_page(path, lambda: map_sheet(panels, title), "map")
 
 
 def map_sheet(panels: Sequence[MapPanel], title: str = "") -> "Figure":
@@ -85,11 +79,6 @@ def map_sheet(panels: Sequence[MapPanel], title: str = "") -> "Figure":
 
     Maps of a row have the same colors, so that coils can be compared; arrows are along the induced current, lines where
     a measure has no sign.
-
-    Parameters
-    ----------
-    panels : sequence of MapPanel
-    title : str
 
     Raises
     ------

@@ -1,7 +1,6 @@
 """Maps of a sweep over a grid, without OpenGL: the best value at each position, and the angle that gives it."""
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -10,6 +9,7 @@ from efield.ground.errors import InputError
 from efield.ground.units import AMPERE_PER_MICROSECOND
 from efield.viz.map_panels import best_of_positions, draw_angles, draw_gyri, draw_values, frame
 from efield.viz.page import LABEL_PT, new_page
+from efield.viz.report import write_page
 
 if TYPE_CHECKING:
     import xarray
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from efield.head.mesh import HeadMesh
 
 SIZE: Final = (2160, 1130)
-
-SUFFIXES: Final = (".png", ".pdf", ".svg")
 
 #: Drawn unless another is asked for: the first of these that the sweep has and knows.
 _PREFERRED: Final = ("along", "mean_magnitude", "mean_vector")
@@ -61,13 +59,7 @@ def save_sweep_map(
     InputError
         As `sweep_map`, or if the suffix is another, or the file cannot be written.
     """
-    from efield.ground import checks
-    from efield.io.atomic import replacing
-
-    checks.choice("the suffix of a map", Path(path).suffix.lower(), SUFFIXES)
-    figure = sweep_map(dataset, measure=measure, head=head, size=size)
-    with replacing(path) as temporary:
-        figure.savefig(temporary)
+    write_page(path, lambda: sweep_map(dataset, measure=measure, head=head, size=size), "map")
 
 
 def sweep_map(

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from efield.ground.arrays import FloatArray
 from efield.head.tissue import GRAY_MATTER, WHITE_MATTER
 from efield.viz.drawn_tissue import drawn_tissue
 
@@ -12,7 +13,6 @@ if TYPE_CHECKING:
     from efield.head.mesh import HeadMesh
     from efield.targeting.field import EField
 
-FloatArray = NDArray[np.float64]
 
 #: (n,) |E| in V/m at the nodes of a head, by tag; nan where a tissue does not reach.
 Nodal = dict[int, FloatArray]

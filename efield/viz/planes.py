@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from efield.ground.arrays import FloatArray
 from efield.ground.errors import InputError
 from efield.head.locate import locator_of
 from efield.head.mesh import once_per_head
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from efield.head.mesh import HeadMesh
     from efield.io.volumes.image import HeadImage
 
-FloatArray = NDArray[np.float64]
 
 #: Edge of a pixel, mm.
 SPACING_MM: Final = 1.0

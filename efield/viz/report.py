@@ -1,10 +1,17 @@
 """What was written where, and why it is not a scene where it is none."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from os import PathLike
 from pathlib import Path
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
+from efield.ground import checks
+from efield.io.atomic import replacing
 from efield.viz.probe import can_render, remedy
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 #: Formats of pictures; in ``.svg`` and ``.pdf`` words and lines are vectors, and rendered panels are pixels.
 PICTURES: Final = (".png", ".svg", ".pdf")
@@ -31,3 +38,16 @@ class PictureReport:
 def drawn(path: Path) -> PictureReport:
     """The report of a picture: what this machine could draw."""
     return PictureReport(path, "scene") if can_render() else PictureReport(path, "slices", remedy())
+
+
+def write_page(path: str | PathLike[str], draw: "Callable[[], Figure]", what: str = "picture") -> None:
+    """Draw a page without OpenGL and write it, completely or not at all.
+
+    Raises
+    ------
+    InputError
+        If the suffix is not one of `PICTURES`, before anything is drawn; or if the file cannot be written.
+    """
+    checks.choice(f"the suffix of a {what}", Path(path).suffix.lower(), PICTURES)
+    with replacing(path) as temporary:
+        draw().savefig(temporary)

@@ -17,6 +17,7 @@ from efield.head.tissue import tissue_name
 from efield.targeting.naming import target_of
 from efield.viz import field_shapes as fields
 from efield.viz.coil_shapes import coil_shapes
+from efield.viz.drawn_tissue import current_at
 from efield.viz.field_parts import FieldParts
 from efield.viz.map_shapes import map_shapes, pose_shape
 from efield.viz.shapes import Glass, Shape
@@ -95,7 +96,7 @@ class Scene(FieldParts):
             said = any(induced_direction(coil) is not None for coil, _ in scene.coils)
             wanted = not said if arrow is None else arrow
             shown = scene.field if wanted else None
-            along = None if shown is None else fields.current_at(shown, scene.tag, scene.center_mm)
+            along = None if shown is None else current_at(shown, scene.tag, scene.center_mm)
             return fields.target_mark(crown, along, size)
 
         return self._with(part, place=self.place if target is None else target_of(self.head, target))

@@ -6,11 +6,10 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from efield.ground.arrays import FloatArray
 from efield.ground.errors import InputError
 from efield.head.surface import TriangleSurface
 from efield.viz.scale import Scale
-
-FloatArray = NDArray[np.float64]
 
 #: Opacities of glass where it faces the viewer and at its silhouette.
 Glass = tuple[float, float]

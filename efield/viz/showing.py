@@ -1,11 +1,11 @@
 """A scene where one looks at it: a picture or a page in a notebook, a window elsewhere."""
 
-import sys
 from html import escape
 from importlib import import_module
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
+from efield.ground.progress import in_notebook
 from efield.viz.theme import Theme
 
 if TYPE_CHECKING:
@@ -60,9 +60,3 @@ def show_scene(
         figure = picture_of(scene, [view], width_mm, _DPI, theme, title)
         figure.savefig(file, format="png", facecolor=figure.get_facecolor(), dpi=figure.dpi)
         return display.Image(file.getvalue())
-
-
-def in_notebook() -> bool:
-    """Whether this is a Jupyter kernel, which displays what a cell returns."""
-    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
-    return type(shell).__name__ == "ZMQInteractiveShell"

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from efield.viz import palette
 from efield.viz.caption import caption
-from efield.viz.drawn_tissue import drawn_tissue, field_around, strongest_point
+from efield.viz.drawn_tissue import current_at, drawn_tissue, strongest_point
 from efield.viz.nodal import Nodal, magnitudes
 from efield.viz.page import (
     LABEL_PT,
@@ -144,15 +144,13 @@ def _drawing(
 ) -> _Drawing:
     tissue, values = drawn_tissue(field.head), magnitudes(field)
     center = np.asarray(strongest_point(field, tissue) if target is None else target.center_mm)
-    direction = field_around(field, tissue, center)
-    length = float(np.linalg.norm(direction))
     return _Drawing(
         head=field.head,
         values=values,
         scale=field_scale(values[tissue], field.head.points, center),
         theme=theme,
         center=center,
-        along=direction / (length if length > 0 else 1.0),
+        along=current_at(field, tissue, center),
         windings=[] if coil is None or pose is None else [pose.to_head(w) for w in coil.windings],
         image=image,
     )

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from efield.ground.arrays import FloatArray
 from efield.head.locate import locator_of
 from efield.head.tissue import CSF, GRAY_MATTER, WHITE_MATTER
 from efield.viz.scale import Scale
@@ -13,7 +14,6 @@ from efield.viz.shapes import Shape, joined, tube
 if TYPE_CHECKING:
     from efield.targeting.field import EField
 
-FloatArray = NDArray[np.float64]
 
 #: Lines start within this distance of the place, at least so far apart, and are followed so far each way (mm).
 _AROUND_MM: Final = 18.0

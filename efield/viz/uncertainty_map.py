@@ -3,9 +3,9 @@
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from efield.ground import checks
+from efield.ground.arrays import FloatArray
 from efield.ground.errors import InputError
 from efield.head.tissue import GRAY_MATTER, WHITE_MATTER
 from efield.viz.nodal import averaged
@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from efield.head.mesh import HeadMesh
     from efield.planning.uncertain_measures import Uncertainty
 
-FloatArray = NDArray[np.float64]
 
 #: What can be drawn: the words of the bar, and its unit.
 SHOWN: Final = {

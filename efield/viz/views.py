@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.spatial.transform import Rotation
 
 from efield.ground import checks
 
@@ -133,9 +134,7 @@ def fitted_view(
 
 def turned(view: View, angle_deg: float) -> View:
     """The view from another side: turned about the direction that is up in it, counter-clockwise seen from above."""
-    angle = np.radians(angle_deg)
     # About the head's long axis where it is up or nearly so, so that a film keeps the head upright.
     axis = np.array([0.0, 0.0, 1.0]) if view.up[2] > _UPRIGHT else view.up
-    cross = np.array([[0, -axis[2], axis[1]], [axis[2], 0, -axis[0]], [-axis[1], axis[0], 0]])
-    turn = np.eye(3) + np.sin(angle) * cross + (1 - np.cos(angle)) * cross @ cross
+    turn = Rotation.from_rotvec(np.radians(angle_deg) * axis).as_matrix()
     return View(view.focus_mm, turn @ view.toward, turn @ view.up, view.half_height_mm)

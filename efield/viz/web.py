@@ -107,10 +107,12 @@ def filled(template: str, told: dict[str, Any], blob: bytearray, title: str, pac
 
 
 def written(template: str, title: str, parts: dict[str, str]) -> str:
-    """A template with its parts, the title, and the beginning of every page of ours."""
+    """A template with its parts, the title, and what is the same in every page of ours, or every one with a scene."""
     every = parts | {"TITLE": escape(title or "efield")}
+    for shared in ("head", "stage"):
+        template = template.replace(f"@{shared.upper()}@", _text(f"{shared}.html"), 1)
     # At once, so that nothing in a part is taken for the place of another.
-    return re.sub(r"@([A-Z]+)@", lambda found: every[found[1]], template.replace("@HEAD@", _text("head.html"), 1))
+    return re.sub(r"@([A-Z]+)@", lambda found: every[found[1]], template)
 
 
 def _text(name: str) -> str:

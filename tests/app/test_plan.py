@@ -32,7 +32,7 @@ def asked(head, out):
 
 
 #: What is solved for a plan.
-SOLVED = ("Simulator", "_threshold", "_ranked", "_how_sure")
+SOLVED = ("prepared", "_threshold", "_ranked", "_how_sure")
 
 
 @pytest.fixture(scope="module")

@@ -70,7 +70,7 @@ def files(head, coil, basis, sim, target, tmp_path_factory):
 @pytest.fixture
 def same(sim, coil, monkeypatch):
     """The solver and the coil that the basis was made with, to the last bit."""
-    monkeypatch.setattr(view_engine, "Simulator", lambda *_, **__: sim)
+    monkeypatch.setattr(view_engine, "prepared", lambda *_: sim)
     monkeypatch.setattr(view_engine, "load_coil", lambda _: coil)
 
 

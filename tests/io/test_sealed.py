@@ -48,17 +48,15 @@ def test_a_note_comes_back_with_its_order_and_can_be_read_by_people(tmp_path):
     assert json.loads((tmp_path / "n.json").read_text(encoding="utf-8"))["b"] == [1, 2.5, None]
 
 
-@pytest.mark.parametrize("mapped", [False, True])
-def test_arrays_come_back_to_the_last_bit_aligned_and_of_their_type(tmp_path, mapped):
+def test_arrays_come_back_to_the_last_bit_and_of_their_type(tmp_path):
     sealed.write_arrays(tmp_path / "a", ARRAYS)
-    found = sealed.read_arrays(tmp_path / "a", remedy="", mapped=mapped)
+    found = sealed.read_arrays(tmp_path / "a", remedy="")
     assert list(found) == list(ARRAYS)
     for name, array in ARRAYS.items():
         assert found[name].dtype == array.dtype
         assert found[name].shape == array.shape
         assert found[name].tobytes() == array.tobytes()
-        assert found[name].flags.writeable is not mapped
-        assert not mapped or not found[name].size or found[name].ctypes.data % 64 == 0
+        assert found[name].flags.writeable
 
 
 @pytest.mark.parametrize("name", ["numbers", "one", "columns"])

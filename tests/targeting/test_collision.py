@@ -19,7 +19,7 @@ from efield.targeting.collision import (
     TOUCHING_MM,
     clearance_mm,
     lift_clear,
-    signed_distance_mm,
+    scalp_distance,
     touch,
 )
 from efield.targeting.placement import check_clear, place_coil
@@ -62,7 +62,7 @@ def test_the_signed_distance_is_the_smallest_over_all_triangles_and_negative_ins
     rng = np.random.default_rng(seed)
     points = rng.normal(size=(40, 3))
     points *= (rng.uniform(40, 130, 40) / np.linalg.norm(points, axis=1))[:, None]
-    found = signed_distance_mm(head, points)
+    found = scalp_distance(head)(points)
     # Independent: every triangle sampled by 3 mm; the nearest sample is at most 3 mm farther than the surface.
     surface = scalp(head)
     samples = Casing(surface.points_mm, surface.triangles).samples_mm(3.0)
@@ -84,7 +84,7 @@ def test_the_sign_is_exact_at_a_sharp_corner():
     weights = np.linalg.solve(np.vstack([points.T, np.ones(4)]), np.vstack([probes.T, np.ones(200)])).T
     inside = (weights > 0).all(axis=1)
     assert 0 < inside.sum() < 100
-    assert np.array_equal(signed_distance_mm(head, probes) < 0, inside)
+    assert np.array_equal(scalp_distance(head)(probes) < 0, inside)
 
 
 @pytest.mark.parametrize("shape", ["points", "surface"])
@@ -103,7 +103,7 @@ def test_what_was_seen_elsewhere_on_a_slide_changes_nothing(head, shape):
             assert slide.clearance(out) == pytest.approx(fresh, abs=ROUNDING_MM)
             if shape == "points":
                 points = pose.moved((0, 0, -out)).to_head(sheet)
-                assert fresh == pytest.approx(signed_distance_mm(head, points).min(), abs=ROUNDING_MM)
+                assert fresh == pytest.approx(scalp_distance(head)(points).min(), abs=ROUNDING_MM)
 
 
 def _turned(angle):
@@ -119,7 +119,7 @@ def test_large_triangles_count_as_a_whole_not_only_at_their_corners(head):
     """The box's corners are 60 mm out; its flat face meets the sphere in the middle."""
     coil = boxed()
     corners = np.asarray(coil.casing.points_mm)
-    by_corners = signed_distance_mm(head, above(2.0).to_head(corners)).min()
+    by_corners = scalp_distance(head)(above(2.0).to_head(corners)).min()
     assert by_corners > 20
     assert clearance_mm(head, coil, above(2.0)) == pytest.approx(2.0, abs=FACETS_MM)
 

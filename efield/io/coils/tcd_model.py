@@ -6,17 +6,17 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
 
 from efield.coils.casing import Casing as CoilCasing
 from efield.coils.casing import joined
 from efield.coils.model import Coil, Dipoles, SampledField, Segments, Source
 from efield.ground import checks
+from efield.ground.arrays import FloatArray
 from efield.ground.card import counted
 from efield.ground.errors import InputError
 
 KINDS: Final = ("x", "y", "z", "rot2p")
-
-FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -55,11 +55,7 @@ class Deformation:
             motion["xyz".index(self.kind), 3] = value
             return motion
         axis = checks.unit_vector("rotation axis", self.point2 - self.point1)
-        angle = np.deg2rad(value)
-        # Rodrigues' formula; `cross @ v` is axis x v, because row i of the product is e_i x axis.
-        cross = np.cross(np.eye(3), axis)
-        rotation = np.eye(3) + np.sin(angle) * cross + (1 - np.cos(angle)) * cross @ cross
-        motion[:3, :3] = rotation
+        motion[:3, :3] = rotation = Rotation.from_rotvec(np.deg2rad(value) * axis).as_matrix()
         motion[:3, 3] = self.point1 - rotation @ self.point1
         return motion
 
