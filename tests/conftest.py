@@ -11,7 +11,6 @@ from efield.head.spheres import sphere_head
 from efield.reciprocity.reciprocal import reciprocal
 from efield.targeting.simulate import Simulator
 from efield.targeting.targets import Target, m1_hand
-from efield.targeting.validation import validation_coil
 from tests import small
 
 #: Tests that share the sphere, the basis and the adjoint solves below: in one process these are made once.
@@ -84,7 +83,7 @@ def small_names(named_heads, monkeypatch):
 
 @pytest.fixture(scope="session")
 def coil():
-    return validation_coil()
+    return small.light_coil()
 
 
 @pytest.fixture(scope="session")

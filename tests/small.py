@@ -12,6 +12,7 @@ from efield.basis.reduced_basis import ReducedBasis
 from efield.head.mni import AffineMap
 from efield.head.spheres import sphere_head
 from efield.io import load
+from efield.targeting.validation import validation_coil
 from efield.viz import render
 from efield.viz.picture import field_figure
 from efield.viz.saving import save_scene
@@ -42,6 +43,16 @@ def coarse_sources():
     places = np.stack([across + 20 * np.cos(around), 20 * np.sin(around), np.full_like(across, -7.0)], axis=-1)
     moments = np.stack([0 * across, 0 * across, -np.sign(across) * 9 * np.pi * 0.036**2 / 6], axis=-1)
     return ef.Coil.from_dipoles(places.reshape(-1, 3), moments.reshape(-1, 3)).sources
+
+
+def light_coil():
+    """`validation_coil` with a dipole for each 6 x 6 mm of its wings: enough of them to be worth storing, no more."""
+    x, y = (axis.ravel() for axis in np.meshgrid(*[np.arange(-42.0, 43.0, 6.0)] * 2))
+    turns = 9 * np.clip((43.5 - np.hypot(x, y)) / 15.5, 0, 1)
+    places = np.concatenate([np.stack([x + wing * 43.5, y, 0 * x - 7.0], axis=1) for wing in (-1, 1)])
+    moments = np.concatenate([wing * 36e-6 * turns[:, None] * [0.0, 0.0, 1.0] for wing in (-1, 1)])
+    used = moments[:, 2] != 0
+    return replace(validation_coil(), sources=ef.Coil.from_dipoles(places[used], moments[used]).sources)
 
 
 def named_coils():
