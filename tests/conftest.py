@@ -121,3 +121,9 @@ def basis(build, solves):
 def by_axes(sim, target):
     """Three adjoint solves."""
     return reciprocal(sim, target, axes=True)
+
+
+@pytest.fixture(scope="session")
+def one(sim, target):
+    """One adjoint solve, along the target's direction: what it stores for fast answers takes the longest of all."""
+    return reciprocal(sim, target)
