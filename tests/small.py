@@ -1,6 +1,6 @@
 """Small answers to the names that pages, examples and notebooks use: nobody waits for the default head in a test.
 
-Notebooks run this file's text in their own process, so it imports nothing of the tests.
+Notebooks import it in a process of their own.
 """
 
 from dataclasses import replace
