@@ -13,7 +13,7 @@ from efield.head.mni import AffineMap
 from efield.head.spheres import sphere_head
 from efield.io import load
 from efield.targeting.validation import validation_coil
-from efield.viz import render
+from efield.viz import films, render, voxels
 from efield.viz.picture import field_figure
 from efield.viz.saving import save_scene
 from efield.viz.sheet import sheet_figure
@@ -78,7 +78,9 @@ def replacements(heads, coils):
 
 
 def draw_small(patch):
-    """Few pixels where nobody asks for a size; `patch` is a `pytest.MonkeyPatch`."""
+    """Few pixels and voxels where nobody asks for a size; `patch` is a `pytest.MonkeyPatch`."""
     patch.setattr(render, "_OVERSAMPLING", 1)
+    patch.setattr(films, "_DPI", 50.0)
+    patch.setattr(voxels, "_SPACINGS_MM", (4.0,))
     for draw in (field_figure, save_scene, sheet_figure, save_three_sides):
-        patch.setitem(draw.__kwdefaults__, "dpi", 100.0)
+        patch.setitem(draw.__kwdefaults__, "dpi", 50.0)
