@@ -80,7 +80,7 @@ def replacements(heads, coils):
 def draw_small(patch):
     """Few pixels and voxels where nobody asks for a size; `patch` is a `pytest.MonkeyPatch`."""
     patch.setattr(render, "_OVERSAMPLING", 1)
-    patch.setattr(films, "_DPI", 50.0)
+    patch.setattr(films, "_DPI", 70.0)
     patch.setattr(voxels, "_SPACINGS_MM", (4.0,))
     for draw in (field_figure, save_scene, sheet_figure, save_three_sides):
-        patch.setitem(draw.__kwdefaults__, "dpi", 50.0)
+        patch.setitem(draw.__kwdefaults__, "dpi", 100.0)

@@ -150,7 +150,6 @@ def _sampled(model: ConductivityModel, samples: int) -> tuple[FloatArray, list[d
 
 def _map(model: ConductivityModel) -> "xarray.Dataset":
     import xarray
-
     from scipy.stats import qmc  # half a second to import
 
     quantiles = qmc.Sobol(len(model.ranges), scramble=False).random(2 * _MAP_SAMPLES)[_MAP_SAMPLES:]
