@@ -19,8 +19,8 @@ from efield.app.options import (
     PoseOption,
     TargetOption,
 )
-from efield.planning.goals import GOALS
 from efield.planning.misplacement import TECHNIQUES
+from efield.planning.words import GOALS
 
 _DistanceOption = Annotated[float, typer.Option(help="Smallest gap from scalp to coil casing in mm (hair).")]
 _DidtOption = Annotated[float, typer.Option(help="dI/dt in A/s at which values are given; 80 A/us is 80e6.")]
