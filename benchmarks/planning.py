@@ -25,9 +25,10 @@ import numpy as np
 import efield as ef
 from efield.ground.pose import Pose
 from efield.io.cache_folder import cache_folder
-from efield.planning.goals import GOALS, Goal
+from efield.planning.goals import Goal
 from efield.planning.placement_fields import Solves
 from efield.planning.response import PrimaryProbe, Response, telling
+from efield.planning.words import GOALS
 from efield.sweeping.grid import Placements, plane_over
 from efield.targeting.naming import target_of
 from efield.targeting.simulate import evaluator

@@ -11,7 +11,6 @@ from efield.head.spheres import sphere_head
 from efield.reciprocity.reciprocal import reciprocal
 from efield.targeting.simulate import Simulator
 from efield.targeting.targets import Target, m1_hand
-from efield.targeting.validation import validation_coil
 from tests import small
 
 #: Tests that share the sphere, the basis and the adjoint solves below: in one process these are made once.
@@ -84,7 +83,7 @@ def small_names(named_heads, monkeypatch):
 
 @pytest.fixture(scope="session")
 def coil():
-    return validation_coil()
+    return small.light_coil()
 
 
 @pytest.fixture(scope="session")
@@ -122,3 +121,9 @@ def basis(build, solves):
 def by_axes(sim, target):
     """Three adjoint solves."""
     return reciprocal(sim, target, axes=True)
+
+
+@pytest.fixture(scope="session")
+def one(sim, target):
+    """One adjoint solve, along the target's direction: what it stores for fast answers takes the longest of all."""
+    return reciprocal(sim, target)

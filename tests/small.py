@@ -1,6 +1,6 @@
 """Small answers to the names that pages, examples and notebooks use: nobody waits for the default head in a test.
 
-Notebooks run this file's text in their own process, so it imports nothing of the tests.
+Notebooks import it in a process of their own.
 """
 
 from dataclasses import replace
@@ -12,7 +12,8 @@ from efield.basis.reduced_basis import ReducedBasis
 from efield.head.mni import AffineMap
 from efield.head.spheres import sphere_head
 from efield.io import load
-from efield.viz import render
+from efield.targeting.validation import validation_coil
+from efield.viz import films, render, voxels
 from efield.viz.picture import field_figure
 from efield.viz.saving import save_scene
 from efield.viz.sheet import sheet_figure
@@ -44,6 +45,16 @@ def coarse_sources():
     return ef.Coil.from_dipoles(places.reshape(-1, 3), moments.reshape(-1, 3)).sources
 
 
+def light_coil():
+    """`validation_coil` with a dipole for each 6 x 6 mm of its wings: enough of them to be worth storing, no more."""
+    x, y = (axis.ravel() for axis in np.meshgrid(*[np.arange(-42.0, 43.0, 6.0)] * 2))
+    turns = 9 * np.clip((43.5 - np.hypot(x, y)) / 15.5, 0, 1)
+    places = np.concatenate([np.stack([x + wing * 43.5, y, 0 * x - 7.0], axis=1) for wing in (-1, 1)])
+    moments = np.concatenate([wing * 36e-6 * turns[:, None] * [0.0, 0.0, 1.0] for wing in (-1, 1)])
+    used = moments[:, 2] != 0
+    return replace(validation_coil(), sources=ef.Coil.from_dipoles(places[used], moments[used]).sources)
+
+
 def named_coils():
     """Figure-8 coils of few dipoles: name, casing and largest dI/dt kept."""
     names = ("magstim-70mm-figure8", "d70", "magstim-double-cone", "magventure-c-b60")
@@ -67,7 +78,9 @@ def replacements(heads, coils):
 
 
 def draw_small(patch):
-    """Few pixels where nobody asks for a size; `patch` is a `pytest.MonkeyPatch`."""
+    """Few pixels and voxels where nobody asks for a size; `patch` is a `pytest.MonkeyPatch`."""
     patch.setattr(render, "_OVERSAMPLING", 1)
+    patch.setattr(films, "_DPI", 70.0)
+    patch.setattr(voxels, "_SPACINGS_MM", (4.0,))
     for draw in (field_figure, save_scene, sheet_figure, save_three_sides):
         patch.setitem(draw.__kwdefaults__, "dpi", 100.0)

@@ -27,8 +27,8 @@ from efield.io.meshes.gmsh import write_head
 from efield.io.surfaces.gifti import write_surface
 from efield.io.volumes.nifti import write_volume
 from efield.io.volumes.tensor import write_tensors
-from efield.targeting.validation import validation_coil
 from efield.viz.probe import can_render
+from tests.small import light_coil
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -79,7 +79,7 @@ def belongings(named_heads, tmp_path_factory):
     for side in ("lh", "rh"):
         write_surface(_made(folder / f"m2m_ernie/surfaces/{side}.central.gii"), mid_surface(head))
     write_volume(folder / "m2m_ernie/T1.nii.gz", np.zeros(SHAPE, np.uint8), AFFINE, code=1)
-    write_ccd(folder / "coil.ccd", validation_coil())
+    write_ccd(folder / "coil.ccd", light_coil())
     tensors = TensorField(np.tile([1e-3, 0, 0, 5e-4, 0, 5e-4], (*SHAPE, 1)), AFFINE)
     write_tensors(folder / "dti_tensor.nii.gz", tensors, "fsl")
     _labels(folder, head)

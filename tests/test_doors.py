@@ -43,11 +43,22 @@ def test_a_name_that_is_not_there_is_an_error_of_python():
             _ = package.nothing
 
 
+def loaded_by(code):
+    done = subprocess.run(
+        [sys.executable, "-c", f"{code}; import sys; print(*sys.modules)"], stdout=subprocess.PIPE, check=True
+    )
+    return set(done.stdout.decode().split())
+
+
 def test_importing_the_package_and_asking_what_it_has_imports_nothing_heavy():
-    code = "import sys, efield; [dir(getattr(efield, r)) for r in ('coils', 'head', 'io', 'viz')]; print(*sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    loaded = set(done.stdout.split())
+    loaded = loaded_by("import efield; [dir(getattr(efield, r)) for r in ('coils', 'head', 'io', 'viz')]")
     assert not {"numpy", "scipy", "numba", "rich", "pyvista", "matplotlib", "xarray"} & loaded
+
+
+@pytest.mark.parametrize(("module", "heavy"), [("app.cli", {"numba", "scipy"}), ("campaign.run", {"scipy.stats"})])
+def test_commands_and_studies_import_nothing_that_takes_longer_than_they_do(module, heavy):
+    """Shells ask the command for every word they complete, and each worker of a study begins with these imports."""
+    assert not heavy & loaded_by(f"import efield.{module}")
 
 
 def test_the_rate_of_a_stimulator_is_asked_at_the_door():

@@ -24,16 +24,25 @@ def test_the_example_runs(path, tmp_path, monkeypatch, capsys):
     assert capsys.readouterr().out.strip()
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_the_notebook_runs(path, tmp_path):
+#: Before all notebooks, which are run by one kernel, and before each of them.
+PREPARE = """
+import numba
+from tests import small
+numba.set_num_threads(1)
+for thing, name, value in small.replacements(small.named_heads(), small.named_coils()):
+    setattr(thing, name, value)
+"""
+FORGET = "%reset -f"
+
+
+def test_the_notebooks_run(tmp_path):
     nbformat, nbclient = pytest.importorskip("nbformat"), pytest.importorskip("nbclient")
     pytest.importorskip("ipywidgets")
-    book = nbformat.read(path, as_version=4)
-    assert not any(cell.get("outputs") for cell in book.cells)
-    small = (Path(__file__).parent / "small.py").read_text(encoding="utf-8")
-    apply = "for thing, name, value in replacements(named_heads(), named_coils()):\n    setattr(thing, name, value)"
-    threads = "import numba\nnumba.set_num_threads(1)"
-    book.cells.insert(0, nbformat.v4.new_code_cell("\n".join([small, apply, threads])))
+    book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(PREPARE)])
+    for path in NOTEBOOKS:
+        cells = nbformat.read(path, as_version=4).cells
+        assert not any(cell.get("outputs") for cell in cells), path
+        book.cells += [nbformat.v4.new_code_cell(FORGET), *cells]
     resources = {"metadata": {"path": str(tmp_path)}}
     nbclient.NotebookClient(book, timeout=600, kernel_name="python3", resources=resources).execute(
         env={**os.environ, "PYTHONPATH": os.pathsep.join([str(FOLDER.parent), os.environ.get("PYTHONPATH", "")])}

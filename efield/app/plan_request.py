@@ -13,8 +13,8 @@ from efield.dosing.words import METHODS, PHASES
 from efield.ground import checks
 from efield.ground.errors import InputError, naming
 from efield.io.bounded.cursor import file_bytes
-from efield.planning.goals import GOALS
 from efield.planning.misplacement import TECHNIQUES
+from efield.planning.words import GOALS
 
 SIDES: Final = ("left", "right")
 

@@ -21,13 +21,14 @@ from efield.io.poses.pose_table import PoseTable
 from efield.io.poses.reading import load_pose
 from efield.io.poses.words import pose_words
 from efield.planning.belief import Range, ranges_in
-from efield.planning.goals import GOALS, Goal
+from efield.planning.goals import Goal
 from efield.planning.misplacement import TECHNIQUES, misplacement
 from efield.planning.optimize import optimize
 from efield.planning.optimum import Optimum
 from efield.planning.search_space import RADII_MM, TILTS_DEG
 from efield.planning.uncertain_measures import Uncertainty
 from efield.planning.uncertainty import LEAST_SAMPLES, uncertainty
+from efield.planning.words import GOALS
 from efield.targeting.aim import checked_angle, usual_angle
 from efield.targeting.held import check_held
 from efield.targeting.placement import place_coil

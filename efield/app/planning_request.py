@@ -20,8 +20,8 @@ from efield.app.options import (
     TargetOption,
     out_option,
 )
-from efield.planning.goals import GOALS
 from efield.planning.misplacement import TECHNIQUES
+from efield.planning.words import GOALS
 
 _DistanceOption = Annotated[float, typer.Option(help="Smallest gap from scalp to coil casing in mm (hair).")]
 _DidtOption = Annotated[float, typer.Option(help="dI/dt in A/s at which values are given; 80 A/us is 80e6.")]

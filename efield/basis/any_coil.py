@@ -10,7 +10,6 @@ from typing import Final
 
 import numpy as np
 from scipy.spatial import cKDTree
-from scipy.stats import qmc
 
 from efield.basis.primary import Placed
 from efield.basis.scalp_patch import ScalpPatch
@@ -58,6 +57,8 @@ def loops(head: HeadMesh, patch: ScalpPatch, clearance_mm: float, count: int, se
     tree = cKDTree(surface.centers_mm)
     near = np.flatnonzero(np.linalg.norm(surface.centers_mm - patch.frame[:3, 3], axis=1) <= _REACH_MM)
     share = np.cumsum(surface.areas[near]) / surface.areas[near].sum()
+    from scipy.stats import qmc  # half a second to import
+
     draws = qmc.Sobol(5, seed=np.random.default_rng(seed)).random_base2(int(np.ceil(np.log2(count))))[:count]
     placed = []
     for place, size, higher, tilt, toward in draws:

@@ -5,7 +5,6 @@ from typing import Final
 
 import numpy as np
 from scipy.spatial import cKDTree
-from scipy.stats import qmc
 
 from efield.coils.model import Coil
 from efield.ground import checks
@@ -169,6 +168,8 @@ class ScalpPatch(Carded):
         head : HeadMesh
         coil : Coil
         """
+        from scipy.stats import qmc  # half a second to import
+
         sequence = qmc.Sobol(6, seed=np.random.default_rng(seed))
         draws = sequence.random_base2(int(np.ceil(np.log2(max(count, 2)))))[:count]
         low, high = self.distance_mm

@@ -90,6 +90,7 @@ def vector_potential(coil: Coil, points_mm: ArrayLike) -> FloatArray:
 @in_turn
 def unchecked_vector_potential(coil: Coil, points_mm: FloatArray) -> FloatArray:
     """A as `vector_potential` gives it, but inf or nan where it is not known, for callers that expect that."""
+    points_mm = np.ascontiguousarray(points_mm)  # for each order of storage Numba would compile again
     total = np.zeros_like(points_mm)
     for source in coil.sources:
         total += _vector_potential(source, points_mm)

@@ -12,7 +12,7 @@ Chen Y, Medioni G. Object modelling by registration of multiple range images. Im
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Final
 
 import numpy as np
@@ -129,9 +129,8 @@ def register_to_mni(head: HeadMesh, fiducials: Fiducials | None = None, *, progr
             f"a head to register must have white and gray matter (tags 1 and 2); instead its tags are {head.tags}: "
             "give targets as points in head coordinates"
         )
-    template = load_template("mni152")
-    fixed, moving = _brain(head), _brain(template)
-    sheets = [_without_fossa(_sheet(s)) for s in moving], [_sheet(s) for s in fixed]
+    fixed, (moving, believed) = _brain(head), _template_brain()
+    sheets = believed, [_sheet(s) for s in fixed]
     with told(progress, "registering", "searches", _SEARCHES) as tell:
         matrix = _registered(*sheets, tell)
     fit = _Fit.of(*_distances(matrix, moving[0], fixed[0]))
@@ -208,6 +207,13 @@ def _brain(head: HeadMesh) -> tuple[TriangleSurface, TriangleSurface]:
     """The outer surfaces of gray and white matter together, and of white matter."""
     whole = boundary(head, (WHITE_MATTER, GRAY_MATTER)).largest_component()
     return whole, boundary(head, (WHITE_MATTER,)).largest_component()
+
+
+@lru_cache(maxsize=1)
+def _template_brain() -> tuple[tuple[TriangleSurface, TriangleSurface], tuple[_Sheet, ...]]:
+    """The surfaces of the MNI152 brain, 11 MB, and their sheets: the same for all heads of a process."""
+    surfaces = _brain(load_template("mni152"))
+    return surfaces, tuple(_without_fossa(_sheet(surface)) for surface in surfaces)
 
 
 def _sheet(surface: TriangleSurface) -> _Sheet:

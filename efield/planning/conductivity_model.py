@@ -11,7 +11,6 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import qmc
 
 from efield.coils.primary import dadt
 from efield.fem.varied import GalerkinModel, VariedProblem
@@ -213,6 +212,8 @@ class _Space:
 
     def span(self, most: int) -> None:
         """Put solves at the points of a Halton sequence, spread as what is believed is, into the space."""
+        from scipy.stats import qmc  # half a second to import
+
         guessed = 0
         for values in _at(self._ranges, qmc.Halton(len(self._ranges), scramble=False).random(most + 1)[1:]):
             phi, lacked = self._solved(values)

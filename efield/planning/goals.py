@@ -15,12 +15,10 @@ from efield.ground.errors import InputError
 from efield.ground.numbering import renumbered
 from efield.head.mesh import HeadMesh
 from efield.head.tissue import GRAY_MATTER
+from efield.planning.words import GOALS
 from efield.targeting.errors import disagreement
 from efield.targeting.summary import with_error
 from efield.targeting.targets import Target
-
-#: Goals and their units.
-GOALS: Final = {"magnitude": "V/m", "along": "V/m", "focality": "1"}
 
 
 def goal_words(name: str, value: float, error: float | None = None) -> str:

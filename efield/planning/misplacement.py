@@ -1,21 +1,18 @@
 """How far a coil is from where it should be, by the technique that holds it, and what placements come of it."""
 
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from scipy.spatial.transform import Rotation
 
-from efield.coils.model import Coil
 from efield.ground import checks
 from efield.ground.arrays import FloatArray
 from efield.ground.errors import InputError
-from efield.ground.pose import Pose
-from efield.head.closest import signed_distance
-from efield.head.mesh import HeadMesh
-from efield.head.surface import scalp
-from efield.targeting.collision import lift_clear
-from efield.targeting.placement import scalp_tree, smoothed_normal
+
+if TYPE_CHECKING:
+    from efield.coils.model import Coil
+    from efield.ground.pose import Pose
+    from efield.head.mesh import HeadMesh
 
 #: Of a plane error with equal normal parts (Rayleigh): its mean and its median, over the SD of one part.
 _PLANE_MEAN: Final = float(np.sqrt(np.pi / 2))
@@ -74,7 +71,7 @@ class Misplacement:
         quantiles = qmc.Halton(6, scramble=False).random(number + 1)[1:]
         return np.asarray(norm.ppf(np.clip(quantiles, _TAIL, 1 - _TAIL)) * spread)
 
-    def placements(self, head: HeadMesh, coil: Coil, pose: Pose, number: int) -> list[Pose]:
+    def placements(self, head: "HeadMesh", coil: "Coil", pose: "Pose", number: int) -> "list[Pose]":
         """Poses around a planned one: moved along the scalp, which turns the coil with it, and lifted where it touches.
 
         Parameters
@@ -85,7 +82,9 @@ class Misplacement:
             Planned.
         number : int
         """
-        return [lift_clear(head, coil, _displaced(head, pose, offset)) for offset in self.offsets(number)]
+        from efield.planning.displaced_pose import displaced_pose  # the words of this file are those of options
+
+        return [displaced_pose(head, coil, pose, offset) for offset in self.offsets(number)]
 
 
 #: What was measured, turned into standard deviations.
@@ -127,25 +126,3 @@ def misplacement(given: "Misplacement | str") -> Misplacement:
             f"placement must be one of {', '.join(TECHNIQUES)} or a Misplacement; instead received {checks.kind(given)}"
         )
     return TECHNIQUES[checks.choice("placement", given, TECHNIQUES)]
-
-
-def _displaced(head: HeadMesh, pose: Pose, offset: FloatArray) -> Pose:
-    """The pose moved along the scalp, with its turn and its gap to the scalp, and then turned about its own axes."""
-    surface, tree = scalp(head), scalp_tree(head)
-    moved = pose.center_mm + pose.rotation[:, :2] @ offset[:2]
-    feet = signed_distance(surface).find(np.stack([pose.center_mm, moved]))[0]
-    before, after = (smoothed_normal(surface, tree, foot) for foot in feet)
-    turn = _between(before, after)
-    center = feet[1] + turn @ (pose.center_mm - feet[0]) + offset[2] * after
-    own = Rotation.from_euler("xyz", offset[3:], degrees=True).as_matrix()
-    matrix = np.eye(4)
-    matrix[:3, :3], matrix[:3, 3] = turn @ pose.rotation @ own, center
-    return Pose(matrix)
-
-
-def _between(before: FloatArray, after: FloatArray) -> FloatArray:
-    """The smallest rotation that takes one unit vector to another."""
-    axis = np.cross(before, after)
-    sine = np.linalg.norm(axis)
-    angle = np.arctan2(sine, before @ after)
-    return np.asarray(Rotation.from_rotvec(angle * axis / sine if sine > 0 else np.zeros(3)).as_matrix())

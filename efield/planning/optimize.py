@@ -16,12 +16,13 @@ from efield.ground import checks
 from efield.ground.arrays import FloatArray
 from efield.ground.pose import Pose
 from efield.ground.progress import Progress, told
-from efield.planning.goals import GOALS, Goal, goal_error
+from efield.planning.goals import Goal, goal_error
 from efield.planning.optimum import Optimum
 from efield.planning.placement_fields import FromBasis, PlacementFields, Solves
 from efield.planning.response import PrimaryProbe
 from efield.planning.search import AS_GOOD, Found, Search
 from efield.planning.search_space import AXES, SearchSpace
+from efield.planning.words import GOALS
 from efield.targeting.errors import unseen
 from efield.targeting.given import simulator
 from efield.targeting.named import CoilLike, the_coil

@@ -6,7 +6,6 @@ from typing import Final
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.spatial.transform import Rotation
-from scipy.stats import qmc
 
 from efield.coils.model import Coil
 from efield.coils.polarity import turn_deg
@@ -123,6 +122,8 @@ class SearchSpace:
 
     def spread(self, number: int) -> FloatArray:
         """(number, 5) places of a Halton sequence that fill the disc, all angles and all tilts."""
+        from scipy.stats import qmc  # half a second to import
+
         radial, turn, angle, *tilts = qmc.Halton(5, scramble=False).random(number + 1)[1:].T
         reach = self.radius_mm * np.sqrt(radial)
         u, v = reach * np.cos(2 * np.pi * turn), reach * np.sin(2 * np.pi * turn)

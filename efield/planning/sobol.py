@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from scipy.stats import qmc, sobol_indices
 
 from efield.ground.arrays import FloatArray
 
@@ -49,6 +48,8 @@ class Design:
     @classmethod
     def of(cls, causes: int, n: int) -> "Design":
         """Of a Sobol' sequence whose first n points are left out; n is a power of two."""
+        from scipy.stats import qmc  # half a second to import
+
         both = qmc.Sobol(2 * causes, scramble=False).random(2 * n)[n:]
         first, second = np.split(both, 2, axis=1)
         mixed = np.repeat(first[None], causes, axis=0)
@@ -70,6 +71,8 @@ def shares(
     causes : sequence of str
         T names.
     """
+    from scipy.stats import sobol_indices
+
     none = dict.fromkeys(causes, Share(0.0, 0.0))
     varying = np.ptp(at_first, axis=0) > 0
     if not varying.any():

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-from scipy.stats import qmc
 
 from efield.basis.reduced_basis import ReducedBasis
 from efield.coils.model import Coil
@@ -150,6 +149,7 @@ def _sampled(model: ConductivityModel, samples: int) -> tuple[FloatArray, list[d
 
 def _map(model: ConductivityModel) -> "xarray.Dataset":
     import xarray
+    from scipy.stats import qmc  # half a second to import
 
     quantiles = qmc.Sobol(len(model.ranges), scramble=False).random(2 * _MAP_SAMPLES)[_MAP_SAMPLES:]
     values = model.magnitudes(model.sampled(quantiles))

@@ -29,6 +29,7 @@ def simulate(monkeypatch, head, out, *more):
     return run(monkeypatch, "simulate", "--head", head, "--out", out, *more)
 
 
+@pytest.mark.usefixtures("drawn")
 def test_simulate_writes_what_it_says(monkeypatch, capsys, small_head, tmp_path):
     out = tmp_path / "out"
     assert simulate(monkeypatch, small_head, out, "--gmsh", "--json") == 0

@@ -16,8 +16,8 @@ from efield.ground.errors import InputError
 from efield.head.spheres import sphere_head
 from efield.io.coils.ccd import write_ccd
 from efield.io.meshes.gmsh import write_head
-from efield.targeting.validation import validation_coil
 from tests.app.command import files_of_at_most, run
+from tests.small import light_coil
 
 NAMES = ("summary.json", "field.vtu")
 
@@ -26,7 +26,7 @@ NAMES = ("summary.json", "field.vtu")
 def small(tmp_path_factory):
     folder = tmp_path_factory.mktemp("small")
     write_head(folder / "sphere.msh", sphere_head((68.0, 73.0, 79.0, 85.0), (2, 3, 4, 5), edge_mm=12.0))
-    write_ccd(folder / "coil.ccd", validation_coil())
+    write_ccd(folder / "coil.ccd", light_coil())
     np.savetxt(folder / "pose.txt", [[-1.0, 0, 0, 0], [0, 1, 0, 0], [0, 0, -1, 95], [0, 0, 0, 1]])
     radius = np.linalg.norm(np.indices((23, 23, 23)) - 11, axis=0)
     labels = np.select([radius < 7, radius < 10], [2, 5]).astype(np.uint8)

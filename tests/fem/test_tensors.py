@@ -17,7 +17,7 @@ from efield.head.spheres import sphere_head
 from efield.reciprocity.reciprocal import reciprocal
 from efield.targeting.simulate import Simulator
 from efield.targeting.targets import Target, m1_hand
-from efield.targeting.validation import validation_coil
+from tests.small import light_coil
 
 #: Sums in another order.
 ROUNDING = 1e-12
@@ -268,7 +268,7 @@ def test_the_system_is_that_of_scikit_fem(shells):
 
 
 def test_reciprocity_holds_with_tensors():
-    head, coil = sphere_head(edge_mm=12.0), validation_coil()
+    head, coil = sphere_head(edge_mm=12.0), light_coil()
     hand = m1_hand(head)
     target = Target("hand", hand.center_mm, 12.0, direction=hand.direction)
     sim = Simulator(head)

@@ -14,7 +14,7 @@ from efield.head.spheres import sphere_head
 from efield.io.meshes.meshdata import MeshData
 from efield.io.meshes.repair import merge_nodes
 from efield.targeting.simulate import Simulator
-from efield.targeting.validation import validation_coil
+from tests.small import light_coil
 
 
 @pytest.fixture(scope="module")
@@ -162,7 +162,7 @@ def test_merging_nodes_gives_the_whole_mesh_back(whole, name):
 def mean_under_coil(head):
     """Mean |E| of the gray matter within 8 mm of a place under the coil, V/m."""
     pose = Pose.from_axes((0.0, 0, 90), (0, 1, 0), (0, 0, -1))
-    field = Simulator(head, check_mesh=False).solve(validation_coil(), pose, 1e6)
+    field = Simulator(head, check_mesh=False).solve(light_coil(), pose, 1e6)
     near = (np.linalg.norm(head.barycenters - [0, 0, 55], axis=1) < 8) & (head.tissue == 2)
     return float(np.average(field.magnitude[near], weights=head.volumes[near]))
 

@@ -37,11 +37,6 @@ def poses(head, target, coil):
 
 
 @pytest.fixture(scope="module")
-def one(sim, target):
-    return reciprocal(sim, target)
-
-
-@pytest.fixture(scope="module")
 def solved(sim, head, target, coil, poses):
     tets = target.tets(head)
     weight = head.volumes[tets] / head.volumes[tets].sum()

@@ -17,9 +17,10 @@ from efield.targeting.measures import AT_TARGET, IN_HEAD, middle_of
 from efield.targeting.simulate import Simulator
 from efield.targeting.summary import Measured, Summary
 from efield.targeting.targets import Target, m1_hand
-from efield.targeting.validation import closed_form, validation_coil
+from efield.targeting.validation import closed_form
+from tests.small import light_coil
 
-COIL = validation_coil()
+COIL = light_coil()
 
 #: The closed form knows a round cortex, the mesh a faceted one: normal components on it are not compared.
 ON_CORTEX = ("normal_mean", "normal_in_p99", "normal_out_p99", "tangential_mean")

@@ -14,7 +14,8 @@ from efield.io.meshes import gmsh
 from efield.targeting.placement import place_coil
 from efield.targeting.simulate import Simulator
 from efield.targeting.targets import m1_hand
-from efield.targeting.validation import closed_form, validation_coil
+from efield.targeting.validation import closed_form
+from tests.small import light_coil
 
 #: The solver stops at a relative residual of 1e-8; the field's error is a few hundred times that at most.
 SOLVER = 1e-5
@@ -27,7 +28,7 @@ def head():
 
 @pytest.fixture(scope="module")
 def coil():
-    return validation_coil()
+    return light_coil()
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,8 @@ from efield.head.spheres import sphere_head
 from efield.head.surface import TriangleSurface
 from efield.io.surfaces.gifti import read_surface, read_values
 from efield.targeting.simulate import Simulator
-from efield.targeting.validation import closed_form, validation_coil
+from efield.targeting.validation import closed_form
+from tests.small import light_coil
 
 POSE = Pose.from_axes((0.0, 0, 97), (0, 1, 0), (0, 0, -1))
 
@@ -24,7 +25,7 @@ def head():
 
 @pytest.fixture(scope="module")
 def field(head):
-    return Simulator(head).solve(validation_coil(), POSE, didt=1e6)
+    return Simulator(head).solve(light_coil(), POSE, didt=1e6)
 
 
 def shifted(surface, by):
@@ -41,7 +42,7 @@ def test_the_parts_make_up_the_field_and_the_middle_of_a_sphere_lies_in_gray_mat
 
 def test_on_a_sphere_the_field_is_tangential_and_that_of_the_closed_form(head, field):
     found = field.on_surface(mid_surface(head))
-    true = np.linalg.norm(closed_form(validation_coil(), POSE, found.surface.points_mm, 1e6), axis=1)
+    true = np.linalg.norm(closed_form(light_coil(), POSE, found.surface.points_mm, 1e6), axis=1)
     # The error of the recovered field at 8 mm edges, as `efield validate` allows it, and as much again at one point.
     allowed = 0.04 * true.max()
     assert np.abs(found.tangential - true).max() < allowed
@@ -85,7 +86,7 @@ def test_an_overlay_of_a_given_surface_has_a_value_per_vertex_of_it(head, field,
 
 def test_a_head_without_white_matter_needs_a_surface(tmp_path):
     bare = sphere_head((70.0, 78.0, 85.0), (2, 4, 5), edge_mm=12.0)
-    field = Simulator(bare).solve(validation_coil(), POSE, didt=1e6)
+    field = Simulator(bare).solve(light_coil(), POSE, didt=1e6)
     with pytest.raises(InputError, match="give a surface"):
         field.to_gifti(tmp_path / "field.gii")
 
