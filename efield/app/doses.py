@@ -9,7 +9,7 @@ from efield.coils.model import Coil
 from efield.dosing.dose import Dose, dose
 from efield.dosing.feasibility import feasibility
 from efield.dosing.machines import usual_stimulator
-from efield.dosing.protocols import Protocol, protocol
+from efield.dosing.protocols import Protocol, protocol, wanted_percent
 from efield.dosing.safety import safety
 from efield.dosing.site import DoseSite
 from efield.ground import checks
@@ -92,7 +92,7 @@ def run(request: DoseRequest, progress: Progress = True) -> tuple[Dose, dict[str
     """
     sides = _sides(request)
     given = None if request.protocol is None else protocol(request.protocol)
-    percent = _wanted(request, given)
+    percent = wanted_percent(given, request.percent)
     coils = _check(sides, percent, request)
     steps = Steps(5, progress)
     with steps(f"loading head {request.head}"):
@@ -122,18 +122,6 @@ def run(request: DoseRequest, progress: Progress = True) -> tuple[Dose, dict[str
     return found, document | _reports(given, found)
 
 
-def _wanted(request: DoseRequest, given: Protocol | None) -> float:
-    if request.percent is not None:
-        return checks.positive("--percent", request.percent)
-    if given is None:
-        return 100.0
-    own = given.number("intensity_percent")
-    if own is None:
-        text = given.cells["intensity_percent"].text
-        raise InputError(f"--percent must be given with {given.name}, whose intensity is {text or 'not known'}")
-    return own
-
-
 def _check(sides: tuple[_Side, _Side], percent: float, request: DoseRequest) -> list[Coil]:
     """The coils; what can be refused before any work is."""
     for side in sides:
@@ -143,12 +131,12 @@ def _check(sides: tuple[_Side, _Side], percent: float, request: DoseRequest) -> 
             checked_angle(f"{side.name}-angle", side.angle)
     by_name = {name: load_coil(name) for name in {side.coil for side in sides}}
     coils = [by_name[side.coil] for side in sides]
-    # Errors are not known yet.
-    sites = [
-        DoseSite(1.0, coil=coil.name, **side.machine_with(coil) | {"error": 0.0})
-        for coil, side in zip(coils, sides, strict=True)
-    ]
     try:
+        # Errors are not known yet.
+        sites = [
+            DoseSite(1.0, coil=coil.name, **side.machine_with(coil) | {"error": 0.0})
+            for coil, side in zip(coils, sides, strict=True)
+        ]
         dose(request.rmt, *sites, percent=percent, method=request.rmt_method, rmt_sd=request.rmt_sd)
     except InputError as error:
         raise InputError(str(error).replace("give max_didt", "give --max-didt or --rmt-max-didt")) from error

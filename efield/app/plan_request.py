@@ -142,8 +142,6 @@ def settings(request: PlanRequest) -> Settings:
     checks.choice("--placement", given["placement"], TECHNIQUES)
     checks.choice("--rmt-method", given["rmt_method"], METHODS)
     checks.choice("--phase", given["phase"], PHASES)
-    if given.get("percent") is not None:
-        checks.positive("--percent", given["percent"])
     if given.get("rmt_sd") is not None:
         checks.in_range("--rmt-sd", given["rmt_sd"], 0.0, 100.0)
     rest: dict[str, Any] = {

@@ -1,7 +1,7 @@
 """`efield plan`: from a head, coils, a threshold and a protocol to where, at which angle, how hard and how sure."""
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -13,8 +13,8 @@ from efield.app.results import results_folder
 from efield.app.zones import zones_of
 from efield.coils.model import Coil
 from efield.dosing.dose import dose
-from efield.dosing.machines import mismatch, usual_stimulator
-from efield.dosing.protocols import Protocol, protocol
+from efield.dosing.machines import usual_stimulator
+from efield.dosing.protocols import protocol, wanted_percent
 from efield.dosing.site import DoseSite
 from efield.ground.errors import InputError
 from efield.ground.pose import Pose
@@ -30,6 +30,8 @@ from efield.targeting.placement import place_coil
 from efield.targeting.simulate import Simulator
 from efield.targeting.targets import Target, named_target, parse_target
 
+_REMEDY: Final = "name a stimulator (--stimulator) whose dI/dt with the coils is known"
+
 
 def make_plan(request: PlanRequest, progress: Progress = True) -> dict[str, Any]:
     """The plan, written to its folder: `plan.json`, `plan.html`, pictures, and poses for every navigator.
@@ -41,7 +43,7 @@ def make_plan(request: PlanRequest, progress: Progress = True) -> dict[str, Any]
     """
     asked = settings(request)
     given = None if asked.protocol is None else protocol(asked.protocol)
-    percent = _percent(asked, given)
+    percent = wanted_percent(given, asked.percent)
     coils = _checked_coils(asked, percent)
     rmt_pose = None if asked.rmt_pose is None else load_pose(asked.rmt_pose)
     asked = replace(asked, out=results_folder(asked.out, DEFAULTS["out"], FILES, force=asked.force))
@@ -94,25 +96,13 @@ def _ranked(
     return sorted(found, key=lambda one: one.dose.output_percent)
 
 
-def _percent(asked: Settings, given: Protocol | None) -> float:
-    own = None if given is None else given.number("intensity_percent")
-    if asked.percent is None and given is not None and own is None:
-        raise InputError(f"--percent must be given with {given.name}, whose intensity is no one number")
-    return asked.percent if asked.percent is not None else own if own is not None else 100.0
-
-
 def _check_machines(asked: Settings, rmt_coil: Coil, coil: Coil, percent: float) -> None:
     """Refuse what no output can be found for, before any work is done."""
-    if asked.stimulator and (why := mismatch(asked.stimulator, coil.name)):
-        raise InputError(f"--stimulator must go with the coil; instead {why}: leave it out, or choose another coil")
-    there, here = (DoseSite(1.0, coil=one.name, **_machine(asked, one)) for one in (rmt_coil, coil))
     try:
+        there, here = (DoseSite(1.0, coil=one.name, **_machine(asked, one)) for one in (rmt_coil, coil))
         dose(asked.rmt, there, here, percent=percent, method=asked.rmt_method, rmt_sd=asked.rmt_sd)
     except InputError as error:
-        said = str(error).replace(
-            "give max_didt", "name a stimulator (--stimulator) whose dI/dt with both coils is known"
-        )
-        raise InputError(f"{coil.name}: {said}") from error
+        raise InputError(f"{coil.name}: {str(error).replace('give max_didt', _REMEDY)}") from error
 
 
 def _threshold(sim: Simulator, coil: Coil, side: str, pose: Pose | None, asked: Settings) -> DoseSite:

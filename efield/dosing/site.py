@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Self
 
 from efield.coils import stimulators
-from efield.dosing.machines import coil_name, second_peak, waveforms
+from efield.dosing.machines import coil_name, mismatch, second_peak, waveforms
 from efield.dosing.words import PHASES, SENSES, WAVEFORMS
 from efield.ground import checks
 from efield.ground.card import Card, Carded
@@ -51,8 +51,8 @@ class DoseSite(Carded):
     Raises
     ------
     InputError
-        If a number or a word cannot be used, the stimulator does not give the waveform, or the second phase counts and
-        its size was not recorded.
+        If a number or a word cannot be used, the stimulator does not drive the coil and `max_didt` is not given, it
+        does not give the waveform, or the second phase counts and its size was not recorded.
 
     Examples
     --------
@@ -74,6 +74,8 @@ class DoseSite(Carded):
 
     def __post_init__(self) -> None:
         machine = stimulators.load_stimulator(self.stimulator).name if self.stimulator else ""
+        if self.max_didt is None and machine and (why := mismatch(machine, self.coil)):
+            raise InputError(f"stimulator must go with the coil; instead {why}: choose another, or give max_didt")
         values: dict[str, Any] = {
             "field": checks.positive("field", self.field),
             "stimulator": machine,

@@ -80,6 +80,8 @@ def test_a_dose_is_shown_as_a_table(dose, monkeypatch, capsys):
         (("--rmt", 50, "--error", -1), "--error must be between"),
         (("--rmt", 50, "--stimulator", "nope"), "stimulator must be one of"),
         (("--rmt", 50, "--rmt-coil", "magstim-70mm-circular"), "--rmt-max-didt"),
+        (("--rmt", 50, "--protocol", "P17"), "90 % of an active motor threshold"),
+        (("--rmt", 50, "--stimulator", "magpro-x100"), "another maker's: choose another, or give --max-didt"),
     ],
 )
 def test_bad_options_are_refused_before_any_work(dose, capsys, options, message):

@@ -55,6 +55,14 @@ def test_the_output_gives_the_wanted_part_of_the_threshold_field(rmt, there, her
         assert found.didt == pytest.approx(155.33e6 * found.output_percent / 100)
 
 
+def test_a_coil_of_another_maker_counts_only_with_a_rate_that_is_given():
+    strange = RAPID | {"stimulator": "magpro-x100"}
+    with pytest.raises(InputError, match="another maker's"):
+        dose(50, 1.0, 1.0, **strange)
+    given = DoseSite(1.0, max_didt=100e6, **strange)
+    assert dose(50, DoseSite(1.0, **RAPID), given).output_percent == pytest.approx(50 * 114.73 / 100)
+
+
 def test_another_coil_and_stimulator_count_by_their_rates_at_full_output():
     found = dose(50, DoseSite(1.0, **RAPID), DoseSite(1.0, **MAGPRO))
     assert found.output_percent == pytest.approx(50 * 114.73 / 155.33)
