@@ -80,7 +80,7 @@ class Winding(Carded):
                 f"instead there is room for {room:g} mm; widen outer_diameter_mm or take fewer turns"
             )
         normal = checks.unit_vector("normal", self.normal)
-        object.__setattr__(self, "center_mm", checks.read_only(checks.vector("center_mm", self.center_mm)))
+        object.__setattr__(self, "center_mm", checks.owned(checks.vector("center_mm", self.center_mm)))
         object.__setattr__(self, "normal", checks.read_only(normal))
         object.__setattr__(self, "_frame", checks.read_only(_axes_around(normal)))
 

@@ -245,8 +245,8 @@ def wanted_percent(given: Protocol | None, asked: float | None) -> float:
         raise InputError(f"--percent must be given with {given.name}, whose intensity is {text or 'not known'}")
     if given.of_active_threshold:
         raise InputError(
-            f"--percent must be given with {given.name}, whose intensity is {own:g} % of an active motor threshold: say "
-            "what it is of the resting one"
+            f"--percent must be given with {given.name}, whose intensity is {own:g} % of an active motor threshold: "
+            "say what it is of the resting one"
         )
     return own
 

@@ -236,6 +236,11 @@ def read_only(array: NDArray[Any]) -> NDArray[Any]:
     return view
 
 
+def owned(array: NDArray[Any]) -> NDArray[Any]:
+    """The values as they are now, in an array that refuses writes; a copy where they could still be changed."""
+    return read_only(array.copy() if array.flags.writeable else array)
+
+
 def plain(array: NDArray[Any]) -> NDArray[Any]:
     """The array without gaps and as a view that refuses writes: one form, so that kernels are compiled once for it."""
     return read_only(np.ascontiguousarray(array))

@@ -97,7 +97,7 @@ class Fiducials(Carded):
         for name in ("nasion_mm", "inion_mm", "left_mm", "right_mm"):
             if getattr(self, name) is None:
                 raise InputError(f"{name} must be three numbers in mm; instead it is missing: give all four fiducials")
-            object.__setattr__(self, name, checks.read_only(checks.vector(name, getattr(self, name)).copy()))
+            object.__setattr__(self, name, checks.owned(checks.vector(name, getattr(self, name))))
         self._check_order()
 
     def _check_order(self) -> None:

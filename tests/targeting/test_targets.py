@@ -26,6 +26,13 @@ def in_mni(sphere):
     return HeadMesh(points=sphere.points * 1.1, tets=sphere.tets, tissue=sphere.tissue, mni=np.eye(4))
 
 
+def test_changing_the_given_center_later_does_not_move_the_target():
+    center = np.array([0.0, 0.0, 60.0])
+    target = Target.sphere(center_mm=center)
+    center += 5
+    assert target.center_mm.tolist() == [0, 0, 60]
+
+
 def test_tangent_angles_are_anterior_then_medial_on_both_sides():
     up = np.array([0.0, 0, 1])
     assert tangent_direction(up, 0, 1) == pytest.approx([0, 1, 0])
