@@ -21,6 +21,7 @@ from efield.head.landmarks import fiducials_in
 from efield.head.mesh import HeadMesh
 from efield.head.registration import register_to_mni
 from efield.head.soundness import check_sound
+from efield.head.tissue import conductivity, tissue_name
 from efield.io.conductivity_table import ConductivityTable, read_conductivity_table
 from efield.io.eeg_positions import CapFile
 from efield.io.load import load_coil, load_head
@@ -35,13 +36,15 @@ _DEFAULT_DIDT: Final = 1e6
 def parse_conductivity(texts: Iterable[str], table: Path | None = None) -> Conductivity:
     """The default table, with the tissues of a file replaced, then those given as ``NAME=S/m``."""
     given = ConductivityTable() if table is None else read_conductivity_table(table)
-    overrides = dict(given.values)
+    overrides: dict[int, float] = {}
     for text in texts:
         name, equals, value = text.partition("=")
         if not equals:
             raise InputError(f"--conductivity must be NAME=S/m, such as bone=0.012; instead received {text!r}")
-        overrides[given.tag(name)] = checks.positive(f"--conductivity {name}", value)
-    return Conductivity().with_values(overrides)
+        if (tag := given.tag(name)) in overrides:
+            raise InputError(f"--conductivity must give each tissue once; instead {tissue_name(tag)} is given again")
+        overrides[tag] = conductivity(f"--conductivity {name}", tag, value)
+    return Conductivity().with_values(given.values | overrides)
 
 
 def parse_drive(text: str) -> Drive:

@@ -32,7 +32,8 @@ class DoseSite(Carded):
     field : float, V/m per A/us
         Mean |E| at the target, best on the middle of the cortex, per rate of change of the coil's current.
     stimulator, coil : str
-        Names; empty where they do not matter, because both sites have the same.
+        Names (of a `Stimulator` and a `Coil` theirs are kept); empty where they do not matter, because both sites have
+        the same.
     waveform : {"monophasic", "biphasic", "half-sine"}, optional
         That of the stimulator where it has only one.
     phase : {"first", "second"}
@@ -73,8 +74,9 @@ class DoseSite(Carded):
     measure: str = ""
 
     def __post_init__(self) -> None:
-        machine = stimulators.load_stimulator(self.stimulator).name if self.stimulator else ""
-        if self.max_didt is None and machine and (why := mismatch(machine, self.coil)):
+        given = stimulators.load_stimulator(self.stimulator) if self.stimulator else None
+        machine = "" if given is None else given.name
+        if self.max_didt is None and given and (why := mismatch(given, self.coil)):
             raise InputError(f"stimulator must go with the coil; instead {why}: choose another, or give max_didt")
         values: dict[str, Any] = {
             "field": checks.positive("field", self.field),
@@ -82,7 +84,7 @@ class DoseSite(Carded):
             "coil": coil_name(self.coil),
             "waveform": _waveform(machine, self.waveform),
             "error": checks.in_range("error", self.error, 0.0, 1.0),
-            "max_didt": _max_didt(machine, self.coil, self.max_didt),
+            "max_didt": _max_didt(given, self.coil, self.max_didt),
         }
         for name, value in values.items():
             object.__setattr__(self, name, value)
@@ -176,10 +178,10 @@ def _waveform(machine: str, wanted: str) -> str:
     return wanted
 
 
-def _max_didt(machine: str, coil: str, given: float | None) -> float | None:
+def _max_didt(machine: stimulators.Stimulator | None, coil: str, given: float | None) -> float | None:
     if given is not None:
         return checks.rate("max_didt", checks.positive("max_didt", given))
-    if not machine or not coil:
+    if machine is None or not coil:
         return None
     try:
         return stimulators.didt(machine, coil, 100.0)

@@ -12,7 +12,7 @@ from efield.ground.errors import InputError
 from efield.head.anisotropy import Anisotropy, TensorReport
 from efield.head.mesh import HeadMesh
 from efield.head.tensor_field import TensorField
-from efield.head.tissue import TISSUES, tissue_name, tissue_tag
+from efield.head.tissue import TISSUES, conductivity, tissue_name, tissue_tag
 
 
 def _default_values() -> dict[int, float]:
@@ -25,10 +25,15 @@ class Conductivity(Carded):
 
     Parameters
     ----------
-    values : mapping of int to float, S/m
-        Isotropic conductivity of each tissue tag; defaults to the cited table in `efield.head.tissue`.
+    values : mapping of int or str to float, S/m
+        Isotropic conductivity of each tissue, by tag or name; defaults to the cited table in `efield.head.tissue`.
     anisotropy : Anisotropy, optional
         Tensors and the tissues that have them, see `with_tensors`.
+
+    Raises
+    ------
+    InputError
+        If a name is unknown, a tissue is given twice, or a value is not positive or more than any tissue conducts.
 
     Examples
     --------
@@ -40,7 +45,12 @@ class Conductivity(Carded):
     anisotropy: Anisotropy | None = None
 
     def __post_init__(self) -> None:
-        checked = {int(tag): checks.positive(f"conductivity of tag {tag}", v) for tag, v in self.values.items()}
+        if not isinstance(self.values, Mapping):
+            raise InputError(f"values must map tissue tags to S/m; instead received {checks.kind(self.values)}")
+        tags = {tissue: tissue_tag(str(tissue)) for tissue in self.values}
+        if len(set(tags.values())) < len(tags):
+            raise InputError(f"values must give each tissue once; instead received {list(tags)}")
+        checked = {tag: conductivity(f"conductivity of tag {tag}", tag, self.values[one]) for one, tag in tags.items()}
         object.__setattr__(self, "values", checked)
 
     def with_values(self, overrides: Mapping[int, float] | Mapping[str, float]) -> "Conductivity":
