@@ -98,7 +98,9 @@ def ranges_in(head: HeadMesh, given: Mapping[Any, Any] | None) -> dict[int, Rang
     """
     if given is None:
         return {tag: one for tag, one in PUBLISHED.items() if tag in head.tags}
-    found = {}
+    if not isinstance(given, Mapping):
+        raise InputError(f"conductivity must map tissues to (low, high) in S/m; instead received {checks.kind(given)}")
+    found: dict[int, Range] = {}
     for tissue, one in given.items():
         tag = tissue_tag(str(tissue))
         if tag in found:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import efield as ef
+from efield.coils.model import SampledField
 from efield.coils.polarity import turn_deg
 from efield.ground.errors import InputError
 from efield.planning.goals import Goal
@@ -178,6 +179,8 @@ def test_two_dozen_solves_predict_all_placements(sim, light, target, head):
     ("options", "message"),
     [
         ({"goal": "most"}, "goal"),
+        ({"goal": "magnitude", "spare": "m1-leg-left"}, "focality"),
+        ({"goal": "focality", "spare": ["m2"]}, "electrode"),
         ({"goal": "magnitude", "spare": [ef.Target.sphere(center_mm=(0, 0, 60))]}, "focality"),
         ({"radius_mm": 0.0}, "radius_mm"),
         ({"distance_mm": -1.0}, "distance_mm"),
@@ -187,6 +190,12 @@ def test_two_dozen_solves_predict_all_placements(sim, light, target, head):
 def test_wrong_requests_are_refused(sim, light, target, options, message):
     with pytest.raises(InputError, match=message):
         ef.optimize(sim, light, target, **options)
+
+
+def test_a_coil_of_no_known_shape_cannot_keep_out_of_a_zone(sim, target):
+    sampled = ef.Coil(name="grid", sources=(SampledField(np.eye(4), np.zeros((2, 2, 2, 3))),))
+    with pytest.raises(InputError, match="shape is known"):
+        ef.optimize(sim, sampled, target, forbidden=[(target.center_mm, 5.0)])
 
 
 def test_along_needs_a_direction(head, target):
