@@ -33,8 +33,10 @@ from efield.targeting.targets import Target, named_target, needs_mni, parse_targ
 _DEFAULT_DIDT: Final = 1e6
 
 
-def parse_conductivity(texts: Iterable[str], table: Path | None = None) -> Conductivity:
-    """The default table, with the tissues of a file replaced, then those given as ``NAME=S/m``."""
+def parse_conductivity(
+    texts: Iterable[str], table: Path | None = None, base: Conductivity | None = None
+) -> Conductivity:
+    """The default table, or another, with the tissues of a file replaced, then those given as ``NAME=S/m``."""
     given = ConductivityTable() if table is None else read_conductivity_table(table)
     overrides: dict[int, float] = {}
     for text in texts:
@@ -44,7 +46,7 @@ def parse_conductivity(texts: Iterable[str], table: Path | None = None) -> Condu
         if (tag := given.tag(name)) in overrides:
             raise InputError(f"--conductivity must give each tissue once; instead {tissue_name(tag)} is given again")
         overrides[tag] = conductivity(f"--conductivity {name}", tag, value)
-    return Conductivity().with_values(given.values | overrides)
+    return (base or Conductivity()).with_values(given.values | overrides)
 
 
 def parse_drive(text: str) -> Drive:

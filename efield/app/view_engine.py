@@ -62,9 +62,10 @@ def live_parts(request: ViewRequest, looked: Looked, alerts: tuple[Alert, ...], 
         target = None if request.target is None else named_target(head, request.target)
         target = target or (looked.target(head) if looked.target else None)
     with steps("preparing the solver"):
-        sigma = parse_conductivity(tuple(request.conductivity or ()), request.conductivity_table)
+        texts = tuple(request.conductivity or ())
+        sigma = parse_conductivity(texts, request.conductivity_table, looked.conductivity)
         cache = cache_for(looked.head)
-        sim = Simulator(head, sigma, device=request.device, cache=cache)
+        sim = Simulator(head, sigma, device=request.device, order=looked.order, cache=cache)
     engine: ReducedBasis | Simulator = sim
     if looked.basis is not None:
         with steps(f"reading the basis {looked.basis}"):

@@ -236,7 +236,7 @@ def wanted_percent(given: Protocol | None, asked: float | None) -> float:
         That names ``--percent``, where it is not positive, or the protocol has not one number of a resting threshold.
     """
     if asked is not None:
-        return checks.positive("--percent", asked)
+        return checks.percent_of_threshold("--percent", asked)
     if given is None:
         return 100.0
     own = given.number("intensity_percent")

@@ -197,7 +197,7 @@ def _why_none(freq_hz: float, percent: float) -> str:
 
 def _percent(source: Trains | Protocol, percent: float | None) -> float:
     if percent is not None:
-        return checks.positive("percent", percent)
+        return checks.percent_of_threshold("percent", percent)
     own = source.number("intensity_percent") if isinstance(source, Protocol) else None
     if own is None:
         raise InputError("percent must be given: the intensity in percent of the motor threshold was not read")

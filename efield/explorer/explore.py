@@ -169,10 +169,12 @@ def rate_of(coil: Coil, output: Output, didt: float | None, intensity: float | N
     Raises
     ------
     InputError
-        If both are given, or the output is not known.
+        If both are given, the output is not known, or dI/dt is 0.
     """
     if intensity is None:
-        return 1e6 if didt is None else checks.rate("didt", didt)
+        if (rate := checks.rate("didt", 1e6 if didt is None else didt)) == 0:
+            raise InputError("didt must not be 0: a coil that is not driven has no field to follow")
+        return rate
     if didt is not None:
         raise InputError("didt and intensity must not be given together; each sets the drive")
     if output.full_didt is None:

@@ -74,6 +74,7 @@ def test_a_dose_is_shown_as_a_table(dose, monkeypatch, capsys):
         (("--rmt", 150), "--rmt must be between 0 and 100"),
         (("--rmt", 50, "--protocol", "P13"), "--percent must be given with P13"),
         (("--rmt", 50, "--protocol", "P99"), "protocol must be one of"),
+        (("--rmt", 50, "--percent", 1.1), "write 110 for 110 %"),
         (("--rmt", 50, "--rmt-method", "eye"), "method must be one of"),
         (("--rmt", 50, "--rmt-distance", 0.004), "--rmt-distance must be in millimeters"),
         (("--rmt", 50, "--distance", 0.004), "--distance must be in millimeters"),
@@ -147,6 +148,8 @@ def test_protocols_are_listed_shown_and_checked(monkeypatch, capsys):
     [
         (("list", "--pain", "foot"), "pain must be one of"),
         (("show", "P08", "--output", 60), "--stimulator must be given together"),
+        (("show", "P08", "--coil", "d70"), "--coil with both"),
+        (("check", "--hz", 5, "--train", 5, "--percent", 1.1), "write 110 for 110 %"),
         (("show", "P30", "--output", 60, "--stimulator", "rapid2"), "lacks train"),
         (("check", "--hz", 0, "--train", 5, "--percent", 100), "--hz must be > 0"),
         (("check", "--hz", 5, "--train", 5, "--percent", 100, "--trains", 0), "--trains must be a whole number"),
