@@ -5,6 +5,7 @@ from typing import Any
 
 from efield.app.console import Steps
 from efield.app.dose_request import DoseRequest
+from efield.app.request_parts import parse_conductivity
 from efield.coils.model import Coil
 from efield.dosing.dose import Dose, dose
 from efield.dosing.feasibility import feasibility
@@ -18,6 +19,7 @@ from efield.ground.pose import Pose
 from efield.ground.progress import Progress
 from efield.ground.version import __version__
 from efield.head.mesh import HeadMesh
+from efield.head.tissue import tissue_name
 from efield.io.cache_folder import cache_for
 from efield.io.load import load_coil, load_head
 from efield.io.poses.reading import load_pose
@@ -94,6 +96,7 @@ def run(request: DoseRequest, progress: Progress = True) -> tuple[Dose, dict[str
     given = None if request.protocol is None else protocol(request.protocol)
     percent = wanted_percent(given, request.percent)
     coils = _check(sides, percent, request)
+    sigma = parse_conductivity(request.conductivity or (), request.conductivity_table)
     steps = Steps(5, progress)
     with steps(f"loading head {request.head}"):
         head = load_head(request.head)
@@ -103,7 +106,7 @@ def run(request: DoseRequest, progress: Progress = True) -> tuple[Dose, dict[str
         poses = [_pose(head, *each, request.allow_collision) for each in placed]
     with steps("preparing the solver"):
         cache = cache_for(request.head)
-        simulator = Simulator(head, device=request.device, cache=cache)
+        simulator = Simulator(head, sigma, device=request.device, cache=cache)
     with steps("solving both placements"):
         fields = _solve(simulator, coils, poses)
     with steps("measuring the fields"):
@@ -115,6 +118,7 @@ def run(request: DoseRequest, progress: Progress = True) -> tuple[Dose, dict[str
     document = {
         "efield": __version__,
         "head": request.head,
+        "conductivity": {tissue_name(tag): sigma.values[tag] for tag in head.tags},
         "targets": [{"name": one.name, "center_mm": one.center_mm.tolist(), "note": one.note} for one in targets],
         "poses": [pose.matrix.tolist() for pose in poses],
         "dose": found.to_json(),

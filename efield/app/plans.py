@@ -9,6 +9,7 @@ from efield.app.console import Steps
 from efield.app.plan_document import Candidate, Part, plan_document
 from efield.app.plan_files import FILES, write_plan
 from efield.app.plan_request import DEFAULTS, PlanRequest, Settings, settings
+from efield.app.request_parts import parse_conductivity
 from efield.app.results import results_folder
 from efield.app.zones import zones_of
 from efield.coils.model import Coil
@@ -45,6 +46,7 @@ def make_plan(request: PlanRequest, progress: Progress = True) -> dict[str, Any]
     given = None if asked.protocol is None else protocol(asked.protocol)
     percent = wanted_percent(given, asked.percent)
     coils = _checked_coils(asked, percent)
+    sigma = parse_conductivity(asked.conductivity, asked.conductivity_table)
     rmt_pose = None if asked.rmt_pose is None else load_pose(asked.rmt_pose)
     asked = replace(asked, out=results_folder(asked.out, DEFAULTS["out"], FILES, force=asked.force))
     steps = Steps(4 + len(asked.target) * (1 + len(coils)), progress)
@@ -53,7 +55,7 @@ def make_plan(request: PlanRequest, progress: Progress = True) -> dict[str, Any]
         targets = [named_target(head, word) for word in asked.target]
     with steps("preparing the solver"):
         cache = cache_for(asked.head)
-        sim = Simulator(head, device=asked.device, cache=cache)
+        sim = Simulator(head, sigma, device=asked.device, cache=cache)
     with steps("solving at the threshold's place"):
         sides = ["right" if target.center_mm[0] > 0 else "left" for target in targets]
         thresholds = {side: _threshold(sim, coils[0], side, rmt_pose, asked) for side in dict.fromkeys(sides)}

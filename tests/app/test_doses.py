@@ -9,6 +9,7 @@ import pytest
 from efield.app.console import OUT
 from efield.app.dose_request import DoseRequest
 from efield.app.doses import run as find_dose
+from efield.ground.errors import InputError
 from efield.ground.pose import Pose
 from efield.head.spheres import sphere_head
 from efield.io.meshes.gmsh import write_head
@@ -106,6 +107,15 @@ def test_another_coil_at_the_threshold_has_its_own_stimulator(small_head):
     assert found.by_threshold.percent is None
     per_drive = found.measured.field / found.treated.field
     assert found.output_percent == pytest.approx(50 * per_drive * 114.73 / 155.33)
+
+
+def test_the_solver_gets_the_conductivities_that_are_asked_for(dose, monkeypatch, capsys):
+    def told(_head, sigma, **_options):
+        raise InputError(f"bone {sigma.values[4]}, scalp {sigma.values[5]}")
+
+    monkeypatch.setattr("efield.app.doses.Simulator", told)
+    assert dose("--rmt", 50, "--conductivity", "bone=0.02") == 2
+    assert "bone 0.02, scalp 0.465" in capsys.readouterr().err
 
 
 def test_a_coil_from_a_file_has_the_rate_its_file_says(small_head, tmp_path):

@@ -200,6 +200,12 @@ def test_what_is_missing_or_wrong_is_named(given, message):
         settings(PlanRequest(**given))
 
 
+def test_conductivities_come_from_the_file_or_the_command(tmp_path):
+    (tmp_path / "plan.toml").write_text('rmt = 50\ntarget = "C3"\nconductivity = ["bone=0.02"]\n')
+    assert settings(PlanRequest(plan=tmp_path / "plan.toml")).conductivity == ["bone=0.02"]
+    assert settings(PlanRequest(plan=tmp_path / "plan.toml", conductivity=["csf=1.7"])).conductivity == ["csf=1.7"]
+
+
 @pytest.mark.parametrize(
     ("coil", "stimulator", "why"),
     [
