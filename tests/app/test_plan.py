@@ -10,7 +10,7 @@ import pytest
 import efield as ef
 from efield.app import plans
 from efield.app.plan_request import PlanRequest, settings
-from efield.ground.errors import EfieldWarning, InputError
+from efield.ground.errors import CollisionError, InputError
 from efield.head.spheres import sphere_head
 from efield.io.meshes.gmsh import write_head
 from efield.io.poses.formats import WRITTEN
@@ -247,10 +247,10 @@ def test_a_full_disk_is_one_line_and_leaves_nothing_of_a_plan(
     assert {path.name for path in (tmp_path / "out").iterdir()} == {path.name for path in planned[0].iterdir()}
 
 
-def test_a_threshold_of_the_other_side_is_pointed_out(small_head):
+def test_a_threshold_of_the_other_side_is_refused(small_head):
     head = ef.load_head(small_head)
     coil = small.named_coils()["d70"]
     asked = settings(PlanRequest(rmt=50, pain_side="right"))
     over = ef.place_coil(head, ef.m1_hand(head, side="right"), coil=coil)
-    with pytest.warns(EfieldWarning, match="other half of the head"):
+    with pytest.raises(CollisionError, match="held over its target"):
         plans._threshold(ef.Simulator(head), coil, "left", over, asked)

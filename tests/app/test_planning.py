@@ -25,7 +25,7 @@ def small(tmp_path_factory):
 
 def test_the_best_placement_is_written_with_its_pose_and_picture(monkeypatch, small, tmp_path, capsys):
     out = tmp_path / "best"
-    assert run(monkeypatch, "optimize", *small, "--radius", 8, "--tilt", 0, "--didt", 80e6, "--out", out, "--json") == 0
+    assert run(monkeypatch, "optimize", *small, "--radius", 4, "--tilt", 0, "--didt", 80e6, "--out", out, "--json") == 0
     document = json.loads(capsys.readouterr().out)
     pose = np.loadtxt(out / "pose.txt")
     assert np.allclose(pose, document["pose"], atol=1e-6)

@@ -11,6 +11,7 @@ from efield.planning.goals import Goal
 from efield.planning.placement_fields import Solves
 from efield.planning.response import PrimaryProbe, Response, telling
 from efield.planning.search_space import SearchSpace
+from efield.planning.tolerance import LossGrid
 from efield.targeting.collision import casing_points_mm, clearance_mm
 from efield.targeting.simulate import evaluator
 from efield.targeting.validation import closed_form
@@ -201,3 +202,8 @@ def test_a_coil_of_no_known_shape_cannot_keep_out_of_a_zone(sim, target):
 def test_along_needs_a_direction(head, target):
     with pytest.raises(InputError, match="direction"):
         Goal.of(head, "along", ef.Target.sphere(center_mm=target.center_mm), (), whole=True)
+
+
+def test_the_map_of_a_small_search_has_places_beside_its_middle():
+    assert np.unique(LossGrid(4.0).places[:, 0]).tolist() == [-4, 0, 4]
+    assert np.unique(LossGrid(12.0).places[:, 1]).tolist() == [-10, -5, 0, 5, 10]
