@@ -255,10 +255,4 @@ def _catalog_name(wanted: str) -> str:
 
 
 def _intensity(intensity_percent: float) -> float:
-    value = checks.positive("intensity_percent", intensity_percent)
-    if value > 100:
-        raise InputError(
-            f"intensity_percent must be in (0, 100]; instead received {intensity_percent!r}; "
-            "no stimulator gives more than its maximum output"
-        )
-    return value
+    return checks.percent_of_output("intensity_percent", checks.positive("intensity_percent", intensity_percent))

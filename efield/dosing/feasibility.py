@@ -105,6 +105,7 @@ def feasibility(
     """
     _, session = session_of(trains)
     output = checks.positive("output_percent", output_percent)
+    checks.percent_of_output("output_percent", min(output, 100.0))
     machine = load_stimulator(stimulator)
     name = coil_name(coil)
     found = [*_output(output), *_coil(machine, name)]
