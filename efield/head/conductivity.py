@@ -47,7 +47,7 @@ class Conductivity(Carded):
     def __post_init__(self) -> None:
         if not isinstance(self.values, Mapping):
             raise InputError(f"values must map tissue tags to S/m; instead received {checks.kind(self.values)}")
-        tags = {tissue: tissue_tag(str(tissue)) for tissue in self.values}
+        tags = {tissue: tissue_tag(tissue) for tissue in self.values}
         if len(set(tags.values())) < len(tags):
             raise InputError(f"values must give each tissue once; instead received {list(tags)}")
         checked = {tag: conductivity(f"conductivity of tag {tag}", tag, self.values[one]) for one, tag in tags.items()}
@@ -61,7 +61,7 @@ class Conductivity(Carded):
         InputError
             If a name is unknown, one tissue is given twice, or a value is not a positive number.
         """
-        given = {tissue_tag(str(tissue)): value for tissue, value in overrides.items()}
+        given = {tissue_tag(tissue): value for tissue, value in overrides.items()}
         if len(given) < len(overrides):
             raise InputError(f"overrides must give each tissue once; instead received {list(overrides)}")
         return replace(self, values={**self.values, **given})
@@ -95,7 +95,7 @@ class Conductivity(Carded):
             If a tissue or the mapping is unknown, or a number is out of range.
         """
         wanted = (tissues,) if isinstance(tissues, str) else tissues
-        tags = tuple(dict.fromkeys(tissue_tag(str(tissue)) for tissue in wanted))
+        tags = tuple(dict.fromkeys(tissue_tag(tissue) for tissue in wanted))
         given = Anisotropy(field=tensors, tags=tags, mapping=mapping, factor=factor, max_ratio=max_ratio)
         return replace(self, anisotropy=given)
 

@@ -96,7 +96,7 @@ def tissue_name(tag: int) -> str:
     return TISSUES[tag].name if tag in TISSUES else f"tag {tag}"
 
 
-def tissue_tag(text: str) -> int:
+def tissue_tag(text: object) -> int:
     """The tag meant by a tag or a tissue's name (any case; spaces, hyphens or underscores), such as ``gray-matter``.
 
     Common other names are known: ``GM``, ``grey matter``, ``skin``, ``skull``.
@@ -106,7 +106,7 @@ def tissue_tag(text: str) -> int:
     InputError
         If no tissue has that name; the nearest is suggested.
     """
-    word = text.strip().lower().replace(" ", "-").replace("_", "-")
+    word = str(text).strip().lower().replace(" ", "-").replace("_", "-")
     if word.isascii() and word.isdigit() and len(word) <= _MOST_DIGITS:
         return int(word)
     if word in _SYNONYMS:

@@ -130,7 +130,7 @@ def _add(table: ConductivityTable, tag: Any, name: Any, value: Any) -> None:
     """Puts one entry into the table, or raises InputError."""
     if tag is None:
         raise InputError(f"an entry must be whole; instead it has {value}")
-    number = tissue_tag(str(tag))
+    number = tissue_tag(tag)
     if not 0 < number <= _LARGEST_TAG:
         raise InputError(f"tag must be 1 to {_LARGEST_TAG}; instead received {number}")
     if number in table.values:

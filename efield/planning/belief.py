@@ -102,7 +102,7 @@ def ranges_in(head: HeadMesh, given: Mapping[Any, Any] | None) -> dict[int, Rang
         raise InputError(f"conductivity must map tissues to (low, high) in S/m; instead received {checks.kind(given)}")
     found: dict[int, Range] = {}
     for tissue, one in given.items():
-        tag = tissue_tag(str(tissue))
+        tag = tissue_tag(tissue)
         if tag in found:
             raise InputError(f"conductivity must give each tissue once; instead {tissue_name(tag)} is given twice")
         if tag not in head.tags:
