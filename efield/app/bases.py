@@ -43,10 +43,14 @@ def build(
     radius: Annotated[float, typer.Option(help="Placements reach this far over the scalp, mm.")] = 25.0,
     tilt: Annotated[float, typer.Option(help="Largest tilt against the scalp, degrees.")] = 8.0,
     distances: Annotated[str, typer.Option(help="Least and largest gap from scalp to coil, mm.")] = "2,10",
-    region_radius: Annotated[float, typer.Option(help="Brain within this distance of the target, mm.")] = 35.0,
+    region_radius: Annotated[
+        float | None, typer.Option(help="Brain within this distance of the target, mm; 35 unless given.")
+    ] = None,
     whole_brain: Annotated[bool, typer.Option("--whole-brain", help="All of the brain, both hemispheres.")] = False,
     at: Annotated[str, typer.Option(help="tets: gray and white matter; surface: the middle of the cortex.")] = "tets",
-    clearance: Annotated[float, typer.Option(help="With --coil any: least gap from scalp to wires, mm.")] = 5.0,
+    clearance: Annotated[
+        float | None, typer.Option(help="With --coil any: least gap from scalp to wires, mm; 5 unless given.")
+    ] = None,
     tol: Annotated[float, typer.Option(help="Largest relative error of E wanted at any held-out placement.")] = 1e-3,
     max_solves: Annotated[int, typer.Option(help="Give up after this many full solves.")] = 512,
     seed: Annotated[int, typer.Option(help="The same seed gives the same basis.")] = 0,
@@ -73,6 +77,10 @@ def build(
     from efield.targeting.targets import named_target, parse_target
 
     parse_target(target)
+    if whole_brain and region_radius is not None:
+        raise InputError("--region-radius and --whole-brain must not be given together; each says how much brain")
+    if clearance is not None and coil != "any":
+        raise InputError("--clearance must go with --coil any; the casing of a coil keeps what --distances says")
     gaps = _pair("--distances", distances)
     if out.exists():
         raise InputError(f"OUT must be a folder that does not exist yet; instead {out} does: delete it, or rename")
@@ -87,9 +95,9 @@ def build(
             radius_mm=radius,
             tilt_deg=tilt,
             distance_mm=gaps,
-            region_radius_mm=None if whole_brain else region_radius,
+            region_radius_mm=None if whole_brain else 35.0 if region_radius is None else region_radius,
             at=at,
-            clearance_mm=clearance,
+            clearance_mm=5.0 if clearance is None else clearance,
             tol=tol,
             max_solves=max_solves,
             seed=seed,

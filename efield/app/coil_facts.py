@@ -96,7 +96,7 @@ def casing_words(coil: Coil) -> str:
     }[coil.shape_from]
 
 
-def convert_file(source: str, out: Path, spacing_mm: float) -> list[str]:
+def convert_file(source: str, out: Path, spacing_mm: float | None) -> list[str]:
     """Write a coil, by name or from a file, in the format that the file's name asks for; returns what is lost.
 
     From ``.tcd`` to ``.tcd`` all is kept: parts that move, stimulators and their pulses.
@@ -104,16 +104,18 @@ def convert_file(source: str, out: Path, spacing_mm: float) -> list[str]:
     Raises
     ------
     InputError
-        If the name ends otherwise, or the format cannot hold the coil.
+        If the name ends otherwise, the format cannot hold the coil, or a spacing is given for a format without samples.
     """
     if not out.name.lower().endswith((".ccd", ".tcd", ".nii", ".nii.gz")):
         raise InputError(f"OUT must end in .ccd, .tcd, .nii or .nii.gz; instead received {out.name!r}")
+    if spacing_mm is not None and out.suffix.lower() in (".ccd", ".tcd"):
+        raise InputError(f"--spacing is of the samples of a .nii file; instead {out.name} has none: leave it out")
     if source.lower().endswith(".tcd") and out.suffix.lower() == ".tcd":
         from efield.io.coils.tcd import read_tcd_file, write_tcd
 
         write_tcd(out, read_tcd_file(source))
         return []
-    return convert_coil(load_coil(source), out, spacing_mm)
+    return convert_coil(load_coil(source), out, 4.0 if spacing_mm is None else spacing_mm)
 
 
 def convert_coil(coil: Coil, out: Path, spacing_mm: float) -> list[str]:

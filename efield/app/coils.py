@@ -69,7 +69,9 @@ def _check_picture(path: Path) -> None:
 def convert(
     source: Annotated[str, typer.Argument(metavar="IN", help=COIL_HELP)],
     out: Annotated[Path, typer.Argument(metavar="OUT", help="The file to write: .ccd, .tcd, .nii or .nii.gz.")],
-    spacing: Annotated[float, typer.Option(help="Distance of the samples of a .nii file in mm.")] = 4.0,
+    spacing: Annotated[
+        float | None, typer.Option(help="Distance of the samples of a .nii file in mm; 4 unless given.")
+    ] = None,
 ) -> None:
     """Write a coil in another format and say what that costs.
 

@@ -9,6 +9,8 @@ from efield.app.options import (
     AllowCollisionOption,
     AngleOption,
     CoilOption,
+    ConductivityOption,
+    ConductivityTableOption,
     DeviceOption,
     HeadOption,
     PoseOption,
@@ -53,6 +55,8 @@ class DoseRequest:
     distance: Annotated[float, typer.Option(help="Gap from scalp to coil casing in mm (hair).")] = 4.0
     pose: PoseOption = None
     allow_collision: AllowCollisionOption = False
+    conductivity: ConductivityOption = None
+    conductivity_table: ConductivityTableOption = None
     device: DeviceOption = "auto"
     waveform: Annotated[str, typer.Option(help=_WAVEFORM)] = ""
     phase: Annotated[str, typer.Option(help=_PHASE)] = "first"

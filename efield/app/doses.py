@@ -5,13 +5,13 @@ from typing import Any
 
 from efield.app.console import Steps
 from efield.app.dose_request import DoseRequest
-from efield.app.request_parts import prepared
+from efield.app.request_parts import parse_conductivity, prepared
 from efield.coils.model import Coil
 from efield.coils.polarity import induced_direction
 from efield.dosing.dose import Dose, dose
 from efield.dosing.feasibility import feasibility
 from efield.dosing.machines import usual_stimulator
-from efield.dosing.protocols import Protocol, protocol
+from efield.dosing.protocols import Protocol, protocol, wanted_percent
 from efield.dosing.safety import safety
 from efield.dosing.site import DoseSite
 from efield.ground import checks
@@ -20,6 +20,7 @@ from efield.ground.pose import Pose
 from efield.ground.progress import Progress
 from efield.ground.version import __version__
 from efield.head.mesh import HeadMesh
+from efield.head.tissue import tissue_name
 from efield.io.load import load_coil, load_head
 from efield.io.poses.reading import load_pose
 from efield.io.poses.words import pose_words
@@ -89,8 +90,9 @@ def run(request: DoseRequest, progress: Progress = True) -> tuple[Dose, dict[str
     """
     sides = _sides(request)
     given = None if request.protocol is None else protocol(request.protocol)
-    percent = _wanted(request, given)
+    percent = wanted_percent(given, request.percent)
     coils = _check(sides, percent, request)
+    sigma = parse_conductivity(request.conductivity or (), request.conductivity_table)
     steps = Steps(5, progress)
     with steps(f"loading head {request.head}"):
         head = load_head(request.head)
@@ -98,7 +100,7 @@ def run(request: DoseRequest, progress: Progress = True) -> tuple[Dose, dict[str
         targets = [named_target(head, side.target) for side in sides]
         placed = zip(sides, targets, coils, strict=True)
         poses = [_pose(head, *each, request.allow_collision) for each in placed]
-    simulator = prepared(head, request.head, request.device, steps)
+    simulator = prepared(head, request.head, request.device, steps, sigma)
     with steps("solving both placements"):
         fields = _solve(simulator, coils, poses)
     with steps("measuring the fields"):
@@ -110,24 +112,13 @@ def run(request: DoseRequest, progress: Progress = True) -> tuple[Dose, dict[str
     document = {
         "efield": __version__,
         "head": request.head,
+        "conductivity": {tissue_name(tag): sigma.values[tag] for tag in head.tags},
         "targets": [{"name": one.name, "center_mm": one.center_mm.tolist(), "note": one.note} for one in targets],
         "poses": [pose.matrix.tolist() for pose in poses],
         "poses_say": [pose_words(field.pose, induced_direction(field.coil)) for field in fields],
         "dose": found.to_json(),
     }
     return found, document | _reports(given, found)
-
-
-def _wanted(request: DoseRequest, given: Protocol | None) -> float:
-    if request.percent is not None:
-        return checks.positive("--percent", request.percent)
-    if given is None:
-        return 100.0
-    own = given.number("intensity_percent")
-    if own is None:
-        text = given.cells["intensity_percent"].text
-        raise InputError(f"--percent must be given with {given.name}, whose intensity is {text or 'not known'}")
-    return own
 
 
 def _check(sides: tuple[_Side, _Side], percent: float, request: DoseRequest) -> list[Coil]:
@@ -139,12 +130,12 @@ def _check(sides: tuple[_Side, _Side], percent: float, request: DoseRequest) -> 
             checked_angle(f"{side.name}-angle", side.angle)
     by_name = {name: load_coil(name) for name in {side.coil for side in sides}}
     coils = [by_name[side.coil] for side in sides]
-    # Errors are not known yet.
-    sites = [
-        DoseSite(1.0, coil=coil.name, **side.machine_with(coil) | {"error": 0.0})
-        for coil, side in zip(coils, sides, strict=True)
-    ]
     try:
+        # Errors are not known yet.
+        sites = [
+            DoseSite(1.0, coil=coil.name, **side.machine_with(coil) | {"error": 0.0})
+            for coil, side in zip(coils, sides, strict=True)
+        ]
         dose(request.rmt, *sites, percent=percent, method=request.rmt_method, rmt_sd=request.rmt_sd)
     except InputError as error:
         raise InputError(str(error).replace("give max_didt", "give --max-didt or --rmt-max-didt")) from error

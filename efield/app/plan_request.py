@@ -8,7 +8,13 @@ from typing import Annotated, Any, Final, get_args, get_type_hints
 
 import typer
 
-from efield.app.options import DEVICE_HELP, ForbiddenOption, known_device
+from efield.app.options import (
+    DEVICE_HELP,
+    ConductivityOption,
+    ConductivityTableOption,
+    ForbiddenOption,
+    known_device,
+)
 from efield.dosing.words import METHODS, PHASES
 from efield.ground import checks
 from efield.ground.errors import InputError, naming
@@ -90,6 +96,8 @@ class PlanRequest:
         str | None, typer.Option(help=f"How the coil will be held: {', '.join(TECHNIQUES)}; navigated.")
     ] = None
     phase: Annotated[str | None, typer.Option(help="Half of a biphasic pulse that counts: first or second.")] = None
+    conductivity: ConductivityOption = None
+    conductivity_table: ConductivityTableOption = None
     device: Annotated[str | None, typer.Option(help=DEVICE_HELP, callback=known_device)] = None
     out: Annotated[Path | None, typer.Option(help="Folder to write; efield-plan.")] = None
     force: Annotated[bool | None, typer.Option("--force", help="Replace the plan of an earlier run.")] = None
@@ -114,6 +122,8 @@ class Settings:
     forbidden: list[str]
     placement: str
     phase: str
+    conductivity: list[str]
+    conductivity_table: Path | None
     device: str
     out: Path
     force: bool
@@ -142,16 +152,15 @@ def settings(request: PlanRequest) -> Settings:
     checks.choice("--placement", given["placement"], TECHNIQUES)
     checks.choice("--rmt-method", given["rmt_method"], METHODS)
     checks.choice("--phase", given["phase"], PHASES)
-    if given.get("percent") is not None:
-        checks.positive("--percent", given["percent"])
     if given.get("rmt_sd") is not None:
         checks.in_range("--rmt-sd", given["rmt_sd"], 0.0, 100.0)
     rest: dict[str, Any] = {
         one.name: given.get(one.name) for one in fields(Settings) if one.name not in ("target", "pain")
     }
     rest["coil"] = _several(given["coil"])
-    rest["forbidden"] = _several(given.get("forbidden") or [])
-    for name in ("out", "rmt_pose"):
+    for name in ("forbidden", "conductivity"):
+        rest[name] = _several(given.get(name) or [])
+    for name in ("out", "rmt_pose", "conductivity_table"):
         rest[name] = None if rest[name] is None else Path(rest[name])
     rest["rmt"] = checks.in_range("--rmt", given["rmt"], 1.0, 100.0)
     rest["distance"] = checks.length_mm("--distance", given["distance"])

@@ -1,7 +1,7 @@
 """`efield plan`: from a head, coils, a threshold and a protocol to where, at which angle, how hard and how sure."""
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -9,13 +9,13 @@ from efield.app.console import Steps
 from efield.app.plan_document import Candidate, Part, plan_document
 from efield.app.plan_files import FILES, write_plan
 from efield.app.plan_request import DEFAULTS, PlanRequest, Settings, settings
-from efield.app.request_parts import prepared
+from efield.app.request_parts import parse_conductivity, prepared
 from efield.app.results import results_folder
 from efield.app.zones import zones_of
 from efield.coils.model import Coil
 from efield.dosing.dose import dose
-from efield.dosing.machines import mismatch, usual_stimulator
-from efield.dosing.protocols import Protocol, protocol
+from efield.dosing.machines import usual_stimulator
+from efield.dosing.protocols import protocol, wanted_percent
 from efield.dosing.site import DoseSite
 from efield.ground.errors import InputError
 from efield.ground.pose import Pose
@@ -30,6 +30,8 @@ from efield.targeting.placement import place_coil
 from efield.targeting.simulate import Simulator
 from efield.targeting.targets import Target, named_target, parse_target
 
+_REMEDY: Final = "name a stimulator (--stimulator) whose dI/dt with the coils is known"
+
 
 def make_plan(request: PlanRequest, progress: Progress = True) -> dict[str, Any]:
     """The plan, written to its folder: `plan.json`, `plan.html`, pictures, and poses for every navigator.
@@ -41,15 +43,16 @@ def make_plan(request: PlanRequest, progress: Progress = True) -> dict[str, Any]
     """
     asked = settings(request)
     given = None if asked.protocol is None else protocol(asked.protocol)
-    percent = _percent(asked, given)
+    percent = wanted_percent(given, asked.percent)
     coils = _checked_coils(asked, percent)
+    sigma = parse_conductivity(asked.conductivity, asked.conductivity_table)
     rmt_pose = None if asked.rmt_pose is None else load_pose(asked.rmt_pose)
     asked = replace(asked, out=results_folder(asked.out, DEFAULTS["out"], FILES, force=asked.force))
     steps = Steps(4 + len(asked.target) * (1 + len(coils)), progress)
     with steps(f"loading head {asked.head}"):
         head = load_head(asked.head)
         targets = [named_target(head, word) for word in asked.target]
-    sim = prepared(head, asked.head, asked.device, steps)
+    sim = prepared(head, asked.head, asked.device, steps, sigma)
     with steps("solving at the threshold's place"):
         sides = ["right" if target.center_mm[0] > 0 else "left" for target in targets]
         thresholds = {side: _threshold(sim, coils[0], side, rmt_pose, asked) for side in dict.fromkeys(sides)}
@@ -92,32 +95,20 @@ def _ranked(
     return sorted(found, key=lambda one: one.dose.output_percent)
 
 
-def _percent(asked: Settings, given: Protocol | None) -> float:
-    own = None if given is None else given.number("intensity_percent")
-    if asked.percent is None and given is not None and own is None:
-        raise InputError(f"--percent must be given with {given.name}, whose intensity is no one number")
-    return asked.percent if asked.percent is not None else own if own is not None else 100.0
-
-
 def _check_machines(asked: Settings, rmt_coil: Coil, coil: Coil, percent: float) -> None:
     """Refuse what no output can be found for, before any work is done."""
-    if asked.stimulator and (why := mismatch(asked.stimulator, coil.name)):
-        raise InputError(f"--stimulator must go with the coil; instead {why}: leave it out, or choose another coil")
-    there, here = (DoseSite(1.0, coil=one.name, **_machine(asked, one)) for one in (rmt_coil, coil))
     try:
+        there, here = (DoseSite(1.0, coil=one.name, **_machine(asked, one)) for one in (rmt_coil, coil))
         dose(asked.rmt, there, here, percent=percent, method=asked.rmt_method, rmt_sd=asked.rmt_sd)
     except InputError as error:
-        said = str(error).replace(
-            "give max_didt", "name a stimulator (--stimulator) whose dI/dt with both coils is known"
-        )
-        raise InputError(f"{coil.name}: {said}") from error
+        raise InputError(f"{coil.name}: {str(error).replace('give max_didt', _REMEDY)}") from error
 
 
 def _threshold(sim: Simulator, coil: Coil, side: str, pose: Pose | None, asked: Settings) -> DoseSite:
     """Field and machine where the motor threshold was found: the hand area of the side that is treated."""
     hand = named_target(sim.head, f"m1-hand-{side}")
     at = pose or place_coil(sim.head, hand, usual_angle(hand), asked.distance, coil=coil)
-    return DoseSite.of(sim.solve(coil, at), hand, **_machine(asked, coil))
+    return DoseSite.of(sim.solve(coil, at, target=hand), hand, **_machine(asked, coil))
 
 
 def _machine(asked: Settings, coil: Coil) -> dict[str, Any]:

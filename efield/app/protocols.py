@@ -55,6 +55,7 @@ def show(
     as_json: JsonOption = False,
 ) -> None:
     """One protocol: each cell with how well it is known, the evidence, and what tables say of its trains."""
+    _check_machine(output, stimulator, coil)
     one = protocol(name)
     document: dict[str, Any] = {"protocol": _document(one)}
     texts = [str(one)]
@@ -90,13 +91,23 @@ def check(
 
       efield protocol check --hz 10 --train 5 --trains 20 --gap 55 --percent 110 --output 60 --stimulator magstim-rapid2
     """
-    for option, value in {"--hz": hz, "--train": train, "--percent": percent, "--gap": gap}.items():
+    for option, value in {"--hz": hz, "--train": train, "--gap": gap}.items():
         if value is not None:
             checks.positive(option, value)
+    checks.percent_of_threshold("--percent", percent)
+    _check_machine(output, stimulator, coil)
     session = Trains(freq_hz=hz, train_s=train, trains=checks.whole("--trains", trains, 1), iti_s=gap)
     reports = _reports(session, session, percent, method, output, stimulator, coil)
     texts = [f"{name}:\n{report}" for name, report in reports.items()]
     _print(texts, {name: report.to_json() for name, report in reports.items()}, as_json)
+
+
+def _check_machine(output: float | None, stimulator: str | None, coil: str) -> None:
+    if (output is None) != (stimulator is None) or (coil and output is None):
+        raise InputError(
+            "--output and --stimulator must be given together, and --coil with both: what a stimulator can do depends "
+            "on all"
+        )
 
 
 def _reports(
@@ -112,8 +123,6 @@ def _reports(
     from efield.dosing.feasibility import feasibility
     from efield.dosing.safety import safety
 
-    if (output is None) != (stimulator is None):
-        raise InputError("--output and --stimulator must be given together: what a stimulator can do depends on both")
     found: dict[str, Any] = {"safety": safety(source, percent, method=method)}
     if output is not None and stimulator is not None:
         found["feasibility"] = feasibility(session, output, stimulator, coil)

@@ -21,6 +21,7 @@ from efield.head.landmarks import fiducials_in
 from efield.head.mesh import HeadMesh
 from efield.head.registration import register_to_mni
 from efield.head.soundness import check_sound
+from efield.head.tissue import conductivity, tissue_name
 from efield.io.cache_folder import cache_for
 from efield.io.conductivity_table import ConductivityTable, read_conductivity_table
 from efield.io.eeg_positions import CapFile
@@ -34,22 +35,28 @@ from efield.targeting.targets import Target, named_target, needs_mni, parse_targ
 _DEFAULT_DIDT: Final = 1e6
 
 
-def prepared(head: HeadMesh, name: str, device: str, steps: Steps, sigma: Conductivity | None = None) -> Simulator:
+def prepared(
+    head: HeadMesh, name: str, device: str, steps: Steps, sigma: Conductivity | None = None, order: int = 1
+) -> Simulator:
     """The solver on a head, as a step of its own; what is made of a shipped head is kept for later runs."""
     with steps("preparing the solver"):
-        return Simulator(head, sigma, device=device, cache=cache_for(name))
+        return Simulator(head, sigma, device=device, order=order, cache=cache_for(name))
 
 
-def parse_conductivity(texts: Iterable[str] | None, table: Path | None = None) -> Conductivity:
-    """The default table, with the tissues of a file replaced, then those given as ``NAME=S/m``."""
+def parse_conductivity(
+    texts: Iterable[str] | None, table: Path | None = None, base: Conductivity | None = None
+) -> Conductivity:
+    """The default table, or another, with the tissues of a file replaced, then those given as ``NAME=S/m``."""
     given = ConductivityTable() if table is None else read_conductivity_table(table)
-    overrides = dict(given.values)
+    overrides: dict[int, float] = {}
     for text in texts or ():
         name, equals, value = text.partition("=")
         if not equals:
             raise InputError(f"--conductivity must be NAME=S/m, such as bone=0.012; instead received {text!r}")
-        overrides[given.tag(name)] = checks.positive(f"--conductivity {name}", value)
-    return Conductivity().with_values(overrides)
+        if (tag := given.tag(name)) in overrides:
+            raise InputError(f"--conductivity must give each tissue once; instead {tissue_name(tag)} is given again")
+        overrides[tag] = conductivity(f"--conductivity {name}", tag, value)
+    return (base or Conductivity()).with_values(given.values | overrides)
 
 
 def parse_drive(text: str) -> Drive:

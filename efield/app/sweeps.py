@@ -107,7 +107,7 @@ def run_study(
             else:
                 sweep_plan.print_plan(looked)
             return
-        with _shown(plan, runner) as progress, _stoppable(plan, _again(study, out, workers, scheduler)):
+        with _shown(plan, runner) as progress, _stoppable(plan, _again(study, out, workers, scheduler, errors)):
             outcome = run(plan, runner, progress, errors=errors)
     found = {"store": plan.output, **vars(outcome)}
     if as_json:
@@ -229,6 +229,8 @@ def check(
     from efield.campaign import integrity
     from efield.campaign.store import reading
 
+    if not repair and (workers is not None or scheduler is not None):
+        raise InputError("--workers and --scheduler must go with --repair: without it nothing is computed")
     condition = integrity.check(store)
     repaired = False
     runner = _runner(workers, scheduler)
@@ -272,11 +274,11 @@ def _say_coils(study: "Study") -> None:
         aside(f"coil {entry.label}: a rising current induces along {direction}; casing {casing_words(coil)}")
 
 
-def _again(study: Path, out: Path | None, workers: int | None, scheduler: str | None) -> str:
+def _again(study: Path, out: Path | None, workers: int | None, scheduler: str | None, errors: bool) -> str:
     """The command that goes on with a run."""
     options = {"--out": out, "--workers": workers, "--scheduler": scheduler}
     given = [text for name, value in options.items() if value is not None for text in (name, str(value))]
-    return shlex.join(["efield", "sweep", str(study), *given])
+    return shlex.join(["efield", "sweep", str(study), *given, *([] if errors else ["--no-errors"])])
 
 
 def _runner(workers: int | None, scheduler: str | None) -> "Runner | None":

@@ -61,8 +61,8 @@ def live_parts(request: ViewRequest, looked: Looked, alerts: tuple[Alert, ...], 
         head = load_head(looked.head) if looked.load is None else looked.load()
         target = None if request.target is None else named_target(head, request.target)
         target = target or (looked.target(head) if looked.target else None)
-    sigma = parse_conductivity(request.conductivity, request.conductivity_table)
-    sim = prepared(head, looked.head, request.device, steps, sigma)
+    sigma = parse_conductivity(request.conductivity, request.conductivity_table, looked.conductivity)
+    sim = prepared(head, looked.head, request.device, steps, sigma, looked.order)
     engine: ReducedBasis | Simulator = sim
     if looked.basis is not None:
         with steps(f"reading the basis {looked.basis}"):

@@ -13,6 +13,7 @@ from efield.app.view_request import ViewRequest
 from efield.coils.model import Coil
 from efield.ground.errors import InputError, naming
 from efield.ground.pose import Pose
+from efield.head.conductivity import Conductivity
 from efield.head.mesh import HeadMesh
 from efield.io.load import HEAD_NAMES, load_coil
 from efield.io.poses.pose_table import PoseTable
@@ -53,6 +54,10 @@ class Looked:
         Loads the head, if its name does not say how.
     build : bool
         A basis is to be built.
+    conductivity : Conductivity or None
+        What holds unless the request says otherwise, if that is not the default table.
+    order : int
+        Of the elements.
     """
 
     page: str | None = None
@@ -65,6 +70,8 @@ class Looked:
     poses: PoseTable | None = None
     load: Callable[[], HeadMesh] | None = None
     build: bool = False
+    conductivity: Conductivity | None = None
+    order: int = 1
 
 
 def looked_at(request: ViewRequest) -> Looked:
@@ -79,7 +86,8 @@ def looked_at(request: ViewRequest) -> Looked:
     if request.basis is not None and found.page is None:
         found = replace(found, basis=request.basis, build=False)
     changes = {name: value for name in ("head", "coil") if (value := getattr(request, name)) is not None}
-    return replace(found, **changes, load=None if request.head else found.load)
+    own = found if request.head is None else replace(found, load=None, conductivity=None)
+    return replace(own, **changes)
 
 
 def _found(request: ViewRequest) -> Looked:
@@ -206,4 +214,6 @@ def _study(path: Path, request: ViewRequest) -> Looked:
         didt=float(block.rows[0]["didt"]),
         poses=poses,
         load=lambda: head.load(study.base),
+        conductivity=head.conductivities(),
+        order=study.engine.order,
     )

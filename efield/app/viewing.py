@@ -6,7 +6,7 @@ import sys
 import webbrowser
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from efield.app.console import Steps, aside, say
 from efield.app.view_engine import live_parts
@@ -24,6 +24,13 @@ from efield.nav.alerts import Alert
 from efield.nav.engine import OUTSIDE
 from efield.nav.sources import Source, source_of
 from efield.targeting.targets import parse_target
+
+#: Options of a basis that is built, and those of a coil that moves.
+_BUILDING: Final = ("solver", "keep", "radius", "tol")
+_MOVING: Final = (
+    *("head", "target", "didt", "stimulator", "intensity", "plan", "threshold", "alert", "poses", "follow", "outside"),
+    *("conductivity", "conductivity_table", *_BUILDING),
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,6 +58,7 @@ def run(request: ViewRequest, as_json: bool = False) -> None:
     """
     library()
     given, looked = _checked(request), looked_at(request)
+    _refuse_idle(request, looked)
     if request.host not in LOOPBACK:
         aside(f"whoever reaches {request.host} and knows the address may move the coil; nothing is encrypted")
     if looked.page is not None:
@@ -115,6 +123,20 @@ class _EarlyPage:
             self._door.close()
 
 
+def _refuse_idle(request: ViewRequest, looked: Looked) -> None:
+    """Refuse options that nothing would come of."""
+    idle: tuple[str, ...] = ()
+    why = ""
+    if looked.page is not None:
+        idle, why = _MOVING, "results are shown as they are: leave it out, or give a --basis of their head"
+    elif looked.basis is not None:
+        idle, why = _BUILDING, f"the basis {looked.basis} is read: leave it out"
+    usual = ViewRequest()
+    for name in idle:
+        if getattr(request, name) != getattr(usual, name):
+            raise InputError(f"--{name.replace('_', '-')} has nothing to say where {why}")
+
+
 def _checked(request: ViewRequest) -> _Given:
     checks.choice("--outside", request.outside, OUTSIDE)
     if request.target is not None:
@@ -123,6 +145,8 @@ def _checked(request: ViewRequest) -> _Given:
         raise InputError("--didt and --intensity must not be given together; each sets the drive")
     if request.plan is not None:
         load_pose(request.plan)
+    if (request.axes or request.frame) and request.poses is None and request.follow is None:
+        raise InputError("--axes and --frame must go with --poses or --follow, whose poses they are of")
     alerts = tuple(map(Alert.parse, request.alert or ()))
     frames = {"axes": request.axes, "frame": request.frame}
     poses = None if request.poses is None else read_poses(request.poses, **frames)

@@ -11,7 +11,7 @@ from efield.campaign.values import strict_number, strict_text
 from efield.coils.model import Coil
 from efield.ground import checks
 from efield.ground.errors import InputError
-from efield.head.tissue import tissue_tag
+from efield.head.tissue import conductivity, tissue_tag
 from efield.io.load import HEAD_NAMES, HEAD_SUFFIXES
 from efield.targeting.targets import parse_target
 
@@ -123,8 +123,10 @@ def _conductivities(section: Section) -> tuple[tuple[int, float], ...]:
     """Tags and values in S/m of a table such as ``{ bone = 0.012 }``."""
     pairs: dict[int, float] = {}
     for key in section.values:
-        tag = section.problems.attempt(section.name(key), lambda k=key: tissue_tag(k), None)  # type: ignore[misc]
-        value = section.take(key, lambda name, v: checks.positive(name, strict_number(name, v)), None)
-        if tag is not None and value is not None:
+        tag = section.problems.attempt(section.name(key), lambda k=key: tissue_tag(k), 0)  # type: ignore[misc]
+        value = section.take(key, lambda name, v, t=tag: conductivity(name, t, strict_number(name, v)), None)  # type: ignore[misc]
+        if tag in pairs:
+            section.problems.add(section.name(key), f"{section.name(key)} must be given once; {tag} stands already")
+        if tag and value is not None:
             pairs[tag] = value
     return tuple(sorted(pairs.items()))

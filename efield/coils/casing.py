@@ -53,7 +53,7 @@ class Casing(Carded):
         triangles = triangles[area > 1e-6]
         if not len(triangles):
             raise InputError("a casing must have triangles with an area; instead it has none")
-        object.__setattr__(self, "points_mm", checks.read_only(points))
+        object.__setattr__(self, "points_mm", checks.owned(points))
         object.__setattr__(self, "triangles", checks.read_only(triangles.astype(np.int32)))
 
     def __len__(self) -> int:

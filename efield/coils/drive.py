@@ -30,7 +30,7 @@ class Drive(Carded):
     Raises
     ------
     InputError
-        If `didt` is not finite, or coil and pose are not what they must be.
+        If `didt` is not finite or looks like A/us, or coil and pose are not what they must be.
 
     Examples
     --------
@@ -49,7 +49,7 @@ class Drive(Carded):
 
     def __post_init__(self, current: str) -> None:
         given_coil(self.coil), given_pose(self.pose)
-        object.__setattr__(self, "didt", signed(checks.number("didt", self.didt), current))
+        object.__setattr__(self, "didt", signed(checks.rate("didt", self.didt), current))
 
     def dadt(self, points_mm: ArrayLike) -> NDArray[np.float64]:
         """(n, 3) rate of change of this coil's vector potential at (n, 3) points in head coordinates, V/m."""

@@ -21,7 +21,7 @@ from efield.ground.pose import Pose
 
 def _freeze(instance: object, **arrays: FloatArray) -> None:
     for name, array in arrays.items():
-        object.__setattr__(instance, name, checks.read_only(array))
+        object.__setattr__(instance, name, checks.owned(array))
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -205,7 +205,7 @@ class Coil(Carded):
     Raises
     ------
     InputError
-        If there is no source, or a value has the wrong type, shape or sign.
+        If there is no source, a value has the wrong type, shape or sign, or the sources' places look like meters.
 
     Examples
     --------
@@ -232,7 +232,9 @@ class Coil(Carded):
         sources = tuple(self.sources)
         if not sources or not all(isinstance(s, Dipoles | Segments | SampledField) for s in sources):
             raise InputError("sources must be one or more of Dipoles, Segments, SampledField")
-        windings = tuple(checks.read_only(checks.vectors("winding", w, minimum=2)) for w in self.windings)
+        for source in sources:
+            checks.points_mm("the sources' places", source.extent_mm)
+        windings = tuple(checks.owned(checks.vectors("winding", w, minimum=2)) for w in self.windings)
         object.__setattr__(self, "sources", sources)
         object.__setattr__(self, "windings", windings)
         object.__setattr__(self, "casing_mm", checks.in_range("casing_mm", self.casing_mm, 0, 100))

@@ -186,14 +186,16 @@ def list_stimulators() -> Listing:
     return Listing("Stimulators", ("name", "also", "pulse (us)", "coils whose dI/dt is known"), rows)
 
 
-def load_stimulator(name: str) -> Stimulator:
-    """A stimulator by name or alias, in any case.
+def load_stimulator(name: Stimulator | str) -> Stimulator:
+    """A stimulator by name or alias, in any case; one that is loaded is returned as it is.
 
     Raises
     ------
     InputError
         If there is none of that name; the message names the nearest.
     """
+    if isinstance(name, Stimulator):
+        return name
     words = {word: stimulator for stimulator in _STIMULATORS for word in (stimulator.name, *stimulator.aliases)}
     wanted = str(name).strip().lower().replace(" ", "-")
     return words.get(wanted) or words[checks.choice("stimulator", wanted, names())]
@@ -229,7 +231,7 @@ def didt(stimulator: Stimulator | str, coil: Coil | str, intensity_percent: floa
     >>> ef.didt("magstim-rapid2", "magstim-70mm-figure8", 50)
     57365000.0
     """
-    source = load_stimulator(stimulator) if isinstance(stimulator, str) else stimulator
+    source = load_stimulator(stimulator)
     wanted = coil.name if isinstance(coil, Coil) else str(coil).strip().lower()
     if wanted not in source.max_didt:
         wanted = _catalog_name(wanted)
@@ -250,10 +252,4 @@ def _catalog_name(wanted: str) -> str:
 
 
 def _intensity(intensity_percent: float) -> float:
-    value = checks.positive("intensity_percent", intensity_percent)
-    if value > 100:
-        raise InputError(
-            f"intensity_percent must be in (0, 100]; instead received {intensity_percent!r}; "
-            "no stimulator gives more than its maximum output"
-        )
-    return value
+    return checks.percent_of_output("intensity_percent", checks.positive("intensity_percent", intensity_percent))

@@ -50,7 +50,8 @@ class Winding(Carded):
     Raises
     ------
     InputError
-        If a size is not positive or the turns do not fit between the diameters.
+        If a size is not positive or looks like meters, turns or layers are not whole, or the turns do not fit between
+        the diameters.
     """
 
     inner_diameter_mm: float
@@ -66,10 +67,12 @@ class Winding(Carded):
     _frame: FloatArray = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        for name in ("inner_diameter_mm", "outer_diameter_mm", "wire_width_mm", "wire_height_mm"):
-            checks.positive(name, getattr(self, name))
-        if self.turns < 1 or self.layers < 1:
-            raise InputError(f"turns and layers must be >= 1; instead received {self.turns} and {self.layers}")
+        for name in ("inner_diameter_mm", "outer_diameter_mm"):
+            object.__setattr__(self, name, checks.length_mm(name, getattr(self, name)))
+        for name in ("wire_width_mm", "wire_height_mm"):
+            object.__setattr__(self, name, checks.positive(name, getattr(self, name)))
+        for name in ("turns", "layers"):
+            checks.whole(name, getattr(self, name), 1)
         room = (self.outer_diameter_mm - self.inner_diameter_mm) / 2
         # Published diameters are rounded to the millimeter, so a tight pack may seem to lack that much.
         if room < self.turns * self.wire_width_mm - 0.5:
@@ -78,7 +81,7 @@ class Winding(Carded):
                 f"instead there is room for {room:g} mm; widen outer_diameter_mm or take fewer turns"
             )
         normal = checks.unit_vector("normal", self.normal)
-        object.__setattr__(self, "center_mm", checks.read_only(checks.vector("center_mm", self.center_mm)))
+        object.__setattr__(self, "center_mm", checks.owned(checks.vector("center_mm", self.center_mm)))
         object.__setattr__(self, "normal", checks.read_only(normal))
         object.__setattr__(self, "_frame", checks.read_only(_axes_around(normal)))
 

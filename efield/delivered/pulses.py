@@ -1,5 +1,6 @@
 """`pulses`: what was done. The field of every recorded pulse, how the coil drifted, and what the field explains."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Final
@@ -21,7 +22,7 @@ from efield.head.mesh import HeadMesh
 from efield.head.tissue import GRAY_MATTER
 from efield.io.poses.pose_table import PoseTable
 from efield.io.poses.raw import COLUMNS
-from efield.io.poses.reading import opened_one, read_poses
+from efield.io.poses.reading import opened_one, opened_table
 from efield.sweeping.engines import provenance
 from efield.targeting.field import paint, write_on_grid
 from efield.targeting.held import check_held
@@ -167,7 +168,7 @@ class Pulses(Carded):
 def pulses(
     sim: Simulator,
     coil: CoilLike,
-    recording: PoseTable | str | PathLike[str],
+    recording: PoseTable | Iterable[Pose] | str | PathLike[str],
     target: Place,
     *,
     didt: float | None = None,
@@ -186,7 +187,7 @@ def pulses(
     ----------
     sim : Simulator
     coil : Coil, or its name or file
-    recording : PoseTable, or a file as `read_poses` takes it
+    recording : PoseTable, a file as `read_poses` takes it, or an iterable of Pose (with `didt`)
         Poses at which there was no pulse are passed over, unless it says nothing of pulses.
     target : Target, str or (3,) array_like
     didt : float, A/s, optional
@@ -232,7 +233,7 @@ def pulses(
     coil, aim = the_coil(coil), target_of(sim.head, target)
     checks.in_range("tol", tol, 0.0, 0.1)
     checks.in_range("reach_mm", reach_mm, 1.0, 300.0)
-    table = _with_responses(pulses_of(recording if isinstance(recording, PoseTable) else read_poses(recording)), mep_uv)
+    table = _with_responses(pulses_of(opened_table(recording)), mep_uv)
     driven = drives(table, coil, didt=didt, stimulator=stimulator, current=current)
     reference = table[0] if plan is None else opened_one(plan)
     poses = [*table, reference]

@@ -199,7 +199,7 @@ def dose(
     False
     """
     rmt = checks.percent_of_output("rmt_percent", checks.positive("rmt_percent", rmt_percent))
-    wanted = checks.positive("percent", percent)
+    wanted = checks.percent_of_threshold("percent", percent)
     checks.choice("method", method, METHODS)
     first, second = (_site(name, one, stimulator, coil) for name, one in (("measured", measured), ("treated", treated)))
     by_emg = rmt / (1 + visual()["higher_percent"] / 100) if method == "visual" else rmt

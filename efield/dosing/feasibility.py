@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from math import inf
 from typing import Any
 
+from efield.coils.model import Coil
 from efield.coils.stimulators import Stimulator, load_stimulator
-from efield.dosing.machines import IMPOSSIBLE, POSSIBLE, UNKNOWN, Check, coil_name, machine_checks, sourced
+from efield.dosing.machines import IMPOSSIBLE, POSSIBLE, UNKNOWN, Check, coil_name, machine_checks, mismatch, sourced
 from efield.dosing.marks import DISCLAIMER, packaged
 from efield.dosing.protocols import Protocol, session_of
 from efield.dosing.trains import Trains
@@ -75,7 +76,7 @@ class Feasibility(Carded):
 
 
 def feasibility(
-    trains: Trains | Protocol | str, output_percent: float, stimulator: Stimulator | str, coil: str = ""
+    trains: Trains | Protocol | str, output_percent: float, stimulator: Stimulator | str, coil: Coil | str = ""
 ) -> Feasibility:
     """Whether a stimulator and a coil can do a session at an output.
 
@@ -86,8 +87,8 @@ def feasibility(
     output_percent : float
         Percent of the maximum stimulator output. Beyond 100 is answered, not cut.
     stimulator : Stimulator or str
-    coil : str, optional
-        Its name.
+    coil : Coil or str, optional
+        Or its name.
 
     Raises
     ------
@@ -104,7 +105,8 @@ def feasibility(
     """
     _, session = session_of(trains)
     output = checks.positive("output_percent", output_percent)
-    machine = load_stimulator(stimulator) if isinstance(stimulator, str) else stimulator
+    checks.percent_of_output("output_percent", min(output, 100.0))
+    machine = load_stimulator(stimulator)
     name = coil_name(coil)
     found = [*_output(output), *_coil(machine, name)]
     if output <= 100:
@@ -131,7 +133,8 @@ def _coil(machine: Stimulator, coil: str) -> Iterator[Check]:
     elif coil in machine.max_didt:
         yield Check("coil", POSSIBLE, f"dI/dt of {coil} on {machine.name} was measured", machine.note)
     else:
-        yield Check("coil", UNKNOWN, f"no source that was read has {coil} on {machine.name}")
+        why = mismatch(machine, coil) or f"no source that was read has {coil} on {machine.name}"
+        yield Check("coil", UNKNOWN, why)
 
 
 def _heat(session: Trains, output: float, coil: str) -> Iterator[Check]:

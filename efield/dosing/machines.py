@@ -11,9 +11,11 @@ from math import ceil
 from typing import Any, Final
 
 from efield.coils import catalog
+from efield.coils.model import Coil
 from efield.coils.stimulators import Stimulator, load_stimulator, names
 from efield.dosing.marks import WORDS, packaged
 from efield.dosing.trains import Trains
+from efield.ground import checks
 from efield.ground.errors import InputError
 
 POSSIBLE: Final = "possible"
@@ -45,30 +47,34 @@ class Check:
         return f"{self.about}: {self.verdict}: {self.text}{f' [{self.source}]' if self.source else ''}"
 
 
-def coil_name(coil: str) -> str:
+def coil_name(coil: Coil | str) -> str:
     """The catalog's name of a coil, or its own where the catalog does not have it."""
+    name = coil.name if isinstance(coil, Coil) else coil
+    if not isinstance(name, str):
+        raise InputError(f"coil must be a Coil or its name; instead received {checks.kind(coil)}")
     try:
-        return catalog.canonical_name(coil) if coil else ""
+        return catalog.canonical_name(name) if name else ""
     except InputError:
-        return coil.strip().lower()
+        return name.strip().lower()
 
 
-def usual_stimulator(coil: str) -> str:
+def usual_stimulator(coil: Coil | str) -> str:
     """The stimulator whose dI/dt with a coil is known; empty if there is none or more than one."""
     name = coil_name(coil)
     found = [one for one in names() if name in load_stimulator(one).max_didt]
     return found[0] if len(found) == 1 else ""
 
 
-def mismatch(stimulator: str, coil: str) -> str:
+def mismatch(stimulator: Stimulator | str, coil: Coil | str) -> str:
     """Why a stimulator does not drive a coil: a source forbids it, or the coil is another maker's; else empty."""
-    machine, name = load_stimulator(stimulator).name, coil_name(coil)
-    part = packaged("machines.toml")["coil"]["forbidden"].get(machine, {}).get(name)
+    machine, name = load_stimulator(stimulator), coil_name(coil)
+    part = packaged("machines.toml")["coil"]["forbidden"].get(machine.name, {}).get(name)
     if part:
-        return f"{name} ({part}) must not be driven by {machine}"
+        return f"{name} ({part}) must not be driven by {machine.name}"
     own = [one for one in names() if name in load_stimulator(one).max_didt]
-    if own and machine.split("-")[0] not in {one.split("-")[0] for one in own}:
-        return f"{name} is a coil of {' and '.join(own)}, and {machine} is another maker's"
+    makers = {one.split("-")[0] for one in own}
+    if own and name not in machine.max_didt and machine.name.split("-")[0] not in makers:
+        return f"{name} is a coil of {' and '.join(own)}, and {machine.name} is another maker's"
     return ""
 
 

@@ -131,6 +131,11 @@ class Protocol(Carded):
         return Trains(**{k: v or 0.0 for k, v in needed.items()}, trains=int(count), iti_s=self.number("iti_s"))
 
     @property
+    def of_active_threshold(self) -> bool:
+        """Whether its intensity is a percentage of the active motor threshold."""
+        return self.cells["threshold"].text.startswith("AMT")
+
+    @property
     def unverified(self) -> tuple[str, ...]:
         """Names of the columns whose content is inferred or from memory."""
         return tuple(name for name, cell in self.cells.items() if cell.text and not verified(cell.mark))
@@ -220,6 +225,30 @@ def protocol(name: str) -> Protocol:
     words = {one.lower(): one for one in _table()}
     wanted = str(name).strip()
     return _table()[checks.choice("protocol", words.get(wanted.lower(), wanted), _table())]
+
+
+def wanted_percent(given: Protocol | None, asked: float | None) -> float:
+    """The intensity that is asked for, in percent of the resting motor threshold; that of a protocol, or 100.
+
+    Raises
+    ------
+    InputError
+        That names ``--percent``, where it is not positive, or the protocol has not one number of a resting threshold.
+    """
+    if asked is not None:
+        return checks.percent_of_threshold("--percent", asked)
+    if given is None:
+        return 100.0
+    own = given.number("intensity_percent")
+    if own is None:
+        text = given.cells["intensity_percent"].text
+        raise InputError(f"--percent must be given with {given.name}, whose intensity is {text or 'not known'}")
+    if given.of_active_threshold:
+        raise InputError(
+            f"--percent must be given with {given.name}, whose intensity is {own:g} % of an active motor threshold: "
+            "say what it is of the resting one"
+        )
+    return own
 
 
 def session_of(trains: Trains | Protocol | str) -> tuple[Trains | Protocol, Trains]:

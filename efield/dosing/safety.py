@@ -152,7 +152,7 @@ def safety(trains: Trains | Protocol | str, percent: float | None = None, *, met
     given = _percent(source, percent)
     emg = given if method == "emg" else given * (1 + visual()["higher_percent"] / 100)
     cell, why = _cell(session.freq_hz, emg), [*_doubts(source), *_visual(given, method)]
-    if _active(source):
+    if isinstance(source, Protocol) and source.of_active_threshold:
         cell, why = None, [*why, "the intensity is of an active threshold, the table's is of a resting one"]
     elif cell is None:
         why.append(_why_none(session.freq_hz, emg))
@@ -197,15 +197,11 @@ def _why_none(freq_hz: float, percent: float) -> str:
 
 def _percent(source: Trains | Protocol, percent: float | None) -> float:
     if percent is not None:
-        return checks.positive("percent", percent)
+        return checks.percent_of_threshold("percent", percent)
     own = source.number("intensity_percent") if isinstance(source, Protocol) else None
     if own is None:
         raise InputError("percent must be given: the intensity in percent of the motor threshold was not read")
     return own
-
-
-def _active(source: Trains | Protocol) -> bool:
-    return isinstance(source, Protocol) and source.cells["threshold"].text.startswith("AMT")
 
 
 def _doubts(source: Trains | Protocol) -> Iterator[str]:

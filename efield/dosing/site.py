@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Self
 
 from efield.coils import stimulators
-from efield.dosing.machines import coil_name, second_peak, waveforms
+from efield.dosing.machines import coil_name, mismatch, second_peak, waveforms
 from efield.dosing.words import PHASES, SENSES, WAVEFORMS
 from efield.ground import checks
 from efield.ground.card import Card, Carded
@@ -32,7 +32,8 @@ class DoseSite(Carded):
     field : float, V/m per A/us
         Mean |E| at the target, best on the middle of the cortex, per rate of change of the coil's current.
     stimulator, coil : str
-        Names; empty where they do not matter, because both sites have the same.
+        Names (of a `Stimulator` and a `Coil` theirs are kept); empty where they do not matter, because both sites have
+        the same.
     waveform : {"monophasic", "biphasic", "half-sine"}, optional
         That of the stimulator where it has only one.
     phase : {"first", "second"}
@@ -51,8 +52,8 @@ class DoseSite(Carded):
     Raises
     ------
     InputError
-        If a number or a word cannot be used, the stimulator does not give the waveform, or the second phase counts and
-        its size was not recorded.
+        If a number or a word cannot be used, the stimulator does not drive the coil and `max_didt` is not given, it
+        does not give the waveform, or the second phase counts and its size was not recorded.
 
     Examples
     --------
@@ -73,14 +74,17 @@ class DoseSite(Carded):
     measure: str = ""
 
     def __post_init__(self) -> None:
-        machine = stimulators.load_stimulator(self.stimulator).name if self.stimulator else ""
+        given = stimulators.load_stimulator(self.stimulator) if self.stimulator else None
+        machine = "" if given is None else given.name
+        if self.max_didt is None and given and (why := mismatch(given, self.coil)):
+            raise InputError(f"stimulator must go with the coil; instead {why}: choose another, or give max_didt")
         values: dict[str, Any] = {
             "field": checks.positive("field", self.field),
             "stimulator": machine,
             "coil": coil_name(self.coil),
             "waveform": _waveform(machine, self.waveform),
             "error": checks.in_range("error", self.error, 0.0, 1.0),
-            "max_didt": _max_didt(machine, self.coil, self.max_didt),
+            "max_didt": _max_didt(given, self.coil, self.max_didt),
         }
         for name, value in values.items():
             object.__setattr__(self, name, value)
@@ -174,10 +178,10 @@ def _waveform(machine: str, wanted: str) -> str:
     return wanted
 
 
-def _max_didt(machine: str, coil: str, given: float | None) -> float | None:
+def _max_didt(machine: stimulators.Stimulator | None, coil: str, given: float | None) -> float | None:
     if given is not None:
         return checks.rate("max_didt", checks.positive("max_didt", given))
-    if not machine or not coil:
+    if machine is None or not coil:
         return None
     try:
         return stimulators.didt(machine, coil, 100.0)

@@ -13,10 +13,10 @@ from efield.explorer.server import library
 from efield.explorer.session import Output
 from efield.ground import checks
 from efield.ground.errors import InputError
-from efield.ground.pose import Pose, given_pose, pose_matrices
+from efield.ground.pose import Pose, given_pose
 from efield.ground.progress import in_notebook
 from efield.io.poses.pose_table import PoseTable
-from efield.io.poses.reading import opened_one, read_poses
+from efield.io.poses.reading import opened_one, opened_table
 from efield.io.volumes.image import HeadImage, image_of
 from efield.nav.alerts import Alert
 from efield.nav.sources import source_of
@@ -115,7 +115,7 @@ def explore(
     output = output_of(made.coil, stimulator, threshold)
     made.didt = rate_of(made.coil, output, didt, intensity)
     start = made.plan if pose is None else given_pose(opened_one(pose))
-    table = None if poses is None else table_of(poses)
+    table = None if poses is None else opened_table(poses)
     explorer = Explorer(made, start or made.inside(), output, poses=table, source=source, host=host, port=port)
     if browser if browser is not None else not in_notebook():
         webbrowser.open(explorer.url)
@@ -169,19 +169,16 @@ def rate_of(coil: Coil, output: Output, didt: float | None, intensity: float | N
     Raises
     ------
     InputError
-        If both are given, or the output is not known.
+        If both are given, the output is not known, or dI/dt is 0.
     """
     if intensity is None:
-        return 1e6 if didt is None else checks.rate("didt", didt)
-    if didt is not None:
+        rate = checks.rate("didt", 1e6 if didt is None else didt)
+    elif didt is not None:
         raise InputError("didt and intensity must not be given together; each sets the drive")
-    if output.full_didt is None:
+    elif output.full_didt is None:
         raise InputError(f"the largest dI/dt of {coil.name} is not known: give stimulator as well, or didt")
-    return output.full_didt * checks.percent_of_output("intensity", intensity) / 100.0
-
-
-def table_of(poses: "PoseTable | Iterable[Pose] | str | PathLike[str]") -> PoseTable:
-    """Poses to choose from, of a table, a file or a list."""
-    if isinstance(poses, PoseTable):
-        return poses
-    return read_poses(poses) if isinstance(poses, str | PathLike) else PoseTable(pose_matrices(poses))
+    else:
+        rate = output.full_didt * checks.percent_of_output("intensity", intensity) / 100.0
+    if rate == 0:
+        raise InputError("didt and intensity must not be 0: a coil that is not driven has no field to follow")
+    return rate

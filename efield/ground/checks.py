@@ -24,6 +24,9 @@ _LEAST_LENGTH: Final = 0.1
 #: A rate below this (A/s) is one in A/us: a stimulator at one percent gives more than a thousand times as much.
 _LEAST_RATE: Final = 1e3
 
+#: An intensity below this percentage of a motor threshold is a share of it: no protocol stimulates so weakly.
+_LEAST_INTENSITY: Final = 5.0
+
 #: An angle is taken for radians when it is a multiple of pi/12 (15 degrees), up to the rounding of people.
 _ROUNDED: Final = 2e-3
 
@@ -145,6 +148,17 @@ def percent_of_output(name: str, value: Any) -> float:
     return percent
 
 
+def percent_of_threshold(name: str, value: Any) -> float:
+    """Percent of a motor threshold, above 0; a share, such as 1.1 for 110 %, is asked back."""
+    percent = positive(name, value)
+    if percent < _LEAST_INTENSITY:
+        raise InputError(
+            f"{name} must be in percent of the threshold; instead received {percent:g}: write {100 * percent:g} for "
+            f"{100 * percent:g} %"
+        )
+    return percent
+
+
 def unit_vector(name: str, value: ArrayLike) -> NDArray[np.float64]:
     """A finite non-zero 3-vector, scaled to length one."""
     array = vector(name, value)
@@ -234,6 +248,11 @@ def read_only(array: NDArray[Any]) -> NDArray[Any]:
     view = array.view()
     view.flags.writeable = False
     return view
+
+
+def owned(array: NDArray[Any]) -> NDArray[Any]:
+    """The values as they are now, in an array that refuses writes; a copy where they could still be changed."""
+    return read_only(array.copy() if array.flags.writeable else array)
 
 
 def plain(array: NDArray[Any]) -> NDArray[Any]:

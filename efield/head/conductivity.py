@@ -12,7 +12,7 @@ from efield.ground.errors import InputError
 from efield.head.anisotropy import Anisotropy, TensorReport
 from efield.head.mesh import HeadMesh
 from efield.head.tensor_field import TensorField
-from efield.head.tissue import TISSUES, tissue_name, tissue_tag
+from efield.head.tissue import TISSUES, conductivity, tissue_name, tissue_tag
 
 
 @dataclass(frozen=True, repr=False)
@@ -21,10 +21,15 @@ class Conductivity(Carded):
 
     Parameters
     ----------
-    values : mapping of int to float, S/m
-        Isotropic conductivity of each tissue tag; defaults to the cited table in `efield.head.tissue`.
+    values : mapping of int or str to float, S/m
+        Isotropic conductivity of each tissue, by tag or name; defaults to the cited table in `efield.head.tissue`.
     anisotropy : Anisotropy, optional
         Tensors and the tissues that have them, see `with_tensors`.
+
+    Raises
+    ------
+    InputError
+        If a name is unknown, a tissue is given twice, or a value is not positive or more than any tissue conducts.
 
     Examples
     --------
@@ -38,7 +43,12 @@ class Conductivity(Carded):
     anisotropy: Anisotropy | None = None
 
     def __post_init__(self) -> None:
-        checked = {int(tag): checks.positive(f"conductivity of tag {tag}", v) for tag, v in self.values.items()}
+        if not isinstance(self.values, Mapping):
+            raise InputError(f"values must map tissue tags to S/m; instead received {checks.kind(self.values)}")
+        tags = {tissue: tissue_tag(tissue) for tissue in self.values}
+        if len(set(tags.values())) < len(tags):
+            raise InputError(f"values must give each tissue once; instead received {list(tags)}")
+        checked = {tag: conductivity(f"conductivity of tag {tag}", tag, self.values[one]) for one, tag in tags.items()}
         object.__setattr__(self, "values", checked)
 
     def with_values(self, overrides: Mapping[int, float] | Mapping[str, float]) -> "Conductivity":
@@ -49,7 +59,7 @@ class Conductivity(Carded):
         InputError
             If a name is unknown, one tissue is given twice, or a value is not a positive number.
         """
-        given = {tissue_tag(str(tissue)): value for tissue, value in overrides.items()}
+        given = {tissue_tag(tissue): value for tissue, value in overrides.items()}
         if len(given) < len(overrides):
             raise InputError(f"overrides must give each tissue once; instead received {list(overrides)}")
         return replace(self, values={**self.values, **given})
@@ -83,7 +93,7 @@ class Conductivity(Carded):
             If a tissue or the mapping is unknown, or a number is out of range.
         """
         wanted = (tissues,) if isinstance(tissues, str) else tissues
-        tags = tuple(dict.fromkeys(tissue_tag(str(tissue)) for tissue in wanted))
+        tags = tuple(dict.fromkeys(tissue_tag(tissue) for tissue in wanted))
         given = Anisotropy(field=tensors, tags=tags, mapping=mapping, factor=factor, max_ratio=max_ratio)
         return replace(self, anisotropy=given)
 

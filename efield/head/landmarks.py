@@ -94,7 +94,7 @@ class Fiducials(Carded):
         for name, point in vars(self).items():
             if point is None:
                 raise InputError(f"{name} must be three numbers in mm; instead it is missing: give all four fiducials")
-            object.__setattr__(self, name, checks.read_only(checks.vector(name, point).copy()))
+            object.__setattr__(self, name, checks.owned(checks.vector(name, point)))
         self._check_order()
 
     def _check_order(self) -> None:

@@ -51,7 +51,7 @@ class AffineMap(Carded):
     def __post_init__(self) -> None:
         matrix = checks.affine("mni", self.matrix)
         _check_volume("mni", float(np.linalg.det(matrix[:3, :3])))
-        object.__setattr__(self, "matrix", checks.read_only(matrix.copy()))
+        object.__setattr__(self, "matrix", checks.owned(matrix))
 
     @property
     def is_identity(self) -> bool:
@@ -97,7 +97,7 @@ class WarpMap(Carded):
 
     def __post_init__(self) -> None:
         affine = checks.affine("affine", self.affine)
-        object.__setattr__(self, "affine", checks.read_only(affine.copy()))
+        object.__setattr__(self, "affine", checks.owned(affine))
         object.__setattr__(self, "field", checks.read_only(_with_holes(self.field)))
         _check_volume("the warp", float(np.linalg.det(self._fit[:3, :3])))
 

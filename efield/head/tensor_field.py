@@ -70,8 +70,8 @@ class TensorField(Carded):
                 "tensors must be positive definite; instead hardly any is: the components must be in the order xx, xy, "
                 "xz, yy, yz, zz"
             )
-        object.__setattr__(self, "values", checks.read_only(values))
-        object.__setattr__(self, "affine", checks.read_only(affine))
+        object.__setattr__(self, "values", checks.owned(values))
+        object.__setattr__(self, "affine", checks.owned(affine))
 
     @cached_property
     def box_mm(self) -> NDArray[np.float64]:

@@ -5,9 +5,10 @@ al. 2015 (NeuroImage 109:140) and Gabriel et al. 2009 (Phys Med Biol 54:4863), a
 """
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from efield.ground import checks
+from efield.ground.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -68,12 +69,34 @@ _SYNONYMS: Final[dict[str, int]] = {
 }
 
 
+#: No living tissue, whose tags end before those of electrodes, conducts better (S/m): CSF has 1.8 at most.
+_BEST_OF_TISSUES: Final = 5.0
+_FIRST_ELECTRODE: Final = 100
+
+
+def conductivity(name: str, tag: int, value: Any) -> float:
+    """A conductivity in S/m of the tissue with a tag; one that looks like mS/m is refused.
+
+    Raises
+    ------
+    InputError
+        If it is not a positive number, or larger than that of any tissue.
+    """
+    found = checks.positive(name, value)
+    if found > _BEST_OF_TISSUES and tag < _FIRST_ELECTRODE:
+        raise InputError(
+            f"{name} must be in S/m; instead received {value!r}, more than any tissue conducts, which looks like mS/m: "
+            "divide by 1000"
+        )
+    return found
+
+
 def tissue_name(tag: int) -> str:
     """The tissue's name, or ``tag N`` for one without a name."""
     return TISSUES[tag].name if tag in TISSUES else f"tag {tag}"
 
 
-def tissue_tag(text: str) -> int:
+def tissue_tag(text: object) -> int:
     """The tag meant by a tag or a tissue's name (any case; spaces, hyphens or underscores), such as ``gray-matter``.
 
     Common other names are known: ``GM``, ``grey matter``, ``skin``, ``skull``.
@@ -83,7 +106,7 @@ def tissue_tag(text: str) -> int:
     InputError
         If no tissue has that name; the nearest is suggested.
     """
-    word = text.strip().lower().replace(" ", "-").replace("_", "-")
+    word = str(text).strip().lower().replace(" ", "-").replace("_", "-")
     if word.isascii() and word.isdigit() and len(word) <= _MOST_DIGITS:
         return int(word)
     if word in _SYNONYMS:

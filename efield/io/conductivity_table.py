@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from efield.ground import checks
 from efield.ground.errors import InputError
-from efield.head.tissue import TISSUES, tissue_tag
+from efield.head.tissue import TISSUES, conductivity, tissue_tag
 from efield.io.bounded.cursor import Cursor
 
 _LARGEST_TAG: Final = 65535
@@ -130,18 +130,18 @@ def _add(table: ConductivityTable, tag: Any, name: Any, value: Any) -> None:
     """Puts one entry into the table, or raises InputError."""
     if tag is None:
         raise InputError(f"an entry must be whole; instead it has {value}")
-    number = tissue_tag(str(tag))
+    number = tissue_tag(tag)
     if not 0 < number <= _LARGEST_TAG:
         raise InputError(f"tag must be 1 to {_LARGEST_TAG}; instead received {number}")
     if number in table.values:
         raise InputError(f"tag {number} must stand once; instead it stands again")
     if isinstance(value, bool):
         raise InputError(f"value must be a number; instead received {value}")
-    conductivity = checks.positive("value", value)
+    found = conductivity("value", number, value)
     if name is not None:
         _check_name(table, number, name)
         table.names[number] = str(name)
-    table.values[number] = conductivity
+    table.values[number] = found
 
 
 def _check_name(table: ConductivityTable, tag: int, name: Any) -> None:

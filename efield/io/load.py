@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -69,7 +69,7 @@ def load_head(name_or_path: str | os.PathLike[str], *, tags: Tags | None = None)
     >>> ef.load_head("sphere").tags
     (2, 3, 4, 5)
     """
-    text = os.fspath(name_or_path)
+    text = _text("head", name_or_path)
     if tags is not None and (text in HEAD_NAMES or Path(text).is_dir()):
         raise InputError(f"tags must be given for mesh files only; instead received them for {text}: leave them out")
     if text == "mni152":
@@ -142,7 +142,7 @@ def load_coil(
     >>> ef.load_coil("d70").name
     'magstim-70mm-figure8'
     """
-    text = os.fspath(name_or_path)
+    text = _text("coil", name_or_path)
     text, choices = split_choice(text, COIL_CHOICES)
     if choices is not None:
         if settings is not None or stimulator is not None:
@@ -240,6 +240,12 @@ def _number_of(stimulator: str | int | None) -> int | None:
     if isinstance(stimulator, str):
         raise InputError(f"stimulator of a .nii file must be a number from 0; instead received {stimulator!r}")
     return stimulator
+
+
+def _text(what: str, name_or_path: Any) -> str:
+    if not isinstance(name_or_path, str | os.PathLike):
+        raise InputError(f"{what} must be a name or a file; instead received {checks.kind(name_or_path)}")
+    return os.fspath(name_or_path)
 
 
 def _suffix(text: str, suffixes: tuple[str, ...]) -> str | None:

@@ -14,7 +14,7 @@ from efield.ground import checks
 from efield.ground.arrays import FloatArray
 from efield.ground.errors import InputError
 from efield.head.mesh import HeadMesh
-from efield.head.tissue import BONE, CSF, GRAY_MATTER, SCALP, WHITE_MATTER, tissue_name, tissue_tag
+from efield.head.tissue import BONE, CSF, GRAY_MATTER, SCALP, WHITE_MATTER, conductivity, tissue_name, tissue_tag
 
 SHAPES: Final = ("beta", "uniform")
 
@@ -46,7 +46,7 @@ class Range:
     source: str = "given"
 
     def __post_init__(self) -> None:
-        checks.positive("low", self.low)
+        checks.positive("low", self.low), checks.positive("high", self.high)
         checks.choice("shape", self.shape, SHAPES)
         if not self.high > self.low:
             raise InputError(
@@ -96,23 +96,30 @@ def ranges_in(head: HeadMesh, given: Mapping[Any, Any] | None) -> dict[int, Rang
     """
     if given is None:
         return {tag: one for tag, one in PUBLISHED.items() if tag in head.tags}
-    found = {}
+    if not isinstance(given, Mapping):
+        raise InputError(f"conductivity must map tissues to (low, high) in S/m; instead received {checks.kind(given)}")
+    found: dict[int, Range] = {}
     for tissue, one in given.items():
-        tag = tissue_tag(str(tissue))
+        tag = tissue_tag(tissue)
+        if tag in found:
+            raise InputError(f"conductivity must give each tissue once; instead {tissue_name(tag)} is given twice")
         if tag not in head.tags:
             raise InputError(
                 f"conductivity must name tissues of this head ({', '.join(map(tissue_name, head.tags))}); instead "
                 f"received {tissue!r}, which it has not"
             )
-        found[tag] = _range(tissue, one)
+        found[tag] = _range(tissue, tag, one)
     return found
 
 
-def _range(tissue: Any, one: Any) -> Range:
+def _range(tissue: Any, tag: int, one: Any) -> Range:
     if isinstance(one, Range):
-        return one
-    try:
-        low, high = map(float, one)
-    except (TypeError, ValueError) as error:
-        raise InputError(f"the range of {tissue} must be (low, high) in S/m; instead received {one!r}") from error
-    return Range(low, high)
+        found = one
+    else:
+        try:
+            low, high = map(float, one)
+        except (TypeError, ValueError) as error:
+            raise InputError(f"the range of {tissue} must be (low, high) in S/m; instead received {one!r}") from error
+        found = Range(low, high)
+    conductivity(f"the range of {tissue}", tag, found.high)
+    return found

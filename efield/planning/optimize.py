@@ -50,7 +50,7 @@ def optimize(
     distance_mm: float = 4.0,
     radius_mm: float = 20.0,
     tilt_deg: float = 10.0,
-    spare: Sequence[Target] = (),
+    spare: Target | str | Sequence[Place] = (),
     forbidden: Sequence[Target | tuple[ArrayLike, float]] = (),
     didt: float = 1e6,
     progress: Progress = None,
@@ -70,7 +70,7 @@ def optimize(
         Smallest gap between casing and scalp: hair, a cap.
     radius_mm, tilt_deg : float
         How far the search goes from over the target, and from tangential.
-    spare : sequence of Target
+    spare : Target or its name, or several
     forbidden : sequence of Target or ((3,), float)
         Spheres (mm) that nothing of the casing may enter; a target with a region (a mask of the scalp) may not be
         covered either.
@@ -95,8 +95,9 @@ def optimize(
     spot = target_of(sim.head, target)
     rate, coil = checks.positive("didt", checks.rate("didt", didt)), the_coil(coil)
     limits: dict[str, Any] = {"radius_mm": radius_mm, "tilt_deg": tilt_deg, "distance_mm": distance_mm}
+    spared = [target_of(sim.head, one) for one in ([spare] if isinstance(spare, Target | str) else spare)]
     space = SearchSpace(sim.head, coil, spot, **limits, forbidden=forbidden)
-    wanted = Goal.of(sim.head, goal, spot, spare, whole=False)
+    wanted = Goal.of(sim.head, goal, spot, spared, whole=False)
     primary = evaluator(coil, not worth_storing(len(sim.problem.nodes_mm), _EXPECTED), sim.cache)
     fields: PlacementFields = Solves(sim, primary, wanted.tets, _SEARCH_TOL)
     if isinstance(engine, ReducedBasis):
@@ -104,7 +105,7 @@ def optimize(
     with told(progress, "looking for the best", "solves") as tell:
         found = Search(space, wanted, fields, PrimaryProbe(sim.head, space.foot, spot, primary), tell).run()
         plain = place_coil(sim.head, spot, _PLAIN_DEG, space.distance_mm, coil=coil)
-        stated = Goal.of(sim.head, goal, spot, spare, whole=True)
+        stated = Goal.of(sim.head, goal, spot, spared, whole=True)
         values, first, both = Solves(sim, primary, stated.tets).verified([*found.poses, plain], stated)
         error = goal_error(stated, both, unseen(sim.head, spot))
         scale = 1.0 if goal == "focality" else rate / 1e6

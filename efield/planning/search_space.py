@@ -56,7 +56,7 @@ class SearchSpace:
     Raises
     ------
     InputError
-        If a number is out of range or a zone is none.
+        If a number is out of range or a zone is none, or there are zones and the shape of the coil is not known.
     """
 
     def __init__(
@@ -75,6 +75,11 @@ class SearchSpace:
         self.tilt_deg = checks.in_range("tilt_deg", tilt_deg, *TILTS_DEG)
         self.distance_mm = checks.length_mm("distance_mm", distance_mm)
         self._zones = [_zone(one) for one in forbidden]
+        if self._zones and not coil.has_known_shape:
+            raise InputError(
+                f"forbidden zones need a coil whose shape is known; instead {coil.name} is a sampled field without a "
+                "casing: lay an .stl of its name beside its file, or give no zones"
+            )
         self._plane = plane_over(head, target)
         self._casing, self._turn = casing_points_mm(coil), turn_deg(coil, "normal")
         self._feet: dict[tuple[float, float], tuple[FloatArray, FloatArray]] = {}

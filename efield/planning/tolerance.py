@@ -30,8 +30,9 @@ class LossGrid:
     """
 
     def __init__(self, radius_mm: float) -> None:
-        reach = np.floor(radius_mm / _MAP_MM)
-        along = np.arange(-reach, reach + 1) * _MAP_MM
+        step = min(radius_mm, _MAP_MM)  # a disc that is smaller has places beside its middle all the same
+        reach = np.floor(radius_mm / step)
+        along = np.arange(-reach, reach + 1) * step
         self._axes = (along, along, np.arange(0.0, 360.0, _MAP_DEG))
         u, v, angle = (one.ravel() for one in np.meshgrid(*self._axes, indexing="ij"))
         self.places = np.column_stack([u, v, angle, np.zeros((len(u), 2))])

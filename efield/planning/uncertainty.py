@@ -23,6 +23,7 @@ from efield.planning.misplacement import Misplacement, misplacement
 from efield.planning.sobol import Design, Share, shares
 from efield.planning.uncertain_measures import INTERVAL, Uncertainty
 from efield.targeting.given import simulator
+from efield.targeting.measures import MEASURES, unknown
 from efield.targeting.named import CoilLike, the_coil
 from efield.targeting.naming import Place, target_of
 from efield.targeting.simulate import Simulator
@@ -81,7 +82,7 @@ def uncertainty(
     placements : int, optional
         Number of displaced placements, the precision of what placement does: 48, or 1024 with a basis.
     mesh_error : mapping of str to float, optional
-        Numerical error of measures by name.
+        Numerical error of measures by name; of those that are not answered here it is passed over.
     region_mm : float, optional
         Draw a map of gray and white matter within this distance of the target.
     allow_collision : bool
@@ -108,6 +109,8 @@ def uncertainty(
     engine, sim = sim, simulator(sim.sim if isinstance(sim, ReducedBasis) else sim)
     place, coil = target_of(sim.head, target), the_coil(coil)
     held = None if placement is None else misplacement(placement)
+    if strange := [name for name in mesh_error or {} if name not in MEASURES]:
+        raise unknown(strange[0], MEASURES)
     number, drawn = _number(engine, placements), checks.whole("samples", samples, LEAST_SAMPLES)
     options: dict[str, Any] = {"didt": didt, "region_mm": region_mm, "allow_collision": allow_collision}
     model = ConductivityModel.build(sim, coil, pose, place, conductivity, **options, progress=progress)

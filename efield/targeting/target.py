@@ -72,12 +72,12 @@ class Target(Carded):
     spread_mm: NDArray[np.float64] | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "center_mm", checks.read_only(checks.point_mm("center_mm", self.center_mm)))
+        object.__setattr__(self, "center_mm", checks.owned(checks.point_mm("center_mm", self.center_mm)))
         object.__setattr__(self, "radius_mm", checks.length_mm("radius_mm", self.radius_mm))
         if self.direction is not None:
             object.__setattr__(self, "direction", checks.read_only(checks.unit_vector("direction", self.direction)))
         if self.spread_mm is not None:
-            object.__setattr__(self, "spread_mm", checks.read_only(checks.vector("spread_mm", self.spread_mm)))
+            object.__setattr__(self, "spread_mm", checks.owned(checks.vector("spread_mm", self.spread_mm)))
 
     @classmethod
     def sphere(

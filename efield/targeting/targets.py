@@ -31,6 +31,7 @@ from efield.targeting.motor_sites import (
     name_parts,
     source_of,
 )
+from efield.targeting.named import HeadLike, the_head
 from efield.targeting.preferred_direction import preferred_direction, rule_direction
 from efield.targeting.region_files import region_word
 from efield.targeting.regions import mni_map
@@ -44,12 +45,12 @@ _LONGEST_SNAP_MM: Final = 12.0
 _CAP_NAME: Final = re.compile(r"[A-Za-z]{1,4}(\d{1,2}|z)h?", re.IGNORECASE)
 
 
-def m1_hand(head: HeadMesh, side: Side = "left", variant: str = "") -> Target:
+def m1_hand(head: HeadLike, side: Side = "left", variant: str = "") -> Target:
     """The hand area of M1: the hotspot of TMS on the precentral gyrus.
 
     Parameters
     ----------
-    head : HeadMesh
+    head : HeadMesh, or its name or file
     side : {"left", "right"}
         The right side is the mirrored left one.
     variant : str
@@ -69,7 +70,7 @@ def m1_hand(head: HeadMesh, side: Side = "left", variant: str = "") -> Target:
     return _motor_target(head, "hand", side, variant)
 
 
-def m1_leg(head: HeadMesh, side: Side = "left") -> Target:
+def m1_leg(head: HeadLike, side: Side = "left") -> Target:
     """The leg area of M1, in the paracentral lobule by the midline.
 
     Examples
@@ -81,7 +82,7 @@ def m1_leg(head: HeadMesh, side: Side = "left") -> Target:
     return _motor_target(head, "leg", side)
 
 
-def m1_face(head: HeadMesh, side: Side = "left") -> Target:
+def m1_face(head: HeadLike, side: Side = "left") -> Target:
     """The face area of M1, at the lower end of the precentral gyrus.
 
     Examples
@@ -175,7 +176,8 @@ def _below_electrode(head: HeadMesh, name: str) -> Target:
     return Target(f"{name} (cortex below)", center, direction=rule_direction(head, center), note=note)
 
 
-def _motor_target(head: HeadMesh, area: Area, side: Side, variant: str = "") -> Target:
+def _motor_target(head: HeadLike, area: Area, side: Side, variant: str = "") -> Target:
+    head = the_head(head)
     checks.choice("side", side, ("left", "right"))
     checks.choice("variant", variant, tuple(kind for one, kind in SITES if one == area))
     name = f"m1-{area}-{side}{':' * bool(variant)}{variant}"

@@ -8,6 +8,7 @@ import numpy as np
 from efield.coils.model import Coil
 from efield.coils.polarity import induced_direction
 from efield.targeting.depth_spread import CorticalField, cortical_field
+from efield.targeting.named import CoilLike, the_coil
 from efield.viz import palette
 from efield.viz.caption import named
 from efield.viz.page import LABEL_PT, TICK_PT, TITLE_PT, add_color_bar, new_page
@@ -19,34 +20,36 @@ if TYPE_CHECKING:
 
 SIZE: Final = (2160, 1080)
 
+SUFFIXES: Final = (".png", ".pdf", ".svg")
+
 #: Contours on the map, as shares of the largest |E|: 0.5 bounds the half-value area.
 _SHARES: Final = (0.5, 0.75)
 
 
-def save_coil_picture(path: str | os.PathLike[str], coil: Coil, *, size: tuple[int, int] = SIZE) -> None:
+def save_coil_picture(path: str | os.PathLike[str], coil: CoilLike, *, size: tuple[int, int] = SIZE) -> None:
     """Draw a coil's field and write it.
 
     Parameters
     ----------
     path : path_like
         Written completely or not at all; the suffix names the format (``.png``, ``.pdf``, ``.svg``).
-    coil : Coil
+    coil : Coil, or its name or file
     size : (int, int), pixels
 
     Raises
     ------
     InputError
-        As `efield.targeting.depth_spread.cortical_field`, or if the file cannot be written.
+        As `efield.targeting.depth_spread.cortical_field`, or if the suffix is another or the file cannot be written.
     """
     write_page(path, lambda: coil_figure(coil, size=size))
 
 
-def coil_figure(coil: Coil, *, size: tuple[int, int] = SIZE) -> "Figure":
+def coil_figure(coil: CoilLike, *, size: tuple[int, int] = SIZE) -> "Figure":
     """|E| at 1 A/us from above, with the windings; and along the two meridians through the pole.
 
     Parameters
     ----------
-    coil : Coil
+    coil : Coil, or its name or file
         Held centrally over a spherical head, 1 mm from the scalp; the cortex is 15 mm deep, 70 mm in radius.
     size : (int, int), pixels
 
@@ -54,6 +57,7 @@ def coil_figure(coil: Coil, *, size: tuple[int, int] = SIZE) -> "Figure":
     -------
     matplotlib.figure.Figure
     """
+    coil = the_coil(coil)
     field = cortical_field(coil)
     title = f"{named(coil)}, dI/dt 1 A/µs: |E| on a sphere of 70 mm, 15 mm below the scalp of a spherical head"
     page = new_page(size, title)

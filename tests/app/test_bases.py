@@ -106,6 +106,8 @@ def test_an_interrupted_build_goes_on_where_it_stopped(monkeypatch, tmp_path, in
         (("--target", "nowhere"), "nowhere"),
         (("--max-solves", "3"), "max_solves"),
         (("--tilt", "80"), "tilt_deg"),
+        (("--clearance", "3"), "--coil any"),
+        (("--whole-brain", "--region-radius", "20"), "must not be given together"),
     ],
 )
 def test_wrong_options_are_named(monkeypatch, capsys, tmp_path, inputs, options, words):

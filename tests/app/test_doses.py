@@ -9,6 +9,7 @@ import pytest
 from efield.app.console import OUT
 from efield.app.dose_request import DoseRequest
 from efield.app.doses import run as find_dose
+from efield.ground.errors import InputError
 from efield.ground.pose import Pose
 from efield.head.spheres import sphere_head
 from efield.io.meshes.gmsh import write_head
@@ -74,12 +75,15 @@ def test_a_dose_is_shown_as_a_table(dose, monkeypatch, capsys):
         (("--rmt", 150), "--rmt must be between 0 and 100"),
         (("--rmt", 50, "--protocol", "P13"), "--percent must be given with P13"),
         (("--rmt", 50, "--protocol", "P99"), "protocol must be one of"),
+        (("--rmt", 50, "--percent", 1.1), "write 110 for 110 %"),
         (("--rmt", 50, "--rmt-method", "eye"), "method must be one of"),
         (("--rmt", 50, "--rmt-distance", 0.004), "--rmt-distance must be in millimeters"),
         (("--rmt", 50, "--distance", 0.004), "--distance must be in millimeters"),
         (("--rmt", 50, "--error", -1), "--error must be between"),
         (("--rmt", 50, "--stimulator", "nope"), "stimulator must be one of"),
         (("--rmt", 50, "--rmt-coil", "magstim-70mm-circular"), "--rmt-max-didt"),
+        (("--rmt", 50, "--protocol", "P17"), "90 % of an active motor threshold"),
+        (("--rmt", 50, "--stimulator", "magpro-x100"), "another maker's: choose another, or give --max-didt"),
     ],
 )
 def test_bad_options_are_refused_before_any_work(dose, capsys, options, message):
@@ -103,6 +107,15 @@ def test_another_coil_at_the_threshold_has_its_own_stimulator(small_head):
     assert found.by_threshold.percent is None
     per_drive = found.measured.field / found.treated.field
     assert found.output_percent == pytest.approx(50 * per_drive * 114.73 / 155.33)
+
+
+def test_the_solver_gets_the_conductivities_that_are_asked_for(dose, monkeypatch, capsys):
+    def told(_head, sigma, **_options):
+        raise InputError(f"bone {sigma.values[4]}, scalp {sigma.values[5]}")
+
+    monkeypatch.setattr("efield.app.doses.Simulator", told)
+    assert dose("--rmt", 50, "--conductivity", "bone=0.02") == 2
+    assert "bone 0.02, scalp 0.465" in capsys.readouterr().err
 
 
 def test_a_coil_from_a_file_has_the_rate_its_file_says(small_head, tmp_path):
@@ -145,6 +158,8 @@ def test_protocols_are_listed_shown_and_checked(monkeypatch, capsys):
     [
         (("list", "--pain", "foot"), "pain must be one of"),
         (("show", "P08", "--output", 60), "--stimulator must be given together"),
+        (("show", "P08", "--coil", "d70"), "--coil with both"),
+        (("check", "--hz", 5, "--train", 5, "--percent", 1.1), "write 110 for 110 %"),
         (("show", "P30", "--output", 60, "--stimulator", "rapid2"), "lacks train"),
         (("check", "--hz", 0, "--train", 5, "--percent", 100), "--hz must be > 0"),
         (("check", "--hz", 5, "--train", 5, "--percent", 100, "--trains", 0), "--trains must be a whole number"),

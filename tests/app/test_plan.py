@@ -10,7 +10,7 @@ import pytest
 import efield as ef
 from efield.app import plans
 from efield.app.plan_request import PlanRequest, settings
-from efield.ground.errors import InputError
+from efield.ground.errors import CollisionError, InputError
 from efield.head.spheres import sphere_head
 from efield.io.meshes.gmsh import write_head
 from efield.io.poses.formats import WRITTEN
@@ -191,7 +191,6 @@ def test_sites_with_one_area_are_one_target():
         ({"rmt": 50, "pain_side": "up"}, "--pain-side"),
         ({"rmt": 50, "target": ["C3"], "placement": "by eye"}, "--placement"),
         ({"rmt": 50, "target": ["C3"], "pain_side": "left"}, "without --pain-side"),
-        ({"rmt": 50, "target": ["C3"], "percent": 0.0}, "--percent"),
         ({"rmt": 50, "target": ["C3"], "rmt_sd": -1.0}, "--rmt-sd"),
         ({"rmt": 50, "target": ["C3"], "phase": "third"}, "--phase"),
     ],
@@ -199,6 +198,12 @@ def test_sites_with_one_area_are_one_target():
 def test_what_is_missing_or_wrong_is_named(given, message):
     with pytest.raises(InputError, match=message):
         settings(PlanRequest(**given))
+
+
+def test_conductivities_come_from_the_file_or_the_command(tmp_path):
+    (tmp_path / "plan.toml").write_text('rmt = 50\ntarget = "C3"\nconductivity = ["bone=0.02"]\n')
+    assert settings(PlanRequest(plan=tmp_path / "plan.toml")).conductivity == ["bone=0.02"]
+    assert settings(PlanRequest(plan=tmp_path / "plan.toml", conductivity=["csf=1.7"])).conductivity == ["csf=1.7"]
 
 
 @pytest.mark.parametrize(
@@ -214,7 +219,7 @@ def test_a_coil_that_a_stimulator_does_not_drive_is_refused_before_any_work(
     given = ("--rmt", 50, "--pain-side", "right", "--coil", coil, "--stimulator", stimulator)
     assert run(monkeypatch, "plan", *given, "--head", tmp_path / "none.msh", "--out", tmp_path / "plan") == 2
     error = capsys.readouterr().err
-    assert "--stimulator must go with the coil" in error
+    assert "stimulator must go with the coil" in error
     assert why in error
     assert not list(tmp_path.iterdir())
 
@@ -240,3 +245,12 @@ def test_a_full_disk_is_one_line_and_leaves_nothing_of_a_plan(
     assert not list(tmp_path.iterdir())
     assert run(monkeypatch, *asked(small_head, tmp_path / "out")) == 0
     assert {path.name for path in (tmp_path / "out").iterdir()} == {path.name for path in planned[0].iterdir()}
+
+
+def test_a_threshold_of_the_other_side_is_refused(small_head):
+    head = ef.load_head(small_head)
+    coil = small.named_coils()["d70"]
+    asked = settings(PlanRequest(rmt=50, pain_side="right"))
+    over = ef.place_coil(head, ef.m1_hand(head, side="right"), coil=coil)
+    with pytest.raises(CollisionError, match="held over its target"):
+        plans._threshold(ef.Simulator(head), coil, "left", over, asked)

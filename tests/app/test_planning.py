@@ -25,7 +25,7 @@ def small(tmp_path_factory):
 
 def test_the_best_placement_is_written_with_its_pose_and_picture(monkeypatch, small, tmp_path, capsys):
     out = tmp_path / "best"
-    assert run(monkeypatch, "optimize", *small, "--radius", 8, "--tilt", 0, "--didt", 80e6, "--out", out, "--json") == 0
+    assert run(monkeypatch, "optimize", *small, "--radius", 4, "--tilt", 0, "--didt", 80e6, "--out", out, "--json") == 0
     document = json.loads(capsys.readouterr().out)
     pose = np.loadtxt(out / "pose.txt")
     assert np.allclose(pose, document["pose"], atol=1e-12)
@@ -66,6 +66,10 @@ def test_a_table_says_what_varied_and_how_sure_a_measure_is(monkeypatch, small, 
         ("optimize", ("--radius", 100), "--radius"),
         ("uncertainty", ("--samples", 3), "--samples"),
         ("uncertainty", ("--vary", "bone=0.1..0.2", "--vary", "bone=0.2..0.3"), "twice"),
+        ("uncertainty", ("--vary", "bone=0.1..0.2", "--vary", "skull=0.2..0.3"), "twice"),
+        ("uncertainty", ("--vary", "gm=100..600"), "mS/m"),
+        ("uncertainty", ("--vary", "gm=0.1..inf"), "finite"),
+        ("optimize", ("--conductivity", "bone=0.01", "--conductivity", "skull=0.02"), "once"),
         ("optimize", ("--target", "m1-toe"), "target"),
     ],
 )

@@ -205,7 +205,14 @@ def test_new_writes_a_study_that_is_right_and_never_over_another(monkeypatch, ca
 
 @pytest.mark.parametrize(
     "arguments",
-    [("missing.toml",), ("shw",), ("show", "nowhere"), ("check", "nowhere"), ("study.toml", "--probe")],
+    [
+        ("missing.toml",),
+        ("shw",),
+        ("show", "nowhere"),
+        ("check", "nowhere"),
+        ("check", "out", "--workers", "2"),
+        ("study.toml", "--probe"),
+    ],
 )
 def test_wrong_calls_are_errors_of_one_line(folder, monkeypatch, capsys, arguments):
     monkeypatch.chdir(folder)

@@ -31,7 +31,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 STUDY = """
 [heads]
-a = "{files}/head.msh"
+a = {{ path = "{files}/head.msh", conductivity = {{ bone = 0.02 }} }}
 [coils]
 two = "{files}/coil.ccd"
 [targets]
@@ -135,6 +135,9 @@ def test_the_best_of_a_study_can_be_chosen(files, tmp_path):
     parts.engine.didt = parts.didt
     name = found.poses.names[0].split()[1].rstrip(",")
     assert parts.engine._measured(parts.start)[0][name] == pytest.approx(values[0], rel=1e-3)
+    assert parts.engine.sim.conductivity.values[4] == 0.02
+    other = live_parts(ViewRequest(source=str(files / "store"), conductivity=["bone=0.03"]), found, ())
+    assert other.engine.sim.conductivity.values[4] == 0.03
 
 
 @pytest.mark.usefixtures("same")
@@ -173,6 +176,23 @@ def test_what_cannot_be_looked_at_is_refused(tmp_path, source, options, message)
         (folder / "summary.json").write_text(options["summary"])
     with pytest.raises(InputError, match=message):
         look(tmp_path / source)
+
+
+@pytest.mark.parametrize(
+    ("source", "options", "message"),
+    [
+        ("results", ("--target", "C3"), "--target has nothing to say"),
+        ("results", ("--solver",), "--solver has nothing to say"),
+        ("basis", ("--solver",), "is read"),
+        ("basis", ("--axes", "brainsight"), "--poses or --follow"),
+    ],
+)
+def test_options_that_nothing_would_come_of_are_refused(files, monkeypatch, capsys, source, options, message):
+    monkeypatch.setattr(sys, "argv", ["efield", "view", str(files / source), "--no-open", *options])
+    with pytest.raises(SystemExit) as leaving:
+        main()
+    assert leaving.value.code == 2
+    assert message in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("same")

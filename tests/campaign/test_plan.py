@@ -71,6 +71,8 @@ BAD = {
     "a drive twice": (("[1e6, -5e7]", "[1e6, 1e6]"), "drive", "different"),
     "a nan": (("didt = [1e6, -5e7]", "didt = nan"), "drive.didt", "finite"),
     "an unknown tissue": (("bone = 0.02", "bonne = 0.02"), "heads.b.conductivity.bonne", "bone"),
+    "a tissue twice": (("bone = 0.02", "bone = 0.02, skull = 0.01"), "heads.b.conductivity.skull", "once"),
+    "mS/m": (("bone = 0.02", "bone = 20"), "heads.b.conductivity.bone", "mS/m"),
     "a label that is no file name": (("a = ", '"../a" = '), "heads.../a", "letters, digits"),
     "no head": (("[heads]", "[heads]\n[unused]"), "heads", "at least one"),
     "an option of another engine": (("[drive]", "[engine]\nbasis_tol = 0.1\n[drive]"), "engine.basis_tol", "reduced"),

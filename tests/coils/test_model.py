@@ -23,8 +23,23 @@ def test_arrays_of_a_coil_cannot_be_changed():
             array[0] = 0.0
 
 
-def test_changing_the_given_array_later_does_not_matter_to_the_shape_of_the_casing():
-    assert np.array_equal(Coil.from_dipoles(POINTS, UP).casing_points_mm, POINTS)
+def test_changing_the_given_arrays_later_does_not_change_the_coil():
+    points, moments, more = POINTS.copy(), UP.copy(), np.ones(2)
+    coil, wire = Coil.from_dipoles(points, moments), Coil.from_segments(points, points + moments, more)
+    for array in (points, moments, more):
+        array *= 2
+    assert np.array_equal(coil.casing_points_mm, POINTS)
+    assert np.array_equal(coil.sources[0].points_mm, POINTS)
+    assert np.array_equal(coil.sources[0].moments_am2, UP)
+    assert np.array_equal(wire.sources[0].starts_mm, POINTS)
+    assert wire.sources[0].turns.tolist() == [1, 1]
+
+
+def test_places_in_meters_are_refused():
+    with pytest.raises(InputError, match="multiply by 1000"):
+        Coil.from_dipoles(POINTS / 1000, UP)
+    with pytest.raises(InputError, match="multiply by 1000"):
+        Coil.from_segments(POINTS / 1000, (POINTS + UP) / 1000)
 
 
 def test_without_a_casing_the_sources_themselves_are_tested_for_collision():

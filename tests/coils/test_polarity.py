@@ -60,3 +60,5 @@ def test_reverse_is_the_other_sign_and_other_words_are_refused():
     assert signed(2e6, "normal") == 2e6
     with pytest.raises(InputError, match="current must be one of normal, reverse"):
         Drive(coil, pose, 2e6, current="backward")
+    with pytest.raises(InputError, match="looks like A/us"):
+        Drive(coil, pose, 80)

@@ -130,8 +130,9 @@ def test_the_published_sphere_model_of_a_70_mm_figure8_is_reproduced(sphere_fiel
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"turns": 0}, "turns and layers must be >= 1"),
-        ({"layers": 0}, "turns and layers must be >= 1"),
+        ({"turns": 0}, "turns must be a whole number"),
+        ({"layers": 0}, "layers must be a whole number"),
+        ({"inner_diameter_mm": 0.056}, "looks like meters"),
         ({"wire_width_mm": 0.0}, "wire_width_mm must be > 0"),
         ({"turns": 10}, "must fit between the inner and outer diameter"),
         ({"normal": (0, 0, 0)}, "zero vector"),

@@ -138,3 +138,10 @@ def test_maps_are_written_for_other_programs(done, tmp_path):
     assert np.nanmax(volume) <= done.maps["mean"].max() * 1.0001
     assert volume[tuple(voxel)] > 0.7 * done.maps["mean"].max()
     assert np.isnan(volume[0, 0, 0])
+
+
+def test_a_list_of_poses_is_driven_as_it_is_told(sim, coil, recording, target):
+    found = pulses(sim, coil, [recording[0]], target, didt=40e6)
+    assert float(found.table["along"][0]) == pytest.approx(sim.solve(coil, recording[0], 40e6).summary(target)["along"])
+    with pytest.raises(InputError, match="must be a list of Pose"):
+        pulses(sim, coil, recording[0], target, didt=40e6)

@@ -9,11 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from efield.coils.drive import Drive
+from efield.coils.stimulators import Stimulator
 from efield.dosing.dose import dose
 from efield.dosing.marks import DISCLAIMER, packaged
 from efield.dosing.site import DoseSite
 from efield.ground.errors import InputError
 from efield.ground.pose import Pose
+from efield.io.load import load_coil
 from efield.targeting.placement import place_coil
 from efield.targeting.summary import Summary
 
@@ -53,6 +55,19 @@ def test_the_output_gives_the_wanted_part_of_the_threshold_field(rmt, there, her
     assert here * 155.33 * found.output_percent / 100 == pytest.approx(percent / 100 * found.threshold)
     if found.within_range:
         assert found.didt == pytest.approx(155.33e6 * found.output_percent / 100)
+
+
+def test_a_coil_of_another_maker_counts_only_with_a_rate_that_is_given():
+    strange = RAPID | {"stimulator": "magpro-x100"}
+    with pytest.raises(InputError, match="another maker's"):
+        dose(50, 1.0, 1.0, **strange)
+    given = DoseSite(1.0, max_didt=100e6, **strange)
+    assert dose(50, DoseSite(1.0, **RAPID), given).output_percent == pytest.approx(50 * 114.73 / 100)
+
+
+def test_a_stimulator_of_ones_own_brings_its_rate():
+    own = DoseSite(1.0, Stimulator("bench", max_didt={"magstim-70mm-figure8": 100e6}), load_coil("d70"))
+    assert (own.stimulator, own.coil, own.max_didt) == ("bench", "magstim-70mm-figure8", 100e6)
 
 
 def test_another_coil_and_stimulator_count_by_their_rates_at_full_output():

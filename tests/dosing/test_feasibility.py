@@ -8,6 +8,7 @@ from efield.dosing.machines import least_wait_s, most_in, usual_stimulator
 from efield.dosing.marks import DISCLAIMER, packaged
 from efield.dosing.trains import Trains
 from efield.ground.errors import InputError
+from efield.io.load import load_coil
 
 #: Magstim Rapid2 manual, appendix D, at 30, 50, 60, 70, 80, 90, 100 %.
 PRINTED = {
@@ -35,6 +36,16 @@ def test_rates_by_power_are_the_printed_ones_and_fall_with_power(key, rates):
 @pytest.mark.parametrize(("hz", "verdict"), [(11, "possible"), (12, "unknown"), (41, "unknown"), (42, "not possible")])
 def test_a_rate_that_some_models_reach_depends_on_the_model(hz, verdict):
     assert verdicts(feasibility(Trains(hz, 0.5), 100, "rapid2", "d70"))["rate"] == verdict
+
+
+def test_a_coil_is_given_as_itself_or_by_name():
+    by_name = feasibility(SESSION, 60, "rapid2", "d70")
+    assert feasibility(SESSION, 60, load_stimulator("rapid2"), load_coil("d70")).checks == by_name.checks
+    with pytest.raises(InputError, match="Coil or its name"):
+        feasibility(SESSION, 60, "rapid2", 70)
+    strange = feasibility(SESSION, 60, "magpro-x100", "d70").checks[1]
+    assert strange.verdict == "unknown"
+    assert "another maker's" in strange.text
 
 
 def test_a_fraction_of_a_percent_counts_as_the_next_slower_one():

@@ -340,6 +340,8 @@ def test_what_cannot_be_explored_is_refused(basis, sim, start):
         explore(basis, intensity=50, browser=False)
     with pytest.raises(InputError, match="threshold"):
         explore(basis, threshold=-1, browser=False)
+    with pytest.raises(InputError, match="must not be 0"):
+        explore(basis, didt=0, browser=False)
     with explore(basis, pose=start, browser=False) as first:
         port = urlsplit(first.url).port
         with pytest.raises(InputError, match="free port"):

@@ -27,11 +27,23 @@ def test_a_tissue_is_replaced_by_name_as_by_tag(head):
         ({"bone": 0.01, 4: 0.02}, "each tissue once"),
         ({"bone": 0.0}, "> 0"),
         ({"bone": float("nan")}, "finite"),
+        ({"gray-matter": 275}, "looks like mS/m: divide by 1000"),
     ],
 )
 def test_wrong_overrides_are_answered(overrides, message):
     with pytest.raises(InputError, match=message):
         Conductivity().with_values(overrides)
+
+
+def test_a_table_is_given_by_name_as_by_tag():
+    assert Conductivity({"bone": 0.02, "GM": 0.3}).values == {4: 0.02, 2: 0.3}
+    for wrong, message in ((None, "must map"), ({"bone": 0.01, "skull": 0.02}, "each tissue once")):
+        with pytest.raises(InputError, match=message):
+            Conductivity(wrong)
+
+
+def test_an_electrode_may_conduct_better_than_tissue():
+    assert Conductivity().with_values({"rubber": 50}).values[100] == 50
 
 
 def test_a_tag_of_ones_own_needs_a_value_and_the_error_says_how_to_give_it(head):

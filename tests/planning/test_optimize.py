@@ -4,12 +4,14 @@ import numpy as np
 import pytest
 
 import efield as ef
+from efield.coils.model import SampledField
 from efield.coils.polarity import turn_deg
 from efield.ground.errors import InputError
 from efield.planning.goals import Goal
 from efield.planning.placement_fields import Solves
 from efield.planning.response import PrimaryProbe, Response, telling
 from efield.planning.search_space import SearchSpace
+from efield.planning.tolerance import LossGrid
 from efield.targeting.collision import casing_points_mm, clearance_mm
 from efield.targeting.simulate import evaluator
 from efield.targeting.validation import closed_form
@@ -178,6 +180,8 @@ def test_two_dozen_solves_predict_all_placements(sim, light, target, head):
     ("options", "message"),
     [
         ({"goal": "most"}, "goal"),
+        ({"goal": "magnitude", "spare": "m1-leg-left"}, "focality"),
+        ({"goal": "focality", "spare": ["m2"]}, "electrode"),
         ({"goal": "magnitude", "spare": [ef.Target.sphere(center_mm=(0, 0, 60))]}, "focality"),
         ({"radius_mm": 0.0}, "radius_mm"),
         ({"distance_mm": -1.0}, "distance_mm"),
@@ -189,6 +193,17 @@ def test_wrong_requests_are_refused(sim, light, target, options, message):
         ef.optimize(sim, light, target, **options)
 
 
+def test_a_coil_of_no_known_shape_cannot_keep_out_of_a_zone(sim, target):
+    sampled = ef.Coil(name="grid", sources=(SampledField(np.eye(4), np.zeros((2, 2, 2, 3))),))
+    with pytest.raises(InputError, match="shape is known"):
+        ef.optimize(sim, sampled, target, forbidden=[(target.center_mm, 5.0)])
+
+
 def test_along_needs_a_direction(head, target):
     with pytest.raises(InputError, match="direction"):
         Goal.of(head, "along", ef.Target.sphere(center_mm=target.center_mm), (), whole=True)
+
+
+def test_the_map_of_a_small_search_has_places_beside_its_middle():
+    assert np.unique(LossGrid(4.0).places[:, 0]).tolist() == [-4, 0, 4]
+    assert np.unique(LossGrid(12.0).places[:, 1]).tolist() == [-10, -5, 0, 5, 10]

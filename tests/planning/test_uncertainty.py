@@ -207,6 +207,11 @@ def test_unknown_measures_are_refused():
         made().together("target_mean")
 
 
+def test_an_error_of_an_unknown_measure_is_refused(egg_sim, light, pose, spot):
+    with pytest.raises(UnknownMeasureError, match="mean_magnitude"):
+        ef.uncertainty(egg_sim, light, pose, spot, mesh_error={"target_mean": 0.1})
+
+
 def test_distance_is_felt_as_the_coil_feels_it(egg, egg_sim, light, pose, spot):
     """Only the distance varies: measures follow it with the slope between two full solves."""
     held, higher = Misplacement(distance_mm=0.5), pose.moved((0, 0, -3))
@@ -265,6 +270,8 @@ def test_a_result_is_ready_for_json():
     ("given", "message"),
     [
         ({"blood": (0.1, 0.2)}, "has not"),
+        ([("bone", (0.01, 0.02))], "must map"),
+        ({"GM": (0.2, 0.4), 2: (0.2, 0.4)}, "each tissue once"),
         ({"gray matter": 0.3}, r"\(low, high\)"),
         ({"gray matter": (0.6, 0.1)}, "low to a higher"),
         ({"gray matter": (-0.1, 0.1)}, "low"),

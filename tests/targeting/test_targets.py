@@ -9,6 +9,7 @@ from efield.ground.errors import InputError, OutsideHeadError
 from efield.head.mesh import HeadMesh
 from efield.head.mni import AffineMap, WarpMap, spread_in_head
 from efield.head.spheres import sphere_head
+from efield.io.load import load_coil, load_head
 from efield.targeting.motor_sites import SITES
 from efield.targeting.naming import target_facts
 from efield.targeting.tangent import medial_sign, tangent_direction
@@ -24,6 +25,13 @@ def sphere():
 def in_mni(sphere):
     """A sphere that claims MNI coordinates, big enough to hold the motor targets."""
     return HeadMesh(points=sphere.points * 1.1, tets=sphere.tets, tissue=sphere.tissue, mni=np.eye(4))
+
+
+def test_changing_the_given_center_later_does_not_move_the_target():
+    center = np.array([0.0, 0.0, 60.0])
+    target = Target.sphere(center_mm=center)
+    center += 5
+    assert target.center_mm.tolist() == [0, 0, 60]
 
 
 def test_tangent_angles_are_anterior_then_medial_on_both_sides():
@@ -185,3 +193,10 @@ def test_the_region_is_the_tissue_within_the_radius(sphere):
     assert distance.max() <= 15
     with pytest.raises(InputError, match="radius_mm"):
         Target.sphere(center_mm=(0, 0, 50), radius_mm=0)
+
+
+def test_a_head_is_given_itself_or_by_its_name():
+    assert m1_hand("sphere").center_mm.tolist() == m1_hand(load_head("sphere")).center_mm.tolist()
+    for load in (load_head, load_coil):
+        with pytest.raises(InputError, match="must be a name or a file; instead received None"):
+            load(None)

@@ -40,3 +40,7 @@ def test_a_coil_of_dipoles_has_no_windings_to_draw(tmp_path):
 def test_a_folder_that_is_missing_is_said(ring, tmp_path):
     with pytest.raises(InputError, match="must exist"):
         save_coil_picture(tmp_path / "none" / "ring.png", ring, size=(900, 450))
+    with pytest.raises(InputError, match="suffix"):
+        save_coil_picture(tmp_path / "ring.gif", ring)
+    with pytest.raises(InputError, match="coil must be one of"):
+        save_coil_picture(tmp_path / "ring.png", "d71")

@@ -69,7 +69,7 @@ class Refinement:
     factor: float
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "center_mm", checks.read_only(checks.vector("center_mm", self.center_mm)))
+        object.__setattr__(self, "center_mm", checks.owned(checks.vector("center_mm", self.center_mm)))
         object.__setattr__(self, "radius_mm", checks.positive("radius_mm", self.radius_mm))
         object.__setattr__(self, "factor", checks.in_range("factor", self.factor, 1e-3, 1.0))
 

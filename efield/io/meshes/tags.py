@@ -55,7 +55,7 @@ def tissue_tags(
         If nothing fits or several things do; the message lists what the file has.
     """
     if wanted and not isinstance(wanted, str) and all(isinstance(key, str) for key in wanted):
-        return _by_group(groups, {str(key): tissue_tag(str(value)) for key, value in wanted.items()}, count, arrays)
+        return _by_group(groups, {str(key): tissue_tag(value) for key, value in wanted.items()}, count, arrays)
     name = array_name(arrays, groups, wanted)
     if name is None:
         tissues = {group: tag for group in groups if (tag := tissue_of_group(group)) is not None}
@@ -144,7 +144,7 @@ def _renumbered(tags: NDArray[np.int64], tissues: Mapping[Any, int | str]) -> ND
         )
     new = np.empty_like(tags)
     for number, tissue in tissues.items():
-        new[tags == number] = tissue_tag(str(tissue))
+        new[tags == number] = tissue_tag(tissue)
     return new
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from efield.ground import checks
 from efield.ground.errors import EfieldWarning, FileFormatError, InputError, naming
-from efield.ground.pose import Pose
+from efield.ground.pose import Pose, pose_matrices
 from efield.ground.rigid import put_right
 from efield.io.bounded.cursor import Cursor
 from efield.io.choice import split_choice
@@ -167,6 +167,13 @@ def opened(poses: Any) -> Any:
     if isinstance(poses, str | os.PathLike):
         poses = read_aloud(poses)
     return poses.matrices if isinstance(poses, PoseTable) else poses
+
+
+def opened_table(poses: Any) -> PoseTable:
+    """A table as it is, that of a file, or one of a list of poses."""
+    if isinstance(poses, PoseTable):
+        return poses
+    return read_poses(poses) if isinstance(poses, str | os.PathLike) else PoseTable(pose_matrices(poses))
 
 
 def opened_one(pose: Any) -> Any:

@@ -119,8 +119,8 @@ def test_a_casing_beside_the_file_of_a_coil_is_its_casing(tmp_path):
     assert load_coil(tmp_path / "box.ccd").shape_from == "sources"
 
 
-@pytest.mark.parametrize(("scale", "good"), [(1.0, True), (0.1, False), (0.001, False)])
-def test_wires_in_centimeters_or_meters_are_asked_back(tmp_path, scale, good):
+@pytest.mark.parametrize(("scale", "good"), [(1.0, True), (0.1, False), (0.01, False)])
+def test_wires_that_are_too_small_are_asked_back(tmp_path, scale, good):
     angle = np.arange(0, 360, 10)
     ring = 40 * np.column_stack([np.cos(np.radians(angle)), np.sin(np.radians(angle)), 0 * angle - 0.2]) * scale
     np.savetxt(tmp_path / "ring.csv", np.vstack([ring, ring[:1]]), delimiter=",")
