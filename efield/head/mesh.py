@@ -27,6 +27,8 @@ _SMALLEST_HEAD_MM = 20.0
 
 #: Wider than a body in meters; heads in centimeters are wider than this.
 _WIDEST_IN_METERS = 3.0
+#: No person is wider or taller.
+_WIDEST_MM = 3000.0
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -82,9 +84,14 @@ class HeadMesh(Carded):
                 f"points must be in millimeters; instead the mesh is only {extent:.3g} wide, "
                 f"which looks like {unit}: multiply the coordinates by {factor}"
             )
-        object.__setattr__(self, "points", checks.read_only(points))
-        object.__setattr__(self, "tets", checks.read_only(tets))
-        object.__setattr__(self, "tissue", checks.read_only(tissue))
+        if extent > _WIDEST_MM:
+            raise InputError(
+                f"points must be in millimeters; instead the mesh is {extent:.3g} wide, which looks like micrometers: "
+                "divide the coordinates by 1000"
+            )
+        object.__setattr__(self, "points", checks.owned(points))
+        object.__setattr__(self, "tets", checks.owned(tets))
+        object.__setattr__(self, "tissue", checks.owned(tissue))
         object.__setattr__(self, "mni", as_map(self.mni))
         self._check_orientation()
 

@@ -73,6 +73,10 @@ class EField(Carded):
     others: tuple[Drive, ...] = ()
     consult: Callable[[], SecondOpinion] | None = None
 
+    def __post_init__(self) -> None:
+        # What is recovered and measured does not come from it: a change here would be half a change.
+        object.__setattr__(self, "e", checks.read_only(self.e))
+
     @property
     def drives(self) -> tuple[Drive, ...]:
         """All driven coils, the first one first."""

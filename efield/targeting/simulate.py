@@ -229,12 +229,12 @@ class Simulator(Carded):
         except CollisionError as error:
             raise CollisionError(f"{prefix}{error}") from None
 
-    def solve_together(self, drives: Sequence[Drive], *, allow_collision: bool = False) -> EField:
+    def solve_together(self, drives: Sequence[Drive] | Drive, *, allow_collision: bool = False) -> EField:
         """The field of several coils that are driven at the same time, each with its own pose and dI/dt.
 
         Parameters
         ----------
-        drives : sequence of Drive
+        drives : Drive, or sequence of them
             At least one. The field's `coil`, `pose` and `didt`, which its summary and pictures use, are the first's.
         allow_collision : bool
             As in `solve`, for all coils.
@@ -253,7 +253,8 @@ class Simulator(Carded):
         SolverError
             If the solver does not reach its tolerance.
         """
-        if not drives or not all(isinstance(drive, Drive) for drive in drives):
+        drives = [drives] if isinstance(drives, Drive) else drives
+        if not isinstance(drives, Sequence) or not drives or not all(isinstance(drive, Drive) for drive in drives):
             raise InputError("drives must hold one Drive(coil, pose, didt) or more, and nothing else")
         checked = not checks.flag("allow_collision", allow_collision)
         for number, drive in enumerate(drives):

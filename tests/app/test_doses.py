@@ -113,7 +113,7 @@ def test_the_solver_gets_the_conductivities_that_are_asked_for(dose, monkeypatch
     def told(_head, sigma, **_options):
         raise InputError(f"bone {sigma.values[4]}, scalp {sigma.values[5]}")
 
-    monkeypatch.setattr("efield.app.doses.Simulator", told)
+    monkeypatch.setattr("efield.app.request_parts.Simulator", told)
     assert dose("--rmt", 50, "--conductivity", "bone=0.02") == 2
     assert "bone 0.02, scalp 0.465" in capsys.readouterr().err
 
