@@ -23,9 +23,11 @@ def run(monkeypatch, *arguments):
 def files_of_at_most(size):
     """As on a full disk: the system refuses to write more."""
     induced_words(validation_coil())  # Numba makes its threads with the first parallel kernel, and needs a file for it
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    before, without = resource.getrlimit(resource.RLIMIT_FSIZE), sys.dont_write_bytecode
+    sys.dont_write_bytecode = True  # what is imported first in here would leave the beginning of its compiled file
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
     try:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        sys.dont_write_bytecode = without
