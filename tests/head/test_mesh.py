@@ -26,12 +26,19 @@ def test_volume_and_barycenter_of_the_corner_tetrahedron():
 def test_arrays_are_read_only():
     with pytest.raises(ValueError, match="read-only"):
         head().points[0, 0] = 1
+    given = {"points": POINTS.astype(np.float64), "tets": TETS.astype(np.int32), "tissue": np.array([5], np.uint16)}
+    mesh = head(**given)
+    for name, values in given.items():
+        before = getattr(mesh, name).copy()
+        values += 1
+        assert np.array_equal(getattr(mesh, name), before), name
 
 
 @pytest.mark.parametrize(
     ("change", "words"),
     [
         ({"points": POINTS / 1000}, "meters"),
+        ({"points": POINTS * 1000}, "micrometers"),
         ({"points": np.where(POINTS == 100, np.nan, POINTS)}, "finite"),
         ({"points": POINTS[:, :2]}, "shape"),
         ({"tets": TETS[:, [0, 2, 1, 3]]}, "inverted"),

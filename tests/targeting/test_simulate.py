@@ -5,6 +5,7 @@ import pytest
 from numpy.testing import assert_allclose
 from scipy.spatial.transform import Rotation
 
+from efield.coils.drive import Drive
 from efield.ground.errors import InputError
 from efield.ground.pose import Pose
 from efield.head.conductivity import Conductivity
@@ -52,6 +53,9 @@ def relative(a, b):
 
 def test_the_field_is_linear_in_the_drive(simulator, coil, pose, field):
     assert relative(simulator.solve(coil, pose, didt=-2e6).e, -2 * field.e) < SOLVER
+    assert relative(simulator.solve_together(Drive(coil, pose, 1e6), allow_collision=True).e, field.e) < SOLVER
+    with pytest.raises(ValueError, match="read-only"):
+        field.e[:] = 0
 
 
 def test_many_placements_give_what_each_gives_alone(simulator, coil, pose, field):
