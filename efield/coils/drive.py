@@ -51,6 +51,13 @@ class Drive(Carded):
         given_coil(self.coil), given_pose(self.pose)
         object.__setattr__(self, "didt", signed(checks.rate("didt", self.didt), current))
 
+    @classmethod
+    def at_any_rate(cls, coil: Coil, pose: Pose, didt: float) -> "Drive":
+        """A drive whose rate was computed: that of a field per A/s looks like A/us, and is none."""
+        drive = cls(coil, pose, 0.0)
+        object.__setattr__(drive, "didt", didt)
+        return drive
+
     def dadt(self, points_mm: ArrayLike) -> NDArray[np.float64]:
         """(n, 3) rate of change of this coil's vector potential at (n, 3) points in head coordinates, V/m."""
         return dadt(self.coil, self.pose, points_mm, self.didt)

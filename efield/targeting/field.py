@@ -80,7 +80,7 @@ class EField(Carded):
     @property
     def drives(self) -> tuple[Drive, ...]:
         """All driven coils, the first one first."""
-        return (Drive(self.coil, self.pose, self.didt), *self.others)
+        return (Drive.at_any_rate(self.coil, self.pose, self.didt), *self.others)
 
     #: NumPy's numbers leave products to the field: ``np.float64(2) * field`` is a field, too.
     __array_ufunc__ = None
@@ -90,7 +90,7 @@ class EField(Carded):
         if isinstance(factor, bool) or not isinstance(factor, Real):
             return NotImplemented
         times = checks.number("factor", factor)
-        others = tuple(replace(drive, didt=drive.didt * times) for drive in self.others)
+        others = tuple(Drive.at_any_rate(drive.coil, drive.pose, drive.didt * times) for drive in self.others)
         changed: dict[str, Any] = {"e": checks.read_only(self.e * times), "didt": self.didt * times, "others": others}
         consult = None if self.consult is None else lambda: self._opinion.scaled(times)
         return replace(self, **changed, recover=lambda: self.recovered.scaled(times), consult=consult)

@@ -53,6 +53,7 @@ def test_the_field_itself_stays_and_a_multiple_cannot_be_written(field):
 
 def test_a_field_per_ampere_per_second_is_a_field(field):
     assert (field / 1e6).drives[0].didt == pytest.approx(1.0)
+    assert ((field / 1e6) * 1e6).drives[0].didt == pytest.approx(1e6)
 
 
 @pytest.mark.parametrize("factor", ["2", None, np.array([1.0, 2.0]), True, 1j])
