@@ -117,18 +117,18 @@ def _write(
 ) -> tuple[dict[str, Any], Summary]:
     """Measure the field and write all files; those that are compressed are written beside other work."""
     drive = drive_words(request, field.coil)
-    with filled_folder(out, FILES) as folder, ThreadPoolExecutor(2) as writers:
-        # Kernels that run on all threads stay in this one: not every threading layer of Numba can be entered from two.
-        written = [writers.submit(_save_meshes, request, folder, field)]
+    with filled_folder(out, FILES) as folder, ThreadPoolExecutor(3) as beside:
+        written: list[Future[Any]] = [beside.submit(_save_meshes, request, folder, field)]
         with steps("recovering and measuring the field"):
             warmup.wait()
             _ = field.recovered.field
-            written.append(writers.submit(field.to_nifti, folder / "field.nii.gz"))
+            written.append(beside.submit(field.to_nifti, folder / "field.nii.gz"))
             summary = field.summary(target)
-            _ = summary.measures  # with their errors
-        with steps(f"writing {', '.join(request.files[1:])}"):
-            libraries.result()  # half imported they fail where they are used
             title = caption(field, target, field.coil, drive=drive)
+            # Pictures are drawn in the first thread: not every system lets another do it.
+            written.append(beside.submit(getattr, summary, "measures"))
+        with steps(f"estimating errors, writing {', '.join(request.files[1:])}"):
+            libraries.result()  # half imported they fail where they are used
             drawn: tuple[Any, ...] = (field, target, field.coil, field.pose)
             report = save_picture(folder / "m1.png", *drawn, title=title)
             if image is not None:

@@ -10,6 +10,7 @@ from scipy.sparse import csr_matrix
 
 from efield.ground.checks import plain
 from efield.ground.errors import InputError
+from efield.ground.turns import in_turn
 from efield.kernels.elements import bubbles
 from efield.kernels.elements import tets as kernels
 from efield.kernels.geometry import stars
@@ -98,6 +99,7 @@ class LinearElements:
         return other
 
     @cached_property
+    @in_turn
     def _higher(self) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
         """Row starts (n + 1,) and nodes (e,): for each node those of higher number at the other end of an edge."""
         mesh = (self.tets, *self.around)
@@ -120,7 +122,7 @@ class LinearElements:
     @cached_property
     def edges_of_tets(self) -> NDArray[np.int32]:
         """(m, 6) numbers of the edges 01, 02, 03, 12, 13, 23 of each tetrahedron."""
-        return np.asarray(bubbles.edges_of_tets(self.tets, *self._higher))
+        return np.asarray(in_turn(bubbles.edges_of_tets)(self.tets, *self._higher))
 
     def stiffness(self) -> csr_matrix:
         """(n, n) matrix of the integrals of sigma grad u . grad v; rows of unused nodes are empty."""

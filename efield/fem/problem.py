@@ -301,7 +301,6 @@ class FemProblem:
         centers = self._quadratic.field(potential, dadt)[:, :, 0]
         return self.patches.average(self._quadratic.corner_fields(potential[:, 0], dadt[:, :, 0]), centers)
 
-    @in_turn
     def second_opinion(self, phi: NDArray[np.float64], dadt_nodes: NDArray[np.float64]) -> SecondOpinion:
         """Another field of a solution, to estimate errors with: what quadratic potentials would make of first order.
 

@@ -173,9 +173,13 @@ class RecoveredField(Carded):
         self._known = np.zeros(len(patches.tags), np.bool_)
         self._field, self._gradient = np.empty((len(patches.tags), 3)), np.empty((len(patches.tags), 3, 3))
 
-    @in_turn
     def _learn(self, pairs: NDArray[np.intp]) -> None:
         """Recover the field at those of the pairs where it is not known yet."""
+        if not self._known[pairs].all():  # else nobody need wait
+            self._learn_more(pairs)
+
+    @in_turn
+    def _learn_more(self, pairs: NDArray[np.intp]) -> None:
         asked = np.zeros(len(self._known), np.bool_)
         asked[pairs] = True
         new = np.flatnonzero(asked & ~self._known)

@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from efield.ground import checks
+from efield.ground.turns import in_turn
 from efield.head.mesh import HeadMesh, once_per_head
 from efield.kernels.geometry.locate import fill_bins, find_tets
 
@@ -31,6 +32,7 @@ class Locator:
         self._shape = (np.floor((high - self._origin) / self._size) + 1).astype(np.int64)
         self._start, self._inside = fill_bins(self._points, self._tets, self._origin, self._size, self._shape)
 
+    @in_turn
     def find(self, points_mm: ArrayLike) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """Tetrahedron and barycentric coordinates of each point.
 

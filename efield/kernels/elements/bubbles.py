@@ -2,7 +2,8 @@
 
 The bubble of edge (a, b) is 4 l_a l_b, zero at all nodes; the conductivity is given as in `tets`. What a tetrahedron
 adds to any of the matrices follows from its six numbers volume grad(l_a) . sigma grad(l_b). Sums over tetrahedra run in
-`PARTS` parts of them, each in one thread and in a fixed order: the same bits for any number of threads.
+`PARTS` parts of them, each in one thread and in a fixed order: the same bits for any number of threads. Another thread
+may draw or write meanwhile.
 """
 
 import numpy as np
@@ -19,7 +20,7 @@ _FIRST = np.array([0, 0, 0, 1, 1, 2], dtype=np.int64)
 _SECOND = np.array([1, 2, 3, 2, 3, 3], dtype=np.int64)
 
 
-@njit(cache=True, parallel=True)
+@njit(cache=True, parallel=True, nogil=True)
 def higher_neighbors(tets, start, star, bounds, room, sizes, filled):
     """Nodes of higher number that share an edge with each node, ascending; arguments as in `patches.neighbors`."""
     for index in prange(filled.shape[0]):
@@ -32,7 +33,7 @@ def higher_neighbors(tets, start, star, bounds, room, sizes, filled):
         filled[part] = last - begin
 
 
-@njit(cache=True, parallel=True)
+@njit(cache=True, parallel=True, nogil=True)
 def edges_of_tets(tets, row, columns):
     """(m, 6) numbers of the edges of each tetrahedron: places of `columns`, as `higher_neighbors` fills them."""
     found = np.empty((tets.shape[0], 6), dtype=np.int32)
@@ -97,7 +98,7 @@ def _balance_range(points, tets, sigma, edges, phi, dadt, first, last, stiffness
             diagonal[e] += 1.6 * (own[a] + own[b] + stiffness[t, k])
 
 
-@njit(cache=True, parallel=True)
+@njit(cache=True, parallel=True, nogil=True)
 def balance(points, tets, sigma, edges, phi, dadt, residual, diagonal):
     """(m, 6) volume grad(l_a) . sigma grad(l_b) for the edges of each tetrahedron.
 
@@ -138,7 +139,7 @@ def _moments(stiffness, edges, x, t, heights, products, moments):
             moments[4, b] += value
 
 
-@njit(cache=True, parallel=True)
+@njit(cache=True, parallel=True, nogil=True)
 def apply(stiffness, edges, x, out):
     """The sum of out (PARTS, e) over the parts becomes the stiffness matrix of the bubbles times x (e,)."""
     m = edges.shape[0]
@@ -153,7 +154,7 @@ def apply(stiffness, edges, x, out):
                 out[part, edges[t, k]] += 0.2 * (moments[a, b] + moments[b, a] + moments[4, a] + moments[4, b])
 
 
-@njit(cache=True, parallel=True)
+@njit(cache=True, parallel=True, nogil=True)
 def load(stiffness, tets, edges, x, out):
     """Integrals of sigma grad u . grad(l), u the bubbles times x, as the sum of out (PARTS, n) over the parts."""
     m = edges.shape[0]
@@ -178,7 +179,7 @@ def _slope_at_corners(g, x, edges, t, flow):
             flow[b, d] += height * g[a, d]
 
 
-@njit(cache=True, parallel=True)
+@njit(cache=True, parallel=True, nogil=True)
 def field_at(points, tets, edges, phi, dadt, x, chosen, weights):
     """E (q, 3) at barycentric coordinates weights (q, 4) of tetrahedra chosen (q,), with the bubbles times x."""
     out = np.empty((chosen.shape[0], 3))
