@@ -1,9 +1,13 @@
 """`efield simulate`: from options to files."""
 
 import json
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from efield.app.console import Steps
 from efield.app.request import FILES, OUT, Request
@@ -11,9 +15,10 @@ from efield.app.request_parts import check, conductivity_of, didt_of, drive_word
 from efield.app.results import results_folder
 from efield.app.simulation_notes import driven_words, notes_on, notes_on_head
 from efield.app.warmup import Warmup
-from efield.coils.drive import Drive
+from efield.coils.drive import Drive, total_dadt
 from efield.coils.model import Coil
 from efield.coils.polarity import induced_direction
+from efield.ground.arrays import FloatArray
 from efield.ground.pose import Pose
 from efield.ground.progress import Progress
 from efield.ground.version import __version__
@@ -67,11 +72,25 @@ def run(request: Request, progress: Progress = True) -> tuple[dict[str, Any], Su
             pose = given_pose or _placed(head, target, coil, request)
             drives = [Drive(coil, pose, didt), *others]
             _check_places(head, drives, target, request)
+            # The nodes of a refined mesh begin with those that are there.
+            primary = Begun(partial(total_dadt, drives), head.points, beside)
         with steps("refining the mesh, preparing the solver" if request.refine else "preparing the solver"):
             simulator = _simulator(head, conductivity, target, request)
         with steps("solving"):
-            field = simulator.solve_together(drives, allow_collision=True)  # looked at above
+            field = simulator.solve_together(drives, allow_collision=True, primary=primary)  # looked at above
         return _write(request, out, simulator, field, target, image, steps, warmup, libraries)
+
+
+class Begun:
+    """A function of points whose values at the first of them are computed beside other work."""
+
+    def __init__(self, function: Callable[[FloatArray], FloatArray], first: FloatArray, beside: Executor) -> None:
+        self._function, self._known = function, beside.submit(function, first)
+
+    def __call__(self, points: FloatArray) -> FloatArray:
+        known = self._known.result()
+        rest = points[len(known) :]
+        return np.concatenate([known, self._function(rest)]) if len(rest) else known
 
 
 def _placed(head: HeadMesh, target: Target, coil: Coil, request: Request) -> Pose:

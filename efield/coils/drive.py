@@ -1,5 +1,6 @@
 """A coil that is held somewhere and driven: several of them make a montage whose fields add."""
 
+from collections.abc import Iterable
 from dataclasses import InitVar, dataclass
 
 import numpy as np
@@ -65,6 +66,11 @@ class Drive(Carded):
     def _card(self) -> Card:
         rows = (("coil", self.coil.name), ("center", place(self.pose.center_mm)), ("dI/dt", rate(self.didt)))
         return Card("Drive", rows)
+
+
+def total_dadt(drives: Iterable[Drive], points_mm: ArrayLike) -> NDArray[np.float64]:
+    """(n, 3) rate of change of the vector potential of several drives at (n, 3) points in head coordinates, V/m."""
+    return np.asarray(np.sum([drive.dadt(points_mm) for drive in drives], axis=0))
 
 
 def given_coil(value: object) -> Coil:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from efield.coils.drive import Drive
+from efield.coils.drive import Drive, total_dadt
 from efield.coils.model import Coil, SampledField
 from efield.coils.polarity import signed
 from efield.coils.primary import dadt
@@ -229,7 +229,13 @@ class Simulator(Carded):
         except CollisionError as error:
             raise CollisionError(f"{prefix}{error}") from None
 
-    def solve_together(self, drives: Sequence[Drive] | Drive, *, allow_collision: bool = False) -> EField:
+    def solve_together(
+        self,
+        drives: Sequence[Drive] | Drive,
+        *,
+        allow_collision: bool = False,
+        primary: Callable[[NDArray[np.float64]], NDArray[np.float64]] | None = None,
+    ) -> EField:
         """The field of several coils that are driven at the same time, each with its own pose and dI/dt.
 
         Parameters
@@ -238,6 +244,9 @@ class Simulator(Carded):
             At least one. The field's `coil`, `pose` and `didt`, which its summary and pictures use, are the first's.
         allow_collision : bool
             As in `solve`, for all coils.
+        primary : callable, optional
+            Takes points (n, 3) in mm to the sum of dA/dt of the drives there (n, 3) in V/m, for those who have begun to
+            compute it; by default `efield.coils.drive.total_dadt`.
 
         Returns
         -------
@@ -260,8 +269,9 @@ class Simulator(Carded):
         for number, drive in enumerate(drives):
             checks.rate("didt", drive.didt)
             self._check(drive.coil, drive.pose, None, checked, f"drive {number}: " if len(drives) > 1 else "")
-        primary = np.sum([drive.dadt(self.problem.nodes_mm) for drive in drives], axis=0)
-        return next(self._fields(primary[..., None], [tuple(drives)]))
+        nodes = self.problem.nodes_mm
+        dadt = total_dadt(drives, nodes) if primary is None else primary(nodes)
+        return next(self._fields(dadt[..., None], [tuple(drives)]))
 
     def _solve_block(self, coil: Coil, poses: list[Pose], didt: float, exact: bool | None) -> Iterator[EField]:
         evaluate = evaluator(coil, bool(exact), self.cache)

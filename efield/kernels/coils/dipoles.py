@@ -21,7 +21,8 @@ def _dipole(sources, k):
     return sources[0, k], sources[1, k], sources[2, k], sources[3, k], sources[4, k], sources[5, k]
 
 
-@njit(cache=True, parallel=True, error_model="numpy")
+# Another thread may refine the mesh meanwhile.
+@njit(cache=True, parallel=True, nogil=True, error_model="numpy")
 def vector_potential(points, sources):
     """A (n, 3) in T m at points (n, 3) in m; sources (6, k): rows x, y, z in m and moment in A m^2."""
     result = np.empty_like(points)

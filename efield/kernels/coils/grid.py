@@ -10,7 +10,8 @@ from numba import njit, prange
 _EDGE = 1e-9
 
 
-@njit(cache=True, parallel=True, error_model="numpy")
+# Another thread may refine the mesh meanwhile.
+@njit(cache=True, parallel=True, nogil=True, error_model="numpy")
 def trilinear(indices, samples):
     """Values (n, 3) at fractional grid indices (n, 3) of samples (nx, ny, nz, 3); nan outside."""
     result = np.empty_like(indices)

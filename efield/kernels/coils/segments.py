@@ -142,7 +142,8 @@ def _any_sum(x, y, z, sources):
     return ax, ay, az
 
 
-@njit(cache=True, parallel=True, error_model="numpy")
+# Another thread may refine the mesh meanwhile.
+@njit(cache=True, parallel=True, nogil=True, error_model="numpy")
 def vector_potential(points, sources):
     """A (n, 3) in T m at points (n, 3) in m of sources (10, k)."""
     result = np.empty_like(points)
