@@ -11,10 +11,10 @@ _FEW_SOURCES: Final = 100
 
 #: CPU seconds, all of one run (a busy core of 2.5 GHz; `benchmarks/coils.py`): of one pair of node and source, and, for
 #: each direction and once more, of storing the potential: on any head, and for each of its nodes. With three directions
-#: it took 25 s on a sphere of 3,871 nodes and 66 on the default head of 300,234, with one 12.5 on the sphere.
-_PAIR: Final[dict[type, float]] = {Segments: 3.4e-9, Dipoles: 2.0e-9}
-_STORE: Final = 6.2
-_STORE_NODE: Final = 3.4e-5
+#: it took 25 s on a sphere of 6,525 nodes and 51 on the default head of 300,234, with one 15 and 30.
+_PAIR: Final[dict[type, float]] = {Segments: 2.7e-9, Dipoles: 2.0e-9}
+_STORE: Final = 6.1
+_STORE_NODE: Final = 2.2e-5
 
 
 def route(
