@@ -60,7 +60,7 @@ class DirectSolver:
             pardiso = import_module("pypardiso")
         except ImportError as error:
             raise MissingDependencyError.of("solver='direct'", "mkl", "pypardiso") from error
-        self._null = ConstantsPerPart(matrix)
+        self._null = ConstantsPerPart.of(matrix)
         self._matrix = with_unused_nodes(matrix)
         self._upper = csr_matrix(triu(self._grounded(), format="csr"))
         self._pardiso: Any = pardiso.PyPardisoSolver(mtype=_SYMMETRIC_POSITIVE_DEFINITE)

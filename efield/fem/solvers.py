@@ -79,13 +79,17 @@ class MultigridCG:
             points = _in_order(points, below)
             coarse = with_unused_nodes(reordered(coarser[0], below, below))
             cycle = _cycle(coarse, points, (system, reordered(coarser[1], order, below)))
-        self._set(system, order, cycle, points)
+        self._set(system, order, cycle, points, ConstantsPerPart.of(system))
 
     def _set(
-        self, system: csr_matrix, order: NDArray[np.int32] | None, cycle: VCycle, points: NDArray[np.float64]
+        self,
+        system: csr_matrix,
+        order: NDArray[np.int32] | None,
+        cycle: VCycle,
+        points: NDArray[np.float64],
+        null: ConstantsPerPart,
     ) -> None:
-        self.order, self.points = order, points
-        self.null = ConstantsPerPart(system)
+        self.order, self.points, self.null = order, points, null
         self.csr = (
             system.indptr.astype(np.int32, copy=False),
             system.indices.astype(np.int32, copy=False),
@@ -102,7 +106,8 @@ class MultigridCG:
         """The prepared solver by name, from which `from_arrays` makes it again without the work."""
         grids = self.preconditioner.grids
         order = np.empty(0, np.int32) if self.order is None else self.order
-        return {"order": order} | csr_arrays("matrix", grids.matrices[0]) | grids.to_arrays()
+        more = {"part": self.null.part, "strong": np.array(self.preconditioner.strong)}
+        return {"order": order} | more | csr_arrays("matrix", grids.matrices[0]) | grids.to_arrays()
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[Any]], points: NDArray[np.float64]) -> "MultigridCG":
@@ -118,12 +123,16 @@ class MultigridCG:
             order = arrays["order"]
             if len(order) and not np.array_equal(np.sort(order), np.arange(size)):
                 raise InputError(f"order must be that of {size} unknowns; instead it is none; prepare it again")
+            part, strong = arrays["part"], bool(arrays["strong"].all())
+            if part.shape != (size,) or part.dtype != np.int32 or part.min() < 0 or part.max() >= size:
+                raise InputError(f"part must be of {size} unknowns; instead it is of others; prepare it again")
             matrix = csr_from_arrays("matrix", arrays, (size, size))
             grids = Grids.from_arrays(matrix, arrays)
         except KeyError as error:
             raise InputError(f"a prepared solver must have {error}; instead it has not; prepare it again") from error
         solver, kept = cls.__new__(cls), order if len(order) else None
-        solver._set(matrix, kept, VCycle(grids, strong=has_slivers(matrix)), _in_order(points, kept))
+        cycle = VCycle(grids, strong=strong)
+        solver._set(matrix, kept, cycle, _in_order(points, kept), ConstantsPerPart(part))
         return solver
 
     def of_matrix(self, matrix: csr_matrix) -> "MultigridCG":
@@ -134,7 +143,7 @@ class MultigridCG:
         """
         other = copy(self)
         system = with_unused_nodes(reordered(matrix, self.order, self.order))
-        other._set(system, self.order, self.preconditioner, self.points)
+        other._set(system, self.order, self.preconditioner, self.points, self.null)
         return other
 
     @in_turn

@@ -44,11 +44,23 @@ class Solver(Protocol):
 
 
 class ConstantsPerPart:
-    """The null space: one constant on each connected part of the mesh."""
+    """The null space: one constant on each connected part of the mesh.
 
-    def __init__(self, matrix: csr_matrix) -> None:
-        self.n_parts, self.part = connected_components(matrix, directed=False)
-        self.sizes = np.bincount(self.part, minlength=self.n_parts).astype(np.float64)
+    Parameters
+    ----------
+    part : (n,) int
+        Number of the part that each node is in, from 0 on.
+    """
+
+    def __init__(self, part: NDArray[np.int32]) -> None:
+        self.part = part
+        self.sizes = np.bincount(part).astype(np.float64)
+        self.n_parts = len(self.sizes)
+
+    @classmethod
+    def of(cls, matrix: csr_matrix) -> "ConstantsPerPart":
+        """That of a stiffness matrix."""
+        return cls(connected_components(matrix, directed=False)[1])
 
     def remove(self, block: NDArray[np.float64]) -> NDArray[np.float64]:
         """The (n, k) block without its mean on each part."""

@@ -19,7 +19,7 @@ from efield.io.sealed import SealError
 from efield.targeting.fingerprint import digest, head_digest, whole_coil_digest
 
 #: Raised when what the arrays mean changes.
-_FORMAT: Final = 4
+_FORMAT: Final = 5
 
 #: Prepared solvers in a folder: a head refined at a target has one for each target. The default head's takes 85 MB.
 _KEPT: Final = 5

@@ -112,6 +112,7 @@ SPOILED = {
     "rows that start too late": lambda arrays: {"up0_rows": arrays["up0_rows"] + 10**6},
     "a value too few": lambda arrays: {"matrix0_values": arrays["matrix0_values"][:-1]},
     "no order": lambda arrays: {"order": np.zeros(3, np.int32)},
+    "parts beyond the nodes": lambda arrays: {"part": arrays["part"] + 10**6},
     "grids missing": lambda arrays: {"tops": np.ones(9)},
 }
 
