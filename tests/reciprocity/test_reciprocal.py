@@ -75,6 +75,16 @@ def test_the_fast_route_is_within_its_error(one, coil, poses):
     assert np.abs(one.along(coil, poses, exact=False) - exact).max() < FAST * np.abs(exact).max()
 
 
+@pytest.mark.thorough
+def test_three_axes_are_as_fast_and_as_near(sim, target, coil, poses):
+    three = reciprocal(sim, target, axes=True)
+    exact = three.mean(coil, poses, exact=True)
+    fast = three.mean(coil, poses, exact=False)
+    assert not np.array_equal(fast, exact)
+    assert np.abs(fast - exact).max() < FAST * np.abs(exact).max()
+    assert np.allclose(three.magnitude(coil, poses, exact=False), np.linalg.norm(fast, axis=1), rtol=1e-12)
+
+
 def test_a_rough_cloud_of_dipoles_is_summed_as_what_it_is(one, poses):
     """As models fitted to measurements are: moments that alternate, dipoles wide of the head and before the origin."""
     random = np.random.default_rng(0)
