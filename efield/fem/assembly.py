@@ -75,7 +75,7 @@ class LinearElements:
     tets : (m, 4) ndarray of int32
         Corners, positive volume.
     sigma : (m,) or (m, 3, 3) ndarray, S/m
-        Conductivity: numbers, or symmetric positive definite tensors.
+        Conductivity: numbers, kept as (m, 1, 1), or symmetric positive definite tensors.
     """
 
     points: NDArray[np.float64]
@@ -83,8 +83,9 @@ class LinearElements:
     sigma: NDArray[np.float64]
 
     def __post_init__(self) -> None:
-        for name in ("points", "tets", "sigma"):
-            object.__setattr__(self, name, plain(getattr(self, name)))
+        sigma = self.sigma.reshape(len(self.sigma), *(self.sigma.shape[1:] or (1, 1)))
+        for name, array in (("points", self.points), ("tets", self.tets), ("sigma", sigma)):
+            object.__setattr__(self, name, plain(array))
 
     @cached_property
     def around(self) -> tuple[NDArray[np.int64], NDArray[np.int32]]:

@@ -40,7 +40,7 @@ def stiffness(points, tets, dofs, sigma, start, around, indptr, table):
     for index in prange(n):
         i = np.int64(index)
         low = indptr[i]
-        nodes_around(dofs, start, around, i, 0, columns[low : indptr[i + 1]])
+        nodes_around(dofs, start, around, i, np.int64(0), columns[low : indptr[i + 1]])
         g, flow, gram = np.empty((4, 3)), np.empty((4, 3)), np.empty((4, 4))
         for s in range(start[i], start[i + 1]):
             t = around[s]

@@ -3,13 +3,14 @@
 Everything gathers row by row through the list of tetrahedra around each node, so each row is written by one
 thread, sums run in a fixed order, and results are the same bits for any number of threads.
 
-The conductivity sigma is (m,), or (m, 3, 3) of symmetric tensors: every kernel is compiled for the kind it is given.
+The conductivity sigma is (m, 1, 1) of numbers, or (m, 3, 3) of symmetric tensors.
 """
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
 
 from efield.kernels.geometry.stars import nodes_around
+from efield.kernels.parts import in_parts
 
 # Outward order of the face opposite each corner, so that its area vector points into the tetrahedron.
 _FACES = np.array([[1, 3, 2], [0, 2, 3], [0, 3, 1], [0, 1, 2]], dtype=np.int64)
@@ -41,28 +42,29 @@ def _six_volumes(points, tet, face0):
 def conduct(sigma, t, vector):
     """Turns the vector v in place into sigma v / f for tetrahedron t, and returns f.
 
-    A tensor is applied (f = 1), a scalar left to the factor (f = sigma): isotropic sums round as without tensors. The
-    branch is taken when compiling, as the number of axes belongs to the type.
+    A tensor is applied (f = 1), a number left to the factor (f = sigma): isotropic sums round as without tensors.
     """
-    if sigma.ndim == 1:
-        return sigma[t]
+    if sigma.shape[1] == 1:
+        return sigma[t, 0, 0]
     x, y, z = vector[0], vector[1], vector[2]
     for d in range(3):
         vector[d] = sigma[t, d, 0] * x + sigma[t, d, 1] * y + sigma[t, d, 2] * z
     return 1.0
 
 
-@njit(cache=True, parallel=True)
 def stiffness(points, tets, sigma, start, around, indptr):
     """Column numbers (ascending per row) and values of the stiffness matrix: integral of sigma grad.grad."""
-    n = start.shape[0] - 1
-    columns = np.empty(indptr[n], dtype=np.int32)
-    values = np.zeros(indptr[n])
-    for index in prange(n):
-        i = np.int64(index)
+    columns, values = np.empty(indptr[-1], dtype=np.int32), np.zeros(indptr[-1])
+    _stiffness(len(start) - 1, points, tets, sigma, start, around, indptr, columns, values)
+    return columns, values
+
+
+@in_parts
+def _stiffness(first, last, points, tets, sigma, start, around, indptr, columns, values):
+    own, other, face0 = np.empty(3), np.empty(3), np.empty(3)
+    for i in range(first, last):
         low = indptr[i]
-        nodes_around(tets, start, around, i, 0, columns[low : indptr[i + 1]])
-        own, other, face0 = np.empty(3), np.empty(3), np.empty(3)
+        nodes_around(tets, start, around, i, np.int64(0), columns[low : indptr[i + 1]])
         for s in range(start[i], start[i + 1]):
             t = around[s]
             tet = tets[t]
@@ -80,19 +82,22 @@ def stiffness(points, tets, sigma, start, around, indptr):
                 while columns[q] != tet[k]:
                     q += 1
                 values[q] += value
-    return columns, values
 
 
-@njit(cache=True, parallel=True)
 def induced_load(points, tets, sigma, start, around, dadt):
     """Right-hand sides (n, k): minus the integral of sigma grad(shape) . dA/dt, for dadt (n, 3, k) at the nodes.
 
     dA/dt is averaged over the corners, exact for a linear dA/dt.
     """
-    n, width = start.shape[0] - 1, dadt.shape[2]
-    load = np.zeros((n, width))
-    for i in prange(n):
-        face = np.empty(3)
+    load = np.zeros((len(start) - 1, dadt.shape[2]))
+    _induced_load(len(load), points, tets, sigma, start, around, dadt, load)
+    return load
+
+
+@in_parts
+def _induced_load(first, last, points, tets, sigma, start, around, dadt, load):
+    face = np.empty(3)
+    for i in range(first, last):
         for s in range(start[i], start[i + 1]):
             t = around[s]
             tet = tets[t]
@@ -105,26 +110,28 @@ def induced_load(points, tets, sigma, start, around, dadt):
             p, q, r, v = tet
             for d in range(3):
                 weight = scale * face[d]
-                for c in range(width):
+                for c in range(load.shape[1]):
                     load[i, c] += weight * (dadt[p, d, c] + dadt[q, d, c] + dadt[r, d, c] + dadt[v, d, c])
-    return load
 
 
-@njit(cache=True, parallel=True)
 def element_field(points, tets, phi, dadt):
     """E (m, 3, k) = -(mean dA/dt of the corners) - grad phi, for phi (n, k) and dadt (n, 3, k)."""
-    m, width = tets.shape[0], phi.shape[1]
-    out = np.empty((m, 3, width))
-    for t in prange(m):
+    field = np.empty((len(tets), 3, phi.shape[1]))
+    _element_field(len(tets), points, tets, phi, dadt, field)
+    return field
+
+
+@in_parts
+def _element_field(first, last, points, tets, phi, dadt, field):
+    face = np.empty((4, 3))
+    for t in range(first, last):
         tet = tets[t]
-        face = np.empty((4, 3))
         for k in range(4):
             _face_vector(points, tet, k, face[k])
         scale = 1.0 / _six_volumes(points, tet, face[0])
         for d in range(3):
-            for c in range(width):
+            for c in range(phi.shape[1]):
                 value = 0.0
                 for k in range(4):
                     value -= 0.25 * dadt[tet[k], d, c] + scale * face[k, d] * phi[tet[k], c]
-                out[t, d, c] = value
-    return out
+                field[t, d, c] = value

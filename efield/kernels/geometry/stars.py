@@ -6,6 +6,8 @@ Cells are tetrahedra by their corners (m, 4), or second-order ones by all their 
 import numpy as np
 from numba import njit, prange
 
+from efield.kernels.parts import in_parts
+
 # Nodes are shared out in this many parts.
 _PARTS = 64
 
@@ -53,16 +55,21 @@ def nodes_around(cells, start, star, i, least, near):
     return size
 
 
-@njit(cache=True, parallel=True)
 def neighbor_counts(cells, start, star):
     """Number of nodes (n,) int64 that share a cell with each node, itself included."""
-    n = start.shape[0] - 1
-    count = np.zeros(n, dtype=np.int64)
-    for index in prange(n):
-        i = np.int64(index)
-        near = np.empty(cells.shape[1] * (start[i + 1] - start[i]), dtype=np.int32)
-        count[i] = nodes_around(cells, start, star, i, 0, near)
+    count = np.empty(len(start) - 1, dtype=np.int64)
+    _neighbor_counts(len(count), cells, start, star, count)
     return count
+
+
+@in_parts
+def _neighbor_counts(first, last, cells, start, star, count):
+    most = 0
+    for i in range(first, last):
+        most = max(most, start[i + 1] - start[i])
+    near = np.empty(cells.shape[1] * most, dtype=np.int32)
+    for i in range(first, last):
+        count[i] = nodes_around(cells, start, star, i, np.int64(0), near)
 
 
 @njit(cache=True, nogil=True)

@@ -5,6 +5,7 @@ import pytest
 from scipy.sparse import csr_matrix
 from scipy.spatial import Delaunay
 
+from efield.ground import checks
 from efield.kernels.elements import tets as kernels
 from efield.kernels.geometry import stars
 
@@ -17,6 +18,7 @@ def mesh():
     tets[volume < 0] = tets[volume < 0][:, [1, 0, 2, 3]]
     tets = np.ascontiguousarray(tets[np.abs(volume) > 1e-9])
     sigma = np.random.default_rng(1).uniform(0.1, 2, len(tets))
+    points, tets, sigma = (checks.plain(array) for array in (points, tets, sigma))
     return points, tets, sigma, *stars.node_stars(tets, len(points))
 
 
@@ -44,7 +46,7 @@ def test_stiffness_matches_the_dense_formula_in_sorted_rows(mesh):
     points, tets, sigma, start, around = mesh
     lengths = stars.neighbor_counts(tets, start, around)
     indptr = np.concatenate([[0], np.cumsum(lengths)])
-    columns, values = kernels.stiffness(points, tets, sigma, start, around, indptr)
+    columns, values = kernels.stiffness(points, tets, sigma[:, None, None], start, around, indptr)
     for row in range(len(points)):
         assert (np.diff(columns[indptr[row] : indptr[row + 1]]) > 0).all()
     found = csr_matrix((values, columns, indptr)).toarray()
@@ -63,7 +65,7 @@ def test_load_and_field_match_the_dense_formulas(mesh):
     local = -np.einsum("m,mad,mdc->mac", sigma * volume, slope, mean)
     wanted = np.zeros((len(points), 2))
     np.add.at(wanted, tets, local)
-    found = kernels.induced_load(points, tets, sigma, start, around, dadt)
+    found = kernels.induced_load(points, tets, sigma[:, None, None], start, around, dadt)
     np.testing.assert_allclose(found, wanted, atol=1e-10 * np.abs(wanted).max())
     field = -mean - np.einsum("mad,mac->mdc", slope, phi[tets])
     np.testing.assert_allclose(kernels.element_field(points, tets, phi, dadt), field, atol=1e-9 * np.abs(field).max())
