@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +11,6 @@ from scipy.sparse import csr_matrix
 
 from efield.ground.checks import plain
 from efield.ground.errors import InputError
-from efield.ground.turns import in_turn
 from efield.kernels.elements import bubbles
 from efield.kernels.elements import tets as kernels
 from efield.kernels.geometry import stars
@@ -42,24 +42,26 @@ def csr_from_rows(lengths: NDArray[np.int64], fill: Callable[[NDArray[np.int64]]
 
 
 def lists_of_neighbors(
-    start: NDArray[np.int64], rows: int, write: Callable[..., None]
+    kernel: Callable[..., None], mesh: tuple[NDArray[Any], ...], start: NDArray[np.int64], rows: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
     """Row starts (rows + 1,) and the lists one behind the other, written once, by parts of the nodes.
 
     Parameters
     ----------
+    kernel : callable
+        Writes the lists of some parts; takes the mesh and then (bounds, room, sizes, filled), as
+        `efield.kernels.elements.patches.neighbors` does.
+    mesh : tuple of ndarray
     start : (n + 1,) ndarray
         Row starts of the tetrahedra around each node.
     rows : int
         How many lists there are.
-    write : callable
-        Takes (bounds, room, sizes, filled) as `efield.kernels.elements.patches.neighbors` does.
     """
     bounds = np.arange(_PARTS + 1) * (len(start) - 1) // _PARTS
     # Of this much room only what is filled takes memory.
     room = np.empty(3 * start[-1], np.int32)
     sizes, filled = np.empty(rows, np.int64), np.empty(_PARTS, np.int64)
-    write(bounds, room, sizes, filled)
+    kernel(_PARTS, *mesh, bounds, room, sizes, filled)
     parts = [room[begin : begin + size] for begin, size in zip(3 * start[bounds], filled, strict=False)]
     return np.concatenate([[0], np.cumsum(sizes)]), np.concatenate(parts)
 
@@ -100,13 +102,10 @@ class LinearElements:
         return other
 
     @cached_property
-    @in_turn
     def _higher(self) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
         """Row starts (n + 1,) and nodes (e,): for each node those of higher number at the other end of an edge."""
         mesh = (self.tets, *self.around)
-        return lists_of_neighbors(
-            self.around[0], len(self.points), lambda *parts: bubbles.higher_neighbors(*mesh, *parts)
-        )
+        return lists_of_neighbors(bubbles.higher_neighbors, mesh, self.around[0], len(self.points))
 
     @property
     def n_edges(self) -> int:
@@ -123,7 +122,7 @@ class LinearElements:
     @cached_property
     def edges_of_tets(self) -> NDArray[np.int32]:
         """(m, 6) numbers of the edges 01, 02, 03, 12, 13, 23 of each tetrahedron."""
-        return np.asarray(in_turn(bubbles.edges_of_tets)(self.tets, *self._higher))
+        return np.asarray(bubbles.edges_of_tets(self.tets, *self._higher))
 
     def stiffness(self) -> csr_matrix:
         """(n, n) matrix of the integrals of sigma grad u . grad v; rows of unused nodes are empty."""

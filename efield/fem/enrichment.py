@@ -20,7 +20,6 @@ from numpy.typing import NDArray
 from efield.fem.assembly import LinearElements
 from efield.fem.recovery import RecoveredField
 from efield.ground.checks import plain
-from efield.ground.turns import in_turn
 from efield.kernels.elements import bubbles as kernels
 
 #: Steps of conjugate gradients for the bubbles: 1, 3 and 8 left 0.65, 0.43 and 0.35 % of error in E on a sphere of 8 mm
@@ -76,11 +75,10 @@ class EnrichedField:
     dadt: NDArray[np.float64]
     bubbles: NDArray[np.float64]
 
-    @in_turn
     def at(self, tets: NDArray[np.integer], weights: NDArray[np.float64]) -> NDArray[np.float64]:
         """As `SecondOpinion.at`."""
         mesh, given = self.linear, (self.phi, self.dadt, self.bubbles)
-        chosen = np.ascontiguousarray(tets, dtype=np.int64)
+        chosen = plain(np.asarray(tets, np.int64))
         return np.asarray(kernels.field_at(mesh.points, mesh.tets, mesh.edges_of_tets, *given, chosen, plain(weights)))
 
     def scaled(self, factor: float) -> "EnrichedField":
@@ -106,14 +104,13 @@ class Bubbles:
         self._parts = np.empty((kernels.PARTS, linear.n_edges))
         diagonal = np.empty_like(self._parts)
         mesh = (linear.points, linear.tets, linear.sigma, self._edges)
-        self._stiffness = in_turn(kernels.balance)(*mesh, plain(phi), plain(dadt), self._parts, diagonal)
+        self._stiffness = kernels.balance(*mesh, plain(phi), plain(dadt), self._parts, diagonal)
         #: (e,) what the potential leaves to them, and the diagonal of their matrix.
         self.residual, self.diagonal = self._parts.sum(axis=0), diagonal.sum(axis=0)
 
-    @in_turn
     def times(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
         """(e,) their stiffness matrix times x (e,)."""
-        kernels.apply(self._stiffness, self._edges, x, self._parts)
+        kernels.apply(kernels.PARTS, self._stiffness, self._edges, x, self._parts)
         return np.asarray(self._parts.sum(axis=0))
 
     def heights(self) -> NDArray[np.float64]:
@@ -135,11 +132,10 @@ class Bubbles:
             before = now
         return np.asarray(heights)
 
-    @in_turn
     def load(self, heights: NDArray[np.float64]) -> NDArray[np.float64]:
         """(n, 1) right-hand side of the linear potential that answers to bubbles of given heights (e,)."""
         parts = np.empty((kernels.PARTS, self._nodes))
-        kernels.load(self._stiffness, self._tets, self._edges, heights, parts)
+        kernels.load(kernels.PARTS, self._stiffness, self._tets, self._edges, heights, parts)
         return np.asarray(-parts.sum(axis=0)[:, None])
 
 

@@ -253,7 +253,6 @@ class FemProblem:
             phi, dadt = (np.ascontiguousarray(array[..., k]) for array in (solution.phi, dadt_nodes))
             yield Answer(phi, dadt, self.element_field(phi, dadt), solution.iterations)
 
-    @in_turn
     def element_field(self, phi: ArrayLike, dadt_nodes: ArrayLike) -> NDArray[np.float64]:
         """E in each tetrahedron: minus dA/dt, minus the gradient of the potential, at its center.
 
@@ -277,7 +276,6 @@ class FemProblem:
         """The (node, tissue) pairs over which fields are recovered."""
         return Patches(self.head, self.linear)
 
-    @in_turn
     def recovered_field(self, phi: ArrayLike, dadt_nodes: ArrayLike) -> RecoveredField:
         """A smooth field within each tissue, more accurate than the field per element.
 

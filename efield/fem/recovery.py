@@ -68,9 +68,7 @@ class Patches:
     def _beside(self) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
         """Row starts (p + 1,) and pairs (s,): for each pair those that share a tetrahedron of its tissue with it."""
         mesh = (self.elements.tets, self.tissue, *self.elements.around, self.row, self.tags)
-        return lists_of_neighbors(
-            self.elements.around[0], len(self.tags), lambda *parts: patches.neighbors(*mesh, *parts)
-        )
+        return lists_of_neighbors(patches.neighbors, mesh, self.elements.around[0], len(self.tags))
 
     def _patches(self, pairs: NDArray[np.integer]) -> tuple[Any, ...]:
         """What the kernels take: the mesh, all pairs, and those that are asked for."""
@@ -89,10 +87,9 @@ class Patches:
 
     def corners(self, tets: NDArray[np.integer]) -> NDArray[np.intp]:
         """(k, 4) pairs at the corners of tetrahedra (k,), on the side of their own tissue."""
-        chosen = np.ascontiguousarray(tets, dtype=np.int64)
+        chosen = plain(np.asarray(tets, np.int64))
         return np.asarray(patches.corners(self.elements.tets, self.tissue, self.row, self.tags, chosen))
 
-    @in_turn
     def recover(
         self,
         phi: NDArray[np.float64],
@@ -108,7 +105,8 @@ class Patches:
             Becomes dE_c/dx_d at [:, d, c] in V/m^2.
         """
         wanted = np.empty((0, 3, 3, 1)) if gradient is None else gradient
-        return np.asarray(kernels.recover(*self._patches(pairs), *map(plain, (phi, dadt_nodes)), wanted))
+        mesh, all_pairs, chosen = self._patches(pairs)
+        return np.asarray(kernels.recover(mesh, all_pairs, chosen, plain(phi), plain(dadt_nodes), wanted))
 
     def recovered(self, phi: NDArray[np.float64], dadt_nodes: NDArray[np.float64]) -> "RecoveredField":
         """The recovered field of one nodal potential (n,) in V and its primary field (n, 3) in V/m."""
@@ -120,7 +118,6 @@ class Patches:
 
         return RecoveredField(self, at)
 
-    @in_turn
     def functional(
         self, pairs: NDArray[np.integer], weights: NDArray[np.float64]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -208,7 +205,6 @@ class RecoveredField(Carded):
 
         return RecoveredField(self.patches, known, None if self.centers is None else factor * self.centers)
 
-    @in_turn
     def at(self, points_mm: ArrayLike, locator: Locator | None = None) -> NDArray[np.float64]:
         """E at any points.
 
@@ -245,7 +241,7 @@ class RecoveredField(Carded):
         p, e = self.patches, self.patches.elements
         self._learn(p.corners(tet[tet >= 0]).ravel())
         corners = (e.points, e.tets, p.tissue, p.row, p.tags, self._field, self._gradient)
-        return np.asarray(kernels.evaluate(*corners, tet, weights, points))
+        return np.asarray(kernels.evaluate(*corners, np.asarray(tet, np.int64), weights, points))
 
     def _off_center(self, tets: NDArray[np.integer]) -> NDArray[np.float64]:
         """(k, 3) what the blended field lacks at the centers of tetrahedra."""
@@ -253,7 +249,6 @@ class RecoveredField(Carded):
         points = self.patches.elements.points[self.patches.elements.tets[tets]].mean(axis=1)
         return np.asarray(self.centers[tets] - self._blended(tets, np.full((len(tets), 4), 0.25), points))
 
-    @in_turn
     def in_tets(self, tets: NDArray[np.integer]) -> NDArray[np.float64]:
         """(k, 3) E at the centers of the tetrahedra with the given numbers (k,), in V/m."""
         if self.centers is not None:

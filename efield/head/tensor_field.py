@@ -11,7 +11,6 @@ from numpy.typing import ArrayLike, NDArray
 from efield.ground import checks
 from efield.ground.card import Card, Carded
 from efield.ground.errors import InputError
-from efield.ground.turns import in_turn
 from efield.kernels.elements.tensors import sample_valid
 
 #: Row and column of the six stored components.
@@ -98,7 +97,7 @@ class TensorField(Carded):
         """
         inverse = np.linalg.inv(self.affine)
         indices = checks.vectors("points_mm", points_mm) @ inverse[:3, :3].T + inverse[:3, 3]
-        values, weight = in_turn(sample_valid)(self.values, indices)
+        values, weight = sample_valid(self.values, indices)
         return values, weight
 
     def _card(self) -> Card:

@@ -26,7 +26,7 @@ if hasattr(os, "register_at_fork"):  # a forked process has the object, but none
     os.register_at_fork(after_in_child=_threads.cache_clear)
 
 
-def in_parts(function: Callable[..., None]) -> Callable[..., None]:
+def in_parts(function: Callable[..., None]) -> Any:
     """Compile a kernel(first, last, ...) and make it one of (count, ...) that runs on as many threads as Numba's do.
 
     Each row is written by one thread, and a kernel whose rows do not depend on each other gives the same bits for any

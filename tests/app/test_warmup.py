@@ -13,7 +13,8 @@ from efield.ground.pose import Pose
 from efield.head.spheres import sphere_head
 from efield.kernels.elements import bubbles, multigrid, recovery
 
-kernels = [recovery.recover, multigrid.smoothing_step, multigrid.descend, bubbles.apply, bubbles.field_at]
+parts = [recovery._recover, bubbles.apply, bubbles._field_at]
+kernels = [multigrid.smoothing_step, multigrid.descend, *(each.kernel for each in parts)]
 warmup._compile()
 compiled = [list(kernel.signatures) for kernel in kernels]
 assert all(compiled), compiled

@@ -51,7 +51,7 @@ class DeviceElements:
         self._tets = to_device(place[linear.tets])
         self._all = to_device(np.arange(len(linear.tets), dtype=np.uint32))
         self._weights = to_device(np.zeros((len(solver.host.csr[1]), 3)))
-        sigma = to_device(linear.sigma.reshape(len(linear.tets), *((1, 1) if linear.sigma.ndim == 1 else (3, 3))))
+        sigma = to_device(linear.sigma)
         start, around = (to_device(array) for array in _stars(linear, solver.order))
         rows = solver.csr[:2]
         lacking = to_device(np.zeros(1, np.int32))

@@ -2,15 +2,15 @@
 
 The bubble of edge (a, b) is 4 l_a l_b, zero at all nodes; the conductivity is given as in `tets`. What a tetrahedron
 adds to any of the matrices follows from its six numbers volume grad(l_a) . sigma grad(l_b). Sums over tetrahedra run in
-`PARTS` parts of them, each in one thread and in a fixed order: the same bits for any number of threads. Another thread
-may draw or write meanwhile.
+`PARTS` parts of them, each in one thread and in a fixed order: the same bits for any number of threads.
 """
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
 
 from efield.kernels.elements.tets import _face_vector, _six_volumes, conduct
 from efield.kernels.geometry.stars import nodes_around
+from efield.kernels.parts import in_parts
 
 # Sums over tetrahedra are taken in so many parts.
 PARTS = 4
@@ -20,11 +20,10 @@ _FIRST = np.array([0, 0, 0, 1, 1, 2], dtype=np.int64)
 _SECOND = np.array([1, 2, 3, 2, 3, 3], dtype=np.int64)
 
 
-@njit(cache=True, parallel=True, nogil=True)
-def higher_neighbors(tets, start, star, bounds, room, sizes, filled):
+@in_parts
+def higher_neighbors(begun, ended, tets, start, star, bounds, room, sizes, filled):
     """Nodes of higher number that share an edge with each node, ascending; arguments as in `patches.neighbors`."""
-    for index in prange(filled.shape[0]):
-        part = np.int64(index)
+    for part in range(begun, ended):
         begin = 3 * start[bounds[part]]
         last = begin
         for i in range(bounds[part], bounds[part + 1]):
@@ -33,11 +32,16 @@ def higher_neighbors(tets, start, star, bounds, room, sizes, filled):
         filled[part] = last - begin
 
 
-@njit(cache=True, parallel=True, nogil=True)
 def edges_of_tets(tets, row, columns):
     """(m, 6) numbers of the edges of each tetrahedron: places of `columns`, as `higher_neighbors` fills them."""
-    found = np.empty((tets.shape[0], 6), dtype=np.int32)
-    for t in prange(tets.shape[0]):
+    found = np.empty((len(tets), 6), dtype=np.int32)
+    _edges_of_tets(len(tets), tets, row, columns, found)
+    return found
+
+
+@in_parts
+def _edges_of_tets(first, last, tets, row, columns, found):
+    for t in range(first, last):
         for k in range(6):
             a, b = tets[t, _FIRST[k]], tets[t, _SECOND[k]]
             low, high = min(a, b), max(a, b)
@@ -45,7 +49,6 @@ def edges_of_tets(tets, row, columns):
             while columns[q] != high:
                 q += 1
             found[t, k] = q
-    return found
 
 
 @njit(cache=True)
@@ -65,54 +68,49 @@ def _dot(a, b):
     return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
 
 
-@njit(cache=True)
-def _balance_range(points, tets, sigma, edges, phi, dadt, first, last, stiffness, residual, diagonal):
-    """Tetrahedra first to last of `balance`."""
-    residual[:] = 0.0
-    diagonal[:] = 0.0
-    g, conducted, flow, whole, own = np.empty((4, 3)), np.empty((4, 3)), np.empty((4, 3)), np.empty(3), np.empty(4)
-    for t in range(first, last):
-        scale = _slopes(points, tets[t], g)
-        factor = 1.0
-        for k in range(4):
-            conducted[k] = g[k]
-            factor = conduct(sigma, t, conducted[k])
-        scale *= factor
-        for d in range(3):
-            slope = 0.0
-            for k in range(4):
-                slope += phi[tets[t, k]] * g[k, d]
-            whole[d] = 0.0
-            for k in range(4):
-                flow[k, d] = -dadt[tets[t, k], d] - slope
-                whole[d] += flow[k, d]
-        for k in range(4):
-            own[k] = scale * _dot(g[k], conducted[k])
-        for k in range(6):
-            a, b, e = _FIRST[k], _SECOND[k], edges[t, k]
-            stiffness[t, k] = scale * _dot(g[a], conducted[b])
-            # The integral of l_a times a linear flow is volume (sum + own) / 20.
-            value = _dot(conducted[b], whole) + _dot(conducted[b], flow[a])
-            value += _dot(conducted[a], whole) + _dot(conducted[a], flow[b])
-            residual[e] += 0.2 * scale * value
-            diagonal[e] += 1.6 * (own[a] + own[b] + stiffness[t, k])
-
-
-@njit(cache=True, parallel=True, nogil=True)
 def balance(points, tets, sigma, edges, phi, dadt, residual, diagonal):
     """(m, 6) volume grad(l_a) . sigma grad(l_b) for the edges of each tetrahedron.
 
     The sums of residual and diagonal (PARTS, e) over the parts become what E = -dA/dt - grad phi leaves to the bubbles,
     integrals of sigma E . grad(bubble) for phi (n,) and dadt (n, 3), and the diagonal of their stiffness matrix.
     """
-    m = tets.shape[0]
-    stiffness = np.empty((m, 6))
-    for index in prange(PARTS):
-        part = np.int64(index)
-        first, last = part * m // PARTS, (part + 1) * m // PARTS
-        mesh = (points, tets, sigma, edges, phi, dadt)
-        _balance_range(*mesh, first, last, stiffness, residual[part], diagonal[part])
+    stiffness = np.empty((len(tets), 6))
+    _balance(PARTS, points, tets, sigma, edges, phi, dadt, stiffness, residual, diagonal)
     return stiffness
+
+
+@in_parts
+def _balance(first, last, points, tets, sigma, edges, phi, dadt, stiffness, residual, diagonal):
+    m = tets.shape[0]
+    g, conducted, flow, whole, own = np.empty((4, 3)), np.empty((4, 3)), np.empty((4, 3)), np.empty(3), np.empty(4)
+    for part in range(first, last):
+        residual[part] = 0.0
+        diagonal[part] = 0.0
+        for t in range(part * m // PARTS, (part + 1) * m // PARTS):
+            scale = _slopes(points, tets[t], g)
+            factor = 1.0
+            for k in range(4):
+                conducted[k] = g[k]
+                factor = conduct(sigma, t, conducted[k])
+            scale *= factor
+            for d in range(3):
+                slope = 0.0
+                for k in range(4):
+                    slope += phi[tets[t, k]] * g[k, d]
+                whole[d] = 0.0
+                for k in range(4):
+                    flow[k, d] = -dadt[tets[t, k], d] - slope
+                    whole[d] += flow[k, d]
+            for k in range(4):
+                own[k] = scale * _dot(g[k], conducted[k])
+            for k in range(6):
+                a, b, e = _FIRST[k], _SECOND[k], edges[t, k]
+                stiffness[t, k] = scale * _dot(g[a], conducted[b])
+                # The integral of l_a times a linear flow is volume (sum + own) / 20.
+                value = _dot(conducted[b], whole) + _dot(conducted[b], flow[a])
+                value += _dot(conducted[a], whole) + _dot(conducted[a], flow[b])
+                residual[part, e] += 0.2 * scale * value
+                diagonal[part, e] += 1.6 * (own[a] + own[b] + stiffness[t, k])
 
 
 @njit(cache=True)
@@ -139,13 +137,12 @@ def _moments(stiffness, edges, x, t, heights, products, moments):
             moments[4, b] += value
 
 
-@njit(cache=True, parallel=True, nogil=True)
-def apply(stiffness, edges, x, out):
+@in_parts
+def apply(first, last, stiffness, edges, x, out):
     """The sum of out (PARTS, e) over the parts becomes the stiffness matrix of the bubbles times x (e,)."""
     m = edges.shape[0]
-    for index in prange(PARTS):
-        part = np.int64(index)
-        heights, products, moments = np.empty((4, 4)), np.empty((4, 4)), np.empty((5, 4))
+    heights, products, moments = np.empty((4, 4)), np.empty((4, 4)), np.empty((5, 4))
+    for part in range(first, last):
         out[part] = 0.0
         for t in range(part * m // PARTS, (part + 1) * m // PARTS):
             _moments(stiffness, edges, x, t, heights, products, moments)
@@ -154,13 +151,12 @@ def apply(stiffness, edges, x, out):
                 out[part, edges[t, k]] += 0.2 * (moments[a, b] + moments[b, a] + moments[4, a] + moments[4, b])
 
 
-@njit(cache=True, parallel=True, nogil=True)
-def load(stiffness, tets, edges, x, out):
+@in_parts
+def load(first, last, stiffness, tets, edges, x, out):
     """Integrals of sigma grad u . grad(l), u the bubbles times x, as the sum of out (PARTS, n) over the parts."""
     m = edges.shape[0]
-    for index in prange(PARTS):
-        part = np.int64(index)
-        heights, products, moments = np.empty((4, 4)), np.empty((4, 4)), np.empty((5, 4))
+    heights, products, moments = np.empty((4, 4)), np.empty((4, 4)), np.empty((5, 4))
+    for part in range(first, last):
         out[part] = 0.0
         for t in range(part * m // PARTS, (part + 1) * m // PARTS):
             _moments(stiffness, edges, x, t, heights, products, moments)
@@ -179,14 +175,18 @@ def _slope_at_corners(g, x, edges, t, flow):
             flow[b, d] += height * g[a, d]
 
 
-@njit(cache=True, parallel=True, nogil=True)
 def field_at(points, tets, edges, phi, dadt, x, chosen, weights):
     """E (q, 3) at barycentric coordinates weights (q, 4) of tetrahedra chosen (q,), with the bubbles times x."""
-    out = np.empty((chosen.shape[0], 3))
-    for index in prange(chosen.shape[0]):
-        q = np.int64(index)
+    field = np.empty((len(chosen), 3))
+    _field_at(len(chosen), points, tets, edges, phi, dadt, x, chosen, weights, field)
+    return field
+
+
+@in_parts
+def _field_at(first, last, points, tets, edges, phi, dadt, x, chosen, weights, field):
+    g, flow = np.empty((4, 3)), np.empty((4, 3))
+    for q in range(first, last):
         t = chosen[q]
-        g, flow = np.empty((4, 3)), np.empty((4, 3))
         _slopes(points, tets[t], g)
         _slope_at_corners(g, x, edges, t, flow)
         for d in range(3):
@@ -194,5 +194,4 @@ def field_at(points, tets, edges, phi, dadt, x, chosen, weights):
             for k in range(4):
                 i = tets[t, k]
                 value -= phi[i] * g[k, d] + weights[q, k] * (dadt[i, d] + flow[k, d])
-            out[q, d] = value
-    return out
+            field[q, d] = value

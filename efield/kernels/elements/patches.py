@@ -4,10 +4,11 @@ One (node, tissue) pair is one patch: a node on an interface has one for every t
 """
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
 
 from efield.kernels.elements.quadratic import gradients
 from efield.kernels.lanes import add_outer
+from efield.kernels.parts import in_parts
 
 UNKNOWNS = 8
 # Fewer neighbors than this and the patch takes in the next ring: half again as many as unknowns.
@@ -77,17 +78,16 @@ def ring_of(tets, tissue, start, around, i, tag, members, size, seen, stamp):
     return size
 
 
-@njit(cache=True, parallel=True)
-def neighbors(tets, tissue, start, around, row, tags, bounds, room, sizes, filled):
+@in_parts
+def neighbors(begun, ended, tets, tissue, start, around, row, tags, bounds, room, sizes, filled):
     """Pairs that share a tetrahedron of their tissue with each pair, those of the nodes of a part one behind the other.
 
     Parts begin with nodes bounds (k + 1,), and in `room` three places per tetrahedron around the nodes before, since a
     tetrahedron has three further nodes. sizes (p,) and filled (k,) become how many there are of each pair and part.
     """
-    for index in prange(filled.shape[0]):
-        part = np.int64(index)
+    seen, stamp, ring = np.full(start.shape[0], -1, np.int32), np.int64(0), np.empty(MOST, np.int64)
+    for part in range(begun, ended):
         begin = 3 * start[bounds[part]]
-        seen, stamp, ring = np.full(start.shape[0], -1, np.int32), np.int64(0), np.empty(MOST, np.int64)
         last = begin
         for i in range(bounds[part], bounds[part + 1]):
             for p in range(row[i], row[i + 1]):
@@ -175,7 +175,7 @@ def primary_fit(points, i, members, size, matrix, out):
         for d in range(3):
             for b in range(d + 1):
                 matrix[d, b] += x[d] * x[b] * weight
-    factor(matrix, 3, 3, out)
+    factor(matrix, np.int64(3), np.int64(3), out)
 
 
 @njit(cache=True)
@@ -192,7 +192,7 @@ def primary_gradient(points, dadt, k, i, members, size, matrix, out, primary):
             for c in range(3):
                 primary[c, d] += x[d] * (dadt[j, c, k] - dadt[i, c, k]) * weight
     for c in range(3):
-        substitute(matrix, out, primary[c], 3)
+        substitute(matrix, out, primary[c], np.int64(3))
 
 
 @njit(cache=True)
@@ -201,7 +201,7 @@ def _mean_tensor(points, tets, tissue, sigma, start, around, i, tag, mean):
     g = np.empty((4, 3))
     mean[:, :] = 0.0
     for s in range(start[i], start[i + 1]):
-        t = around[s]
+        t = np.int64(around[s])
         if tissue[t] == tag:
             volume = gradients(points, tets, t, g)
             for d in range(3):
@@ -217,14 +217,14 @@ def _mean_tensor(points, tets, tissue, sigma, start, around, i, tag, mean):
 def tissue_frame(points, tets, tissue, sigma, start, around, i, tag, tensor, frame):
     """Coordinates y = frame x about node i in which the tissue conducts alike in all directions.
 
-    tensor = L L^T is the mean of sigma over a third of its trace, frame the inverse of L. For a scalar sigma both are
-    the identity; the branch is taken when compiling.
+    tensor = L L^T is the mean of sigma over a third of its trace, frame the inverse of L. For numbers both are
+    the identity.
     """
     for d in range(3):
         for c in range(3):
             frame[d, c] = 1.0 if c == d else 0.0
             tensor[d, c] = frame[d, c]
-    if sigma.ndim == 1:
+    if sigma.shape[1] == 1:
         return
     _mean_tensor(points, tets, tissue, sigma, start, around, i, tag, tensor)
     lower = tensor.copy()
@@ -247,7 +247,7 @@ def _places(points, i, members, size, sigma, frame, places):
     for q in range(size):
         for d in range(3):
             places[q, d] = points[members[q], d] - points[i, d]
-        if sigma.ndim > 1:
+        if sigma.shape[1] > 1:
             a, b, c = places[q, 0], places[q, 1], places[q, 2]
             for d in range(3):
                 places[q, d] = frame[d, 0] * a + frame[d, 1] * b + frame[d, 2] * c
@@ -294,7 +294,7 @@ def harmonic_fit(phi, k, i, members, size, scale, divergence, basis, matrix, out
         value = phi[j, k] - phi[i, k] + divergence * scale * scale * basis[q, UNKNOWNS] / 6.0
         for a in range(UNKNOWNS):
             fit[a] += basis[q, a] * value
-    substitute(matrix, out, fit, UNKNOWNS)
+    substitute(matrix, out, fit, np.int64(UNKNOWNS))
 
 
 @njit(cache=True)
@@ -337,6 +337,6 @@ def prepare(mesh, p, pairs, members, places, frame, basis, matrix, out, seen, st
             members[q] = nodes[pairs[q]]
         scale = _places(points, members[0], members, size, sigma, frame, places)
         _harmonic_basis(members[0], members, size, places, scale, basis, matrix)
-        if not factor(matrix, UNKNOWNS, 3, out):
+        if not factor(matrix, np.int64(UNKNOWNS), np.int64(3), out):
             break
     return size, scale

@@ -6,10 +6,11 @@ given, as in `tets`.
 """
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
 
 from efield.kernels.elements.tets import conduct
 from efield.kernels.geometry.stars import nodes_around
+from efield.kernels.parts import in_parts
 
 
 @njit(cache=True)
@@ -31,19 +32,21 @@ def gradients(points, tets, t, g):
     return six / 6.0
 
 
-@njit(cache=True, parallel=True)
 def stiffness(points, tets, dofs, sigma, start, around, indptr, table):
     """Column numbers (ascending) and values; table (10, 10, 4, 4) weighs the products of gradients."""
-    n = start.shape[0] - 1
-    columns = np.empty(indptr[n], dtype=np.int32)
-    values = np.zeros(indptr[n])
-    for index in prange(n):
-        i = np.int64(index)
+    columns, values = np.empty(indptr[-1], dtype=np.int32), np.zeros(indptr[-1])
+    _stiffness(len(start) - 1, points, tets, dofs, sigma, start, around, indptr, table, columns, values)
+    return columns, values
+
+
+@in_parts
+def _stiffness(first, last, points, tets, dofs, sigma, start, around, indptr, table, columns, values):
+    g, flow, gram = np.empty((4, 3)), np.empty((4, 3)), np.empty((4, 4))
+    for i in range(first, last):
         low = indptr[i]
         nodes_around(dofs, start, around, i, np.int64(0), columns[low : indptr[i + 1]])
-        g, flow, gram = np.empty((4, 3)), np.empty((4, 3)), np.empty((4, 4))
         for s in range(start[i], start[i + 1]):
-            t = around[s]
+            t = np.int64(around[s])
             scale = gradients(points, tets, t, g)
             for a in range(4):
                 for d in range(3):
@@ -67,21 +70,24 @@ def stiffness(points, tets, dofs, sigma, start, around, indptr, table):
                 while columns[q] != dofs[t, k]:
                     q += 1
                 values[q] += value
-    return columns, values
 
 
-@njit(cache=True, parallel=True)
 def induced_load(points, tets, dofs, sigma, start, around, table, dadt):
     """Right-hand sides (n, k): minus the integral of sigma grad(shape) . dA/dt, dadt (n, 3, k) at the unknowns.
 
     table (10, 4, 10) holds the integrals of gradient coefficients with shape functions: exact for quadratic dA/dt.
     """
-    n, width = start.shape[0] - 1, dadt.shape[2]
-    load = np.zeros((n, width))
-    for i in prange(n):
-        g = np.empty((4, 3))
+    load = np.zeros((len(start) - 1, dadt.shape[2]))
+    _induced_load(len(load), points, tets, dofs, sigma, start, around, table, dadt, load)
+    return load
+
+
+@in_parts
+def _induced_load(first, last, points, tets, dofs, sigma, start, around, table, dadt, load):
+    g = np.empty((4, 3))
+    for i in range(first, last):
         for s in range(start[i], start[i + 1]):
-            t = around[s]
+            t = np.int64(around[s])
             scale = -gradients(points, tets, t, g)
             factor = 1.0
             for a in range(4):
@@ -97,28 +103,29 @@ def induced_load(points, tets, dofs, sigma, start, around, table, dadt):
                     for a in range(4):
                         weight += table[own, a, k] * g[a, d]
                     weight *= scale
-                    for c in range(width):
+                    for c in range(load.shape[1]):
                         load[i, c] += weight * dadt[j, d, c]
-    return load
 
 
-@njit(cache=True, parallel=True)
 def field_at(points, tets, dofs, phi, dadt, shape, slope):
     """E (m, 3, k) at one place in every tetrahedron.
 
     shape (10,) are the shape functions there, slope (10, 4) the coefficients of their gradients over the gradients
     of the barycentric coordinates.
     """
-    m, width = tets.shape[0], phi.shape[1]
-    out = np.zeros((m, 3, width))
-    for index in prange(m):
-        t = np.int64(index)
-        g = np.empty((4, 3))
+    field = np.zeros((len(tets), 3, phi.shape[1]))
+    _field_at(len(tets), points, tets, dofs, phi, dadt, shape, slope, field)
+    return field
+
+
+@in_parts
+def _field_at(first, last, points, tets, dofs, phi, dadt, shape, slope, field):
+    g = np.empty((4, 3))
+    for t in range(first, last):
         gradients(points, tets, t, g)
         for k in range(10):
             j = dofs[t, k]
             for d in range(3):
                 along = slope[k, 0] * g[0, d] + slope[k, 1] * g[1, d] + slope[k, 2] * g[2, d] + slope[k, 3] * g[3, d]
-                for c in range(width):
-                    out[t, d, c] -= shape[k] * dadt[j, d, c] + along * phi[j, c]
-    return out
+                for c in range(phi.shape[1]):
+                    field[t, d, c] -= shape[k] * dadt[j, d, c] + along * phi[j, c]

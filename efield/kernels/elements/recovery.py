@@ -5,7 +5,7 @@ else is asked for.
 """
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
 
 from efield.kernels.elements.patches import (
     MOST,
@@ -19,9 +19,7 @@ from efield.kernels.elements.patches import (
     substitute,
     tissue_frame,
 )
-
-# Pairs are shared out in this many parts at most, of this many pairs at least.
-_PARTS, _PART = 16, 256
+from efield.kernels.parts import in_parts
 
 
 @njit(cache=True)
@@ -52,8 +50,23 @@ def _write_gradient(fit, scale, frame, divergence, primary, p, k, gradient):
             gradient[p, d, c, k] = -second - primary[c, d]
 
 
-@njit(cache=True)
-def _recover_range(mesh, patches, chosen, phi, dadt, begin, end, field, gradient):
+def recover(mesh, patches, chosen, phi, dadt, gradient):
+    """E (q, 3, b) at the chosen (q,) of the (node, tissue) pairs for potentials phi (n, b) and dadt (n, 3, b).
+
+    mesh is points, tets, tissue, sigma, start and around (`node_stars`); patches are nodes (p,) and tags (p,) of all
+    pairs, and who is beside whom, first (p + 1,) and near (s,) (`patches.neighbors`). gradient (q, 3, 3, b), or empty
+    if it is not wanted, becomes that of E; [d, c] is dE_c/dx_d. sigma is (m, 1, 1), then taken to be constant in
+    each tissue, or (m, 3, 3), then replaced by its mean around each node. With a constant sigma, sigma : grad(dA/dt +
+    grad phi) = 0 ties the second derivatives of phi together, which spares one unknown and most of the noise of a free
+    quadratic fit. Each pair is computed alone: its bits do not depend on the others asked.
+    """
+    field = np.empty((len(chosen), 3, phi.shape[1]))
+    _recover(len(chosen), mesh, patches, chosen, phi, dadt, field, gradient)
+    return field
+
+
+@in_parts
+def _recover(begin, end, mesh, patches, chosen, phi, dadt, field, gradient):
     """Places begin to end of `recover`; pairs of one node share the gradient of its primary field."""
     points, tets, tissue, sigma, start, around = mesh
     nodes, tags, first, near = patches
@@ -91,27 +104,6 @@ def _recover_range(mesh, patches, chosen, phi, dadt, begin, end, field, gradient
                 _write_gradient(fit, scale, frame, divergence, primary[k], p, k, gradient)
 
 
-@njit(cache=True, parallel=True)
-def recover(mesh, patches, chosen, phi, dadt, gradient):
-    """E (q, 3, b) at the chosen (q,) of the (node, tissue) pairs for potentials phi (n, b) and dadt (n, 3, b).
-
-    mesh is points, tets, tissue, sigma, start and around (`node_stars`); patches are nodes (p,) and tags (p,) of all
-    pairs, and who is beside whom, first (p + 1,) and near (s,) (`patches.neighbors`). gradient (q, 3, 3, b), or empty
-    if it is not wanted, becomes that of E; [d, c] is dE_c/dx_d. sigma is (m,), then taken to be constant in each
-    tissue, or (m, 3, 3), then replaced by its mean around each node. With a constant sigma, sigma : grad(dA/dt +
-    grad phi) = 0 ties the second derivatives of phi together, which spares one unknown and most of the noise of a free
-    quadratic fit. Each pair is computed alone: its bits do not depend on the others asked.
-    """
-    field = np.empty((chosen.shape[0], 3, phi.shape[1]))
-    parts = max(1, min(_PARTS, chosen.shape[0] // _PART))
-    for index in prange(parts):
-        # The bare index is of another type in the threads, and all that takes it would be compiled for both.
-        part = np.int64(index)
-        begin, end = part * chosen.shape[0] // parts, (part + 1) * chosen.shape[0] // parts
-        _recover_range(mesh, patches, chosen, phi, dadt, begin, end, field, gradient)
-    return field
-
-
 @njit(cache=True)
 def _spread(points, i, ring, size, matrix, out, tensor, divergence, primary, k, on_dadt):
     """Takes a weight of the divergence at node i back to dA/dt at its neighbors: the transpose of its linear fit."""
@@ -119,7 +111,7 @@ def _spread(points, i, ring, size, matrix, out, tensor, divergence, primary, k, 
     for c in range(3):
         for d in range(3):
             primary[c, d] = divergence * tensor[d, c]
-        substitute(matrix, out, primary[c], 3)
+        substitute(matrix, out, primary[c], np.int64(3))
     for q in range(size):
         j = ring[q]
         if j == i:
@@ -163,7 +155,7 @@ def functional(mesh, patches, chosen, weights):
                 on_dadt[i, d, k] -= weights[p, d, k]
                 for c in range(3):
                     fit[d] -= frame[d, c] * weights[p, c, k] / scale
-            substitute(matrix, out, fit, UNKNOWNS)
+            substitute(matrix, out, fit, np.int64(UNKNOWNS))
             divergence = 0.0
             for q in range(size):
                 if members[q] == i:
@@ -178,19 +170,24 @@ def functional(mesh, patches, chosen, weights):
     return on_phi, on_dadt
 
 
-@njit(cache=True, parallel=True)
 def evaluate(points, tets, tissue, row, tags, field, gradient, tet, weights, targets):
     """E (q, 3) at targets (q, 3) inside tetrahedra (q,) with barycentric weights (q, 4); nan where tet is -1.
 
     The four corners' values and gradients are blended so that a quadratic field comes out exactly: the sum of
     w_k (E_k + grad E_k . (x - x_k) / 2).
     """
-    out = np.full(targets.shape, np.nan)
-    for q in prange(targets.shape[0]):
+    found = np.full(targets.shape, np.nan)
+    _evaluate(len(found), points, tets, tissue, row, tags, field, gradient, tet, weights, targets, found)
+    return found
+
+
+@in_parts
+def _evaluate(first, last, points, tets, tissue, row, tags, field, gradient, tet, weights, targets, found):
+    for q in range(first, last):
         t = tet[q]
         if t < 0:
             continue
-        out[q] = 0.0
+        found[q] = 0.0
         for k in range(4):
             i = tets[t, k]
             p = row[i]
@@ -200,19 +197,22 @@ def evaluate(points, tets, tissue, row, tags, field, gradient, tet, weights, tar
                 value = field[p, c]
                 for d in range(3):
                     value += 0.5 * gradient[p, d, c] * (targets[q, d] - points[i, d])
-                out[q, c] += weights[q, k] * value
-    return out
+                found[q, c] += weights[q, k] * value
 
 
-@njit(cache=True, parallel=True)
 def centers(field, corners):
     """(k, 3, b) means of a field (p, 3, b) over the pairs at the corners (k, 4) of tetrahedra: E at their centers."""
-    out = np.empty((corners.shape[0], 3, field.shape[2]))
-    for t in prange(corners.shape[0]):
+    means = np.empty((len(corners), *field.shape[1:]))
+    _centers(len(corners), field, corners, means)
+    return means
+
+
+@in_parts
+def _centers(first, last, field, corners, means):
+    for t in range(first, last):
         for d in range(3):
             for k in range(field.shape[2]):
                 value = 0.0
                 for c in range(4):
                     value += field[corners[t, c], d, k]
-                out[t, d, k] = value / 4.0
-    return out
+                means[t, d, k] = value / 4.0

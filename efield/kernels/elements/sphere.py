@@ -1,19 +1,24 @@
 """Closed form of the field of magnetic dipoles in a conducting sphere; SI units, arrays in and out."""
 
 import numpy as np
-from numba import njit, prange
+
+from efield.kernels.parts import in_parts
 
 
-@njit(cache=True, parallel=True)
 def dipoles_in_sphere(points, dipoles, moments):
     """E (n, 3) per unit dI/dt, without the factor mu0 / 4 pi, at points (n, 3) inside the dipoles' radius.
 
     Heller and van Hulsteyn 1992 (Biophys J 63:129), eq. 12 and following, for a sphere about the origin.
     Infinite where a point and a dipole coincide.
     """
-    n = points.shape[0]
-    out = np.empty((n, 3))
-    for i in prange(n):
+    field = np.empty((len(points), 3))
+    _dipoles_in_sphere(len(points), points, dipoles, moments, field)
+    return field
+
+
+@in_parts
+def _dipoles_in_sphere(first, last, points, dipoles, moments, field):
+    for i in range(first, last):
         x, y, z = points[i, 0], points[i, 1], points[i, 2]
         ex = ey = ez = 0.0
         for j in range(dipoles.shape[0]):
@@ -31,5 +36,4 @@ def dipoles_in_sphere(points, dipoles, moments):
             ex -= c * (f * (y * mz - z * my) - m_grad * (y * z0 - z * y0))
             ey -= c * (f * (z * mx - x * mz) - m_grad * (z * x0 - x * z0))
             ez -= c * (f * (x * my - y * mx) - m_grad * (x * y0 - y * x0))
-        out[i, 0], out[i, 1], out[i, 2] = ex, ey, ez
-    return out
+        field[i, 0], field[i, 1], field[i, 2] = ex, ey, ez

@@ -1,7 +1,9 @@
 """Symmetric 3x3 tensors, one per tetrahedron, and their sampling from a voxel grid."""
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
+
+from efield.kernels.parts import in_parts
 
 # Relative difference of mirrored entries that is rounding.
 _ASYMMETRY = 1e-9
@@ -32,7 +34,6 @@ def first_not_positive(tensors):
     return skew, bad
 
 
-@njit(cache=True, parallel=True)
 def sample_valid(grid, indices):
     """Trilinear means (n, c) of grid (nx, ny, nz, c) at voxel indices (n, 3), and the weight (n,) of voxels with data.
 
@@ -40,16 +41,22 @@ def sample_valid(grid, indices):
     scaled to one. Within half a voxel outside the grid the outermost voxels' values hold; farther out the weight is -1.
     Without data the mean is zero.
     """
+    values, weights = np.zeros((len(indices), grid.shape[3])), np.empty(len(indices))
+    _sample_valid(len(indices), grid, indices, values, weights)
+    return values, weights
+
+
+@in_parts
+def _sample_valid(first, last, grid, indices, values, weights):
     channels = grid.shape[3]
-    values, weights = np.zeros((indices.shape[0], channels)), np.empty(indices.shape[0])
-    for p in prange(indices.shape[0]):
-        low, share = np.empty(3, dtype=np.int64), np.empty(3)
+    low, share, place = np.empty(3, dtype=np.int64), np.empty(3), np.empty(3, dtype=np.int64)
+    for p in range(first, last):
         inside = True
         for d in range(3):
-            x, last = indices[p, d], grid.shape[d] - 1
-            inside = inside and -0.5 <= x <= last + 0.5
-            x = min(max(x, 0.0), float(last))
-            low[d] = min(int(x), max(last - 1, 0))
+            x, end = indices[p, d], grid.shape[d] - 1
+            inside = inside and -0.5 <= x <= end + 0.5
+            x = min(max(x, 0.0), float(end))
+            low[d] = min(int(x), max(end - 1, 0))
             share[d] = x - low[d]
         if not inside:
             weights[p] = -1.0
@@ -57,7 +64,6 @@ def sample_valid(grid, indices):
         total = 0.0
         for corner in range(8):
             weight = 1.0
-            place = np.empty(3, dtype=np.int64)
             for d in range(3):
                 up = (corner >> d) & 1
                 weight *= share[d] if up else 1.0 - share[d]
@@ -78,4 +84,3 @@ def sample_valid(grid, indices):
         if total > 0.0:
             for c in range(channels):
                 values[p, c] /= total
-    return values, weights

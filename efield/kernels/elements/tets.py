@@ -66,13 +66,13 @@ def _stiffness(first, last, points, tets, sigma, start, around, indptr, columns,
         low = indptr[i]
         nodes_around(tets, start, around, i, np.int64(0), columns[low : indptr[i + 1]])
         for s in range(start[i], start[i + 1]):
-            t = around[s]
+            t = np.int64(around[s])
             tet = tets[t]
             corner = 0
             for k in range(4):
                 if tet[k] == i:
                     corner = k
-            _face_vector(points, tet, 0, face0)
+            _face_vector(points, tet, np.int64(0), face0)
             _face_vector(points, tet, corner, own)
             scale = conduct(sigma, t, own) / (6.0 * _six_volumes(points, tet, face0))
             for k in range(4):
@@ -99,7 +99,7 @@ def _induced_load(first, last, points, tets, sigma, start, around, dadt, load):
     face = np.empty(3)
     for i in range(first, last):
         for s in range(start[i], start[i + 1]):
-            t = around[s]
+            t = np.int64(around[s])
             tet = tets[t]
             corner = 0
             for k in range(4):
