@@ -48,6 +48,7 @@ DEFAULTS: Final[dict[str, Any]] = {
     "device": "auto",
     "out": Path("efield-plan"),
     "force": False,
+    "allow_collision": False,
 }
 
 
@@ -67,6 +68,10 @@ class PlanRequest:
     rmt_pose: Annotated[
         Path | None,
         typer.Option(help="File with the pose at which it was found; else over the hand area of the treated side."),
+    ] = None
+    allow_collision: Annotated[
+        bool | None,
+        typer.Option("--allow-collision", help="Take --rmt-pose also where nobody holds a coil."),
     ] = None
     pain_side: Annotated[
         str | None, typer.Option(help="Side of the pain, left or right: the target is on the other side.")
@@ -114,6 +119,7 @@ class Settings:
     rmt_method: str
     rmt_sd: float | None
     rmt_pose: Path | None
+    allow_collision: bool
     target: list[str]
     protocol: str | None
     percent: float | None

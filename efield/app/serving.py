@@ -18,6 +18,7 @@ from efield.io.load import load_coil, load_head
 from efield.io.poses.reading import load_pose
 from efield.nav.alerts import Alert
 from efield.nav.engine import OUTSIDE, Answer, LiveEngine
+from efield.nav.listening import check_free
 from efield.nav.openigtlink_server import DEVICES, Limits
 from efield.nav.serve import Session, serve
 from efield.nav.sources import source_of
@@ -57,7 +58,7 @@ def _session(request: ServeRequest) -> Session:
     if request.follow is not None:
         source_of(request.follow, axes=request.axes, frame=request.frame, speed=request.speed)
     devices = tuple(request.device or DEVICES)
-    return Session(
+    session = Session(
         host=request.host,
         openigtlink=None if request.no_openigtlink else request.openigtlink,
         socketio=request.socketio,
@@ -71,10 +72,14 @@ def _session(request: ServeRequest) -> Session:
         speed=request.speed,
         limits=Limits(clients=request.max_clients),
     )
+    check_free(session.host, session.openigtlink, "OpenIGTLink")
+    check_free(session.host, session.socketio, "Socket.IO")
+    return session
 
 
 def _alerts(request: ServeRequest) -> tuple[Alert, ...]:
-    checks.rate("--didt", request.didt)
+    if not checks.rate("--didt", request.didt):
+        raise InputError("--didt must not be 0: nothing would be measured; instead received 0")
     checks.choice("--outside", request.outside, OUTSIDE)
     if request.target is not None:
         parse_target(request.target)

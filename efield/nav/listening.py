@@ -25,6 +25,23 @@ async def listening(protocol: Callable[[], asyncio.BaseProtocol], host: str, por
         raise not_listening(what, host, port, error) from error
 
 
+def check_free(host: str, port: int | None, what: str) -> None:
+    """Refuse an address that cannot be listened on now, before work is done that would be in vain.
+
+    Raises
+    ------
+    InputError
+        As `listening`.
+    """
+    if not port:  # none, or any that is free
+        return
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        socket.create_server((host, port), family=family).close()
+    except (OSError, OverflowError) as error:
+        raise not_listening(what, host, port, error) from error
+
+
 def not_listening(what: str, host: str, port: int, error: Exception) -> InputError:
     """The error for an address that cannot be listened on."""
     reason = getattr(error, "strerror", None) or str(error)

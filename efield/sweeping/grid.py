@@ -168,6 +168,8 @@ class PlacementGrid(Carded):
         object.__setattr__(self, "spacing_mm", checks.in_range("spacing_mm", self.spacing_mm, 0.05, 60.0))
         angles = _numbers("angles_deg", self.angles_deg, -360.0, 360.0)
         checks.degrees("angles_deg", max(angles, key=abs))
+        if len({angle % 360.0 for angle in angles}) < len(angles):
+            raise InputError(f"angles_deg must be different directions; instead some of {angles} are 360 degrees apart")
         object.__setattr__(self, "angles_deg", angles)
         distances = _numbers("distances_mm", self.distances_mm, 0.0, 200.0)
         for distance in distances:

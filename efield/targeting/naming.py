@@ -46,6 +46,11 @@ def target_of(head: HeadMesh, value: Any, name: str = "target") -> Target:
     return point_target(head, _point(name, value))
 
 
+def target_if_any(head: HeadMesh, value: Any) -> Target | None:
+    """As `target_of`, and None for None."""
+    return None if value is None else target_of(head, value)
+
+
 def place_of(head: HeadMesh, value: Any, name: str = "over") -> NDArray[np.float64]:
     """(3,) the point in head coordinates (mm) that a coil is held over; an electrode is a place on the scalp.
 

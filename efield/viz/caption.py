@@ -8,22 +8,24 @@ from efield.coils.polarity import induced_words
 from efield.ground.units import AMPERE_PER_MICROSECOND
 from efield.head.tissue import tissue_name
 from efield.targeting.measures import PEAK_PERCENTILE, TargetMeasures, weighted_percentile
+from efield.targeting.naming import target_if_any
 from efield.viz.drawn_tissue import drawn_tissue
 from efield.viz.page import BETWEEN
 
 if TYPE_CHECKING:
     from efield.coils.model import Coil
     from efield.targeting.field import EField
-    from efield.targeting.targets import Target
+    from efield.targeting.naming import Place
 
 
-def caption(field: "EField", target: "Target | None" = None, coil: "Coil | None" = None, *, drive: str = "") -> str:
+def caption(field: "EField", target: "Place | None" = None, coil: "Coil | None" = None, *, drive: str = "") -> str:
     """Coil, drive, field at the target and peak, the same numbers as in `EField.summary`.
 
     Parameters
     ----------
     field : EField
-    target : Target, optional
+    target : Target, str or (3,) array_like, optional
+        As in `efield.targeting.naming.target_of`.
     coil : Coil, optional
         Also which way its rising current induces, in its own frame.
     drive : str
@@ -43,7 +45,7 @@ def caption(field: "EField", target: "Target | None" = None, coil: "Coil | None"
     parts = [rate if coil is None else f"{named(coil)}, {rate}"]
     if field.others:
         parts.append(f"with {len(field.others)} more coil{'s' * (len(field.others) > 1)}, not drawn")
-    if target is not None:
+    if (target := target_if_any(field.head, target)) is not None:
         measures = TargetMeasures.at(field.head, target)
         found = dict(zip(measures.names, measures.of_field(field, target), strict=True))
         parts.append(f"{target.name}: mean |E| {found['mean_magnitude']:.3g} V/m")

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from efield.targeting.naming import target_if_any
 from efield.viz.caption import caption
 from efield.viz.render import plotter_of
 from efield.viz.scene import Scene
@@ -11,25 +12,25 @@ if TYPE_CHECKING:
     from efield.coils.model import Coil
     from efield.ground.pose import Pose
     from efield.targeting.field import EField
-    from efield.targeting.targets import Target
+    from efield.targeting.naming import Place
 
 
 def field_scene(
-    field: "EField", target: "Target | None" = None, coil: "Coil | None" = None, pose: "Pose | None" = None
+    field: "EField", target: "Place | None" = None, coil: "Coil | None" = None, pose: "Pose | None" = None
 ) -> tuple[Scene, Scene]:
     """The two scenes that say most of a field: the whole head with the coil over it, and the cortex under the coil.
 
     Parameters
     ----------
     field : EField
-    target : Target, optional
-        Marked; the strongest field otherwise.
+    target : Target, str or (3,) array_like, optional
+        As in `efield.targeting.naming.target_of`. Marked; the strongest field otherwise.
     coil : Coil, optional
         Drawn where `pose` says it is.
     pose : Pose, optional
         Also decides from where the cortex is seen.
     """
-    base = Scene(field.head, field=field, place=target).cortex(field)
+    base = Scene(field.head, field=field, place=target_if_any(field.head, target)).cortex(field)
     whole, close = base.scalp().target(size=2.0), base.arrows()
     if pose is not None:
         whole = whole if coil is None else whole.coil(coil, pose)
@@ -39,12 +40,13 @@ def field_scene(
 
 def field_plotter(
     field: "EField",
-    target: "Target | None" = None,
+    target: "Place | None" = None,
     coil: "Coil | None" = None,
     pose: "Pose | None" = None,
     **options: Any,
 ) -> Any:
     """`field_scene`'s two scenes in a `pyvista.Plotter`; options as in `efield.viz.render.plotter_of`."""
+    target = target_if_any(field.head, target)
     whole, close = field_scene(field, target, coil, pose)
     words = options.pop("title", None) or caption(field, target, coil)
     return plotter_of([(whole, "head"), (close, "target")], title=words, **options)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from efield.ground import checks
 from efield.io.atomic import replacing
+from efield.targeting.naming import target_if_any
 from efield.viz.probe import can_render
 from efield.viz.report import PICTURES, PictureReport, drawn
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from efield.coils.model import Coil
     from efield.ground.pose import Pose
     from efield.targeting.field import EField
+    from efield.targeting.naming import Place
     from efield.targeting.targets import Target
     from efield.viz.sheet import PageOptions
     from efield.viz.theme import Theme
@@ -32,7 +34,7 @@ def load_libraries() -> None:
 
 def field_figure(
     field: "EField",
-    target: "Target | None" = None,
+    target: "Place | None" = None,
     coil: "Coil | None" = None,
     pose: "Pose | None" = None,
     *,
@@ -46,7 +48,8 @@ def field_figure(
     Parameters
     ----------
     field : EField
-    target : Target, optional
+    target : Target, str or (3,) array_like, optional
+        As in `efield.targeting.naming.target_of`.
     coil : Coil, optional
         Drawn where `pose` says it is.
     pose : Pose, optional
@@ -72,6 +75,7 @@ def field_figure(
     """
     from efield.viz.caption import caption
 
+    target = target_if_any(field.head, target)
     words = caption(field, target, coil) if title is None else title
     draw = _scene_figure if can_render() else _slice_figure
     return draw(field, target, coil, pose, width_mm=width_mm, dpi=dpi, theme=theme, title=words)
@@ -80,7 +84,7 @@ def field_figure(
 def save_picture(
     path: str | PathLike[str],
     field: "EField",
-    target: "Target | None" = None,
+    target: "Place | None" = None,
     coil: "Coil | None" = None,
     pose: "Pose | None" = None,
     **page: "Unpack[PageOptions]",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from efield.targeting.naming import target_if_any
 from efield.viz import palette
 from efield.viz.caption import caption
 from efield.viz.drawn_tissue import current_at, drawn_tissue, strongest_point
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from efield.head.mesh import HeadMesh
     from efield.io.volumes.image import HeadImage
     from efield.targeting.field import EField
+    from efield.targeting.naming import Place
     from efield.targeting.targets import Target
 
 #: Height of the page over its width: with the planes beside each other, and below each other on narrow pages (mm).
@@ -72,7 +74,7 @@ class _Drawing:
 
 def slice_figure(
     field: "EField",
-    target: "Target | None" = None,
+    target: "Place | None" = None,
     coil: "Coil | None" = None,
     pose: "Pose | None" = None,
     *,
@@ -87,8 +89,9 @@ def slice_figure(
     Parameters
     ----------
     field : EField
-    target : Target, optional
-        Marked with a ring; without one the slices go through the strongest field of the drawn tissue.
+    target : Target, str or (3,) array_like, optional
+        As in `efield.targeting.naming.target_of`. Marked with a ring; without one the slices go through the strongest
+        field of the drawn tissue.
     coil : Coil, optional
         Drawn, where `pose` says it is, as the points at which its windings pierce the plane.
     pose : Pose, optional
@@ -110,6 +113,7 @@ def slice_figure(
     InputError
         If the width or dpi is out of range, or the image does not cover the head.
     """
+    target = target_if_any(field.head, target)
     below = None if image is None else image_over(field.head, image)
     colors, narrow = theme_of(theme), width_mm < NARROW_MM
     words = caption(field, target, coil) if title is None else title

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from efield.ground import checks
 from efield.io.atomic import replacing
+from efield.targeting.naming import target_of
 from efield.viz.probe import can_render
 from efield.viz.report import PICTURES, PictureReport, drawn
 
@@ -15,13 +16,14 @@ if TYPE_CHECKING:
     from efield.coils.model import Coil
     from efield.ground.pose import Pose
     from efield.targeting.field import EField
+    from efield.targeting.naming import Place
     from efield.targeting.targets import Target
 
 
 def save_three_sides(
     path: str | PathLike[str],
     field: "EField",
-    target: "Target",
+    target: "Place",
     coil: "Coil",
     pose: "Pose",
     *,
@@ -35,7 +37,8 @@ def save_three_sides(
     path : path_like
         File to write, ``.png``, ``.svg`` or ``.pdf``; it appears complete or not at all.
     field : EField
-    target : Target
+    target : Target, str or (3,) array_like
+        As in `efield.targeting.naming.target_of`.
     coil : Coil
     pose : Pose
     width_mm, dpi : float
@@ -56,7 +59,7 @@ def save_three_sides(
         from efield.viz.sheet import write_figure
 
         draw = _sides if can_render() else _slices
-        write_figure(draw(field, target, coil, pose, width_mm, dpi), temporary)
+        write_figure(draw(field, target_of(field.head, target), coil, pose, width_mm, dpi), temporary)
     return drawn(where)
 
 

@@ -111,6 +111,7 @@ def test_the_command_answers_a_pose_and_ends_in_order_on_sigterm(inputs, connect
         (["--follow", "ftp://x"], "--follow must be"),
         (["--follow", "nofile.txt"], "nofile.txt"),
         (["--didt", "80"], "didt"),
+        (["--didt", "0"], "must not be 0"),
         (["--openigtlink", "70000"], "65535"),
         (["--no-openigtlink"], "port to listen on"),
         (["--basis", "nowhere"], "nowhere"),
@@ -134,7 +135,9 @@ def test_a_port_that_is_taken_ends_the_command_with_a_remedy(monkeypatch, capsys
         with pytest.raises(SystemExit) as leaving:
             main()
     assert leaving.value.code == 2
-    assert "give another port" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "give another port" in said
+    assert "loading head" not in said
 
 
 def test_the_default_devices_are_those_of_slicers_modules(hub):

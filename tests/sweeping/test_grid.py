@@ -137,6 +137,7 @@ def test_parts_of_placements_keep_what_is_known(laid):
     [
         ({"angles_deg": ()}, "angles_deg"),
         ({"angles_deg": (0, 0)}, "once"),
+        ({"angles_deg": (-90, 0, 270)}, "360 degrees apart"),
         ({"distances_mm": (0,)}, "distances_mm"),
         ({"spacing_mm": 0}, "spacing_mm"),
         ({"radius_mm": -1}, "radius_mm"),

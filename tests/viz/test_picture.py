@@ -120,6 +120,16 @@ def test_the_title_says_coil_drive_and_the_summarys_numbers(case):
     assert f"gray matter: peak |E| {summary['peak']:.3g} V/m" in words
 
 
+def test_a_target_is_also_a_word_or_a_point(way, case, tmp_path):
+    field, target, coil, pose = case
+    x, y, z = target.center_mm
+    for given in (f"{x},{y},{z}", target.center_mm):
+        assert "mean |E|" in caption(field, given)
+        assert colored(pixels(save_picture(tmp_path / "m1.png", field, given, coil, pose, **SMALL).path)) > 0.05
+    with pytest.raises(InputError, match="C3"):
+        save_picture(tmp_path / "m1.png", field, "nowhere")
+
+
 def test_the_title_says_that_other_coils_were_driven_too(case):
     field, target, coil, pose = case
     both = replace(field, others=(Drive(coil, pose, -1e6),))
