@@ -12,6 +12,7 @@ from efield.basis.reduced_basis import ReducedBasis
 from efield.head.mni import AffineMap
 from efield.head.spheres import sphere_head
 from efield.io import load
+from efield.targeting import field
 from efield.targeting.validation import validation_coil
 from efield.viz import films, render, voxels
 from efield.viz.picture import field_figure
@@ -82,5 +83,6 @@ def draw_small(patch):
     patch.setattr(render, "_OVERSAMPLING", 1)
     patch.setattr(films, "_DPI", 70.0)
     patch.setattr(voxels, "_SPACINGS_MM", (4.0,))
+    patch.setattr(field, "_VOXEL_MM", 4.0)
     for draw in (field_figure, save_scene, sheet_figure, save_three_sides):
         patch.setitem(draw.__kwdefaults__, "dpi", 100.0)
