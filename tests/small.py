@@ -30,6 +30,9 @@ BASIS = {
     "tol": 0.1,
 }
 
+#: Of conductivities, where nobody says how many.
+SAMPLES = 1 << 12
+
 
 def named_heads():
     """Spheres, one with a map from MNI coordinates, which the default head has too."""
@@ -75,7 +78,10 @@ def replacements(heads, coils):
     def small_build(*args, **options):
         return build(*args, **{**options, **BASIS})
 
-    return (load, "load_head", load_head), (load, "load_coil", load_coil), (ReducedBasis, "build", small_build)
+    usual = ef.uncertainty.__kwdefaults__
+    few_samples = (ef.uncertainty, "__kwdefaults__", {**usual, "samples": min(usual["samples"], SAMPLES)})
+    names = (load, "load_head", load_head), (load, "load_coil", load_coil), (ReducedBasis, "build", small_build)
+    return *names, few_samples
 
 
 def draw_small(patch):
