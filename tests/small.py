@@ -60,9 +60,11 @@ def light_coil():
 
 
 def named_coils():
-    """Figure-8 coils of few dipoles: name, casing and largest dI/dt kept."""
+    """Figure-8 coils of few dipoles: name, a fifth of the casing's points and largest dI/dt kept."""
     names = ("magstim-70mm-figure8", "d70", "magstim-double-cone", "magventure-c-b60")
-    return {name: replace(load.load_coil(name), sources=coarse_sources()) for name in names}
+    coils = {name: load.load_coil(name) for name in names}
+    few = {"sources": coarse_sources(), "windings": ()}
+    return {name: replace(coil, casing_points_mm=coil.casing_points_mm[::5], **few) for name, coil in coils.items()}
 
 
 def replacements(heads, coils):
