@@ -4,6 +4,7 @@ Notebooks import it in a process of their own.
 """
 
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 
@@ -59,6 +60,7 @@ def light_coil():
     return replace(validation_coil(), sources=ef.Coil.from_dipoles(places[used], moments[used]).sources)
 
 
+@cache
 def named_coils():
     """Figure-8 coils of few dipoles: name, a fifth of the casing's points and largest dI/dt kept."""
     names = ("magstim-70mm-figure8", "d70", "magstim-double-cone", "magventure-c-b60")
