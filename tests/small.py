@@ -4,6 +4,7 @@ Notebooks import it in a process of their own.
 """
 
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from efield.basis.reduced_basis import ReducedBasis
 from efield.head.mni import AffineMap
 from efield.head.spheres import sphere_head
 from efield.io import load
+from efield.targeting import field
 from efield.targeting.validation import validation_coil
 from efield.viz import films, render, voxels
 from efield.viz.picture import field_figure
@@ -28,6 +30,9 @@ BASIS = {
     "max_solves": 64,
     "tol": 0.1,
 }
+
+#: Of conductivities, where nobody says how many.
+SAMPLES = 1 << 12
 
 
 def named_heads():
@@ -55,10 +60,13 @@ def light_coil():
     return replace(validation_coil(), sources=ef.Coil.from_dipoles(places[used], moments[used]).sources)
 
 
+@cache
 def named_coils():
-    """Figure-8 coils of few dipoles: name, casing and largest dI/dt kept."""
+    """Figure-8 coils of few dipoles: name, a fifth of the casing's points and largest dI/dt kept."""
     names = ("magstim-70mm-figure8", "d70", "magstim-double-cone", "magventure-c-b60")
-    return {name: replace(load.load_coil(name), sources=coarse_sources()) for name in names}
+    coils = {name: load.load_coil(name) for name in names}
+    few = {"sources": coarse_sources(), "windings": ()}
+    return {name: replace(coil, casing_points_mm=coil.casing_points_mm[::5], **few) for name, coil in coils.items()}
 
 
 def replacements(heads, coils):
@@ -74,7 +82,10 @@ def replacements(heads, coils):
     def small_build(*args, **options):
         return build(*args, **{**options, **BASIS})
 
-    return (load, "load_head", load_head), (load, "load_coil", load_coil), (ReducedBasis, "build", small_build)
+    usual = ef.uncertainty.__kwdefaults__
+    few_samples = (ef.uncertainty, "__kwdefaults__", {**usual, "samples": min(usual["samples"], SAMPLES)})
+    names = (load, "load_head", load_head), (load, "load_coil", load_coil), (ReducedBasis, "build", small_build)
+    return *names, few_samples
 
 
 def draw_small(patch):
@@ -82,5 +93,6 @@ def draw_small(patch):
     patch.setattr(render, "_OVERSAMPLING", 1)
     patch.setattr(films, "_DPI", 70.0)
     patch.setattr(voxels, "_SPACINGS_MM", (4.0,))
+    patch.setattr(field, "_VOXEL_MM", 4.0)
     for draw in (field_figure, save_scene, sheet_figure, save_three_sides):
         patch.setitem(draw.__kwdefaults__, "dpi", 100.0)

@@ -45,6 +45,7 @@ hand = "-39,-15,62"
 [grid]
 radius_mm = 6
 spacing_mm = 6
+angles_deg = [0, 45]
 [output]
 folder = "hand-study"
 fields = true
@@ -157,8 +158,9 @@ def command_lines(page):
 
 @pytest.mark.parametrize("page", with_blocks("bash", "sh", "console"))
 def test_the_commands_of_a_page_have_these_options(page):
+    whole = typer.main.get_command(app)
     for number, words in command_lines(page):
-        command, name = typer.main.get_command(app), "efield"
+        command, name = whole, "efield"
         while words and words[0] in getattr(command, "commands", ()):
             name, *words = words
             command = command.commands[name]

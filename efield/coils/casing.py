@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from efield.ground import checks
-from efield.ground.arrays import FloatArray
+from efield.ground.arrays import FloatArray, row_keys
 from efield.ground.card import Card, Carded, counted, extent
 from efield.ground.errors import InputError
 
@@ -77,8 +77,8 @@ class Casing(Carded):
         samples = np.concatenate(parts)
         # Slivers have far more lattice points than they need: one of each cell is enough. Between lattice points of
         # one triangle lies a third of the spacing at least that the cells may take.
-        cells = np.floor(samples / (_CELL * spacing_mm)).astype(np.int64)
-        return np.asarray(samples[np.sort(np.unique(cells, axis=0, return_index=True)[1])])
+        cells = row_keys(np.floor(samples / (_CELL * spacing_mm)))
+        return np.asarray(samples[np.sort(np.unique(cells, return_index=True)[1])])
 
     def moved(self, motion: ArrayLike) -> Self:
         """The casing after a rigid motion, (4, 4) in mm."""

@@ -56,7 +56,9 @@ def side_by_side(compute: Callable[[T], R], items: Iterable[T]) -> list[R]:
     """
     import numba
 
-    rest = iter(items)
+    rest, number = iter(items), numba.get_num_threads()
     first = [compute(one) for one in islice(rest, 1)]
-    with ThreadPoolExecutor(numba.get_num_threads()) as threads:
+    if number == 1:  # another thread would only be waited for
+        return first + [compute(one) for one in rest]
+    with ThreadPoolExecutor(number) as threads:
         return first + list(threads.map(compute, rest))

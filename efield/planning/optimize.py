@@ -86,8 +86,8 @@ def optimize(
     Examples
     --------
     >>> head = ef.head.sphere_head(edge_mm=12.0)
-    >>> near = {"radius_mm": 6, "tilt_deg": 0}
-    >>> best = ef.optimize(ef.Simulator(head), ef.load_coil("d70"), "m1-hand-left", "along", **near)
+    >>> coil = ef.Coil.from_dipoles([[-40, 0, -10], [40, 0, -10]], [[0, 0, 0.1], [0, 0, -0.1]])
+    >>> best = ef.optimize(ef.Simulator(head), coil, "m1-hand-left", "along", radius_mm=6, tilt_deg=0)
     >>> bool(best.gain > -1e-3)
     True
     """

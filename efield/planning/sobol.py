@@ -6,7 +6,7 @@ Saltelli A, Annoni P, Azzini I, Campolongo F, Ratto M, Tarantola S. Variance bas
 Comput Phys Commun 2010;181:259-270.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -32,30 +32,35 @@ class Share(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Design:
-    """Quantiles at which a function of T causes is asked: two independent designs, and the first with one column of the
-    second in each.
+    """Where a function of T causes is asked: two independent designs, and the first with one column of the second.
 
     Parameters
     ----------
     first, second : (n, T) float
-    mixed : (T, n, T) float
     """
 
     first: FloatArray
     second: FloatArray
-    mixed: FloatArray
 
     @classmethod
     def of(cls, causes: int, n: int) -> "Design":
-        """Of a Sobol' sequence whose first n points are left out; n is a power of two."""
+        """Quantiles, of a Sobol' sequence whose first n points are left out; n is a power of two."""
         from scipy.stats import qmc  # half a second to import
 
         both = qmc.Sobol(2 * causes, scramble=False).random(2 * n)[n:]
-        first, second = np.split(both, 2, axis=1)
-        mixed = np.repeat(first[None], causes, axis=0)
-        for column in range(causes):
-            mixed[column, :, column] = second[:, column]
-        return cls(first, second, mixed)
+        return cls(*np.split(both, 2, axis=1))
+
+    def at(self, values: Callable[[FloatArray], FloatArray]) -> "Design":
+        """What the quantiles of each cause stand for, column by column."""
+        return Design(values(self.first), values(self.second))
+
+    @property
+    def mixed(self) -> FloatArray:
+        """(T, n, T) the first design with one column of the second in each."""
+        mixed = np.repeat(self.first[None], self.first.shape[1], axis=0)
+        for column in range(len(mixed)):
+            mixed[column, :, column] = self.second[:, column]
+        return mixed
 
 
 def shares(

@@ -144,9 +144,9 @@ def _number(engine: Simulator | ReducedBasis, placements: int | None) -> int:
 def _sampled(model: ConductivityModel, samples: int) -> tuple[FloatArray, list[dict[str, Share]]]:
     """Measures (2 n, m) at two independent designs of the conductivities, and Sobol' shares of each measure."""
     tissues = [tissue_name(tag) for tag in model.ranges]
-    design = Design.of(len(tissues), 1 << max(5, int(np.log2(samples / (2 + len(tissues))))))
-    first, second = (model.measured(model.sampled(part)) for part in (design.first, design.second))
-    mixed = np.array([model.measured(model.sampled(part)) for part in design.mixed])
+    design = Design.of(len(tissues), 1 << max(5, int(np.log2(samples / (2 + len(tissues)))))).at(model.sampled)
+    first, second = model.measured(design.first), model.measured(design.second)
+    mixed = np.array([model.measured(part) for part in design.mixed])
     return np.concatenate([first, second]), shares(first, second, mixed, tissues)
 
 

@@ -159,14 +159,13 @@ def _half_values(psi: NDArray[np.complex128], cortex_mm: float) -> DepthSpread:
     # The pole itself, where a figure-8 is strongest, gets a node of its own with no weight.
     polar = np.append(np.arccos(nodes), 1e-4)
     solid_angle = np.append(weights, 0.0)[:, None] * 2 * np.pi / (4 * _DEGREE)
-    radii = np.linspace(0.0, cortex_mm, _RADII)
-    basis = _legendre(polar)
-    surface = _magnitude(psi, basis, polar)
-    half = float(surface.max()) / 2
-    volume, depth = 0.0, 0.0
-    outer, outer_radius = surface, cortex_mm
-    for inner_radius in map(float, radii[-2::-1]):
-        inner = _magnitude(psi * _decay(inner_radius / cortex_mm), basis, polar)
+    basis, degree = _legendre(polar), np.arange(_DEGREE + 1.0)[:, None]
+    outer, outer_radius = _magnitude(psi, basis, polar), cortex_mm
+    half, volume, depth = float(outer.max()) / 2, 0.0, 0.0
+    for inner_radius in np.linspace(cortex_mm, 0.0, _RADII)[1:].tolist():
+        if outer.max() < half:
+            break  # E is harmonic, so that the largest |E| of a ball is on its surface
+        inner = _magnitude(psi * (inner_radius / cortex_mm) ** degree, basis, polar)
         high, low = np.maximum(inner, outer), np.minimum(inner, outer)
         # Share of the shell above half, |E| taken linear across it.
         share = np.clip((high - half) / np.maximum(high - low, 1e-300), 0.0, 1.0)
@@ -178,19 +177,20 @@ def _half_values(psi: NDArray[np.complex128], cortex_mm: float) -> DepthSpread:
     return DepthSpread(depth, volume, volume / depth, 2 * half)
 
 
-def _decay(ratio: float) -> FloatArray:
-    return np.asarray(ratio ** np.arange(_DEGREE + 1.0)[:, None])
-
-
 def _magnitude(psi: NDArray[np.complex128], basis: tuple[FloatArray, FloatArray], polar: FloatArray) -> FloatArray:
     """|E| on a grid of polar angles and 4 l_max azimuths: the length of the angular gradient of psi."""
     legendre, slope = basis
     number = 4 * _DEGREE
-    order = np.arange(_DEGREE + 1)
-    along_polar = np.einsum("lm,lmi->im", psi, slope)
-    along_azimuth = 1j * order * np.einsum("lm,lmi->im", psi, legendre) / np.sin(polar)[:, None]
-    parts = [np.fft.irfft(part, n=number, axis=1) * number for part in (along_polar, along_azimuth)]
+    along_polar = _over_degrees(psi, slope)
+    along_azimuth = 1j * np.arange(_DEGREE + 1) * _over_degrees(psi, legendre) / np.sin(polar)[:, None]
+    parts = [np.fft.irfft(part, n=number) * number for part in (along_polar, along_azimuth)]
     return np.asarray(np.hypot(*parts))
+
+
+def _over_degrees(psi: NDArray[np.complex128], functions: FloatArray) -> NDArray[np.complex128]:
+    """(i, m) sums over l of psi (l, m) times functions (l, m, i): a product of matrices for each order."""
+    sums = np.array([psi.real, psi.imag]).transpose(2, 0, 1) @ functions.transpose(1, 0, 2)
+    return np.asarray(sums[:, 0].T + 1j * sums[:, 1].T)
 
 
 def _legendre(polar: FloatArray) -> tuple[FloatArray, FloatArray]:

@@ -6,7 +6,7 @@ from functools import cached_property
 from numbers import Real
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from efield.targeting.naming import Place
     from efield.targeting.summary import Summary
     from efield.targeting.surface_field import SurfaceField
+
+#: Spacing of the grid of an image that is not asked to be like another.
+_VOXEL_MM: Final = 1.0
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -359,7 +362,7 @@ def write_on_grid(
     from efield.io.volumes.nifti import read_grid, sample_grid, write_scalar_nifti
 
     bounds = np.array([head.points.min(axis=0), head.points.max(axis=0)])
-    shape, affine = sample_grid(bounds, 1.0) if like is None else read_grid(like)
+    shape, affine = sample_grid(bounds, _VOXEL_MM) if like is None else read_grid(like)
     is_mni = head.mni is not None and head.mni.is_identity
     write_scalar_nifti(path, values(shape, affine), affine, mni=is_mni)
 

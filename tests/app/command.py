@@ -3,17 +3,23 @@
 import resource
 import sys
 from contextlib import contextmanager
+from functools import cache
 
 import pytest
+import typer
 
 from efield.app.cli import main
 from efield.coils.polarity import induced_words
 from efield.targeting.validation import validation_coil
 
+#: All verbs and their options, made once for all runs of a process.
+_command = cache(typer.main.get_command)
+
 
 def run(monkeypatch, *arguments):
     """Exit code of ``efield ARGUMENTS``."""
     monkeypatch.setattr(sys, "argv", ["efield", *map(str, arguments)])
+    monkeypatch.setattr(typer.main, "get_command", _command)
     with pytest.raises(SystemExit) as leaving:
         main()
     return leaving.value.code or 0

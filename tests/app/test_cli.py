@@ -21,7 +21,7 @@ from tests.app.command import run
 @pytest.fixture(scope="module")
 def small_head(tmp_path_factory):
     path = tmp_path_factory.mktemp("head") / "sphere.msh"
-    write_head(path, sphere_head(edge_mm=9.0))
+    write_head(path, sphere_head(edge_mm=12.0))
     return path
 
 

@@ -157,7 +157,7 @@ def test_the_loss_of_a_casing_known_as_points_is_said(monkeypatch, capsys, tmp_p
 
 
 def test_a_coil_in_the_head_is_an_error_unless_allowed_by_name(monkeypatch, capsys, tmp_path, drawing):
-    write_head(tmp_path / "sphere.msh", sphere_head(edge_mm=9.0))
+    write_head(tmp_path / "sphere.msh", sphere_head(edge_mm=12.0))
     pose = tmp_path / "pose.txt"
     np.savetxt(pose, [[-1.0, 0, 0, 0], [0, 1, 0, 0], [0, 0, -1, 83], [0, 0, 0, 1]])
     options = ("simulate", "--head", tmp_path / "sphere.msh", "--coil", drawing, "--pose", pose, "--target=0,0,65")

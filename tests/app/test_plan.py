@@ -54,6 +54,7 @@ def planned(small_head, tmp_path_factory, solved):
         coarse = small.named_coils()
         patch.setattr(plans, "load_coil", lambda name: coarse[name])
         patch.setattr(plans, "optimize", partial(plans.optimize, radius_mm=9.0, tilt_deg=0.0))
+        patch.setitem(plans.uncertainty.__kwdefaults__, "samples", small.SAMPLES)
         for name in SOLVED:
             patch.setattr(plans, name, kept(name, getattr(plans, name)))
         assert run(patch, *asked(small_head, out)) == 0

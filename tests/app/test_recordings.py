@@ -2,27 +2,25 @@
 
 import csv
 import json
-import sys
 
 import numpy as np
 import pytest
 
-from efield.app.cli import main
 from efield.head.spheres import sphere_head
-from efield.io.load import load_coil
 from efield.io.meshes.gmsh import write_head
 from efield.io.poses.pose_table import PoseTable
 from efield.io.volumes.nifti import write_volume
 from efield.targeting.placement import place_coil
+from tests import small
+from tests.app.command import run
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
-def run(monkeypatch, *arguments):
-    monkeypatch.setattr(sys, "argv", ["efield", *map(str, arguments)])
-    with pytest.raises(SystemExit) as leaving:
-        main()
-    return leaving.value.code or 0
+@pytest.fixture(autouse=True)
+def _few_dipoles(monkeypatch):
+    coils = small.named_coils()
+    monkeypatch.setattr("efield.app.recordings.load_coil", lambda name: coils[name])
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +29,7 @@ def session(tmp_path_factory):
     folder = tmp_path_factory.mktemp("session")
     head = sphere_head((70.0, 73.0, 79.0, 85.0), (2, 3, 4, 5), edge_mm=16.0)
     write_head(folder / "sphere.msh", head)
-    coil = load_coil("magstim-70mm-figure8")
+    coil = small.named_coils()["magstim-70mm-figure8"]
     poses = [place_coil(head, "C3", 9.0 * k, 6.0, coil=coil) for k in range(10)]
     known = {"time_s": np.arange(10.0), "didt": np.linspace(40e6, 70e6, 10), "mep_uv": np.linspace(100, 900, 10)}
     none = {name: np.concatenate([[np.nan, np.nan], values]) for name, values in known.items()}

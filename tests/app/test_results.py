@@ -11,6 +11,7 @@ import nibabel
 import numpy as np
 import pytest
 
+from efield.app.cli import app
 from efield.app.results import results_folder
 from efield.ground.errors import InputError
 from efield.head.spheres import sphere_head
@@ -156,14 +157,27 @@ def test_a_study_on_a_full_disk_is_one_line_and_goes_on_when_there_is_room(monke
     assert run(monkeypatch, "sweep", tmp_path / "study.toml") == 0
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
-@pytest.mark.parametrize("verb", [("coils", "list", "--json"), ("targets",)])
-def test_output_that_cannot_be_written_is_one_line(verb):
+needs_full = pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+
+
+@needs_full
+def test_output_that_cannot_be_written_is_one_line():
     with open("/dev/full", "w") as full:
-        found = subprocess.run([sys.executable, "-m", "efield", *verb], stdout=full, stderr=subprocess.PIPE, text=True)
+        child = [sys.executable, "-m", "efield", "targets"]
+        found = subprocess.run(child, stdout=full, stderr=subprocess.PIPE, text=True)
     assert found.returncode == 2
     assert found.stderr.startswith("error: No space left on device")
     assert found.stderr.count("\n") == 1
+
+
+@needs_full
+def test_json_that_cannot_be_written_is_one_line_and_nothing_of_it_is_kept_for_later(monkeypatch, capsys):
+    with open("/dev/full", "w") as full:  # whatever is left is written when it is closed, and fails again
+        monkeypatch.setattr(sys, "stdout", full)
+        assert run(monkeypatch, "coils", "list", "--json") == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: No space left on device")
+    assert error.count("\n") == 1
 
 
 @pytest.mark.parametrize(
@@ -184,13 +198,11 @@ def test_an_angle_beside_a_pose_is_refused(monkeypatch, capsys, verb, rival):
     ("option", "begun", "completed"),
     [("--coil", "magstim-70", "magstim-70mm-figure8"), ("--target", "m1-leg-l", "m1-leg-left")],
 )
-def test_a_shell_completes_names(option, begun, completed):
+def test_a_shell_completes_names(monkeypatch, capsys, option, begun, completed):
     words = f"efield simulate {option} {begun}"
     asked = {"_EFIELD_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": "3"}
-    found = subprocess.run(
-        [sys.executable, "-c", "from efield.app.cli import app; app(prog_name='efield')"],
-        env=os.environ | asked,
-        capture_output=True,
-        text=True,
-    )
-    assert completed in found.stdout.split()
+    for name, value in asked.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(SystemExit):
+        app(prog_name="efield")
+    assert completed in capsys.readouterr().out.split()

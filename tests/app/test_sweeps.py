@@ -195,8 +195,9 @@ def test_all_that_is_wrong_is_listed_at_once(monkeypatch, capsys, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-def test_new_writes_a_study_that_is_right_and_never_over_another(monkeypatch, capsys, tmp_path):
+def test_new_writes_a_study_that_is_right_and_never_over_another(monkeypatch, capsys, tmp_path, named_heads):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("efield.campaign.study.load_head", named_heads.__getitem__)
     assert run(monkeypatch, "new") == 0
     assert run(monkeypatch, "study.toml", "--dry-run") == 0
     assert run(monkeypatch, "new") == 2

@@ -39,7 +39,7 @@ def sampled(turn=None, shift=0.0):
 
 def meshed(path, labels, affine):
     nibabel.save(nibabel.Nifti1Image(labels, affine), path)
-    return mesh_labels(*read_labels(path), edge_mm={2: 7.0, 5: 9.0})
+    return mesh_labels(*read_labels(path), edge_mm={2: 9.0, 5: 12.0})
 
 
 def stored_as(labels, affine, axes):

@@ -6,7 +6,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+import pyvista
 
 from efield.viz import probe
 
@@ -83,9 +85,14 @@ def test_one_process_asks_once_and_the_next_again(asked, can):
 
 
 def test_the_child_renders_exactly_where_the_library_that_draws_does(tmp_path):
-    program = "import sys, pyvista as pv; p = pv.Plotter(off_screen=True); p.add_mesh(pv.Sphere()); p.show()"
-    drawn = subprocess.run([PYTHON, "-c", program], capture_output=True, check=False, cwd=tmp_path)
-    assert probe.render_in_child(child(probe._CHILD)) is (drawn.returncode == 0)
+    if probe.render_in_child(child(probe._CHILD)):
+        plotter = pyvista.Plotter(off_screen=True, window_size=(40, 30))
+        plotter.add_mesh(pyvista.Sphere())
+        assert np.ptp(plotter.screenshot(return_img=True)) > 0  # it may end this process where the child was wrong
+        plotter.close()
+    else:
+        program = "import sys, pyvista as pv; p = pv.Plotter(off_screen=True); p.add_mesh(pv.Sphere()); p.show()"
+        assert subprocess.run([PYTHON, "-c", program], capture_output=True, check=False, cwd=tmp_path).returncode
 
 
 @pytest.mark.parametrize(("value", "forced"), [("1", True), ("yes", True), ("0", False), ("", False)])
