@@ -15,6 +15,7 @@ from scipy.spatial import cKDTree
 
 from efield.coils.model import SampledField
 from efield.ground.arrays import FloatArray
+from efield.ground.rows import distinct_rows
 from efield.ground.units import mm_to_m
 from efield.kernels.reduced.reciprocity import inverse_distance
 
@@ -132,7 +133,7 @@ def _directions(points_mm: FloatArray) -> FloatArray:
     """(d, 3) different directions of points."""
     unit = points_mm / np.linalg.norm(points_mm, axis=1)[:, None]
     cell = np.floor(unit / (_ASIDE / 4)).astype(np.int64)
-    return np.asarray(unit[np.unique(cell, axis=0, return_index=True)[1]])
+    return np.asarray(unit[distinct_rows(cell)[0]])
 
 
 def _around(directions: FloatArray, nearest_mm: float) -> FloatArray:
