@@ -17,6 +17,7 @@ from efield.coils import catalog
 from efield.coils.model import Coil
 from efield.ground.arrays import FloatArray
 from efield.ground.pose import Pose
+from efield.ground.rows import distinct_rows
 from efield.head.mesh import HeadMesh
 from efield.head.surface import scalp
 from efield.targeting.collision import scalp_distance
@@ -109,8 +110,9 @@ def catalog_coil(name: str) -> Coil:
 @cache
 def _cells(coil: Coil) -> tuple[FloatArray, FloatArray, list[FloatArray]]:
     """A coil's wires in cells: centers (c, 3), radii (c,), and the points of each."""
-    ends = np.unique(np.concatenate([source.extent_mm for source in coil.sources]), axis=0)
-    cell = np.unique(np.floor(ends / _CELL_MM), axis=0, return_inverse=True)[1].ravel()
+    ends = np.concatenate([source.extent_mm for source in coil.sources])
+    ends = ends[distinct_rows(ends)[0]]
+    cell = distinct_rows(np.floor(ends / _CELL_MM))[1]
     groups = [ends[cell == number] for number in range(int(cell.max(initial=-1)) + 1)]
     centers = np.array([(group.min(axis=0) + group.max(axis=0)) / 2 for group in groups]).reshape(-1, 3)
     radii = [np.linalg.norm(group - center, axis=1).max() for group, center in zip(groups, centers, strict=True)]

@@ -91,6 +91,7 @@ class Earlier:
     facts: Survey
     made_with: dict[str, str]
     _good: dict[tuple[str, str], bool] = field(default_factory=dict)
+    _arrays: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
     def read(cls, folder: Path) -> "Earlier":
@@ -126,7 +127,9 @@ class Earlier:
 
     def values(self, variable: Variable, chunk: Chunk) -> NDArray[Any]:
         """What a chunk of this store holds of a variable."""
-        return np.asarray(self._root[variable.path][variable.index(chunk)])
+        if variable.path not in self._arrays:
+            self._arrays[variable.path] = self._root[variable.path]
+        return np.asarray(self._arrays[variable.path][variable.index(chunk)])
 
     def changed(self, study: Study) -> list[str]:
         """Settings that must not differ, and do."""

@@ -70,18 +70,14 @@ def check(folder: str | Path, progress: Progress = None) -> Condition:
     return Condition(total, pending, damaged, tuple(_changed_metadata(store)), tables)
 
 
-def _changed_metadata(store: Store) -> list[str]:
-    """Files of an empty store of this study that are missing or other than they should be."""
-    with TemporaryDirectory() as parent:
-        fresh = Path(parent) / "fresh"
-        store.make_empty(fresh)
-        names = sorted(str(path.relative_to(fresh)) for path in fresh.rglob("*") if path.is_file())
-        return [name for name in names if not _same(fresh / name, store.zarr / name)]
+def _changed_metadata(store: Store) -> dict[str, bytes]:
+    """Files of an empty store of this study that are missing or other than they should be, as they should be."""
+    return {name: data for name, data in sorted(store.empty().items()) if not _holds(store.zarr / name, data)}
 
 
-def _same(one: Path, other: Path) -> bool:
+def _holds(path: Path, data: bytes) -> bool:
     try:
-        return one.read_bytes() == other.read_bytes()
+        return path.read_bytes() == data
     except OSError:
         return False
 
@@ -116,14 +112,14 @@ def _forget(store: Store, chunk: Chunk, ear: Listener) -> None:
 
 
 def _restored(store: Store) -> list[str]:
-    names = _changed_metadata(store)
+    changed = _changed_metadata(store)
     # Beside the store, to be moved into it; what a kill leaves of it is cleared when the store is next written to.
     with TemporaryDirectory(prefix=".", dir=store.folder) as parent:
         fresh = Path(parent) / "fresh"
-        store.make_empty(fresh)
-        for name in names:
+        for name, data in changed.items():
             (store.zarr / name).parent.mkdir(parents=True, exist_ok=True)
-            settle_file(fresh / name)
-            (fresh / name).replace(store.zarr / name)
+            fresh.write_bytes(data)
+            settle_file(fresh)
+            fresh.replace(store.zarr / name)
             settle_folder((store.zarr / name).parent)
-    return names
+    return list(changed)

@@ -2,7 +2,6 @@
 
 import warnings
 from dataclasses import astuple, dataclass, field
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -210,17 +209,22 @@ def _recorded(table: PoseTable) -> list[Fixed]:
     ]
 
 
-def make_empty(path: Path, study: Study, facts: Survey, attributes: dict[str, Any]) -> None:
-    """Write the store without results: the same bytes every time; `path` must not exist."""
+def empty(study: Study, facts: Survey, attributes: dict[str, Any]) -> dict[str, bytes]:
+    """The files of the store without results, by name: the same bytes every time."""
     import zarr
     from zarr.codecs import ZstdCodec
+    from zarr.storage import MemoryStore
+
+    # Zarr writes a file in a thread of its own each time: slower than all else here.
+    files: dict[str, Any] = {}
+    store = MemoryStore(files)
 
     # With checksums, so that readers who do not ask us meet an error where a bit flipped, and not another number.
     packed = ZstdCodec(level=0, checksum=True)
     given = fixed(study, facts)
     # Arrays over other dimensions than their name are coordinates only if xarray is told so.
     inner = " ".join(sorted(one.name for one in given if one.dims != (one.name,)))
-    root = zarr.create_group(str(path), zarr_format=3, attributes=attributes | {"coordinates": inner})
+    root = zarr.create_group(store, zarr_format=3, attributes=attributes | {"coordinates": inner})
     for one in given:
         texts = isinstance(one.values, list)
         shape = (len(one.values),) if isinstance(one.values, list) else one.values.shape
@@ -251,4 +255,5 @@ def make_empty(path: Path, study: Study, facts: Survey, attributes: dict[str, An
         # Zarr says that consolidated metadata are not yet in its specification; readers that do not know them do not
         # need them.
         warnings.simplefilter("ignore")
-        zarr.consolidate_metadata(str(path), zarr_format=3)
+        zarr.consolidate_metadata(store, zarr_format=3)
+    return {name: data.to_bytes() for name, data in files.items()}

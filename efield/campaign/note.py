@@ -2,7 +2,6 @@
 
 import json
 import os
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
@@ -10,7 +9,7 @@ from efield.campaign.files import NOTE
 from efield.campaign.study import Study
 from efield.campaign.survey import Survey
 from efield.ground.errors import FileFormatError
-from efield.ground.version import __version__
+from efield.ground.version import __version__, version
 from efield.io import sealed
 from efield.io.sealed import SealError
 from efield.targeting.fingerprint import digest

@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from efield.campaign import disk
 from efield.campaign.earlier import Earlier, Part, check_grows, describe, earlier_stores, finish_moving, set_aside
 from efield.campaign.files import BASES, COMPLETE, EARLIER, LOCK, MARKERS, NOTE, POTENTIALS, TABLES, ZARR
-from efield.campaign.layout import Variable, make_empty, variables
+from efield.campaign.layout import Variable, empty, variables
 from efield.campaign.lock import Lock
 from efield.campaign.markers import Markers
 from efield.campaign.note import differences, read_note, remedy, settings, versions, write_note
@@ -203,9 +203,9 @@ class Store(Carded):
             "study": json.dumps(settings(self.study), sort_keys=True),
         }
 
-    def make_empty(self, path: Path) -> None:
-        """Write this store's Zarr store without results to a new folder."""
-        make_empty(path, self.study, self.facts, self.notes)
+    def empty(self) -> dict[str, bytes]:
+        """The files of this store's Zarr store without results, by name."""
+        return empty(self.study, self.facts, self.notes)
 
     def _card(self) -> Card:
         rows = (
@@ -248,7 +248,9 @@ def writing(study: Study, progress: Progress = None) -> Iterator[Store]:
             (folder / MARKERS).mkdir(exist_ok=True)
             if not store.zarr.exists():
                 with new_folder(store.zarr, lasting=True) as fresh:
-                    store.make_empty(fresh)
+                    for name, data in store.empty().items():
+                        (fresh / name).parent.mkdir(parents=True, exist_ok=True)
+                        (fresh / name).write_bytes(data)
             for left in store.zarr.rglob("*.partial"):
                 left.unlink()
             yield store

@@ -141,6 +141,8 @@ def _batches(store: Store, schema: "pyarrow.Schema") -> Iterator["pyarrow.Record
 
     study, known = store.study, _known_columns(store)
     root: Any = zarr.open_group(str(store.zarr), mode="r", zarr_format=3)
+    lifted = [] if study.grid is None else ["lifted_mm"]
+    arrays = {name: root[name] for name in ("pose", *lifted, *study.measures)}  # opened once, not for each batch
     rates = [study.rates(coil.load(study.base)) for coil in study.coils]
     blocks = range(0, study.count, _ROWS)
     for cell, drive, first in product(study.cells, range(len(study.drive.values)), blocks):
@@ -155,11 +157,10 @@ def _batches(store: Store, schema: "pyarrow.Schema") -> Iterator["pyarrow.Record
             "placement": numbers,
         }
         columns |= {name: values[rows] for name, values in known.items()}
-        poses = root["pose"][(*at, rows, slice(0, 3))].reshape(-1, len(POSE))
+        poses = arrays["pose"][(*at, rows, slice(0, 3))].reshape(-1, len(POSE))
         columns |= {name: np.ascontiguousarray(poses[:, k]) for k, name in enumerate(POSE)}
-        if study.grid is not None:
-            columns["lifted_mm"] = root["lifted_mm"][(*at, rows)]
-        columns |= {name: root[name][(*at, drive, rows)] for name in study.measures}
+        columns |= {name: arrays[name][(*at, rows)] for name in lifted}
+        columns |= {name: arrays[name][(*at, drive, rows)] for name in study.measures}
         yield pyarrow.RecordBatch.from_arrays([columns[name] for name in schema.names], schema=schema)
 
 

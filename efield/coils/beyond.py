@@ -14,7 +14,8 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from efield.coils.model import SampledField
-from efield.ground.arrays import FloatArray, row_keys
+from efield.ground.arrays import FloatArray
+from efield.ground.rows import distinct_rows
 from efield.ground.units import mm_to_m
 from efield.kernels.reduced.reciprocity import inverse_distance
 
@@ -131,8 +132,8 @@ def _continued(points: FloatArray, values: FloatArray, nearest_mm: float, places
 def _directions(points_mm: FloatArray) -> FloatArray:
     """(d, 3) different directions of points."""
     unit = points_mm / np.linalg.norm(points_mm, axis=1)[:, None]
-    cell = row_keys(np.floor(unit / (_ASIDE / 4)))
-    return np.asarray(unit[np.unique(cell, return_index=True)[1]])
+    cell = np.floor(unit / (_ASIDE / 4)).astype(np.int64)
+    return np.asarray(unit[distinct_rows(cell)[0]])
 
 
 def _around(directions: FloatArray, nearest_mm: float) -> FloatArray:

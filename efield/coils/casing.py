@@ -7,9 +7,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from efield.ground import checks
-from efield.ground.arrays import FloatArray, row_keys
+from efield.ground.arrays import FloatArray
 from efield.ground.card import Card, Carded, counted, extent
 from efield.ground.errors import InputError
+from efield.ground.rows import distinct_rows
 
 #: Largest distance from any place of a casing to the nearest of its samples (mm) is below this spacing.
 SAMPLE_SPACING_MM = 3.0
@@ -77,8 +78,8 @@ class Casing(Carded):
         samples = np.concatenate(parts)
         # Slivers have far more lattice points than they need: one of each cell is enough. Between lattice points of
         # one triangle lies a third of the spacing at least that the cells may take.
-        cells = row_keys(np.floor(samples / (_CELL * spacing_mm)))
-        return np.asarray(samples[np.sort(np.unique(cells, return_index=True)[1])])
+        cells = np.floor(samples / (_CELL * spacing_mm)).astype(np.int64)
+        return np.asarray(samples[np.sort(distinct_rows(cells)[0])])
 
     def moved(self, motion: ArrayLike) -> Self:
         """The casing after a rigid motion, (4, 4) in mm."""

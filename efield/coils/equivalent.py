@@ -15,8 +15,9 @@ from scipy.spatial import cKDTree
 from efield.coils.model import Coil, Dipoles, SampledField, Segments
 from efield.coils.primary import vector_potential
 from efield.ground import checks
-from efield.ground.arrays import FloatArray, row_keys
+from efield.ground.arrays import FloatArray
 from efield.ground.errors import InputError
+from efield.ground.rows import distinct_rows
 
 #: Ends of segments nearer than this are one node (mm); files round to about this.
 _SAME_MM = 1e-3
@@ -169,7 +170,7 @@ def _cone_rule(rows: int, columns: int) -> tuple[FloatArray, FloatArray, FloatAr
 def _merged(points_mm: FloatArray, moments: FloatArray) -> Dipoles:
     """Dipoles of the same cell and octant of direction as one, at their center weighted by strength."""
     cell = np.column_stack([np.floor(points_mm / _CELL_MM), moments > 1e-9 * np.abs(moments).max()])
-    group = np.unique(row_keys(cell), return_inverse=True)[1]
+    group = distinct_rows(cell)[1]
     strength = np.linalg.norm(moments, axis=1)
     total = np.bincount(group, strength)
     center = np.column_stack([np.bincount(group, strength * points_mm[:, axis]) / total for axis in range(3)])

@@ -20,6 +20,7 @@ from efield.ground.errors import InputError
 from efield.ground.memory import check_room
 from efield.ground.pose import Pose
 from efield.ground.progress import Tell
+from efield.ground.rows import distinct_rows
 from efield.head.mesh import HeadMesh
 from efield.head.tissue import GRAY_MATTER
 from efield.targeting.measures import Rows, faces_of
@@ -175,9 +176,7 @@ def pulse_fields(sim: Simulator, coil: Coil, poses: list[Pose], target: Target, 
 
 def _distinct(poses: list[Pose]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """The first of each different pose, and for every pose which of them it is."""
-    rows = np.array([pose.matrix.ravel() for pose in poses])
-    _, first, which = np.unique(rows, axis=0, return_index=True, return_inverse=True)
-    return first, which.ravel()
+    return distinct_rows(np.array([pose.matrix.ravel() for pose in poses]))
 
 
 def _points(head: HeadMesh, nodes: NDArray[np.intp], poses: list[Pose]) -> FloatArray:

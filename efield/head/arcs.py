@@ -10,6 +10,7 @@ from scipy.sparse.csgraph import dijkstra
 from scipy.spatial import ConvexHull
 
 from efield.ground.errors import InputError
+from efield.ground.rows import distinct_rows
 from efield.head.closest import signed_distance
 from efield.head.surface import Surface
 
@@ -185,8 +186,8 @@ def _plane_cut(surface: Surface, origin: NDArray[np.float64], normal: NDArray[np
     apex = triangles[row, alone]
     others = np.column_stack([triangles[row, (alone + 1) % 3], triangles[row, (alone + 2) % 3]])
     edges = np.sort(np.stack([np.column_stack([apex, apex]), others], axis=2), axis=2).reshape(-1, 2)
-    edges, numbers = np.unique(edges, axis=0, return_inverse=True)
-    low, high = edges.T
+    first, numbers = distinct_rows(edges)
+    low, high = edges[first].T
     share = side[low] / (side[low] - side[high])
     points = surface.points_mm[low] + share[:, None] * (surface.points_mm[high] - surface.points_mm[low])
     return _Cut(points, numbers.reshape(-1, 2))

@@ -9,6 +9,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from efield.ground.checks import plain
+from efield.ground.rows import distinct_rows
 from efield.head.mesh import HeadMesh
 from efield.kernels.geometry import stars
 from efield.kernels.meshing import shapes
@@ -83,7 +84,7 @@ def mesh_quality(head: HeadMesh) -> MeshQuality:
         min_radius_ratio=float(values[:, 2].min()),
         p5_radius_ratio=float(np.percentile(values[:, 2], 5)),
         conforming=not bool((neighbors == -2).any()),
-        boundary_closed=bool((np.unique(_edges(faces)[0], axis=0, return_counts=True)[1] % 2 == 0).all()),
+        boundary_closed=not (np.bincount(distinct_rows(_edges(faces)[0])[1]) % 2).any(),
         boundary_manifold=len(pinched_nodes(faces)) == 0,
         tissue_volume_mm3={tag: head.tissue_volume_mm3(tag) for tag in head.tags},
         pieces={tag: len(np.unique(piece[head.tissue == tag])) for tag in head.tags},
@@ -134,7 +135,8 @@ def pinched_nodes(faces: NDArray[np.int32]) -> NDArray[np.int64]:
     size = 3 * len(faces)
     graph = coo_array((np.ones(len(one), dtype=np.int8), (one, two)), shape=(size, size))
     _, fan = connected_components(graph, directed=False)
-    fans_of = np.unique(np.stack([faces.ravel(), fan], axis=1), axis=0)[:, 0]
+    corner = faces.ravel()
+    fans_of = corner[distinct_rows(np.stack([corner, fan], axis=1))[0]]
     nodes, fan_count = np.unique(fans_of, return_counts=True)
     return np.union1d(wrong, nodes[fan_count > 1]).astype(np.int64)
 

@@ -10,14 +10,13 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
 from numpy.typing import NDArray
 
 from efield.ground.errors import InputError
-from efield.ground.version import __version__
+from efield.ground.version import __version__, version
 from efield.io.sealed import read_arrays, write_arrays
 
 #: Whose versions decide on the numbers in a file.

@@ -4,7 +4,6 @@
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from importlib.metadata import version
 from os import PathLike
 from typing import Any, Final
 
@@ -20,7 +19,7 @@ from efield.ground.errors import InputError
 from efield.ground.memory import check_room
 from efield.ground.pose import Pose
 from efield.ground.progress import Progress, told
-from efield.ground.version import __version__
+from efield.ground.version import __version__, version
 from efield.head.mesh import HeadMesh
 from efield.reciprocity.reciprocal import Reciprocal
 from efield.sweeping.grid import Placements

@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from efield.ground.arrays import FloatArray, row_keys
+from efield.ground.arrays import FloatArray
 from efield.ground.numbering import renumbered
+from efield.ground.rows import distinct_rows
 from efield.head.surface import Surface, TriangleSurface, boundary, brain
 from efield.head.tissue import GRAY_MATTER, WHITE_MATTER
 from efield.viz import palette
@@ -95,8 +96,8 @@ def crown_vertices(surface: TriangleSurface, center_mm: FloatArray, outward: Flo
     inside = np.flatnonzero((np.linalg.norm(placed[:, :2], axis=1) < _REACH_MM) & (placed[:, 2] > -_REACH_MM))
     # The outermost vertex goes first and clears its surroundings: what lies under it is hidden anyway.
     order = inside[np.argsort(-placed[inside, 2], kind="stable")]
-    cells = row_keys(np.floor(placed[order, :2] / (_SPACING_MM / 4)))
-    order = order[np.sort(np.unique(cells, return_index=True)[1])]
+    cells = np.floor(placed[order, :2] / (_SPACING_MM / 4)).astype(np.int64)
+    order = order[np.sort(distinct_rows(cells)[0])]
     top = order[_spread(placed[order, :2], _SPACING_MM)]
     return np.asarray(top[surface.normals[top] @ outward > _FACING])
 

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from efield.ground.arrays import FloatArray, row_keys
+from efield.ground.arrays import FloatArray
+from efield.ground.rows import distinct_rows
 from efield.head.locate import locator_of
 from efield.head.tissue import CSF, GRAY_MATTER, WHITE_MATTER
 from efield.viz.scale import Scale
@@ -64,8 +65,8 @@ def _starts(field: "EField", center_mm: FloatArray) -> FloatArray:
     near = np.isin(head.tissue, (WHITE_MATTER, GRAY_MATTER))
     near &= np.linalg.norm(head.barycenters - center_mm, axis=1) < _AROUND_MM
     points = head.barycenters[near]
-    cubes = row_keys(np.floor((points - center_mm) / _APART_MM))
-    return np.asarray(points[np.unique(cubes, return_index=True)[1]])
+    cubes = np.floor((points - center_mm) / _APART_MM).astype(np.int64)
+    return np.asarray(points[distinct_rows(cubes)[0]])
 
 
 def _followed(field: "EField", starts: FloatArray, sign: float) -> list[FloatArray]:

@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+from contextlib import contextmanager
 
 import psutil
 import pytest
@@ -45,17 +46,39 @@ def alone(files, tmp_path_factory, contents):
     return contents(folder / "out")
 
 
-def test_two_workers_give_the_bytes_of_one_process_and_prepare_each_head_once(study_file, tmp_path, contents, alone):
-    outcome = run(read_study(study_file(), tmp_path / "two"), on_cluster(workers=2))
+@pytest.fixture(scope="module")
+def client():
+    """Of two workers, that need not be started for each test."""
+    with cluster._client(2, None) as client:
+        yield client
+
+
+@pytest.fixture
+def two_workers(client, monkeypatch):
+    """A runner on them."""
+
+    @contextmanager
+    def started(workers, scheduler):
+        assert (workers, scheduler) == (2, None)
+        yield client
+
+    monkeypatch.setattr(cluster, "_client", started)
+    return on_cluster(workers=2)
+
+
+def test_two_workers_give_the_bytes_of_one_process_and_prepare_each_head_once(
+    study_file, tmp_path, contents, alone, two_workers
+):
+    outcome = run(read_study(study_file(), tmp_path / "two"), two_workers)
     assert outcome.computed == outcome.chunks
     # Two heads, two workers: nobody prepares the other's head, or at most helps out at the end.
     assert sum(outcome.heads.values()) <= 3
     assert contents(tmp_path / "two") == alone
 
 
-def test_a_worker_that_is_killed_costs_its_chunks_and_not_the_run(study_file, tmp_path, contents, alone):
+def test_a_worker_that_is_killed_costs_its_chunks_and_not_the_run(study_file, tmp_path, contents, alone, two_workers):
     killer = Killer()
-    outcome = run(read_study(study_file(), tmp_path / "killed"), on_cluster(workers=2), killer)
+    outcome = run(read_study(study_file(), tmp_path / "killed"), two_workers, killer)
     assert any(note.startswith("lost 1 of 2 workers") for note in killer.notes)
     assert killer.killed is not None
     assert not psutil.pid_exists(killer.killed)

@@ -207,15 +207,16 @@ def test_a_grid_lays_a_part_of_it_as_it_lays_the_whole(head, target, coil):
 
 
 FULL = ("[output]", "[output]\nfields = true")
+FEW = ("stop = 135", "stop = 45")
 RECIPROCAL = ("[drive]", '[engine]\nkind = "reciprocal"\n[drive]')
 
 
 def test_the_numbers_of_a_grown_study_are_those_of_a_fresh_one_to_the_last_bit(grown, tmp_path, contents):
     out, fresh = tmp_path / "grown", tmp_path / "fresh"
-    run(grown((FULL,), out))
-    outcome = run(grown((FULL, ANGLES, COIL), out))
-    run(grown((FULL, ANGLES, COIL), fresh))
-    assert (outcome.taken_over, outcome.chunks) == (0, 20)
+    run(grown((FULL, FEW), out))
+    outcome = run(grown((FULL, FEW, ANGLES, COIL), out))
+    run(grown((FULL, FEW, ANGLES, COIL), fresh))
+    assert (outcome.taken_over, outcome.chunks) == (0, 8)
     assert contents(out) == contents(fresh)
 
 
@@ -229,20 +230,20 @@ def solves(monkeypatch):
 
 def test_adjoint_currents_are_kept_between_runs_and_used_for_the_same_only(grown, tmp_path, contents, solves):
     out = tmp_path / "out"
-    run(grown((RECIPROCAL,), out))
+    run(grown((RECIPROCAL, FEW), out))
     assert len(solves) == 2
     kept = sorted((out / POTENTIALS).rglob("*.arrays"))
     assert [path.parent.name for path in kept] == ["a.hand", "b.hand"]
-    run(grown((RECIPROCAL, ANGLES), out))
+    run(grown((RECIPROCAL, FEW, ANGLES), out))
     assert len(solves) == 2
     kept[0].write_bytes(kept[0].read_bytes()[:-1])
     spot = ("[grid]", "spot = { center_mm = [-40, 10, 60], radius_mm = 20 }\n[grid]")
-    run(grown((RECIPROCAL, ANGLES, spot), out))
+    run(grown((RECIPROCAL, FEW, ANGLES, spot), out))
     # Those of the new target, on both heads; nothing was left to compute of the damaged one.
     assert len(solves) == 4
-    run(grown((RECIPROCAL, ANGLES, spot, COIL), out))
+    run(grown((RECIPROCAL, FEW, ANGLES, spot, COIL), out))
     assert len(solves) == 5
-    run(grown((RECIPROCAL, ANGLES, spot, COIL), tmp_path / "fresh"))
+    run(grown((RECIPROCAL, FEW, ANGLES, spot, COIL), tmp_path / "fresh"))
     assert contents(out) == contents(tmp_path / "fresh")
 
 
@@ -255,7 +256,7 @@ def test_what_is_stored_of_a_coil_is_kept_between_runs(grown, files, tmp_path, c
 
     def ran(changes, folder):
         prepared.prepared_coil.cache_clear()
-        return run(grown(changes, folder))
+        return run(grown((FEW, *changes), folder))
 
     assert ("compress", 0) not in need_not(Routes(grown((far,), out)), out)
     ran((far,), out)

@@ -103,18 +103,17 @@ def test_readers_that_do_not_ask_us_meet_an_error_and_no_other_number_where_a_bi
     """By Zarr's own checksums; a lost file is nan to them, and that of another chunk passes: the markers see those."""
     file = whole / "sweep.zarr/along/c/0/0/0/0/1"
     good = file.read_bytes()
-    with xarray.open_zarr(whole / "sweep.zarr", chunks=None) as data:
+    with xarray.open_dataset(whole / "sweep.zarr", engine="zarr", cache=False) as data:
         expected = data.along.values
-    for bit in range(0, 8 * len(good), 7):
-        bad = bytearray(good)
-        bad[bit // 8] ^= 1 << bit % 8
-        file.write_bytes(bad)
-        with xarray.open_zarr(whole / "sweep.zarr", chunks=None) as data:
+        for bit in range(0, 8 * len(good), 7):
+            bad = bytearray(good)
+            bad[bit // 8] ^= 1 << bit % 8
+            file.write_bytes(bad)
             try:
                 found = data.along.values
             except RuntimeError:
                 continue
-        assert np.array_equal(found, expected)
+            assert np.array_equal(found, expected)
 
 
 def test_a_study_that_means_something_else_to_this_version_is_refused(whole):

@@ -48,6 +48,11 @@ def spheres() -> HeadMesh:
     return mesh_labels(nested_spheres(), np.eye(4))
 
 
+@pytest.fixture(scope="module")
+def coarse() -> HeadMesh:
+    return mesh_labels(nested_spheres(), np.eye(4), scale=2.0)
+
+
 def lopsided_labels():
     """Spheres with a bump on one side, so that no flip maps the volume onto itself."""
     labels = nested_spheres()
@@ -57,7 +62,7 @@ def lopsided_labels():
 
 @pytest.fixture(scope="module")
 def lopsided() -> HeadMesh:
-    return mesh_labels(lopsided_labels(), np.eye(4))
+    return mesh_labels(lopsided_labels(), np.eye(4), scale=2.0)
 
 
 @pytest.fixture(scope="module")
@@ -130,8 +135,7 @@ def test_interface_nodes_lie_on_the_spheres(spheres):
     assert np.abs(radius - RADII_MM[3]).max() < 0.6
 
 
-def test_halving_the_scale_gives_about_eight_times_the_tets(spheres):
-    coarse = mesh_labels(nested_spheres(), np.eye(4), scale=2.0)
+def test_halving_the_scale_gives_about_eight_times_the_tets(spheres, coarse):
     assert 4 < len(spheres.tets) / len(coarse.tets) < 14
 
 
@@ -150,21 +154,21 @@ def test_a_fold_of_fluid_is_connected_with_the_fluid_outside(folded):
     assert largest_piece_share(folded, 3) > 0.99
 
 
-def test_the_mesh_is_the_same_every_time(spheres):
-    again = mesh_labels(nested_spheres(), np.eye(4))
-    assert np.array_equal(again.points, spheres.points)
-    assert np.array_equal(again.tets, spheres.tets)
-    assert np.array_equal(again.tissue, spheres.tissue)
+def test_the_mesh_is_the_same_every_time(coarse):
+    again = mesh_labels(nested_spheres(), np.eye(4), scale=2.0)
+    assert np.array_equal(again.points, coarse.points)
+    assert np.array_equal(again.tets, coarse.tets)
+    assert np.array_equal(again.tissue, coarse.tissue)
 
 
-def test_a_rigidly_moved_affine_moves_the_mesh(spheres):
+def test_a_rigidly_moved_affine_moves_the_mesh(coarse):
     turn = np.eye(4)
     turn[:3, :3] = [[np.cos(0.3), -np.sin(0.3), 0], [np.sin(0.3), np.cos(0.3), 0], [0, 0, 1]]
     turn[:3, 3] = [5.0, -40.0, 12.0]
-    moved = mesh_labels(nested_spheres(), turn)
-    assert np.array_equal(moved.tets, spheres.tets)
+    moved = mesh_labels(nested_spheres(), turn, scale=2.0)
+    assert np.array_equal(moved.tets, coarse.tets)
     # Rounding of two rigid transforms.
-    np.testing.assert_allclose(moved.points, spheres.points @ turn[:3, :3].T + turn[:3, 3], atol=1e-9)
+    np.testing.assert_allclose(moved.points, coarse.points @ turn[:3, :3].T + turn[:3, 3], atol=1e-9)
 
 
 @pytest.mark.parametrize("flips", [(0,), (0, 1), (2,)], ids=["LAS", "LPS", "RAI"])
@@ -173,7 +177,7 @@ def test_the_storage_order_of_the_volume_does_not_matter(lopsided, flips):
     for axis in flips:
         labels = np.flip(labels, axis)
         affine[axis, axis], affine[axis, 3] = -1, labels.shape[axis] - 1
-    other = mesh_labels(labels.transpose(2, 0, 1), affine[:, [2, 0, 1, 3]])
+    other = mesh_labels(labels.transpose(2, 0, 1), affine[:, [2, 0, 1, 3]], scale=2.0)
     assert np.array_equal(other.tets, lopsided.tets)
     np.testing.assert_allclose(other.points, lopsided.points, atol=1e-9)
 

@@ -7,14 +7,20 @@ from efield.ground.errors import InputError
 from efield.head.spheres import sphere_head
 
 
+def distinct(nodes, size):
+    """Edges or faces of several nodes, each once, and how often it is there."""
+    keys, count = np.unique(np.sort(nodes, axis=1) @ size ** np.arange(nodes.shape[1]), return_counts=True)
+    return np.stack(np.unravel_index(keys, (size,) * nodes.shape[1]), axis=1), count
+
+
 def edges(head):
     pairs = np.concatenate([head.tets[:, [a, b]] for a in range(4) for b in range(a)])
-    return np.unique(np.sort(pairs, axis=1), axis=0)
+    return distinct(pairs, len(head.points))[0]
 
 
 def faces(head):
     triangles = np.concatenate([np.delete(head.tets, k, axis=1) for k in range(4)])
-    return np.unique(np.sort(triangles, axis=1), axis=0, return_counts=True)
+    return distinct(triangles, len(head.points))
 
 
 def smallest_dihedral_deg(head):

@@ -2,6 +2,7 @@
 
 import os
 import tracemalloc
+import zlib
 from collections.abc import Callable, Iterator
 from itertools import permutations
 from pathlib import Path
@@ -22,6 +23,22 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if here in item.path.parents:
             item.add_marker(pytest.mark.filterwarnings("ignore:the (mesh is only|head's outer surface)"))
+
+
+#: What zlib calls a stream of gzip.
+GZIP = 16 + zlib.MAX_WBITS
+
+
+def packed_zeros(megabytes: int, wbits: int = zlib.MAX_WBITS) -> bytes:
+    """As many zeros in one whole stream of zlib or gzip: one megabyte is packed, and repeated."""
+    piece, packer = bytes(1 << 20), zlib.compressobj(9, wbits=wbits)
+    first, more = (packer.compress(piece) + packer.flush(zlib.Z_FULL_FLUSH) for _ in range(2))
+    gzip, check, end = wbits == GZIP, 0 if wbits == GZIP else 1, packer.flush()
+    for _ in range(megabytes):
+        check = zlib.crc32(piece, check) if gzip else zlib.adler32(piece, check)
+    size = (megabytes << 20).to_bytes(4, "little")
+    trailer = check.to_bytes(4, "little") + size if gzip else check.to_bytes(4, "big")
+    return first + (megabytes - 1) * more + end[: -len(trailer)] + trailer
 
 
 @pytest.fixture(scope="session")

@@ -34,14 +34,14 @@ def straight(subject):
     return mni
 
 
-def write_gmsh_text(path, points, tets, tags):
+def gmsh_text(points, tets, tags):
     """Gmsh 2.2 as text, written from its manual."""
     lines = ["$MeshFormat", "2.2 0 8", "$EndMeshFormat", "$Nodes", str(len(points))]
     lines += [f"{i} {x:.9g} {y:.9g} {z:.9g}" for i, (x, y, z) in enumerate(points, start=1)]
     lines += ["$EndNodes", "$Elements", str(len(tets))]
     rows = zip(tags, tets + 1, strict=True)
     lines += [f"{i} 4 2 {t} {t} {a} {b} {c} {d}" for i, (t, (a, b, c, d)) in enumerate(rows, start=1)]
-    path.write_text("\n".join([*lines, "$EndElements", ""]))
+    return "\n".join([*lines, "$EndElements", ""])
 
 
 def write_warp(path, function, *, five_axes=False, center=(0, -20, 10)):
@@ -58,13 +58,18 @@ def ball():
     return sphere_head((77.0, 80.0, 87.0, 94.0), (2, 3, 4, 5), edge_mm=10.0)
 
 
+@pytest.fixture(scope="module")
+def mesh_text(ball):
+    return gmsh_text(bent(ball.points), ball.tets, ball.tissue)
+
+
 @pytest.fixture
-def folder(tmp_path, ball):
+def folder(tmp_path, mesh_text):
     """``m2m_made``: a bent sphere, with an electrode cap and a T1 of zeros; no map yet."""
     place = tmp_path / "m2m_made"
     for name in ("toMNI", "eeg_positions", "surfaces"):
         (place / name).mkdir(parents=True)
-    write_gmsh_text(place / "made.msh", bent(ball.points), ball.tets, ball.tissue)
+    (place / "made.msh").write_text(mesh_text)
     (place / "eeg_positions" / "cap.csv").write_text("Electrode,1,2,93,Cz\nFiducial,0,90,0,Nz\n")
     nibabel.save(nibabel.Nifti1Image(np.zeros((4, 4, 4), np.uint8), np.eye(4)), place / "T1.nii.gz")
     return place

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from efield.coils.casing import Casing
 from efield.ground.errors import naming
+from efield.ground.rows import distinct_rows
 from efield.io.bounded.cursor import Cursor, numbers
 
 _HEADER_BYTES: Final = 84
@@ -46,9 +47,10 @@ def read_stl(path: str | os.PathLike[str]) -> Casing:
             f"a casing must be in millimeters, {_SMALLEST_MM:g} to {_LARGEST_MM:g} of them wide; "
             f"instead it is {size:.3g} wide; export the drawing in millimeters"
         )
-    points, number = np.unique(corners.reshape(-1, 3), axis=0, return_inverse=True)
+    points = corners.reshape(-1, 3)
+    first, number = distinct_rows(points)
     with naming(cursor.path):
-        return Casing(points, number.reshape(-1, 3))
+        return Casing(points[first], number.reshape(-1, 3))
 
 
 def _corners(cursor: Cursor) -> NDArray[np.float64]:

@@ -11,6 +11,7 @@ from scipy.spatial import cKDTree
 
 from efield.ground import checks
 from efield.ground.errors import InputError
+from efield.ground.rows import distinct_rows
 from efield.head.soundness import TOLERANCES_MM
 from efield.io.meshes.meshdata import MeshData
 
@@ -103,13 +104,13 @@ def _apart(cells: NDArray[np.int32]) -> NDArray[np.int64]:
 
 def _first_of_each(tets: NDArray[np.int32], solid: NDArray[np.int64], tissue: NDArray[Any]) -> NDArray[np.int64]:
     """The first of the tetrahedra with the same corners, whose tissues must be the same."""
-    _, first, same = np.unique(np.sort(tets[solid], axis=1), axis=0, return_index=True, return_inverse=True)
+    first, same = distinct_rows(np.sort(tets[solid], axis=1))
     kept = solid[first]
-    torn = np.flatnonzero(tissue[solid] != tissue[kept][same.ravel()])
+    torn = np.flatnonzero(tissue[solid] != tissue[kept][same])
     if len(torn):
         raise InputError(
             f"a tetrahedron must be of one tissue; instead {len(torn)} are there twice, once as tag "
-            f"{tissue[kept][same.ravel()[torn[0]]]} and once as tag {tissue[solid[torn[0]]]}: leave one of them out"
+            f"{tissue[kept][same[torn[0]]]} and once as tag {tissue[solid[torn[0]]]}: leave one of them out"
         )
     return kept
 

@@ -2,7 +2,9 @@
 
 import subprocess
 import sys
+from contextlib import redirect_stderr
 from dataclasses import replace
+from io import StringIO
 
 import meshio
 import numpy as np
@@ -26,6 +28,19 @@ WRITERS = {
     ".dat": "tissue",
     ".xdmf": "tissue",
 }
+
+
+@pytest.fixture
+def without_child(monkeypatch):
+    """meshio reads in this process, sooner; tests of every format, and of what the child is for, go without."""
+
+    def run(command, **_):
+        with redirect_stderr(StringIO()) as said:
+            code = meshio_child.main(*command[3:])
+        return subprocess.CompletedProcess(command, code, b"", said.getvalue().encode())
+
+    monkeypatch.setattr(meshio_child, "limit_memory", lambda extra: None)
+    monkeypatch.setattr(subprocess, "run", run)
 
 
 def as_meshio(mesh, **arrays):
@@ -72,6 +87,7 @@ def nastran(mesh, form):
     return "\n".join([*lines, "ENDDATA", ""])
 
 
+@pytest.mark.usefixtures("without_child")
 @pytest.mark.parametrize("form", ["free", "8", "16"])
 def test_nastran_as_gmsh_writes_it_is_read(tmp_path, mesh, form):
     mesh = replace(mesh, points=np.round(mesh.points + 5, 2))
@@ -82,6 +98,7 @@ def test_nastran_as_gmsh_writes_it_is_read(tmp_path, mesh, form):
     assert_allclose(head.points, mesh.points, rtol=1e-6)
 
 
+@pytest.mark.usefixtures("without_child")
 def test_binary_vtk_as_gmsh_writes_it_is_read(tmp_path, mesh):
     """Big-endian, no end of line behind the last value."""
     cells = np.column_stack([np.full(len(mesh.tets), 4), mesh.tets])
@@ -104,6 +121,7 @@ def by_tissue(mesh):
     return mesh.tets[order], mesh.tissue[order]
 
 
+@pytest.mark.usefixtures("without_child")
 def test_the_sets_of_an_abaqus_file_as_gmsh_writes_it_are_tissues(tmp_path, mesh):
     path = tmp_path / "head.inp"
     path.write_text(abaqus(mesh, {1: "white_matter", 2: "gray_matter", 3: "csf"}))
@@ -112,6 +130,7 @@ def test_the_sets_of_an_abaqus_file_as_gmsh_writes_it_are_tissues(tmp_path, mesh
     assert_array_equal(head.tissue, by_tissue(mesh)[1])
 
 
+@pytest.mark.usefixtures("without_child")
 def test_sets_with_other_names_are_listed_and_can_be_given_tissues(tmp_path, mesh):
     path = tmp_path / "head.inp"
     path.write_text(abaqus(mesh, {1: "WM", 2: "GM", 3: "fluid"}))
@@ -123,6 +142,7 @@ def test_sets_with_other_names_are_listed_and_can_be_given_tissues(tmp_path, mes
         load_head(path, tags={"WM": 1, "GM": 2})
 
 
+@pytest.mark.usefixtures("without_child")
 def test_med_turns_tetrahedra_round_and_they_are_turned_back(tmp_path, mesh):
     pytest.importorskip("h5py")
     path = tmp_path / "head.med"
@@ -134,6 +154,7 @@ def test_med_turns_tetrahedra_round_and_they_are_turned_back(tmp_path, mesh):
     assert_array_equal(head.tissue, mesh.tissue)
 
 
+@pytest.mark.usefixtures("without_child")
 def test_turned_tetrahedra_of_other_formats_stay_refused(tmp_path, mesh):
     path = tmp_path / "head.mesh"
     meshio.Mesh(mesh.points, [("tetra", mesh.tets[:, [0, 2, 1, 3]])], cell_data={"medit:ref": [mesh.tissue]}).write(
@@ -143,6 +164,7 @@ def test_turned_tetrahedra_of_other_formats_stay_refused(tmp_path, mesh):
         load_head(path)
 
 
+@pytest.mark.usefixtures("without_child")
 @pytest.mark.parametrize(
     ("arrays", "message"),
     [
@@ -160,6 +182,7 @@ def test_a_file_that_leaves_the_tissues_in_doubt_says_what_it_has(tmp_path, mesh
         load_head(path)
 
 
+@pytest.mark.usefixtures("without_child")
 def test_tags_name_the_array_or_renumber_it_in_every_reader(tmp_path, mesh):
     head = mesh.head()
     swapped = (head.tissue % 3 + 1).astype(np.int64)
@@ -186,6 +209,7 @@ def test_overlapping_groups_are_refused():
         tissue_tags({}, groups, 3, None)
 
 
+@pytest.mark.usefixtures("without_child")
 def test_other_cells_and_meters_are_refused(tmp_path, mesh):
     hexahedra = meshio.Mesh(mesh.points, [("hexahedron", np.arange(8)[None])], cell_data={"tissue": [np.ones(1, int)]})
     hexahedra.write(tmp_path / "a.vtk")

@@ -2,7 +2,6 @@
 
 import base64
 import struct
-import zlib
 from itertools import product
 
 import numpy as np
@@ -12,6 +11,7 @@ from numpy.testing import assert_array_equal
 from efield.ground.errors import InputError
 from efield.io.meshes import vtu
 from efield.io.meshes.mesh_files import read_head
+from tests.io.conftest import packed_zeros
 
 TEXT = """<?xml version="1.0"?>
 <VTKFile type="UnstructuredGrid" version="0.1" byte_order="LittleEndian">
@@ -166,7 +166,7 @@ def test_missing_empty_and_foreign_files_are_refused(tmp_path, refuses, reader):
 
 
 def test_a_zip_bomb_is_refused(refuses, reader):
-    packed = zlib.compress(bytes(100 << 20), 9)
+    packed = packed_zeros(100)
     header = struct.pack("<4I", 1, 100 << 20, 100 << 20, len(packed))
     bomb = base64.b64encode(header) + base64.b64encode(packed)
     text = TEXT.replace('byte_order="LittleEndian"', 'byte_order="LittleEndian" compressor="vtkZLibDataCompressor"')

@@ -1,7 +1,6 @@
 """Surfaces in GIFTI: read as nibabel writes them, written as nibabel reads them, refused where frames differ."""
 
 import gzip
-import zlib
 from base64 import b64encode
 
 import nibabel
@@ -14,6 +13,7 @@ from efield.ground.errors import FileFormatError, InputError
 from efield.head.spheres import sphere_head
 from efield.head.surface import TriangleSurface, scalp
 from efield.io.surfaces.gifti import read_surface, read_values, write_surface, write_values
+from tests.io.conftest import GZIP, packed_zeros
 
 
 @pytest.fixture(scope="module")
@@ -154,7 +154,7 @@ def test_a_file_packed_as_a_whole_is_read(tmp_path, surface, refuses):
     write_values(tmp_path / "v.func.gii", {"E": np.arange(3.0)})
     (tmp_path / "v.func.gii.gz").write_bytes(gzip.compress((tmp_path / "v.func.gii").read_bytes()))
     assert read_values(tmp_path / "v.func.gii.gz")["E"].tolist() == [0, 1, 2]
-    for packed in (gzip.compress(data)[:-2000], gzip.compress(bytes(1 << 28), 9)):
+    for packed in (gzip.compress(data)[:-2000], packed_zeros(256, GZIP)):
         (tmp_path / "b.gii.gz").write_bytes(packed)
         assert "unpack completely" in refuses(lambda: read_surface(tmp_path / "b.gii.gz"))
 
@@ -194,7 +194,7 @@ def test_what_is_no_surface_is_refused(tmp_path, surface, change, words):
 
 def test_entities_other_files_and_bombs_are_refused(tmp_path, surface, refuses):
     good = write_with_nibabel(tmp_path / "a.gii", surface.points_mm, surface.triangles).read_bytes()
-    bomb = b64encode(zlib.compress(bytes(1 << 28), 9))
+    bomb = b64encode(packed_zeros(256))
     start, end = good.index(b"<Data>") + 6, good.index(b"</Data>")
     for data, words in (
         (good.replace(b"GZipBase64Binary", b"ExternalFileBinary"), "names another file"),
