@@ -7,13 +7,13 @@ then E = -dA/dt - grad phi.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import csr_matrix
 
-from efield.fem.answers import Answer
+from efield.fem.answers import Answer, Places
 from efield.fem.assembly import LinearElements
 from efield.fem.enrichment import AveragedField, Bubbles, EnrichedField, SecondOpinion
 from efield.fem.gpu.choice import on_gpu
@@ -31,7 +31,9 @@ from efield.head.mesh import HeadMesh
 from efield.kernels.elements.tensors import first_not_positive
 
 if TYPE_CHECKING:
-    from efield.fem.gpu.elements import Fill
+    from efield.fem.gpu.elements import Fill, Take
+
+T = TypeVar("T")
 
 #: Residuals that can be asked for.
 TOL_RANGE: Final = (1e-12, 1e-1)
@@ -246,12 +248,39 @@ class FemProblem:
         if self._resident is not None:
             yield from self._resident.answers(count, dadt_nodes, self.tol)
             return
-        if callable(dadt_nodes):
-            raise InputError("dadt_nodes must be an array, because the CPU computes; instead received a function")
-        solution = self.solve(dadt_nodes)
+        given = _in_memory(dadt_nodes)
+        solution = self.solve(given)
         for k in range(count):
-            phi, dadt = (np.ascontiguousarray(array[..., k]) for array in (solution.phi, dadt_nodes))
+            phi, dadt = (np.ascontiguousarray(array[..., k]) for array in (solution.phi, given))
             yield Answer(phi, dadt, self.element_field(phi, dadt), solution.iterations)
+
+    def fields_at(
+        self, dadt_nodes: "NDArray[np.float64] | Fill", count: int, places: Places, take: "Take[T]"
+    ) -> Iterator[T]:
+        """E at chosen places for several placements: what `take` makes of some of them after the other.
+
+        Only what it makes leaves the GPU, where there is one.
+
+        Parameters
+        ----------
+        dadt_nodes, count
+            As `answers` takes them.
+        places : Places
+        take : callable
+            Takes E (b, q, 3) at the pairs and (b, k, 3) in the tetrahedra, in V/m: arrays on the GPU if the problem
+            `is_resident`, else in memory.
+
+        Raises
+        ------
+        SolverError
+            If the solver does not reach the tolerance.
+        """
+        if self._resident is not None:
+            yield from self._resident.fields_at(places, self.patches, count, dadt_nodes, self.tol, take)
+            return
+        given = _in_memory(dadt_nodes)
+        at_pairs, in_tets = self.field_at(self.solve(given).phi, given, places)
+        yield take(*(np.ascontiguousarray(np.moveaxis(e, 2, 0)) for e in (at_pairs, in_tets)))
 
     @in_turn
     def element_field(self, phi: ArrayLike, dadt_nodes: ArrayLike) -> NDArray[np.float64]:
@@ -326,6 +355,16 @@ class FemProblem:
         return EnrichedField(self.linear, phi + answer.phi[:, 0], dadt_nodes, heights)
 
     @in_turn
+    def field_at(
+        self, phi: NDArray[np.float64], dadt_nodes: NDArray[np.float64], places: Places
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """E (q, 3, b) at the pairs and (k, 3, b) in the tetrahedra of places in V/m, for phi (n, b), dadt (n, 3, b)."""
+        at_pairs = self.recovered_at(phi, dadt_nodes, places.pairs)
+        if self._quadratic is None:
+            return at_pairs, self.linear.field(phi, dadt_nodes, places.tets)
+        return at_pairs, self._quadratic.field(phi, dadt_nodes)[places.tets]
+
+    @in_turn
     def recovered_at(
         self, phi: NDArray[np.float64], dadt_nodes: NDArray[np.float64], pairs: NDArray[np.intp]
     ) -> NDArray[np.float64]:
@@ -351,6 +390,12 @@ class FemProblem:
         if potential.shape != wanted:
             raise InputError(f"phi must have shape {wanted}, as dadt_nodes; instead received {potential.shape}")
         return potential.reshape(len(potential), -1)
+
+
+def _in_memory(dadt_nodes: "NDArray[np.float64] | Fill") -> NDArray[np.float64]:
+    if callable(dadt_nodes):
+        raise InputError("dadt_nodes must be an array, because the CPU computes; instead received a function")
+    return dadt_nodes
 
 
 def _check_sigma(sigma: ArrayLike, n_tets: int) -> NDArray[np.float64]:

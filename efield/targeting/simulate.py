@@ -27,6 +27,7 @@ from efield.io.poses.reading import opened_one, read_aloud
 from efield.targeting.device_primary import primary_of
 from efield.targeting.field import EField
 from efield.targeting.held import check_held
+from efield.targeting.measuring import Measuring
 from efield.targeting.named import CoilLike, ConductivityLike, HeadLike, the_coil, the_conductivity, the_head
 from efield.targeting.naming import Place, place_of, target_of
 from efield.targeting.prepared import prepared_coil, prepared_problem
@@ -207,18 +208,53 @@ class Simulator(Carded):
             poses = read_aloud(poses)
         elif isinstance(poses, Pose):
             poses = [poses]
-        remaining, done = iter(poses), 0
-        total = len(poses) if isinstance(poses, Sized) else 0
-        if exact is None and total:
-            exact = not worth_storing(len(self.problem.nodes_mm), total)
+        done, total = 0, len(poses) if isinstance(poses, Sized) else 0
         with told(progress, "solving", "placements", total) as tell:
-            while block := list(islice(remaining, self.problem.together)):
-                for number, pose in enumerate(block, done):
-                    self._check(coil, given_pose(pose), aim, checked, "" if total == 1 else f"pose {number}: ")
-                for field in self._solve_block(coil, block, rate, exact):
+            for block, primary in self._blocks(coil, poses, rate, exact, total, checked, aim):
+                for field in self._fields(primary, [(Drive(coil, pose, rate),) for pose in block]):
                     done += 1
                     tell(done, total, "")
                     yield field
+
+    def measured_many(
+        self, coil: Coil, poses: Sequence[Pose], didt: float, measuring: Measuring, *, exact: bool | None, checked: bool
+    ) -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64]]]:
+        """Measures (b, m), and E (b, k, 3) in V/m, of some placements after the other, as `measuring` takes them.
+
+        No field of the whole head is made, and of a GPU only these come back.
+
+        Parameters
+        ----------
+        coil, poses, didt, exact
+            As in `solve_many`.
+        measuring : Measuring
+        checked : bool
+            Whether poses at which nobody holds a coil are refused.
+        """
+        rate = checks.rate("didt", didt)
+        for block, primary in self._blocks(coil, poses, rate, exact, len(poses), checked, None):
+            yield from self.problem.fields_at(primary, len(block), measuring.places, measuring)
+
+    def _blocks(
+        self,
+        coil: Coil,
+        poses: Iterable[Pose],
+        rate: float,
+        exact: bool | None,
+        total: int,
+        checked: bool,
+        aim: NDArray[np.float64] | None,
+    ) -> Iterator[tuple[list[Pose], Any]]:
+        """As many poses as are solved together, looked at, and their primary fields; a total of 0 is not known."""
+        if exact is None and total:
+            exact = not worth_storing(len(self.problem.nodes_mm), total)
+        remaining, done = iter(poses), 0
+        evaluate = evaluator(coil, bool(exact), self.cache)
+        while block := list(islice(remaining, self.problem.together)):
+            for number, pose in enumerate(block, done):
+                self._check(coil, given_pose(pose), aim, checked, "" if total == 1 else f"pose {number}: ")
+            done += len(block)
+            yield block, primary_of(self.problem, coil, block, rate, bool(exact), evaluate, self.cache)
 
     def _check(self, coil: Coil, pose: Pose, aim: NDArray[np.float64] | None, checked: bool, prefix: str) -> None:
         """Refuse a pose at which nobody holds the coil, with a prefix that says which it is."""
@@ -272,11 +308,6 @@ class Simulator(Carded):
         nodes = self.problem.nodes_mm
         dadt = total_dadt(drives, nodes) if primary is None else primary(nodes)
         return next(self._fields(dadt[..., None], [tuple(drives)]))
-
-    def _solve_block(self, coil: Coil, poses: list[Pose], didt: float, exact: bool | None) -> Iterator[EField]:
-        evaluate = evaluator(coil, bool(exact), self.cache)
-        primary = primary_of(self.problem, coil, poses, didt, bool(exact), evaluate, self.cache)
-        yield from self._fields(primary, [(Drive(coil, pose, didt),) for pose in poses])
 
     def _fields(self, primary: Any, montages: list[tuple[Drive, ...]]) -> Iterator[EField]:
         """One field for each of the right-hand sides, as `FemProblem.answers` takes them."""

@@ -7,6 +7,7 @@ import sys
 import threading
 import warnings
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numba.cuda
@@ -20,11 +21,13 @@ from efield.fem.gpu import elements, steps
 from efield.fem.problem import FemProblem
 from efield.ground.pose import Pose
 from efield.head.mesh import HeadMesh
-from efield.kernels.cuda import blocks, coils, cycle, launch
+from efield.kernels.cuda import blocks, coils, cycle, launch, measures, recovery
 from efield.kernels.cuda import elements as element_kernels
+from efield.targeting.measuring import DeviceMeasures, Measuring
+from efield.targeting.target import Target
 
 TOL = 1e-5
-KERNELS = blocks, coils, cycle, element_kernels
+KERNELS = blocks, coils, cycle, element_kernels, measures, recovery
 
 
 def make_the_simulator_safe():
@@ -68,6 +71,23 @@ def answers(problem, dadt):
         "dadt": np.stack([answer.dadt for answer in found], axis=2),
         "iterations": found[0].iterations,
     }
+
+
+def measured(problem, given):
+    """Measures at a target, E in two tetrahedra, and the recovered field that they are of."""
+    target = Target.sphere(center_mm=given["target"], radius_mm=30.0, direction=(0.6, 0.0, 0.8))
+    measuring, fields = Measuring(problem, target, np.array([3, 50])), []
+
+    def take(at_pairs, in_tets):
+        fields.append(at_pairs.copy_to_host())
+        return measuring(at_pairs, in_tets)
+
+    found = problem.fields_at(given["dadt"], 3, measuring.places, take)
+    tables, e = (np.concatenate(each) for each in zip(*found, strict=True))
+    faceless = replace(measuring.measures, areas=np.empty(0), normals=np.empty((0, 3)))
+    rows = replace(measuring._rows, faces=np.empty((0, 3), int))
+    without = DeviceMeasures(faceless, rows)(steps.to_device(fields[0][:1]))
+    return {"measures": tables, "in_tets": e, "at_pairs": np.concatenate(fields), "faceless": without}
 
 
 def load_with_tensors(problem, given):
@@ -135,6 +155,7 @@ def main(source, out):
     found |= {"device": problem.device, "grids": problem._host.preconditioner.grids.sizes}
     # The last column was alone in its block: now beside another one.
     found["again"] = problem.solve(np.ascontiguousarray(given["dadt"][..., ::-1][..., :2])).phi
+    found |= measured(problem, given)
     found["load"] = load_with_tensors(problem, given)
     found["primary"], found["on_a_node"] = primary(problem, given)
     found["stored"] = stored(given)

@@ -20,6 +20,8 @@ from efield.head.mesh import HeadMesh
 from efield.head.spheres import sphere_head
 from efield.kernels import octree
 from efield.kernels.coils import stored
+from efield.targeting.measuring import Measuring
+from efield.targeting.target import Target
 
 HERE = Path(__file__).parent
 #: Of the simulated solver.
@@ -83,6 +85,7 @@ def given():
         "moments": rng.standard_normal((4, 3)),
         "starts": np.array([[-5.0, 0, 40], [-300.0, 0, 0], [0, 0, -400.0]]),
         "ends": np.array([[5.0, 0, 40], [300.0, 0, 0], [0, 1.0, -400.0]]),
+        "target": np.array([16.0, 18.0, 12.0]),
         "children": children,
         "coefficients": coefficients,
         "places": np.concatenate([rng.uniform(-0.1, 0.1, (5, 3)), [[1.0, 0, 0]]]),
@@ -117,6 +120,30 @@ def test_potentials_and_fields_are_those_of_the_cpu(found, given, problem):
     assert relative(found["phi"], np.stack([answer.phi for answer in exact], axis=1)) < 20 * TOL
     assert relative(found["e"], np.stack([answer.e for answer in exact], axis=2)) < 20 * TOL
     np.testing.assert_array_equal(found["dadt"], given["dadt"])
+
+
+@pytest.fixture(scope="module")
+def measuring(given, problem):
+    target = Target.sphere(center_mm=given["target"], radius_mm=30.0, direction=(0.6, 0.0, 0.8))
+    return Measuring(problem, target, np.array([3, 50]))
+
+
+def test_recovered_fields_are_those_of_the_cpu(found, problem, measuring):
+    expected = problem.field_at(found["phi"], found["dadt"], measuring.places)
+    assert relative(found["at_pairs"], np.moveaxis(expected[0], 2, 0)) < 1e-12
+    assert relative(found["in_tets"], np.moveaxis(expected[1], 2, 0)) < 1e-12
+
+
+def test_measures_are_those_of_the_cpu(found, given, problem, measuring):
+    # Of the same fields, and from the primary field on.
+    expected, _ = measuring(found["at_pairs"], found["in_tets"])
+    assert not np.isnan(expected).any()
+    np.testing.assert_allclose(found["measures"], expected, rtol=1e-12)
+    (solved,) = problem.fields_at(given["dadt"], 3, measuring.places, measuring)
+    np.testing.assert_allclose(found["measures"], solved[0], rtol=1e3 * TOL)
+    # Where the target has no cortex.
+    np.testing.assert_allclose(found["faceless"][0, [0, 4, 9]], expected[0, [0, 4, 9]], rtol=1e-12)
+    assert np.isnan(found["faceless"][0, 5:9]).all()
 
 
 def test_residuals_are_within_the_tolerance(found, given, problem):

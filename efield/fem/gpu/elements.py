@@ -2,15 +2,19 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from efield.fem.answers import Answer
+from efield.fem.answers import Answer, Places
 from efield.fem.assembly import LinearElements
-from efield.fem.gpu.device import FIELDS_AT_A_TIME, DeviceMemoryError, memory_said
+from efield.fem.gpu.device import FIELDS_AT_A_TIME, DeviceMemoryError, free_memory, memory_said
+from efield.fem.gpu.places import DevicePlaces, bytes_needed
 from efield.fem.gpu.solver import DeviceCG
 from efield.fem.gpu.steps import DeviceArray, room, to_device
+from efield.fem.recovery import Patches
+from efield.fem.stencils import Stencils
 from efield.fem.system import Solution
 from efield.ground.errors import InputError
 from efield.ground.turns import in_turn
@@ -18,7 +22,10 @@ from efield.kernels.cuda import elements as kernels
 from efield.kernels.cuda import launch
 
 FloatArray = NDArray[np.float64]
+T = TypeVar("T")
 Fill = Callable[[slice, DeviceArray, DeviceArray], None]
+#: Takes E at the pairs (b, q, 3) and in the tetrahedra (b, k, 3) of some places, arrays where it is computed.
+Take = Callable[[DeviceArray, DeviceArray], T]
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,9 +51,10 @@ class DeviceElements:
     """
 
     def __init__(self, linear: LinearElements, solver: DeviceCG) -> None:
-        place = np.empty(solver.size, np.uint32)
+        self._place = place = np.empty(solver.size, np.uint32)
         place[solver.order] = np.arange(solver.size, dtype=np.uint32)
         self._solver = solver
+        self._looked_at: DevicePlaces | None = None
         self.points = to_device(linear.points[solver.order])
         self._tets = to_device(place[linear.tets])
         self._all = to_device(np.arange(len(linear.tets), dtype=np.uint32))
@@ -69,7 +77,7 @@ class DeviceElements:
     def potentials(self, dadt: FloatArray, tol: float) -> Solution:
         """Potentials of primary fields (n, 3, k) of the head's nodes, in V/m."""
         phi, iterations, residual = np.empty((len(dadt), dadt.shape[2])), 0, 0.0
-        for block, answered in self._solved(dadt.shape[2], self._from_host(dadt), tol):
+        for block, answered in self._solved(dadt.shape[2], dadt, tol, lambda block: block):
             phi[:, block] = self._potential(answered)
             iterations, residual = max(iterations, answered.iterations), max(residual, answered.residual)
         return Solution(phi, iterations, residual)
@@ -86,11 +94,41 @@ class DeviceElements:
             device, zero in further columns; or those fields in V/m at the head's nodes.
         tol : float
         """
-        writes = self._from_host(fill) if isinstance(fill, np.ndarray) else fill
-        for _, block in self._solved(count, writes, tol):
+        for _, block in self._solved(count, fill, tol, lambda block: block):
             phi = self._potential(block)
             for column, e in enumerate(self._fields(block)):
                 yield Answer(np.ascontiguousarray(phi[:, column]), self._primary_of(block, column), e, block.iterations)
+
+    def fields_at(
+        self, places: Places, patches: Patches, count: int, fill: Fill | FloatArray, tol: float, take: Take[T]
+    ) -> Iterator[T]:
+        """What `take` makes of E at some places, for some placements after the other; the rest as `answers`.
+
+        Parameters
+        ----------
+        places : Places
+        patches : Patches
+            Of the head, whose pairs the places are.
+        take : callable
+        """
+        at = self._on_device(places, patches)
+
+        def taken(block: _Block) -> T:
+            return take(*at.fields((self.points, self._tets), block.phi, block.dadt, block.columns))
+
+        for _, found in self._solved(count, fill, tol, taken):
+            yield found
+
+    def _on_device(self, places: Places, patches: Patches) -> DevicePlaces:
+        """The places on the device, those of the last call kept; fewer columns are solved where both do not fit."""
+        if self._looked_at is None or self._looked_at.places is not places:
+            self._looked_at = None  # frees the memory before more is asked for
+            stencils = Stencils.of(patches, places.pairs)
+            while bytes_needed(places, self._solver.widest) > free_memory() and self._solver.narrowed():
+                pass
+            with memory_said():
+                self._looked_at = DevicePlaces(places, stencils, self._place)
+        return self._looked_at
 
     def _from_host(self, dadt: FloatArray) -> Fill:
         def fill(chosen: slice, points: DeviceArray, out: DeviceArray) -> None:
@@ -99,19 +137,22 @@ class DeviceElements:
 
         return fill
 
-    def _solved(self, count: int, fill: Fill, tol: float) -> Iterator[tuple[slice, _Block]]:
-        """Block after block, of fewer columns once the memory has not been enough."""
+    def _solved(
+        self, count: int, fill: Fill | FloatArray, tol: float, use: Callable[[_Block], T]
+    ) -> Iterator[tuple[slice, T]]:
+        """What `use` makes of block after block, of fewer columns once the memory has not been enough."""
+        writes = self._from_host(fill) if isinstance(fill, np.ndarray) else fill
         first = 0
         while first < count:
             chosen = slice(first, min(first + self._solver.widest, count))
             try:
                 with memory_said():
-                    block = self._solve(chosen, fill, tol)
+                    found = use(self._solve(chosen, writes, tol))
             except DeviceMemoryError:
                 if not self._solver.narrowed():
                     raise
                 continue
-            yield chosen, block
+            yield chosen, found
             first = chosen.stop
 
     @in_turn
