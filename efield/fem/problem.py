@@ -354,6 +354,11 @@ class FemProblem:
         answer = self.solve_load(bubbles.load(heights), _ENRICHED_TOL)
         return EnrichedField(self.linear, phi + answer.phi[:, 0], dadt_nodes, heights)
 
+    def rows_at(self, dadt_nodes: "NDArray[np.float64] | Fill", count: int, places: Places) -> NDArray[np.float64]:
+        """(count, q + k, 3) E in V/m at the pairs and then in the tetrahedra of places, in memory; as `fields_at`."""
+        found = self.fields_at(dadt_nodes, count, places, lambda *e: np.concatenate([*map(_fetched, e)], axis=1))
+        return np.concatenate(list(found))
+
     @in_turn
     def field_at(
         self, phi: NDArray[np.float64], dadt_nodes: NDArray[np.float64], places: Places
@@ -396,6 +401,11 @@ def _in_memory(dadt_nodes: "NDArray[np.float64] | Fill") -> NDArray[np.float64]:
     if callable(dadt_nodes):
         raise InputError("dadt_nodes must be an array, because the CPU computes; instead received a function")
     return dadt_nodes
+
+
+def _fetched(array: Any) -> NDArray[np.float64]:
+    """What may lie on a GPU, in memory."""
+    return np.asarray(array if isinstance(array, np.ndarray) else array.copy_to_host())
 
 
 def _check_sigma(sigma: ArrayLike, n_tets: int) -> NDArray[np.float64]:

@@ -210,8 +210,8 @@ class Simulator(Carded):
             poses = [poses]
         done, total = 0, len(poses) if isinstance(poses, Sized) else 0
         with told(progress, "solving", "placements", total) as tell:
-            for block, primary in self._blocks(coil, poses, rate, exact, total, checked, aim):
-                for field in self._fields(primary, [(Drive(coil, pose, rate),) for pose in block]):
+            for placements, primary in self._blocks(coil, poses, rate, exact, total, checked, aim):
+                for field in self._fields(primary, placements):
                     done += 1
                     tell(done, total, "")
                     yield field
@@ -232,8 +232,8 @@ class Simulator(Carded):
             Whether poses at which nobody holds a coil are refused.
         """
         rate = checks.rate("didt", didt)
-        for block, primary in self._blocks(coil, poses, rate, exact, len(poses), checked, None):
-            yield from self.problem.fields_at(primary, len(block), measuring.places, measuring)
+        for placements, primary in self._blocks(coil, poses, rate, exact, len(poses), checked, None):
+            yield from self.problem.fields_at(primary, len(placements), measuring.places, measuring)
 
     def _blocks(
         self,
@@ -244,17 +244,17 @@ class Simulator(Carded):
         total: int,
         checked: bool,
         aim: NDArray[np.float64] | None,
-    ) -> Iterator[tuple[list[Pose], Any]]:
-        """As many poses as are solved together, looked at, and their primary fields; a total of 0 is not known."""
+    ) -> Iterator[tuple[list[tuple[Drive, ...]], Any]]:
+        """As many placements as are solved together, looked at, and their primary fields; 0 is a total not known."""
+        nodes, direct = self.problem.nodes_mm, bool(exact)
         if exact is None and total:
-            exact = not worth_storing(len(self.problem.nodes_mm), total)
+            direct = not worth_storing(len(nodes), total)
         remaining, done = iter(poses), 0
-        evaluate = evaluator(coil, bool(exact), self.cache)
         while block := list(islice(remaining, self.problem.together)):
             for number, pose in enumerate(block, done):
                 self._check(coil, given_pose(pose), aim, checked, "" if total == 1 else f"pose {number}: ")
             done += len(block)
-            yield block, primary_of(self.problem, coil, block, rate, bool(exact), evaluate, self.cache)
+            yield [(Drive(coil, pose, rate),) for pose in block], primary_at(self, coil, block, rate, direct)
 
     def _check(self, coil: Coil, pose: Pose, aim: NDArray[np.float64] | None, checked: bool, prefix: str) -> None:
         """Refuse a pose at which nobody holds the coil, with a prefix that says which it is."""
@@ -305,9 +305,11 @@ class Simulator(Carded):
         for number, drive in enumerate(drives):
             checks.rate("didt", drive.didt)
             self._check(drive.coil, drive.pose, None, checked, f"drive {number}: " if len(drives) > 1 else "")
-        nodes = self.problem.nodes_mm
-        dadt = total_dadt(drives, nodes) if primary is None else primary(nodes)
-        return next(self._fields(dadt[..., None], [tuple(drives)]))
+        nodes, together = self.problem.nodes_mm, [tuple(drives)]
+        if primary is not None:
+            return next(self._fields(primary(nodes)[..., None], together))
+        dadt = primary_of(self.problem, together, lambda _: True, lambda: total_dadt(drives, nodes)[..., None])
+        return next(self._fields(dadt, together))
 
     def _fields(self, primary: Any, montages: list[tuple[Drive, ...]]) -> Iterator[EField]:
         """One field for each of the right-hand sides, as `FemProblem.answers` takes them."""
@@ -336,6 +338,17 @@ class Simulator(Carded):
             ("order", f"{self.problem.order}, solved to {self.problem.tol:g}, on {self.problem.device}"),
         )
         return Card("Simulator", rows)
+
+
+def primary_at(sim: Simulator, coil: Coil, poses: Sequence[Pose], didt: float, exact: bool) -> Any:
+    """The primary fields of a coil at several poses, as `FemProblem.answers` takes them."""
+    nodes, evaluate = sim.problem.nodes_mm, evaluator(coil, exact, sim.cache)
+
+    def in_memory() -> NDArray[np.float64]:
+        return np.stack([evaluate(pose, nodes, didt) for pose in poses], axis=-1)
+
+    placements = [(Drive.at_any_rate(coil, pose, didt),) for pose in poses]
+    return primary_of(sim.problem, placements, lambda _: exact, in_memory, sim.cache)
 
 
 def evaluator(coil: Coil, exact: bool, cache: Path | None = None) -> Evaluate:

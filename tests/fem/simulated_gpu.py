@@ -16,7 +16,7 @@ import numpy as np
 import efield.fem.multigrid
 import efield.fem.ordering
 from efield.coils.model import Coil, Dipoles, Segments
-from efield.coils.on_device import DeviceCoil
+from efield.coils.on_device import DeviceCoil, write_primary
 from efield.fem.gpu import elements, steps
 from efield.fem.problem import FemProblem
 from efield.ground.pose import Pose
@@ -104,17 +104,19 @@ def load_with_tensors(problem, given):
 
 
 def primary(problem, given):
-    """dA/dt of dipoles and segments at one pose, at the head's nodes."""
-    dipoles = Dipoles(given["dipoles"], given["moments"])
-    coil = Coil(name="some", sources=(dipoles, Segments(given["starts"], given["ends"], np.ones(len(given["ends"])))))
-    points, out = problem._resident.points, steps.room((len(given["points"]), 3, 2))
-    assert DeviceCoil(coil).write([Pose(given["pose"])], 2e6, points, out)
-    found = np.empty((len(given["points"]), 3, 2))
+    """dA/dt of dipoles and segments at one pose, and of both coils driven together, at the head's nodes."""
+    one, pose = Coil(name="one", sources=(Dipoles(given["dipoles"], given["moments"]),)), Pose(given["pose"])
+    other = Coil(name="other", sources=(Segments(given["starts"], given["ends"], np.ones(len(given["ends"]))),))
+    both = Coil(name="both", sources=one.sources + other.sources)
+    points, out = problem._resident.points, steps.room((len(given["points"]), 3, 3))
+    alone, together = (DeviceCoil(both), pose, 2e6), [(DeviceCoil(one), pose, 1e6), (DeviceCoil(other), pose, -1e6)]
+    assert write_primary([[alone], together], points, out)
+    found = np.empty((len(given["points"]), 3, 3))
     found[problem._solver.order] = out.copy_to_host()
-    on_a_node = DeviceCoil(Coil.from_dipoles(given["points"][:1], given["moments"][:1]))
+    touching = DeviceCoil(Coil.from_dipoles(given["points"][:1], given["moments"][:1]))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # of infinity times zero, which a GPU does not say
-        return found, on_a_node.write([Pose(np.eye(4))], 1.0, points, out)
+        return found, write_primary([[(touching, Pose(np.eye(4)), 1.0)]], points, out)
 
 
 def stored(given):

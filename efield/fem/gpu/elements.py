@@ -78,7 +78,7 @@ class DeviceElements:
         """Potentials of primary fields (n, 3, k) of the head's nodes, in V/m."""
         phi, iterations, residual = np.empty((len(dadt), dadt.shape[2])), 0, 0.0
         for block, answered in self._solved(dadt.shape[2], dadt, tol, lambda block: block):
-            phi[:, block] = self._potential(answered)
+            phi[:, block] = self._solver.in_heads_order(answered.phi, answered.columns)
             iterations, residual = max(iterations, answered.iterations), max(residual, answered.residual)
         return Solution(phi, iterations, residual)
 
@@ -95,12 +95,13 @@ class DeviceElements:
         tol : float
         """
         for _, block in self._solved(count, fill, tol, lambda block: block):
-            phi = self._potential(block)
+            potentials = block.phi.reshape(self._solver.size, 1, block.phi.shape[1])
             for column, e in enumerate(self._fields(block)):
-                yield Answer(np.ascontiguousarray(phi[:, column]), self._primary_of(block, column), e, block.iterations)
+                phi, dadt = self._column(potentials, column)[:, 0], self._column(block.dadt, column)
+                yield Answer(phi, dadt, e, block.iterations)
 
     def fields_at(
-        self, places: Places, patches: Patches, count: int, fill: Fill | FloatArray, tol: float, take: Take[T]
+        self, places: Places, patches: Patches, count: int, fill: Fill | FloatArray, tol: float, take: "Take[T]"
     ) -> Iterator[T]:
         """What `take` makes of E at some places, for some placements after the other; the rest as `answers`.
 
@@ -178,16 +179,10 @@ class DeviceElements:
             for number in range(min(together, block.columns - first)):
                 yield np.asarray(out[number].copy_to_host())
 
-    def _potential(self, block: _Block) -> FloatArray:
-        """(n, k) potentials in V, in the head's order."""
-        found = np.empty((self._solver.size, block.columns))
-        found[self._solver.order] = block.phi.copy_to_host()[:, : block.columns]
-        return found
-
-    def _primary_of(self, block: _Block, column: int) -> FloatArray:
-        """(n, 3) primary field of one column in V/m, in the head's order."""
-        out = room((self._solver.size, 3))
-        kernels.column_back[launch.by_item(self._solver.size)](block.dadt, self._solver.device_order, column, out)
+    def _column(self, vectors: DeviceArray, column: int) -> FloatArray:
+        """(n, d) one column of vectors (n, d, width), in the head's order."""
+        out = room(vectors.shape[:2])
+        kernels.column_back[launch.by_item(self._solver.size)](vectors, self._solver.device_order, column, out)
         return np.asarray(out.copy_to_host())
 
 

@@ -162,10 +162,10 @@ def stored(points, rotation, center, half, children, coefficients, missing, a):
 
 @cuda.jit(cache=True)
 def to_head(a, rotation, rate, c, dadt, bad):
-    """dadt[:, :, c] = rate A in head axes; bad[0] = 1 if any of it is not finite."""
+    """dadt[:, :, c] += rate A in head axes; bad[0] = 1 if any of it is not finite."""
     for i in range(cuda.grid(1), a.shape[0], cuda.gridsize(1)):
         x, y, z = a[i, 0], a[i, 1], a[i, 2]
         if not (math.isfinite(x) and math.isfinite(y) and math.isfinite(z)):
             bad[0] = 1
         for d in range(3):
-            dadt[i, d, c] = rate * (rotation[d, 0] * x + rotation[d, 1] * y + rotation[d, 2] * z)
+            dadt[i, d, c] += rate * (rotation[d, 0] * x + rotation[d, 1] * y + rotation[d, 2] * z)
