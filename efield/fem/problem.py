@@ -255,7 +255,12 @@ class FemProblem:
             yield Answer(phi, dadt, self.element_field(phi, dadt), solution.iterations)
 
     def fields_at(
-        self, dadt_nodes: "NDArray[np.float64] | Fill", count: int, places: Places, take: "Take[T]"
+        self,
+        dadt_nodes: "NDArray[np.float64] | Fill",
+        count: int,
+        places: Places,
+        take: "Take[T]",
+        tol: float | None = None,
     ) -> Iterator[T]:
         """E at chosen places for several placements: what `take` makes of some of them after the other.
 
@@ -269,6 +274,8 @@ class FemProblem:
         take : callable
             Takes E (b, q, 3) at the pairs and (b, k, 3) in the tetrahedra, in V/m: arrays on the GPU if the problem
             `is_resident`, else in memory.
+        tol : float, optional
+            Relative residual; the problem's unless given.
 
         Raises
         ------
@@ -276,10 +283,11 @@ class FemProblem:
             If the solver does not reach the tolerance.
         """
         if self._resident is not None:
-            yield from self._resident.fields_at(places, self.patches, count, dadt_nodes, self.tol, take)
+            limit = self.tol if tol is None else tol
+            yield from self._resident.fields_at(places, self.patches, count, dadt_nodes, limit, take)
             return
         given = _in_memory(dadt_nodes)
-        at_pairs, in_tets = self.field_at(self.solve(given).phi, given, places)
+        at_pairs, in_tets = self.field_at(self.solve(given, tol).phi, given, places)
         yield take(*(np.ascontiguousarray(np.moveaxis(e, 2, 0)) for e in (at_pairs, in_tets)))
 
     @in_turn
@@ -354,20 +362,27 @@ class FemProblem:
         answer = self.solve_load(bubbles.load(heights), _ENRICHED_TOL)
         return EnrichedField(self.linear, phi + answer.phi[:, 0], dadt_nodes, heights)
 
-    def rows_at(self, dadt_nodes: "NDArray[np.float64] | Fill", count: int, places: Places) -> NDArray[np.float64]:
+    def rows_at(
+        self, dadt_nodes: "NDArray[np.float64] | Fill", count: int, places: Places, tol: float | None = None
+    ) -> NDArray[np.float64]:
         """(count, q + k, 3) E in V/m at the pairs and then in the tetrahedra of places, in memory; as `fields_at`."""
-        found = self.fields_at(dadt_nodes, count, places, lambda *e: np.concatenate([*map(_fetched, e)], axis=1))
-        return np.concatenate(list(found))
+
+        def rows(*e: Any) -> NDArray[np.float64]:
+            return np.concatenate([*map(_fetched, e)], axis=1)
+
+        return np.concatenate(list(self.fields_at(dadt_nodes, count, places, rows, tol)))
 
     @in_turn
     def field_at(
         self, phi: NDArray[np.float64], dadt_nodes: NDArray[np.float64], places: Places
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """E (q, 3, b) at the pairs and (k, 3, b) in the tetrahedra of places in V/m, for phi (n, b), dadt (n, 3, b)."""
-        at_pairs = self.recovered_at(phi, dadt_nodes, places.pairs)
-        if self._quadratic is None:
-            return at_pairs, self.linear.field(phi, dadt_nodes, places.tets)
-        return at_pairs, self._quadratic.field(phi, dadt_nodes)[places.tets]
+        at_pairs = in_tets = np.empty((0, *dadt_nodes.shape[1:]))
+        if len(places.pairs):
+            at_pairs = self.recovered_at(phi, dadt_nodes, places.pairs)
+        if len(places.tets):
+            in_tets = self._elements.field(phi, dadt_nodes, places.tets)
+        return at_pairs, in_tets
 
     @in_turn
     def recovered_at(

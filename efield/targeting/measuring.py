@@ -28,6 +28,8 @@ class Measuring:
     ----------
     places : Places
     measures : TargetMeasures
+    rows : Rows
+        Of the places, pairs first, that the measures need.
     """
 
     def __init__(self, problem: FemProblem, target: Target, kept: NDArray[np.intp] | None = None) -> None:
@@ -43,16 +45,16 @@ class Measuring:
         if problem.order == 2:  # whose elements know the field at their centers
             kept = np.concatenate([kept, own])
             rows = (np.repeat(len(pairs) + self._kept + np.arange(len(own))[:, None], 4, axis=1), rows[1])
-        self._rows = Rows(np.arange(len(pairs) + len(kept)), *rows)
+        self.rows = Rows(np.arange(len(pairs) + len(kept)), *rows)
         self.places = Places(pairs, kept)
-        self._of: Any = DeviceMeasures(self.measures, self._rows) if problem.is_resident else None
+        self._of: Any = DeviceMeasures(self.measures, self.rows) if problem.is_resident else None
 
     def __call__(self, at_pairs: Any, in_tets: Any) -> tuple[FloatArray, FloatArray]:
         """(b, m) measures and (b, k, 3) E in V/m of fields at the places."""
         if self._of is not None:
             return self._of(at_pairs), in_tets.copy_to_host()
         e = np.concatenate([at_pairs, in_tets], axis=1) if len(self.places.tets) > self._kept else at_pairs
-        return self.measures.of_rows(e, self._rows), in_tets[:, : self._kept]
+        return self.measures.of_rows(e, self.rows), in_tets[:, : self._kept]
 
 
 class DeviceMeasures:

@@ -85,7 +85,7 @@ def measured(problem, given):
     found = problem.fields_at(given["dadt"], 3, measuring.places, take)
     tables, e = (np.concatenate(each) for each in zip(*found, strict=True))
     faceless = replace(measuring.measures, areas=np.empty(0), normals=np.empty((0, 3)))
-    rows = replace(measuring._rows, faces=np.empty((0, 3), int))
+    rows = replace(measuring.rows, faces=np.empty((0, 3), int))
     without = DeviceMeasures(faceless, rows)(steps.to_device(fields[0][:1]))
     return {"measures": tables, "in_tets": e, "at_pairs": np.concatenate(fields), "faceless": without}
 
