@@ -105,15 +105,13 @@ def no_field() -> np.ndarray:
 
 def measured(problem: FemProblem, measuring: Measuring, block, say) -> dict[str, float]:
     """Milliseconds per placement of recovery at a target, and of its measures."""
-    from efield.fem.gpu.places import bytes_needed
-
     mesh, width = problem._resident, block.columns
     start = time.perf_counter()
     at = mesh._on_device(measuring.places, problem.patches)
     made = say("sums of the recovery at the target, once", 1e3 * (time.perf_counter() - start))
     look = lambda: at.fields((mesh.points, mesh._tets), block.phi, block.dadt, width)  # noqa: E731
     fields = look()
-    found = {"pairs": len(measuring.places.pairs), "their bytes": bytes_needed(measuring.places, width)}
+    found = {"pairs": len(measuring.places.pairs)}
     found["recovery"] = say("recovery at the target", 1e3 * typical(look) / width)
     found["measures"] = say("measures, copied to the host", 1e3 * typical(lambda: measuring(*fields)) / width)
     return found | {"sums of the recovery, once, ms": made}

@@ -15,14 +15,17 @@ import numpy as np
 
 import efield.fem.multigrid
 import efield.fem.ordering
+from efield.coils.drive import Drive
 from efield.coils.model import Coil, Dipoles, Segments
-from efield.coils.on_device import DeviceCoil, write_primary
+from efield.fem.answers import Places
 from efield.fem.gpu import elements, steps
 from efield.fem.problem import FemProblem
+from efield.ground.errors import InputError
 from efield.ground.pose import Pose
 from efield.head.mesh import HeadMesh
 from efield.kernels.cuda import blocks, coils, cycle, launch, measures, recovery
 from efield.kernels.cuda import elements as element_kernels
+from efield.targeting.device_primary import primary_of
 from efield.targeting.measuring import DeviceMeasures, Measuring
 from efield.targeting.target import Target
 
@@ -109,14 +112,18 @@ def primary(problem, given):
     other = Coil(name="other", sources=(Segments(given["starts"], given["ends"], np.ones(len(given["ends"]))),))
     both = Coil(name="both", sources=one.sources + other.sources)
     points, out = problem._resident.points, steps.room((len(given["points"]), 3, 3))
-    alone, together = (DeviceCoil(both), pose, 2e6), [(DeviceCoil(one), pose, 1e6), (DeviceCoil(other), pose, -1e6)]
-    assert write_primary([[alone], together], points, out)
+    placements = [[Drive(both, pose, 2e6)], [Drive(one, pose, 1e6), Drive(other, pose, -1e6)]]
+    primary_of(problem, placements, lambda coil: True, None)(slice(0, 2), points, out)
     found = np.empty((len(given["points"]), 3, 3))
     found[problem._solver.order] = out.copy_to_host()
-    touching = DeviceCoil(Coil.from_dipoles(given["points"][:1], given["moments"][:1]))
+    touching, asked = Coil.from_dipoles(given["points"][:1], given["moments"][:1]), []
+    write = primary_of(problem, [[Drive(touching, Pose(np.eye(4)))]], lambda coil: True, lambda: asked.append(True))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # of infinity times zero, which a GPU does not say
-        return found, write_primary([[(touching, Pose(np.eye(4)), 1.0)]], points, out)
+        try:
+            write(slice(0, 1), points, out)
+        except InputError as error:
+            return found, [*map(str, asked), str(error)]
 
 
 def stored(given):
@@ -145,6 +152,14 @@ def with_little_memory(problem, dadt):
         elements.room = room
 
 
+def with_places_that_leave_little(problem):
+    """Columns that are solved together once places are on the device and memory is left for one column of theirs."""
+    some, problem._solver._widest = Places(np.arange(5), np.arange(3)), 2
+    elements.free_memory = lambda: elements.bytes_of_places(5, 3, 1)
+    problem._resident._on_device(some, problem.patches)
+    return problem._solver.widest, sum(array.copy_to_host().nbytes for array in problem._resident._looked_at._sums)
+
+
 def main(source, out):
     make_the_simulator_safe()
     efield.fem.coarsening._COARSEST, efield.fem.ordering._GOOD_SPREAD = 12, 0.0
@@ -168,6 +183,7 @@ def main(source, out):
     found["said"] = [str(one.message) for one in caught]
     problem.tol = 1e-1
     found["scarce"], found["widest"] = with_little_memory(problem, given["dadt"][..., :2])
+    found["beside_places"], found["bytes"] = with_places_that_leave_little(problem)
     np.savez(out, **found)
 
 

@@ -173,7 +173,10 @@ def test_primary_fields_of_dipoles_and_wires_are_those_of_the_cpu(found, given):
     )
     assert relative(found["primary"][..., 1], one - other) < 1e-13
     assert not found["primary"][..., 2].any()
-    assert not found["on_a_node"]
+    # The CPU is asked where a node lies on a source, and says so.
+    asked, said = found["on_a_node"]
+    assert asked == "True"
+    assert "one lies on a wire or dipole" in said
 
 
 def test_stored_potentials_are_those_of_the_cpu(found, given):
@@ -196,6 +199,9 @@ def test_what_stalls_is_finished_on_the_cpu(found):
 def test_fewer_columns_are_solved_together_when_memory_runs_out(found):
     assert found["widest"] == 1
     assert relative(found["scarce"], found["phi"][:, :2]) < 0.5
+    # The same where places for the recovered field take what is left.
+    assert found["beside_places"] == 1
+    assert 0.2 < found["bytes"] / device.bytes_of_places(5, 0, 0) < 1.0
 
 
 def test_a_gpu_that_is_not_there_is_said_once_and_the_cpu_computes(problem, monkeypatch):

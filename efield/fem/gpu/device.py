@@ -100,6 +100,18 @@ def bytes_needed(nodes: int, entries: int, tets: int, width: int) -> float:
     return float(matrices + vectors + tets * (16 + 4 + FIELDS_AT_A_TIME * 24) + nodes * 64)
 
 
+def bytes_of_places(pairs: int, tets: int, width: int) -> float:
+    """The same of what places take beside the head at which E of `width` placements is wanted (`efield.fem.answers`).
+
+    Parameters
+    ----------
+    pairs, tets : int
+        (node, tissue) pairs, whose patches have 53 nodes in the cortex of the default head, and tetrahedra.
+    width : int
+    """
+    return float(pairs * (2000 + 24 * width) + tets * (4 + 24 * width))
+
+
 #: Placements whose field in every tetrahedron is on the device at one time.
 FIELDS_AT_A_TIME: Final = 4
 

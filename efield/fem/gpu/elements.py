@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from efield.fem.answers import Answer, Places
 from efield.fem.assembly import LinearElements
-from efield.fem.gpu.device import FIELDS_AT_A_TIME, DeviceMemoryError, free_memory, memory_said
-from efield.fem.gpu.places import DevicePlaces, bytes_needed
+from efield.fem.gpu.device import FIELDS_AT_A_TIME, DeviceMemoryError, bytes_of_places, free_memory, memory_said
+from efield.fem.gpu.places import DevicePlaces
 from efield.fem.gpu.solver import DeviceCG
 from efield.fem.gpu.steps import DeviceArray, room, to_device
 from efield.fem.recovery import Patches
@@ -125,7 +125,8 @@ class DeviceElements:
         if self._looked_at is None or self._looked_at.places is not places:
             self._looked_at = None  # frees the memory before more is asked for
             stencils = Stencils.of(patches, places.pairs)
-            while bytes_needed(places, self._solver.widest) > free_memory() and self._solver.narrowed():
+            sizes = len(places.pairs), len(places.tets)
+            while bytes_of_places(*sizes, self._solver.widest) > free_memory() and self._solver.narrowed():
                 pass
             with memory_said():
                 self._looked_at = DevicePlaces(places, stencils, self._place)

@@ -8,14 +8,6 @@ from efield.fem.gpu.steps import DeviceArray, room, to_device
 from efield.fem.stencils import Stencils
 from efield.kernels.cuda import elements, launch, recovery
 
-#: Bytes of the sums of one pair (about 30 nodes of its patch and 14 neighbors), and of each of its fields.
-_SUMS, _FIELD = 1400, 24
-
-
-def bytes_needed(places: Places, width: int) -> float:
-    """An estimate of what places take on a GPU for `width` placements at a time, as `device.bytes_needed`."""
-    return float(len(places.pairs) * (_SUMS + width * _FIELD) + len(places.tets) * (4 + width * _FIELD))
-
 
 class DevicePlaces:
     """Places of a mesh on the device.
