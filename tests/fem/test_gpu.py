@@ -238,4 +238,14 @@ def test_on_a_gpu_fields_are_those_of_the_cpu_and_the_same_bits_again():
     np.testing.assert_array_equal(other.solve(dadt[..., 7]).phi, found.phi[:, 7])
     for answer, exact in zip(other.answers(dadt[..., :5], 5), one.answers(dadt[..., :5], 5), strict=True):
         assert relative(answer.e, exact.e) < 1e-6
+    target = Target.sphere(center_mm=(0, 0, 75), radius_mm=12.0, direction=(1, 0, 0))
+    at_one, at_other = (Measuring(each, target, np.arange(5)) for each in (one, other))
+    (exact,) = one.fields_at(dadt, 40, at_one.places, at_one)
+    measured = [
+        np.concatenate(each) for each in zip(*other.fields_at(dadt, 40, at_other.places, at_other), strict=True)
+    ]
+    for values, wanted in zip(measured, exact, strict=True):
+        assert relative(values, wanted) < 1e-6
+    again = next(other.fields_at(dadt[..., :3], 3, at_other.places, at_other))
+    np.testing.assert_array_equal(again[0], measured[0][:3])
     assert other._solver._work.iteration.without_graph is None
