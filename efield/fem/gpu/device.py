@@ -80,7 +80,10 @@ def free_memory() -> float:
         return float("inf")
     from numba import cuda
 
-    return _USABLE * float(cuda.current_context().get_memory_info()[0])
+    context = cuda.current_context()
+    if dropped := getattr(context.memory_manager, "deallocations", None):
+        dropped.clear()  # Numba gives memory back some arrays later
+    return _USABLE * float(context.get_memory_info()[0])
 
 
 def bytes_needed(nodes: int, entries: int, tets: int, width: int) -> float:

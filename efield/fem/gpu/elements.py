@@ -112,9 +112,9 @@ class DeviceElements:
             Of the head, whose pairs the places are.
         take : callable
         """
-        at = self._on_device(places, patches)
 
         def taken(block: _Block) -> T:
+            at = self._on_device(places, patches)
             return take(*at.fields((self.points, self._tets), block.phi, block.dadt, block.columns))
 
         for _, found in self._solved(count, fill, tol, taken):
@@ -128,8 +128,7 @@ class DeviceElements:
             sizes = len(places.pairs), len(places.tets)
             while bytes_of_places(*sizes, self._solver.widest) > free_memory() and self._solver.narrowed():
                 pass
-            with memory_said():
-                self._looked_at = DevicePlaces(places, stencils, self._place)
+            self._looked_at = DevicePlaces(places, stencils, self._place)
         return self._looked_at
 
     def _from_host(self, dadt: FloatArray) -> Fill:
