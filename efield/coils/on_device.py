@@ -12,13 +12,9 @@ import numpy as np
 from efield.coils.compressed import CompressedCoil
 from efield.coils.model import Coil, Dipoles, SampledField, Segments
 from efield.coils.primary import dipole_rows, segment_rows
+from efield.ground.arrays import FloatArray
 from efield.ground.pose import Pose
 from efield.ground.units import mm_to_m
-
-
-def can_be_on_device(coil: Coil) -> bool:
-    """Whether all of a coil's sources are summed on a GPU: sampled fields are interpolated on the CPU."""
-    return not any(isinstance(source, SampledField) for source in coil.sources)
 
 
 class DeviceCoil:
@@ -27,7 +23,6 @@ class DeviceCoil:
     Parameters
     ----------
     coil : Coil
-        Of dipoles and segments.
     stored : CompressedCoil, optional
         Its stored potential, which is taken where it is known; unless given, all nodes are summed over the sources.
     """
@@ -40,6 +35,8 @@ class DeviceCoil:
         self._kernels = kernels
         self._dipoles = [cuda.to_device(dipole_rows(s)) for s in coil.sources if isinstance(s, Dipoles)]
         self._segments = [cuda.to_device(segment_rows(s)) for s in coil.sources if isinstance(s, Segments)]
+        sampled = [_samples(s) for s in coil.sources if isinstance(s, SampledField)]
+        self._sampled = [tuple(map(cuda.to_device, each)) for each in sampled]
         self._half, self._tree = 0.0, None
         if stored is not None:
             self._half, children, coefficients = stored.tree
@@ -55,6 +52,14 @@ class DeviceCoil:
             self._kernels.add_dipoles[shape](*posed, rows, missing, a)
         for rows in self._segments:
             self._kernels.add_segments[shape](*posed, rows, missing, a)
+        for grid in self._sampled:
+            self._kernels.add_samples[shape](*posed, *grid, missing, a)
+
+
+def _samples(source: SampledField) -> tuple[FloatArray, FloatArray]:
+    """From places in m to indices (3, 4), and the samples (nx, ny, nz, 3)."""
+    to_index = np.linalg.inv(source.affine)[:3]
+    return np.column_stack([to_index[:, :3] / mm_to_m(np.array(1.0)), to_index[:, 3]]), source.a_tm.copy()
 
 
 def write_primary(placements: Sequence[Sequence[tuple[DeviceCoil, Pose, float]]], points: Any, out: Any) -> bool:
@@ -70,7 +75,7 @@ def write_primary(placements: Sequence[Sequence[tuple[DeviceCoil, Pose, float]]]
     Returns
     -------
     bool
-        Whether all of it is finite: no node lies on a source.
+        Whether all of it is known: no node lies on a source, or outside of a sampled field.
     """
     from numba import cuda
 

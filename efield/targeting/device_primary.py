@@ -6,17 +6,17 @@ from pathlib import Path
 from typing import Any
 
 from efield.coils.drive import Drive
-from efield.coils.model import Coil
-from efield.coils.on_device import DeviceCoil, can_be_on_device, write_primary
+from efield.coils.model import Coil, SampledField
+from efield.coils.on_device import DeviceCoil, write_primary
 from efield.fem.problem import FemProblem
 from efield.ground.arrays import FloatArray
-from efield.ground.errors import InputError
 from efield.targeting.prepared import prepared_coil
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=4)
 def _device_coil(coil: Coil, exact: bool, cache: Path | None) -> DeviceCoil:
-    return DeviceCoil(coil, None if exact else prepared_coil(coil, cache))
+    sampled = any(isinstance(source, SampledField) for source in coil.sources)
+    return DeviceCoil(coil, None if exact or sampled else prepared_coil(coil, cache))
 
 
 def primary_of(
@@ -26,7 +26,7 @@ def primary_of(
     in_memory: Callable[[], FloatArray],
     cache: Path | None = None,
 ) -> Any:
-    """What `FemProblem.answers` takes for some placements.
+    """What `FemProblem.answers` takes for some placements: on a GPU the CPU helps out beyond a sampled field's grid.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ def primary_of(
     placements : sequence of sequences of Drive
         The coils that are driven together in each.
     exact : callable
-        Whether a coil is summed over its sources, or stored.
+        Whether a coil is summed over its sources, or stored, which a sampled field never is.
     in_memory : callable
         Gives dA/dt (n, 3, k) of them at `problem.nodes_mm`, on the CPU.
     cache : Path, optional
@@ -43,17 +43,16 @@ def primary_of(
     Raises
     ------
     InputError
-        If a node lies on a source of a coil, when it is evaluated.
+        If a node lies on a source of a coil or where a sampled field is not known, when it is evaluated.
     """
-    coils = {drive.coil for driven in placements for drive in driven}
-    if not problem.is_resident or not all(map(can_be_on_device, coils)):
+    if not problem.is_resident:
         return in_memory()
 
-    def write(chosen: slice, points: Any, out: Any) -> None:
+    def write(chosen: slice, points: Any, out: Any) -> FloatArray | None:
+        coils = {drive.coil for driven in placements for drive in driven}
         on_device = {coil: _device_coil(coil, exact(coil), cache) for coil in coils}
         placed = [[(on_device[one.coil], one.pose, one.didt) for one in driven] for driven in placements[chosen]]
-        if not write_primary(placed, points, out):
-            in_memory()  # says where
-            raise InputError("the coil must not touch the head's nodes; instead one lies on a wire or dipole")
+        # What the GPU does not know the CPU may; where a node lies on a source it says so.
+        return None if write_primary(placed, points, out) else in_memory()[..., chosen]
 
     return write

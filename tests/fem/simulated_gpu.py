@@ -16,11 +16,10 @@ import numpy as np
 import efield.fem.multigrid
 import efield.fem.ordering
 from efield.coils.drive import Drive
-from efield.coils.model import Coil, Dipoles, Segments
+from efield.coils.model import Coil, Dipoles, SampledField, Segments
 from efield.fem.answers import Places
 from efield.fem.gpu import elements, steps
 from efield.fem.problem import FemProblem
-from efield.ground.errors import InputError
 from efield.ground.pose import Pose
 from efield.head.mesh import HeadMesh
 from efield.kernels.cuda import blocks, coils, cycle, launch, measures, recovery
@@ -99,7 +98,7 @@ def load_with_tensors(problem, given):
     mesh = elements.DeviceElements(other.linear, problem._solver)
     out = problem._solver.load_buffer(2)
     dadt = steps.room((out.shape[0], 3, 2))
-    mesh._from_host(given["dadt"][..., :2])(slice(0, 2), mesh.points, dadt)
+    mesh._upload(given["dadt"][..., :2], dadt)
     element_kernels.load[launch.by_row(*out.shape)](*problem._solver.csr[:2], mesh._weights, dadt, out)
     load = np.empty((len(other.head.points), 2))
     load[problem._solver.order] = out.copy_to_host()
@@ -107,23 +106,26 @@ def load_with_tensors(problem, given):
 
 
 def primary(problem, given):
-    """dA/dt of dipoles and segments at one pose, and of both coils driven together, at the head's nodes."""
+    """dA/dt at the head's nodes of dipoles and segments, of both driven together, of samples; and what is not known."""
     one, pose = Coil(name="one", sources=(Dipoles(given["dipoles"], given["moments"]),)), Pose(given["pose"])
     other = Coil(name="other", sources=(Segments(given["starts"], given["ends"], np.ones(len(given["ends"]))),))
-    both = Coil(name="both", sources=one.sources + other.sources)
-    points, out = problem._resident.points, steps.room((len(given["points"]), 3, 3))
-    placements = [[Drive(both, pose, 2e6)], [Drive(one, pose, 1e6), Drive(other, pose, -1e6)]]
-    primary_of(problem, placements, lambda coil: True, None)(slice(0, 2), points, out)
-    found = np.empty((len(given["points"]), 3, 3))
+    both, grid = Coil(name="both", sources=one.sources + other.sources), SampledField(given["affine"], given["samples"])
+    placements = [
+        [Drive(both, pose, 2e6)],
+        [Drive(one, pose, 1e6), Drive(other, pose, -1e6)],
+        [Drive(Coil(name="grid", sources=(grid,)), pose)],
+    ]
+    points, out = problem._resident.points, steps.room((len(given["points"]), 3, 4))
+    assert primary_of(problem, placements, lambda coil: True, None)(slice(0, 3), points, out) is None
+    found = np.empty((len(given["points"]), 3, 4))
     found[problem._solver.order] = out.copy_to_host()
-    touching, asked = Coil.from_dipoles(given["points"][:1], given["moments"][:1]), []
-    write = primary_of(problem, [[Drive(touching, Pose(np.eye(4)))]], lambda coil: True, lambda: asked.append(True))
+    touching = Coil.from_dipoles(given["points"][:1], given["moments"][:1])
+    few = Coil(name="few", sources=(SampledField(given["affine"], given["samples"][:2]),))
+    unknown = [[Drive(touching, Pose(np.eye(4)))], [Drive(few, pose)]]
+    ask = primary_of(problem, unknown, lambda coil: True, lambda: np.arange(2.0)[None])
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # of infinity times zero, which a GPU does not say
-        try:
-            write(slice(0, 1), points, out)
-        except InputError as error:
-            return found, [*map(str, asked), str(error)]
+        return found, np.concatenate([ask(slice(number, number + 1), points, out)[0] for number in range(2)])
 
 
 def stored(given):
@@ -174,7 +176,7 @@ def main(source, out):
     found["again"] = problem.solve(np.ascontiguousarray(given["dadt"][..., ::-1][..., :2])).phi
     found |= measured(problem, given)
     found["load"] = load_with_tensors(problem, given)
-    found["primary"], found["on_a_node"] = primary(problem, given)
+    found["primary"], found["unknown"] = primary(problem, given)
     found["stored"] = stored(given)
     problem._host.patience = 2
     with warnings.catch_warnings(record=True) as caught:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from efield.coils.model import Coil, Dipoles, Segments
+from efield.coils.model import Coil, Dipoles, SampledField, Segments
 from efield.coils.primary import dadt as primary_field
 from efield.fem.gpu import device
 from efield.fem.problem import FemProblem
@@ -86,6 +86,8 @@ def given():
         "starts": np.array([[-5.0, 0, 40], [-300.0, 0, 0], [0, 0, -400.0]]),
         "ends": np.array([[5.0, 0, 40], [300.0, 0, 0], [0, 1.0, -400.0]]),
         "target": np.array([16.0, 18.0, 12.0]),
+        "samples": rng.standard_normal((5, 6, 7, 3)),
+        "affine": np.array([[60.0, 5, 0, -130], [0, 50, 0, -120], [0, 0, 45, -130], [0, 0, 0, 1]]),
         "children": children,
         "coefficients": coefficients,
         "places": np.concatenate([rng.uniform(-0.1, 0.1, (5, 3)), [[1.0, 0, 0]]]),
@@ -172,11 +174,12 @@ def test_primary_fields_of_dipoles_and_wires_are_those_of_the_cpu(found, given):
         primary_field(Coil(name="", sources=(s,)), Pose(given["pose"]), given["points"], 1e6) for s in sources
     )
     assert relative(found["primary"][..., 1], one - other) < 1e-13
-    assert not found["primary"][..., 2].any()
-    # The CPU is asked where a node lies on a source, and says so.
-    asked, said = found["on_a_node"]
-    assert asked == "True"
-    assert "one lies on a wire or dipole" in said
+    grid = Coil(name="grid", sources=(SampledField(given["affine"], given["samples"]),))
+    sampled = primary_field(grid, Pose(given["pose"]), given["points"], 1e6)
+    assert relative(found["primary"][..., 2], sampled) < 1e-13
+    assert not found["primary"][..., 3].any()
+    # The CPU is asked where a node lies on a source, or outside of the samples.
+    np.testing.assert_array_equal(found["unknown"], [0.0, 1.0])
 
 
 def test_stored_potentials_are_those_of_the_cpu(found, given):

@@ -15,7 +15,7 @@ from efield.ground.errors import EfieldWarning, SolverError
 
 DEVICES: Final = ("auto", "cpu", "cuda")
 
-#: Share of the free memory that is planned with; the driver and compiled kernels take some.
+#: Share of the free memory that is planned with; the driver, compiled kernels and what is known of coils take some.
 _USABLE: Final = 0.85
 
 

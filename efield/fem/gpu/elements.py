@@ -23,7 +23,7 @@ from efield.kernels.cuda import launch
 
 FloatArray = NDArray[np.float64]
 T = TypeVar("T")
-Fill = Callable[[slice, DeviceArray, DeviceArray], None]
+Fill = Callable[[slice, DeviceArray, DeviceArray], FloatArray | None]
 #: Takes E at the pairs (b, q, 3) and in the tetrahedra (b, k, 3) of some places, arrays where it is computed.
 Take = Callable[[DeviceArray, DeviceArray], T]
 
@@ -91,7 +91,8 @@ class DeviceElements:
             Placements.
         fill : callable or (n, 3, k) ndarray
             Writes the primary fields of a slice of the placements at nodes (n, 3) in m to an array (n, 3, width) on the
-            device, zero in further columns; or those fields in V/m at the head's nodes.
+            device, zero in further columns, or returns those that it cannot write; or those fields in V/m at the head's
+            nodes.
         tol : float
         """
         for _, block in self._solved(count, fill, tol, lambda block: block):
@@ -131,24 +132,21 @@ class DeviceElements:
             self._looked_at = DevicePlaces(places, stencils, self._place)
         return self._looked_at
 
-    def _from_host(self, dadt: FloatArray) -> Fill:
-        def fill(chosen: slice, points: DeviceArray, out: DeviceArray) -> None:
-            shape = launch.by_row(out.shape[0], out.shape[2])
-            kernels.reorder_vectors[shape](to_device(dadt[..., chosen]), self._solver.device_order, out)
-
-        return fill
+    def _upload(self, given: FloatArray, out: DeviceArray) -> None:
+        """Primary fields (n, 3, k) of the head's nodes to columns of out (n, 3, width), zero in further ones."""
+        shape = launch.by_row(out.shape[0], out.shape[2])
+        kernels.reorder_vectors[shape](to_device(given), self._solver.device_order, out)
 
     def _solved(
         self, count: int, fill: Fill | FloatArray, tol: float, use: Callable[[_Block], T]
     ) -> Iterator[tuple[slice, T]]:
         """What `use` makes of block after block, of fewer columns once the memory has not been enough."""
-        writes = self._from_host(fill) if isinstance(fill, np.ndarray) else fill
         first = 0
         while first < count:
             chosen = slice(first, min(first + self._solver.widest, count))
             try:
                 with memory_said():
-                    found = use(self._solve(chosen, writes, tol))
+                    found = use(self._solve(chosen, fill, tol))
             except DeviceMemoryError:
                 if not self._solver.narrowed():
                     raise
@@ -157,11 +155,13 @@ class DeviceElements:
             first = chosen.stop
 
     @in_turn
-    def _solve(self, chosen: slice, fill: Fill, tol: float) -> _Block:
+    def _solve(self, chosen: slice, fill: Fill | FloatArray, tol: float) -> _Block:
         columns = chosen.stop - chosen.start
         load = self._solver.load_buffer(columns)
         dadt = room((self._solver.size, 3, load.shape[1]))
-        fill(chosen, self.points, dadt)
+        given = fill[..., chosen] if isinstance(fill, np.ndarray) else fill(chosen, self.points, dadt)
+        if given is not None:
+            self._upload(given, dadt)
         shape = launch.by_row(self._solver.size, load.shape[1])
         kernels.load[shape](*self._solver.csr[:2], self._weights, dadt, load)
         x, taken, reached = self._solver.solve_inside(columns, tol)
