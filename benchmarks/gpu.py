@@ -21,12 +21,14 @@ import numpy as np
 
 import efield as ef
 from efield.coils.compressed import compress
+from efield.coils.drive import Drive
 from efield.fem.gpu import device
 from efield.fem.problem import FemProblem
 from efield.head.conductivity import Conductivity
 from efield.head.spheres import sphere_head
+from efield.sweeping.engines import measure
 from efield.targeting.device_primary import primary_of
-from efield.targeting.simulate import evaluator
+from efield.targeting.measuring import Measuring
 
 DIDT = 1e6
 
@@ -58,7 +60,7 @@ def copy_limit() -> float:
     return 16.0 * size / typical(lambda: other.copy_to_device(one))
 
 
-def steps_on_gpu(problem: FemProblem, coil, poses, say) -> dict[str, Any]:
+def steps_on_gpu(problem: FemProblem, coil, poses, target, say) -> dict[str, Any]:
     """Milliseconds per placement of each step of a whole block, and what they move."""
     from efield.fem.gpu.steps import run
 
@@ -67,7 +69,7 @@ def steps_on_gpu(problem: FemProblem, coil, poses, say) -> dict[str, Any]:
     poses = list(islice(cycle(poses), width))
     found: dict[str, Any] = {"placements together": width}
     for name, exact in (("primary field, direct", True), ("primary field, stored", False)):
-        write = primary_of(problem, coil, poses, DIDT, exact, evaluator(coil, exact))
+        write = primary(problem, coil, poses, exact)
         dadt = mesh_room(problem, width)
         found[name] = say(name, 1e3 * typical(lambda w=write, d=dadt: w(slice(0, width), mesh.points, d)) / width)
     for tol in (1e-6, 1e-8):
@@ -82,6 +84,7 @@ def steps_on_gpu(problem: FemProblem, coil, poses, say) -> dict[str, Any]:
     found["E of every tetrahedron, on the card"] = say(
         "E of every tetrahedron, on the card", 1e3 * typical(lambda: fields_on_card(mesh, block)) / width
     )
+    found["at the target"] = measured(problem, Measuring(problem, target), block, say)
     _, cycle_steps, _ = solver._cycle.steps(width)
     spent = typical(lambda: run(cycle_steps))
     found["V-cycle, one by one, ms per block"] = say("V-cycle of the block, launched one by one", 1e3 * spent)
@@ -89,6 +92,29 @@ def steps_on_gpu(problem: FemProblem, coil, poses, say) -> dict[str, Any]:
     found["iteration, ms per block"] = say("one iteration of the block", 1e3 * spent)
     found["recorded as a graph"] = solver._work.iteration.without_graph or "yes"
     return found | {"bytes of an iteration": iteration_bytes(solver, width), "seconds of an iteration": spent}
+
+
+def primary(problem: FemProblem, coil, poses, exact: bool = False):
+    """Writes the primary fields of some poses to the GPU."""
+    return primary_of(problem, [(Drive(coil, pose, DIDT),) for pose in poses], lambda _: exact, no_field)
+
+
+def no_field() -> np.ndarray:
+    raise SystemExit("the GPU must evaluate the coil, or a node lies on one of its wires")
+
+
+def measured(problem: FemProblem, measuring: Measuring, block, say) -> dict[str, float]:
+    """Milliseconds per placement of recovery at a target, and of its measures."""
+    mesh, width = problem._resident, block.columns
+    start = time.perf_counter()
+    at = mesh._on_device(measuring.places, problem.patches)
+    made = say("sums of the recovery at the target, once", 1e3 * (time.perf_counter() - start))
+    look = lambda: at.fields((mesh.points, mesh._tets), block.phi, block.dadt, width)  # noqa: E731
+    fields = look()
+    found = {"pairs": len(measuring.places.pairs)}
+    found["recovery"] = say("recovery at the target", 1e3 * typical(look) / width)
+    found["measures"] = say("measures, copied to the host", 1e3 * typical(lambda: measuring(*fields)) / width)
+    return found | {"sums of the recovery, once, ms": made}
 
 
 def mesh_room(problem: FemProblem, width: int):
@@ -125,7 +151,7 @@ def iteration_bytes(solver, width: int) -> dict[str, float]:
     return {"streamed": streamed, "gathered": gathered}
 
 
-def on_cpu(problem: FemProblem, coil, poses, say) -> dict[str, float]:
+def on_cpu(problem: FemProblem, coil, poses, measuring: Measuring, say) -> dict[str, float]:
     """Milliseconds per placement of the same steps on the CPU, a block of sixteen."""
     poses = list(islice(cycle(poses), 16))
     stored = compress(coil)
@@ -141,6 +167,10 @@ def on_cpu(problem: FemProblem, coil, poses, say) -> dict[str, float]:
         found[f"iterations to {tol:g}"] = solution.iterations
     spent = typical(lambda: problem.element_field(solution.phi, dadt), 1)
     found["E of every tetrahedron"] = 1e3 * spent / 16
+    look = lambda: problem.field_at(solution.phi, dadt, measuring.places)  # noqa: E731
+    fields = [np.ascontiguousarray(np.moveaxis(e, 2, 0)) for e in look()]
+    found["recovery at the target"] = 1e3 * typical(look, 1) / 16
+    found["measures"] = 1e3 * typical(lambda: measuring(*fields), 1) / 16
     for name, value in found.items():
         say(f"CPU: {name}", value)
     return found
@@ -175,7 +205,7 @@ def main() -> None:
     gpu = problems.pop("cuda")
     del problems["cuda again"]
     document["copy limit, GB/s"] = copy_limit() / 1e9
-    document["gpu, ms per placement"] = found = steps_on_gpu(gpu, coil, poses, say)
+    document["gpu, ms per placement"] = found = steps_on_gpu(gpu, coil, poses, target, say)
     moved, spent = found["bytes of an iteration"], found["seconds of an iteration"]
     for name, size in moved.items():
         reached = size / spent / 1e9
@@ -183,7 +213,7 @@ def main() -> None:
         print(
             f"  {name}: {reached:.0f} GB/s; a copy on the card reaches {document['copy limit, GB/s']:.0f}", flush=True
         )
-    document["cpu, ms per placement"] = on_cpu(problems["cpu"], coil, poses, say)
+    document["cpu, ms per placement"] = on_cpu(problems["cpu"], coil, poses, Measuring(problems["cpu"], target), say)
     document["difference of E"] = difference(problems["cpu"], gpu, coil, poses[:4])
     print(f"  largest difference of E, over the largest E: {document['difference of E']:.1e}")
     document["whole calls, ms"] = whole_calls(options, head, coil, poses, say)
@@ -199,12 +229,14 @@ def difference(cpu: FemProblem, gpu: FemProblem, coil, poses) -> float:
 
 
 def whole_calls(options, head, coil, poses, say) -> dict[str, float]:
-    """What a user sees: `solve_many` with every field on the host, and a basis."""
+    """What a user sees: `solve_many` with every field on the host, a sweep's measures, and a basis."""
     found = {}
     sim = ef.Simulator(head, device="cuda", solver="multigrid")
     many = list(islice(cycle(poses), options.placements))
     each = 1e3 * typical(lambda: [None for _ in sim.solve_many(coil, many, exact=False)], 3) / len(many)
     found["solve_many, per placement"] = say("solve_many, each field on the host", each)
+    sweep = lambda: measure(sim, coil, many, ef.m1_hand(head), exact=False, allow_collision=True)  # noqa: E731
+    found["measures, per placement"] = say("measures of a sweep", 1e3 * typical(sweep, 3) / len(many))
     if options.basis:
         start = time.perf_counter()
         basis = ef.ReducedBasis.build(sim, coil, ef.m1_hand(head))

@@ -108,7 +108,8 @@ def _threshold(sim: Simulator, coil: Coil, side: str, pose: Pose | None, asked: 
     """Field and machine where the motor threshold was found: the hand area of the side that is treated."""
     hand = named_target(sim.head, f"m1-hand-{side}")
     at = pose or place_coil(sim.head, hand, usual_angle(hand), asked.distance, coil=coil)
-    return DoseSite.of(sim.solve(coil, at, target=hand, allow_collision=asked.allow_collision), hand, **_machine(asked, coil))
+    field = sim.solve(coil, at, target=hand, allow_collision=asked.allow_collision)
+    return DoseSite.of(field, hand, **_machine(asked, coil))
 
 
 def _machine(asked: Settings, coil: Coil) -> dict[str, Any]:

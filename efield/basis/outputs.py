@@ -1,12 +1,17 @@
 """Where a reduced basis gives the field, in tetrahedra of the brain or at vertices of the cortex; how it is read."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
+from pathlib import Path
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from efield.basis.primary import Placed, at_nodes, is_summed
+from efield.coils.drive import Drive
+from efield.fem.answers import Places
 from efield.fem.problem import FemProblem
 from efield.ground import checks
 from efield.ground.arrays import FloatArray
@@ -14,7 +19,7 @@ from efield.ground.card import Card, Carded
 from efield.ground.errors import InputError
 from efield.head.mesh import HeadMesh
 from efield.head.tissue import GRAY_MATTER, WHITE_MATTER, tissue_name
-from efield.kernels.elements import tets as kernels
+from efield.targeting.device_primary import primary_of
 from efield.targeting.measures import (
     IN_REGION,
     MIDSURFACE,
@@ -225,21 +230,28 @@ def _vertices(head: HeadMesh, target: Target, reach: float) -> Outputs:
 
 
 class Reader:
-    """Takes potentials of a problem to the field at the rows of some outputs."""
+    """Takes primary fields or potentials of a problem to the field at the rows of some outputs."""
 
     def __init__(self, problem: FemProblem, outputs: Outputs) -> None:
         self._problem, self._outputs = problem, outputs
-        self._corners = checks.plain(problem.head.tets[outputs.numbers]) if outputs.at == "tets" else None
-        self._pairs = problem.patches.numbers(outputs.nodes, outputs.tags)
+        self._places = Places(problem.patches.numbers(outputs.nodes, outputs.tags), outputs.numbers)
+
+    def solved(self, placements: Sequence[Placed], didt: float, cache: Path | None) -> FloatArray:
+        """(r, 3, b) E in V/m of placements, each solved."""
+        problem, nodes = self._problem, self._problem.nodes_mm
+        fields = partial(at_nodes, placements, nodes, didt, cache)
+        if self._outputs.at == "surface":
+            return self(problem.solve(primary := fields()).phi, primary)
+        driven = [(Drive(coil, pose, didt),) for coil, pose in placements]
+        e = problem.rows_at(primary_of(problem, driven, is_summed, fields, cache), len(driven), self._places)
+        pairs = len(self._places.pairs)
+        return np.moveaxis(np.concatenate([e[:, pairs:], e[:, :pairs]], axis=1), 0, 2)
 
     def __call__(self, phi: FloatArray, dadt: FloatArray) -> FloatArray:
         """(r, 3, b) E in V/m of potentials (n, b) and their dA/dt (n, 3, b)."""
         problem, outputs = self._problem, self._outputs
-        if self._corners is None:
+        if outputs.at == "surface":
             fields = [problem.recovered_field(phi[:, k], dadt[..., k]) for k in range(phi.shape[1])]
             return np.stack([field.at(outputs.points_mm) for field in fields], axis=2)
-        if problem.order == 2:
-            e = problem.element_field(phi, dadt)[outputs.numbers]
-        else:
-            e = np.asarray(kernels.element_field(problem.linear.points, self._corners, *map(checks.plain, (phi, dadt))))
-        return np.concatenate([e, problem.recovered_at(phi, dadt, self._pairs)])
+        at_pairs, in_tets = problem.field_at(phi, dadt, self._places)
+        return np.concatenate([in_tets, at_pairs])

@@ -29,8 +29,12 @@ def evaluator(coil: Coil, cache: Path | None = None) -> Callable[[Pose, FloatArr
 
     What is stored of the coil is kept in the folder `cache`, if one is given.
     """
-    sampled = any(isinstance(source, SampledField) for source in coil.sources)
-    return partial(dadt, coil) if sampled or len(coil) < _FEW_SOURCES else prepared_coil(coil, cache).dadt
+    return partial(dadt, coil) if is_summed(coil) else prepared_coil(coil, cache).dadt
+
+
+def is_summed(coil: Coil) -> bool:
+    """Whether a coil's sources are summed for each placement, and nothing of it is stored."""
+    return len(coil) < _FEW_SOURCES or any(isinstance(source, SampledField) for source in coil.sources)
 
 
 def sample(coil: Coil, pose: Pose, points: FloatArray, didt: float, cache: Path | None = None) -> FloatArray:

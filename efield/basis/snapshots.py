@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from efield.basis.outputs import Outputs, Reader
-from efield.basis.primary import Placed, at_nodes
+from efield.basis.primary import Placed
 from efield.ground.errors import InputError
 from efield.ground.progress import Tell
 from efield.io import sealed
@@ -62,7 +62,7 @@ class Snapshots:
         tell: Tell,
     ) -> None:
         self.outputs, self.planned = outputs, planned
-        self._problem, self._read, self._cache = sim.problem, Reader(sim.problem, outputs), sim.cache
+        self._read, self._cache = Reader(sim.problem, outputs), sim.cache
         self._folder = None if checkpoint is None else _prepare(checkpoint, settings)
         self._settings = json.dumps(dict(settings), sort_keys=True)
         self._tell, self._done = tell, 0
@@ -100,9 +100,7 @@ class Snapshots:
         return block if block.shape == shape and block.dtype == np.float32 else None
 
     def _solve(self, placed: Sequence[Placed]) -> NDArray[np.float32]:
-        primary = at_nodes(placed, self._problem.nodes_mm, UNIT_DIDT, self._cache)
-        solution = self._problem.solve(primary)
-        return self._read(solution.phi, primary).reshape(-1, len(placed)).astype(np.float32)
+        return self._read.solved(placed, UNIT_DIDT, self._cache).reshape(-1, len(placed)).astype(np.float32)
 
 
 def _prepare(folder: Path, settings: Mapping[str, str]) -> Path:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from scipy.linalg import qr
 
 from efield.coils.model import Coil
+from efield.fem.answers import Places
 from efield.fem.problem import FemProblem
 from efield.ground.errors import InputError
 from efield.ground.memory import check_room
@@ -24,7 +25,7 @@ from efield.ground.rows import distinct_rows
 from efield.head.mesh import HeadMesh
 from efield.head.tissue import GRAY_MATTER
 from efield.targeting.measures import Rows, faces_of
-from efield.targeting.simulate import Simulator, evaluator, worth_storing
+from efield.targeting.simulate import Simulator, evaluator, primary_at, worth_storing
 from efield.targeting.targets import Target
 
 FloatArray = NDArray[np.float64]
@@ -41,28 +42,26 @@ _NEAR_MM: Final = 20.0
 
 
 @dataclass(frozen=True, eq=False)
-class Places:
+class KeptPlaces:
     """Where fields are kept: recovered, at all nodes of gray matter, and where the target's measures look.
 
     Parameters
     ----------
     nodes : (g,) int
         Of the head, in gray matter; their fields are the first rows.
-    pairs : (q,) int
-        Of `FemProblem.patches`: those of the nodes, and other tissues' at the corners of the target.
-    tets : (k,) int
-        Of the target, where elements of second order know the field; their fields are the last rows.
+    places : Places
+        The pairs of the nodes, and other tissues' at the corners of the target; and the tetrahedra of the target where
+        elements of second order know the field.
     rows : Rows
         That the measures need.
     """
 
     nodes: NDArray[np.intp]
-    pairs: NDArray[np.intp]
-    tets: NDArray[np.intp]
+    places: Places
     rows: Rows
 
     @classmethod
-    def at(cls, problem: FemProblem, target: Target) -> "Places":
+    def at(cls, problem: FemProblem, target: Target) -> "KeptPlaces":
         """Those of a head and a target.
 
         Raises
@@ -83,22 +82,14 @@ class Places:
         if surface is not None:
             faces = np.searchsorted(nodes, surface.nodes[surface.triangles[near]])
         if problem.order == 1:
-            return cls(nodes, pairs, own[:0], Rows(np.arange(len(pairs)), corners, faces))
+            return cls(nodes, Places(pairs, own[:0]), Rows(np.arange(len(pairs)), corners, faces))
         centers = np.repeat(len(pairs) + np.arange(len(own))[:, None], 4, axis=1)
-        return cls(nodes, pairs, own, Rows(np.arange(len(pairs) + len(own)), centers, faces))
+        return cls(nodes, Places(pairs, own), Rows(np.arange(len(pairs) + len(own)), centers, faces))
 
     @property
     def count(self) -> int:
         """Rows of a field."""
-        return len(self.pairs) + len(self.tets)
-
-    def of(self, problem: FemProblem, primary: FloatArray) -> NDArray[np.float32]:
-        """(b, r, 3) E in V/m of primary fields (n, 3, b), each solved."""
-        phi = problem.solve(primary).phi
-        e = problem.recovered_at(phi, primary, self.pairs)
-        if len(self.tets):
-            e = np.concatenate([e, problem.element_field(phi, primary)[self.tets]])
-        return np.ascontiguousarray(e.transpose(2, 0, 1), dtype=np.float32)
+        return len(self.places.pairs) + len(self.places.tets)
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,7 +98,7 @@ class PulseFields:
 
     Parameters
     ----------
-    places : Places
+    places : KeptPlaces
     kept : (k, r, 3) float32, V/m
     shares : (n, k) float
         Of the kept fields in each pulse's.
@@ -115,7 +106,7 @@ class PulseFields:
         Largest relative error of E in gray matter at pulses that took no part yet; 0 if all were solved.
     """
 
-    places: Places
+    places: KeptPlaces
     kept: NDArray[np.float32]
     shares: FloatArray
     error: float
@@ -149,11 +140,11 @@ def pulse_fields(sim: Simulator, coil: Coil, poses: list[Pose], target: Target, 
         If the fields that must be kept do not fit into memory.
     """
     problem = sim.problem
-    places = Places.at(problem, target)
+    places = KeptPlaces.at(problem, target)
     first, which = _distinct(poses)
     held = [poses[number] for number in first]
     primary = _sampled(coil, held, _points(sim.head, places.nodes, held), sim.cache)
-    evaluate = evaluator(coil, not worth_storing(len(problem.nodes_mm), len(held)), sim.cache)
+    direct = not worth_storing(len(problem.nodes_mm), len(held))
     order = qr(primary, mode="r", pivoting=True)[1] if len(held) > 1 else np.zeros(1, np.intp)
     kept = np.empty((0, places.count, 3), np.float32)
     error, chosen = 0.0, order[:0]
@@ -162,8 +153,8 @@ def pulse_fields(sim: Simulator, coil: Coil, poses: list[Pose], target: Target, 
         fields = len(chosen) + len(block)
         remedy = "give a larger tol, or the recording in parts"
         check_room(12.0 * fields * places.count, f"{fields} fields at {places.count} places", remedy)
-        field = np.stack([evaluate(held[k], problem.nodes_mm, UNIT_DIDT) for k in block], axis=-1)
-        new = places.of(problem, field)
+        field = primary_at(sim, coil, [held[k] for k in block], UNIT_DIDT, direct)
+        new = problem.rows_at(field, len(block), places.places).astype(np.float32)
         error = _error(_shares(primary, chosen, block), kept, new, len(places.nodes))
         kept, chosen = np.concatenate([kept, new]), np.concatenate([chosen, block])
         tell(len(chosen), len(held), f"error {error:.1e}" if np.isfinite(error) else "")

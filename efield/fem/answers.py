@@ -1,5 +1,6 @@
-"""What a primary field sets up in a head, as the numbers of one placement."""
+"""What a primary field sets up in a head, as the numbers of one placement, or at chosen places of many."""
 
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -25,3 +26,19 @@ class Answer(NamedTuple):
     dadt: NDArray[np.float64]
     e: NDArray[np.float64]
     iterations: int
+
+
+@dataclass(frozen=True, eq=False)
+class Places:
+    """Where E is wanted of many placements.
+
+    Parameters
+    ----------
+    pairs : (q,) int
+        (node, tissue) pairs of `FemProblem.patches`, at which it is the recovered field.
+    tets : (k,) int
+        Tetrahedra, in which it is that of the elements.
+    """
+
+    pairs: NDArray[np.intp]
+    tets: NDArray[np.intp]

@@ -135,6 +135,9 @@ class LinearElements:
         """(n, k) right-hand sides for dA/dt (n, 3, k) in V/m at the nodes."""
         return np.asarray(kernels.induced_load(self.points, self.tets, self.sigma, *self.around, plain(dadt)))
 
-    def field(self, phi: NDArray[np.float64], dadt: NDArray[np.float64]) -> NDArray[np.float64]:
-        """(m, 3, k) E in V/m for potentials (n, k) in V and dA/dt (n, 3, k) in V/m."""
-        return np.asarray(kernels.element_field(self.points, self.tets, plain(phi), plain(dadt)))
+    def field(
+        self, phi: NDArray[np.float64], dadt: NDArray[np.float64], chosen: NDArray[np.integer] | None = None
+    ) -> NDArray[np.float64]:
+        """(m, 3, k) E in V/m for potentials (n, k) in V and dA/dt (n, 3, k) in V/m; of chosen tetrahedra, or all."""
+        tets = self.tets if chosen is None else plain(self.tets[chosen])
+        return np.asarray(kernels.element_field(self.points, tets, plain(phi), plain(dadt)))

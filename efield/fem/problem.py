@@ -7,13 +7,13 @@ then E = -dA/dt - grad phi.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import csr_matrix
 
-from efield.fem.answers import Answer
+from efield.fem.answers import Answer, Places
 from efield.fem.assembly import LinearElements
 from efield.fem.enrichment import AveragedField, Bubbles, EnrichedField, SecondOpinion
 from efield.fem.gpu.choice import on_gpu
@@ -31,7 +31,9 @@ from efield.head.mesh import HeadMesh
 from efield.kernels.elements.tensors import first_not_positive
 
 if TYPE_CHECKING:
-    from efield.fem.gpu.elements import Fill
+    from efield.fem.gpu.elements import Fill, Take
+
+T = TypeVar("T")
 
 #: Residuals that can be asked for.
 TOL_RANGE: Final = (1e-12, 1e-1)
@@ -246,12 +248,47 @@ class FemProblem:
         if self._resident is not None:
             yield from self._resident.answers(count, dadt_nodes, self.tol)
             return
-        if callable(dadt_nodes):
-            raise InputError("dadt_nodes must be an array, because the CPU computes; instead received a function")
-        solution = self.solve(dadt_nodes)
+        given = _in_memory(dadt_nodes)
+        solution = self.solve(given)
         for k in range(count):
-            phi, dadt = (np.ascontiguousarray(array[..., k]) for array in (solution.phi, dadt_nodes))
+            phi, dadt = (np.ascontiguousarray(array[..., k]) for array in (solution.phi, given))
             yield Answer(phi, dadt, self.element_field(phi, dadt), solution.iterations)
+
+    def fields_at(
+        self,
+        dadt_nodes: "NDArray[np.float64] | Fill",
+        count: int,
+        places: Places,
+        take: "Take[T]",
+        tol: float | None = None,
+    ) -> Iterator[T]:
+        """E at chosen places for several placements: what `take` makes of some of them after the other.
+
+        Only what it makes leaves the GPU, where there is one.
+
+        Parameters
+        ----------
+        dadt_nodes, count
+            As `answers` takes them.
+        places : Places
+        take : callable
+            Takes E (b, q, 3) at the pairs and (b, k, 3) in the tetrahedra, in V/m: arrays on the GPU if the problem
+            `is_resident`, else in memory.
+        tol : float, optional
+            Relative residual; the problem's unless given.
+
+        Raises
+        ------
+        SolverError
+            If the solver does not reach the tolerance.
+        """
+        if self._resident is not None:
+            limit = self.tol if tol is None else tol
+            yield from self._resident.fields_at(places, self.patches, count, dadt_nodes, limit, take)
+            return
+        given = _in_memory(dadt_nodes)
+        at_pairs, in_tets = self.field_at(self.solve(given, tol).phi, given, places)
+        yield take(*(np.ascontiguousarray(np.moveaxis(e, 2, 0)) for e in (at_pairs, in_tets)))
 
     def element_field(self, phi: ArrayLike, dadt_nodes: ArrayLike) -> NDArray[np.float64]:
         """E in each tetrahedron: minus dA/dt, minus the gradient of the potential, at its center.
@@ -323,6 +360,28 @@ class FemProblem:
         answer = self.solve_load(bubbles.load(heights), _ENRICHED_TOL)
         return EnrichedField(self.linear, phi + answer.phi[:, 0], dadt_nodes, heights)
 
+    def rows_at(
+        self, dadt_nodes: "NDArray[np.float64] | Fill", count: int, places: Places, tol: float | None = None
+    ) -> NDArray[np.float64]:
+        """(count, q + k, 3) E in V/m at the pairs and then in the tetrahedra of places, in memory; as `fields_at`."""
+
+        def rows(*e: Any) -> NDArray[np.float64]:
+            return np.concatenate([*map(_fetched, e)], axis=1)
+
+        return np.concatenate(list(self.fields_at(dadt_nodes, count, places, rows, tol)))
+
+    @in_turn
+    def field_at(
+        self, phi: NDArray[np.float64], dadt_nodes: NDArray[np.float64], places: Places
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """E (q, 3, b) at the pairs and (k, 3, b) in the tetrahedra of places in V/m, for phi (n, b), dadt (n, 3, b)."""
+        at_pairs = in_tets = np.empty((0, *dadt_nodes.shape[1:]))
+        if len(places.pairs):
+            at_pairs = self.recovered_at(phi, dadt_nodes, places.pairs)
+        if len(places.tets):
+            in_tets = self._elements.field(phi, dadt_nodes, places.tets)
+        return at_pairs, in_tets
+
     @in_turn
     def recovered_at(
         self, phi: NDArray[np.float64], dadt_nodes: NDArray[np.float64], pairs: NDArray[np.intp]
@@ -349,6 +408,17 @@ class FemProblem:
         if potential.shape != wanted:
             raise InputError(f"phi must have shape {wanted}, as dadt_nodes; instead received {potential.shape}")
         return potential.reshape(len(potential), -1)
+
+
+def _in_memory(dadt_nodes: "NDArray[np.float64] | Fill") -> NDArray[np.float64]:
+    if callable(dadt_nodes):
+        raise InputError("dadt_nodes must be an array, because the CPU computes; instead received a function")
+    return dadt_nodes
+
+
+def _fetched(array: Any) -> NDArray[np.float64]:
+    """What may lie on a GPU, in memory."""
+    return np.asarray(array if isinstance(array, np.ndarray) else array.copy_to_host())
 
 
 def _check_sigma(sigma: ArrayLike, n_tets: int) -> NDArray[np.float64]:

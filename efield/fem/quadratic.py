@@ -136,9 +136,12 @@ class QuadraticElements:
             )
         )
 
-    def field(self, phi: NDArray[np.float64], dadt: NDArray[np.float64]) -> NDArray[np.float64]:
-        """(m, 3, k) E in V/m at the centers of the tetrahedra."""
-        return self._field_at(np.full(4, 0.25), phi, dadt)
+    def field(
+        self, phi: NDArray[np.float64], dadt: NDArray[np.float64], chosen: NDArray[np.integer] | None = None
+    ) -> NDArray[np.float64]:
+        """(m, 3, k) E in V/m at the centers of the tetrahedra; of chosen ones, or all."""
+        found = self._field_at(np.full(4, 0.25), phi, dadt)
+        return found if chosen is None else found[chosen]
 
     def corner_fields(self, phi: NDArray[np.float64], dadt: NDArray[np.float64]) -> NDArray[np.float64]:
         """(m, 4, 3) E in V/m at the corners of each tetrahedron, as seen from inside it; phi (N,), dadt (N, 3)."""

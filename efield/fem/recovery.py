@@ -70,7 +70,7 @@ class Patches:
         mesh = (self.elements.tets, self.tissue, *self.elements.around, self.row, self.tags)
         return lists_of_neighbors(patches.neighbors, mesh, self.elements.around[0], len(self.tags))
 
-    def _patches(self, pairs: NDArray[np.integer]) -> tuple[Any, ...]:
+    def for_kernels(self, pairs: NDArray[np.integer]) -> tuple[Any, ...]:
         """What the kernels take: the mesh, all pairs, and those that are asked for."""
         e = self.elements
         mesh = (e.points, e.tets, self.tissue, e.sigma, *e.around)
@@ -105,7 +105,7 @@ class Patches:
             Becomes dE_c/dx_d at [:, d, c] in V/m^2.
         """
         wanted = np.empty((0, 3, 3, 1)) if gradient is None else gradient
-        mesh, all_pairs, chosen = self._patches(pairs)
+        mesh, all_pairs, chosen = self.for_kernels(pairs)
         return np.asarray(kernels.recover(mesh, all_pairs, chosen, plain(phi), plain(dadt_nodes), wanted))
 
     def recovered(self, phi: NDArray[np.float64], dadt_nodes: NDArray[np.float64]) -> "RecoveredField":
@@ -122,7 +122,7 @@ class Patches:
         self, pairs: NDArray[np.integer], weights: NDArray[np.float64]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """What sums of weights (q, 3, b) . E over pairs (q,) mean for the potential (n, b) and dA/dt (n, 3, b)."""
-        on_phi, on_dadt = kernels.functional(*self._patches(pairs), plain(weights))
+        on_phi, on_dadt = kernels.functional(*self.for_kernels(pairs), plain(weights))
         return on_phi, on_dadt
 
     def average(self, corners: NDArray[np.float64], centers: NDArray[np.float64]) -> "RecoveredField":

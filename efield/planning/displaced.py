@@ -17,7 +17,7 @@ from efield.ground.progress import Progress, Tell, told
 from efield.planning.placement_fields import TOGETHER
 from efield.planning.response import PrimaryProbe, Response, telling
 from efield.planning.target_rows import TargetRows
-from efield.targeting.simulate import Simulator, evaluator, worth_storing
+from efield.targeting.simulate import Simulator, evaluator, primary_at, worth_storing
 from efield.targeting.targets import Target
 
 #: What is predicted agrees with what is solved when E is off nowhere in the target by more than this share of the
@@ -43,13 +43,13 @@ def displaced_measures(
     progress : bool or callable, optional
     """
     problem, rows = sim.problem, TargetRows(sim, target)
-    evaluate = evaluator(coil, not worth_storing(len(problem.nodes_mm), len(poses)), sim.cache)
-    probe = PrimaryProbe(sim.head, np.mean([pose.center_mm for pose in poses], axis=0), target, evaluate)
-    seen = probe(poses)
+    direct = not worth_storing(len(problem.nodes_mm), len(poses))
+    middle = np.mean([pose.center_mm for pose in poses], axis=0)
+    seen = PrimaryProbe(sim.head, middle, target, evaluator(coil, direct, sim.cache))(poses)
 
     def solved(chosen: NDArray[np.intp]) -> FloatArray:
-        primary = np.stack([evaluate(poses[k], problem.nodes_mm, didt) for k in chosen], axis=2)
-        return rows(problem.solve(primary, max(_TOL, problem.tol)).phi, primary)
+        primary = primary_at(sim, coil, [poses[k] for k in chosen], didt, direct)
+        return rows.solved(primary, len(chosen), max(_TOL, problem.tol))
 
     with told(progress, "displaced placements", "solves", len(poses)) as tell:
         order, fields = _until_predicted(seen, solved, tell)

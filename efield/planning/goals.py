@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from efield.fem.answers import Places
 from efield.fem.problem import FemProblem
 from efield.ground import checks
 from efield.ground.arrays import FloatArray
@@ -145,13 +146,23 @@ class CenterField:
         self._problem, self._tets = problem, tets
 
     @cached_property
-    def _pairs(self) -> tuple[NDArray[np.intp], NDArray[np.int32]]:
-        return renumbered(self._problem.patches.corners(self._tets))
+    def _places(self) -> tuple[Places, NDArray[np.int32] | None]:
+        """Where E is taken, and the rows whose means it is at the centers: None where it is theirs."""
+        none = np.empty(0, np.intp)
+        if self._problem.order == 2:
+            return Places(none, self._tets), None
+        pairs, corners = renumbered(self._problem.patches.corners(self._tets))
+        return Places(pairs, none), corners
 
     def __call__(self, phi: FloatArray, dadt: FloatArray) -> FloatArray:
         """(b, k, 3) E in V/m of potentials (n, b) and their dA/dt (n, 3, b)."""
-        if self._problem.order == 2:
-            return np.moveaxis(self._problem.element_field(phi, dadt)[self._tets], 2, 0)
-        pairs, corners = self._pairs
-        at_pairs = self._problem.recovered_at(phi, dadt, pairs)
-        return np.ascontiguousarray(np.moveaxis(at_pairs[corners].mean(axis=1), 2, 0))
+        e = np.concatenate(self._problem.field_at(phi, dadt, self._places[0]))
+        return self._centers(np.moveaxis(e, 2, 0))
+
+    def solved(self, dadt: Any, count: int, tol: float | None) -> FloatArray:
+        """(b, k, 3) E in V/m of primary fields as `FemProblem.answers` takes them, solved to a residual."""
+        return self._centers(self._problem.rows_at(dadt, count, self._places[0], tol))
+
+    def _centers(self, rows: FloatArray) -> FloatArray:
+        corners = self._places[1]
+        return np.ascontiguousarray(rows if corners is None else rows[:, corners].mean(axis=2))

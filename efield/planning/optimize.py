@@ -98,15 +98,16 @@ def optimize(
     spared = [target_of(sim.head, one) for one in ([spare] if isinstance(spare, Target | str) else spare)]
     space = SearchSpace(sim.head, coil, spot, **limits, forbidden=forbidden)
     wanted = Goal.of(sim.head, goal, spot, spared, whole=False)
-    primary = evaluator(coil, not worth_storing(len(sim.problem.nodes_mm), _EXPECTED), sim.cache)
-    fields: PlacementFields = Solves(sim, primary, wanted.tets, _SEARCH_TOL)
+    exact = not worth_storing(len(sim.problem.nodes_mm), _EXPECTED)
+    primary = evaluator(coil, exact, sim.cache)
+    fields: PlacementFields = Solves(sim, coil, exact, wanted.tets, _SEARCH_TOL)
     if isinstance(engine, ReducedBasis):
         fields = FromBasis(engine, coil, wanted.tets)
     with told(progress, "looking for the best", "solves") as tell:
         found = Search(space, wanted, fields, PrimaryProbe(sim.head, space.foot, spot, primary), tell).run()
         plain = place_coil(sim.head, spot, _PLAIN_DEG, space.distance_mm, coil=coil)
         stated = Goal.of(sim.head, goal, spot, spared, whole=True)
-        values, first, both = Solves(sim, primary, stated.tets).verified([*found.poses, plain], stated)
+        values, first, both = Solves(sim, coil, exact, stated.tets).verified([*found.poses, plain], stated)
         error = goal_error(stated, both, unseen(sim.head, spot))
         scale = 1.0 if goal == "focality" else rate / 1e6
         return _verified(found, plain, goal, scale * values, first, scale * error)

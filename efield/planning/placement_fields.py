@@ -13,7 +13,7 @@ from efield.ground.errors import InputError
 from efield.ground.pose import Pose
 from efield.planning.goals import CenterField, Goal
 from efield.targeting.errors import at_centers
-from efield.targeting.simulate import Evaluate, Simulator
+from efield.targeting.simulate import Simulator, evaluator, primary_at
 
 #: Placements that are added at a time, and those that are solved together at most: of 24 each takes three quarters of
 #: the time that it takes of 8 (default head).
@@ -35,21 +35,26 @@ class Solves:
     Parameters
     ----------
     sim : Simulator
-    primary : callable
-        dA/dt of the coil, from a pose, points and dI/dt.
+    coil : Coil
+    exact : bool
+        Whether its primary field is summed over its sources, or stored.
     tets : (k,) int
         At whose centers E is wanted.
     tol : float, optional
         Relative residual at which the solver stops; the simulator's own unless given.
     """
 
-    def __init__(self, sim: Simulator, primary: Evaluate, tets: NDArray[np.intp], tol: float | None = None) -> None:
-        self._problem, self._primary, self._tol = sim.problem, primary, tol
+    def __init__(
+        self, sim: Simulator, coil: Coil, exact: bool, tets: NDArray[np.intp], tol: float | None = None
+    ) -> None:
+        self._sim, self._coil, self._exact, self._tol = sim, coil, exact, tol
         self._at = CenterField(sim.problem, tets)
 
     def __call__(self, poses: Sequence[Pose]) -> FloatArray:
         blocks = [poses[first : first + _WIDEST] for first in range(0, len(poses), _WIDEST)]
-        return np.concatenate([self._at(*self._solved(block)) for block in blocks])
+        primaries = (primary_at(self._sim, self._coil, block, 1e6, self._exact) for block in blocks)
+        solved = (self._at.solved(dadt, len(b), self._tol) for dadt, b in zip(primaries, blocks, strict=True))
+        return np.concatenate(list(solved))
 
     def verified(self, poses: Sequence[Pose], goal: Goal) -> tuple[FloatArray, int, FloatArray]:
         """Goals of placements at 1 A/us, which of them is best but for the last, and its field.
@@ -61,19 +66,15 @@ class Solves:
         fields : (2, k, 3) float, V/m
             At the goal's tetrahedra: what is reported, and what a second opinion says.
         """
-        phi, primary = self._solved(poses)
+        problem, evaluate = self._sim.problem, evaluator(self._coil, self._exact, self._sim.cache)
+        primary = np.stack([evaluate(pose, problem.nodes_mm, 1e6) for pose in poses], axis=2)
+        phi = problem.solve(primary, self._tol).phi
         e = self._at(phi, primary)
         values = goal(e)
         best = int(np.argmax(values[:-1]))
         alone = np.ascontiguousarray(phi[:, best]), np.ascontiguousarray(primary[:, :, best])
-        opinion = at_centers(self._problem.second_opinion(*alone), goal.tets)
+        opinion = at_centers(problem.second_opinion(*alone), goal.tets)
         return values, best, np.stack([e[best], opinion])
-
-    def _solved(self, poses: Sequence[Pose]) -> tuple[FloatArray, FloatArray]:
-        """Potentials (n, p) and dA/dt (n, 3, p) of placements that are solved together."""
-        nodes = self._problem.nodes_mm
-        primary = np.stack([self._primary(pose, nodes, 1e6) for pose in poses], axis=2)
-        return self._problem.solve(primary, self._tol).phi, primary
 
 
 class FromBasis:

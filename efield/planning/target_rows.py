@@ -1,14 +1,16 @@
 """E where the measures of a target look, and the measures of it."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
-from efield.basis.outputs import Outputs, Reader
 from efield.ground import checks
 from efield.ground.arrays import FloatArray
 from efield.head.mesh import HeadMesh
 from efield.head.tissue import GRAY_MATTER, WHITE_MATTER
 from efield.planning.goals import CenterField
+from efield.targeting.measuring import Measuring
 from efield.targeting.simulate import Simulator
 from efield.targeting.targets import Target
 
@@ -23,15 +25,16 @@ class TargetRows:
     """
 
     def __init__(self, sim: Simulator, target: Target) -> None:
-        head = sim.head
-        reach = float(np.linalg.norm(head.barycenters[target.tets(head)] - target.center_mm, axis=1).max())
-        outputs = Outputs.near(sim.problem, target, max(reach, target.radius_mm) + 1e-6, "tets")
-        self.measures, self.rows = outputs.measured(head, target)
-        self._reader = Reader(sim.problem, outputs)
+        self._problem, at = sim.problem, Measuring(sim.problem, target)
+        self._places, self.measures, self.rows = at.places, at.measures, at.rows
 
     def __call__(self, phi: FloatArray, dadt: FloatArray) -> FloatArray:
         """(b, q, 3) E in V/m of potentials (n, b) and their dA/dt (n, 3, b)."""
-        return np.ascontiguousarray(np.moveaxis(self._reader(phi, dadt)[self.rows.numbers], 2, 0))
+        return np.ascontiguousarray(np.moveaxis(self._problem.field_at(phi, dadt, self._places)[0], 2, 0))
+
+    def solved(self, dadt: Any, count: int, tol: float) -> FloatArray:
+        """(b, q, 3) E in V/m of primary fields as `FemProblem.answers` takes them, solved to a residual."""
+        return self._problem.rows_at(dadt, count, self._places, tol)
 
     def measured(self, e: FloatArray) -> FloatArray:
         """(b, m) measures of E (b, q, 3) at the rows."""

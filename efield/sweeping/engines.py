@@ -25,7 +25,8 @@ from efield.reciprocity.reciprocal import Reciprocal
 from efield.sweeping.grid import Placements
 from efield.targeting.fingerprint import coil_digest, fingerprints
 from efield.targeting.held import check_all_held
-from efield.targeting.measures import MEASURES, MIDSURFACE, RECIPROCAL, Measure, TargetMeasures, names_at, scaled
+from efield.targeting.measures import MEASURES, MIDSURFACE, RECIPROCAL, Measure, names_at, scaled
+from efield.targeting.measuring import Measuring
 from efield.targeting.simulate import Simulator, worth_storing
 from efield.targeting.targets import Target
 
@@ -196,14 +197,15 @@ def _solved(
 ) -> Table:
     target, region = wanted
     kept = np.empty(0, np.intp) if region is None else region.tets(sim.head)
-    measures = TargetMeasures.at(sim.head, target)
-    fields = _room(len(poses), len(kept))
-    rows: list[FloatArray] = []
-    options: dict[str, Any] = {"exact": exact, "allow_collision": unchecked, "progress": progress}
-    for field in sim.solve_many(coil, poses, UNIT_DIDT, **options):
-        fields[len(rows)] = field.e[kept]
-        rows.append(measures.of_field(field, target))
-    table = dict(zip(measures.names, np.array(rows).T, strict=True))
+    measuring = Measuring(sim.problem, target, kept)
+    fields, rows = _room(len(poses), len(kept)), np.empty((len(poses), len(measuring.measures.names)))
+    done = 0
+    with told(progress, "solving", "placements", len(poses)) as tell:
+        for found, e in sim.measured_many(coil, poses, UNIT_DIDT, measuring, exact=exact, checked=not unchecked):
+            part = slice(done, done := done + len(found))
+            rows[part], fields[part] = found, e
+            tell(done, len(poses), "")
+    table: Table = dict(zip(measuring.measures.names, rows.T, strict=True))
     return table if region is None else table | {"e": fields}
 
 

@@ -27,6 +27,7 @@ from efield.io.poses.reading import opened_one, read_aloud
 from efield.targeting.device_primary import primary_of
 from efield.targeting.field import EField
 from efield.targeting.held import check_held
+from efield.targeting.measuring import Measuring
 from efield.targeting.named import CoilLike, ConductivityLike, HeadLike, the_coil, the_conductivity, the_head
 from efield.targeting.naming import Place, place_of, target_of
 from efield.targeting.prepared import prepared_coil, prepared_problem
@@ -207,18 +208,53 @@ class Simulator(Carded):
             poses = read_aloud(poses)
         elif isinstance(poses, Pose):
             poses = [poses]
-        remaining, done = iter(poses), 0
-        total = len(poses) if isinstance(poses, Sized) else 0
-        if exact is None and total:
-            exact = not worth_storing(len(self.problem.nodes_mm), total)
+        done, total = 0, len(poses) if isinstance(poses, Sized) else 0
         with told(progress, "solving", "placements", total) as tell:
-            while block := list(islice(remaining, self.problem.together)):
-                for number, pose in enumerate(block, done):
-                    self._check(coil, given_pose(pose), aim, checked, "" if total == 1 else f"pose {number}: ")
-                for field in self._solve_block(coil, block, rate, exact):
+            for placements, primary in self._blocks(coil, poses, rate, exact, total, checked, aim):
+                for field in self._fields(primary, placements):
                     done += 1
                     tell(done, total, "")
                     yield field
+
+    def measured_many(
+        self, coil: Coil, poses: Sequence[Pose], didt: float, measuring: Measuring, *, exact: bool | None, checked: bool
+    ) -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64]]]:
+        """Measures (b, m), and E (b, k, 3) in V/m, of some placements after the other, as `measuring` takes them.
+
+        No field of the whole head is made, and of a GPU only these come back.
+
+        Parameters
+        ----------
+        coil, poses, didt, exact
+            As in `solve_many`.
+        measuring : Measuring
+        checked : bool
+            Whether poses at which nobody holds a coil are refused.
+        """
+        rate = checks.rate("didt", didt)
+        for placements, primary in self._blocks(coil, poses, rate, exact, len(poses), checked, None):
+            yield from self.problem.fields_at(primary, len(placements), measuring.places, measuring)
+
+    def _blocks(
+        self,
+        coil: Coil,
+        poses: Iterable[Pose],
+        rate: float,
+        exact: bool | None,
+        total: int,
+        checked: bool,
+        aim: NDArray[np.float64] | None,
+    ) -> Iterator[tuple[list[tuple[Drive, ...]], Any]]:
+        """As many placements as are solved together, looked at, and their primary fields; 0 is a total not known."""
+        nodes, direct = self.problem.nodes_mm, bool(exact)
+        if exact is None and total:
+            direct = not worth_storing(len(nodes), total)
+        remaining, done = iter(poses), 0
+        while block := list(islice(remaining, self.problem.together)):
+            for number, pose in enumerate(block, done):
+                self._check(coil, given_pose(pose), aim, checked, "" if total == 1 else f"pose {number}: ")
+            done += len(block)
+            yield [(Drive(coil, pose, rate),) for pose in block], primary_at(self, coil, block, rate, direct)
 
     def _check(self, coil: Coil, pose: Pose, aim: NDArray[np.float64] | None, checked: bool, prefix: str) -> None:
         """Refuse a pose at which nobody holds the coil, with a prefix that says which it is."""
@@ -269,14 +305,11 @@ class Simulator(Carded):
         for number, drive in enumerate(drives):
             checks.rate("didt", drive.didt)
             self._check(drive.coil, drive.pose, None, checked, f"drive {number}: " if len(drives) > 1 else "")
-        nodes = self.problem.nodes_mm
-        dadt = total_dadt(drives, nodes) if primary is None else primary(nodes)
-        return next(self._fields(dadt[..., None], [tuple(drives)]))
-
-    def _solve_block(self, coil: Coil, poses: list[Pose], didt: float, exact: bool | None) -> Iterator[EField]:
-        evaluate = evaluator(coil, bool(exact), self.cache)
-        primary = primary_of(self.problem, coil, poses, didt, bool(exact), evaluate, self.cache)
-        yield from self._fields(primary, [(Drive(coil, pose, didt),) for pose in poses])
+        nodes, together = self.problem.nodes_mm, [tuple(drives)]
+        if primary is not None:
+            return next(self._fields(primary(nodes)[..., None], together))
+        dadt = primary_of(self.problem, together, lambda _: True, lambda: total_dadt(drives, nodes)[..., None])
+        return next(self._fields(dadt, together))
 
     def _fields(self, primary: Any, montages: list[tuple[Drive, ...]]) -> Iterator[EField]:
         """One field for each of the right-hand sides, as `FemProblem.answers` takes them."""
@@ -305,6 +338,17 @@ class Simulator(Carded):
             ("order", f"{self.problem.order}, solved to {self.problem.tol:g}, on {self.problem.device}"),
         )
         return Card("Simulator", rows)
+
+
+def primary_at(sim: Simulator, coil: Coil, poses: Sequence[Pose], didt: float, exact: bool) -> Any:
+    """The primary fields of a coil at several poses, as `FemProblem.answers` takes them."""
+    nodes, evaluate = sim.problem.nodes_mm, evaluator(coil, exact, sim.cache)
+
+    def in_memory() -> NDArray[np.float64]:
+        return np.stack([evaluate(pose, nodes, didt) for pose in poses], axis=-1)
+
+    placements = [(Drive.at_any_rate(coil, pose, didt),) for pose in poses]
+    return primary_of(sim.problem, placements, lambda _: exact, in_memory, sim.cache)
 
 
 def evaluator(coil: Coil, exact: bool, cache: Path | None = None) -> Evaluate:

@@ -7,6 +7,7 @@ import sys
 import threading
 import warnings
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numba.cuda
@@ -14,17 +15,21 @@ import numpy as np
 
 import efield.fem.multigrid
 import efield.fem.ordering
-from efield.coils.model import Coil, Dipoles, Segments
-from efield.coils.on_device import DeviceCoil
+from efield.coils.drive import Drive
+from efield.coils.model import Coil, Dipoles, SampledField, Segments
+from efield.fem.answers import Places
 from efield.fem.gpu import elements, steps
 from efield.fem.problem import FemProblem
 from efield.ground.pose import Pose
 from efield.head.mesh import HeadMesh
-from efield.kernels.cuda import blocks, coils, cycle, launch
+from efield.kernels.cuda import blocks, coils, cycle, launch, measures, recovery
 from efield.kernels.cuda import elements as element_kernels
+from efield.targeting.device_primary import primary_of
+from efield.targeting.measuring import DeviceMeasures, Measuring
+from efield.targeting.target import Target
 
 TOL = 1e-5
-KERNELS = blocks, coils, cycle, element_kernels
+KERNELS = blocks, coils, cycle, element_kernels, measures, recovery
 
 
 def make_the_simulator_safe():
@@ -70,13 +75,30 @@ def answers(problem, dadt):
     }
 
 
+def measured(problem, given):
+    """Measures at a target, E in two tetrahedra, and the recovered field that they are of."""
+    target = Target.sphere(center_mm=given["target"], radius_mm=30.0, direction=(0.6, 0.0, 0.8))
+    measuring, fields = Measuring(problem, target, np.array([3, 50])), []
+
+    def take(at_pairs, in_tets):
+        fields.append(at_pairs.copy_to_host())
+        return measuring(at_pairs, in_tets)
+
+    found = problem.fields_at(given["dadt"], 3, measuring.places, take)
+    tables, e = (np.concatenate(each) for each in zip(*found, strict=True))
+    faceless = replace(measuring.measures, areas=np.empty(0), normals=np.empty((0, 3)))
+    rows = replace(measuring.rows, faces=np.empty((0, 3), int))
+    without = DeviceMeasures(faceless, rows)(steps.to_device(fields[0][:1]))
+    return {"measures": tables, "in_tets": e, "at_pairs": np.concatenate(fields), "faceless": without}
+
+
 def load_with_tensors(problem, given):
     """Right-hand sides of anisotropic elements on the pattern of the problem's matrix."""
     other = FemProblem(problem.head, given["tensors"], device="cpu", solver="multigrid")
     mesh = elements.DeviceElements(other.linear, problem._solver)
     out = problem._solver.load_buffer(2)
     dadt = steps.room((out.shape[0], 3, 2))
-    mesh._from_host(given["dadt"][..., :2])(slice(0, 2), mesh.points, dadt)
+    mesh._upload(given["dadt"][..., :2], dadt)
     element_kernels.load[launch.by_row(*out.shape)](*problem._solver.csr[:2], mesh._weights, dadt, out)
     load = np.empty((len(other.head.points), 2))
     load[problem._solver.order] = out.copy_to_host()
@@ -84,17 +106,26 @@ def load_with_tensors(problem, given):
 
 
 def primary(problem, given):
-    """dA/dt of dipoles and segments at one pose, at the head's nodes."""
-    dipoles = Dipoles(given["dipoles"], given["moments"])
-    coil = Coil(name="some", sources=(dipoles, Segments(given["starts"], given["ends"], np.ones(len(given["ends"])))))
-    points, out = problem._resident.points, steps.room((len(given["points"]), 3, 2))
-    assert DeviceCoil(coil).write([Pose(given["pose"])], 2e6, points, out)
-    found = np.empty((len(given["points"]), 3, 2))
+    """dA/dt at the head's nodes of dipoles and segments, of both driven together, of samples; and what is not known."""
+    one, pose = Coil(name="one", sources=(Dipoles(given["dipoles"], given["moments"]),)), Pose(given["pose"])
+    other = Coil(name="other", sources=(Segments(given["starts"], given["ends"], np.ones(len(given["ends"]))),))
+    both, grid = Coil(name="both", sources=one.sources + other.sources), SampledField(given["affine"], given["samples"])
+    placements = [
+        [Drive(both, pose, 2e6)],
+        [Drive(one, pose, 1e6), Drive(other, pose, -1e6)],
+        [Drive(Coil(name="grid", sources=(grid,)), pose)],
+    ]
+    points, out = problem._resident.points, steps.room((len(given["points"]), 3, 4))
+    assert primary_of(problem, placements, lambda coil: True, None)(slice(0, 3), points, out) is None
+    found = np.empty((len(given["points"]), 3, 4))
     found[problem._solver.order] = out.copy_to_host()
-    on_a_node = DeviceCoil(Coil.from_dipoles(given["points"][:1], given["moments"][:1]))
+    touching = Coil.from_dipoles(given["points"][:1], given["moments"][:1])
+    few = Coil(name="few", sources=(SampledField(given["affine"], given["samples"][:2]),))
+    unknown = [[Drive(touching, Pose(np.eye(4)))], [Drive(few, pose)]]
+    ask = primary_of(problem, unknown, lambda coil: True, lambda: np.arange(2.0)[None])
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # of infinity times zero, which a GPU does not say
-        return found, on_a_node.write([Pose(np.eye(4))], 1.0, points, out)
+        return found, np.concatenate([ask(slice(number, number + 1), points, out)[0] for number in range(2)])
 
 
 def stored(given):
@@ -123,6 +154,14 @@ def with_little_memory(problem, dadt):
         elements.room = room
 
 
+def with_places_that_leave_little(problem):
+    """Columns that are solved together once places are on the device and memory is left for one column of theirs."""
+    some, problem._solver._widest = Places(np.arange(5), np.arange(3)), 2
+    elements.free_memory = lambda: elements.bytes_of_places(5, 3, 1)
+    problem._resident._on_device(some, problem.patches)
+    return problem._solver.widest, sum(array.copy_to_host().nbytes for array in problem._resident._looked_at._sums)
+
+
 def main(source, out):
     make_the_simulator_safe()
     efield.fem.coarsening._COARSEST, efield.fem.ordering._GOOD_SPREAD = 12, 0.0
@@ -135,8 +174,9 @@ def main(source, out):
     found |= {"device": problem.device, "grids": problem._host.preconditioner.grids.sizes}
     # The last column was alone in its block: now beside another one.
     found["again"] = problem.solve(np.ascontiguousarray(given["dadt"][..., ::-1][..., :2])).phi
+    found |= measured(problem, given)
     found["load"] = load_with_tensors(problem, given)
-    found["primary"], found["on_a_node"] = primary(problem, given)
+    found["primary"], found["unknown"] = primary(problem, given)
     found["stored"] = stored(given)
     problem._host.patience = 2
     with warnings.catch_warnings(record=True) as caught:
@@ -145,6 +185,7 @@ def main(source, out):
     found["said"] = [str(one.message) for one in caught]
     problem.tol = 1e-1
     found["scarce"], found["widest"] = with_little_memory(problem, given["dadt"][..., :2])
+    found["beside_places"], found["bytes"] = with_places_that_leave_little(problem)
     np.savez(out, **found)
 
 

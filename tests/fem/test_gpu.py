@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from efield.coils.model import Coil, Dipoles, Segments
+from efield.coils.model import Coil, Dipoles, SampledField, Segments
 from efield.coils.primary import dadt as primary_field
 from efield.fem.gpu import device
 from efield.fem.problem import FemProblem
@@ -20,6 +20,8 @@ from efield.head.mesh import HeadMesh
 from efield.head.spheres import sphere_head
 from efield.kernels import octree
 from efield.kernels.coils import stored
+from efield.targeting.measuring import Measuring
+from efield.targeting.target import Target
 
 HERE = Path(__file__).parent
 #: Of the simulated solver.
@@ -83,6 +85,9 @@ def given():
         "moments": rng.standard_normal((4, 3)),
         "starts": np.array([[-5.0, 0, 40], [-300.0, 0, 0], [0, 0, -400.0]]),
         "ends": np.array([[5.0, 0, 40], [300.0, 0, 0], [0, 1.0, -400.0]]),
+        "target": np.array([16.0, 18.0, 12.0]),
+        "samples": rng.standard_normal((5, 6, 7, 3)),
+        "affine": np.array([[60.0, 5, 0, -130], [0, 50, 0, -120], [0, 0, 45, -130], [0, 0, 0, 1]]),
         "children": children,
         "coefficients": coefficients,
         "places": np.concatenate([rng.uniform(-0.1, 0.1, (5, 3)), [[1.0, 0, 0]]]),
@@ -119,6 +124,30 @@ def test_potentials_and_fields_are_those_of_the_cpu(found, given, problem):
     np.testing.assert_array_equal(found["dadt"], given["dadt"])
 
 
+@pytest.fixture(scope="module")
+def measuring(given, problem):
+    target = Target.sphere(center_mm=given["target"], radius_mm=30.0, direction=(0.6, 0.0, 0.8))
+    return Measuring(problem, target, np.array([3, 50]))
+
+
+def test_recovered_fields_are_those_of_the_cpu(found, problem, measuring):
+    expected = problem.field_at(found["phi"], found["dadt"], measuring.places)
+    assert relative(found["at_pairs"], np.moveaxis(expected[0], 2, 0)) < 1e-12
+    assert relative(found["in_tets"], np.moveaxis(expected[1], 2, 0)) < 1e-12
+
+
+def test_measures_are_those_of_the_cpu(found, given, problem, measuring):
+    # Of the same fields, and from the primary field on.
+    expected, _ = measuring(found["at_pairs"], found["in_tets"])
+    assert not np.isnan(expected).any()
+    np.testing.assert_allclose(found["measures"], expected, rtol=1e-12)
+    (solved,) = problem.fields_at(given["dadt"], 3, measuring.places, measuring)
+    np.testing.assert_allclose(found["measures"], solved[0], rtol=1e3 * TOL)
+    # Where the target has no cortex.
+    np.testing.assert_allclose(found["faceless"][0, [0, 4, 9]], expected[0, [0, 4, 9]], rtol=1e-12)
+    assert np.isnan(found["faceless"][0, 5:9]).all()
+
+
 def test_residuals_are_within_the_tolerance(found, given, problem):
     load = problem.linear.load(given["dadt"])
     rest = load - problem.linear.stiffness() @ found["phi"]
@@ -141,8 +170,16 @@ def test_primary_fields_of_dipoles_and_wires_are_those_of_the_cpu(found, given):
     coil = Coil(name="some", sources=sources)
     expected = primary_field(coil, Pose(given["pose"]), given["points"], 2e6)
     assert relative(found["primary"][..., 0], expected) < 1e-13
-    assert not found["primary"][..., 1].any()
-    assert not found["on_a_node"]
+    one, other = (
+        primary_field(Coil(name="", sources=(s,)), Pose(given["pose"]), given["points"], 1e6) for s in sources
+    )
+    assert relative(found["primary"][..., 1], one - other) < 1e-13
+    grid = Coil(name="grid", sources=(SampledField(given["affine"], given["samples"]),))
+    sampled = primary_field(grid, Pose(given["pose"]), given["points"], 1e6)
+    assert relative(found["primary"][..., 2], sampled) < 1e-13
+    assert not found["primary"][..., 3].any()
+    # The CPU is asked where a node lies on a source, or outside of the samples.
+    np.testing.assert_array_equal(found["unknown"], [0.0, 1.0])
 
 
 def test_stored_potentials_are_those_of_the_cpu(found, given):
@@ -165,6 +202,9 @@ def test_what_stalls_is_finished_on_the_cpu(found):
 def test_fewer_columns_are_solved_together_when_memory_runs_out(found):
     assert found["widest"] == 1
     assert relative(found["scarce"], found["phi"][:, :2]) < 0.5
+    # The same where places for the recovered field take what is left.
+    assert found["beside_places"] == 1
+    assert 0.2 < found["bytes"] / device.bytes_of_places(5, 0, 0) < 1.0
 
 
 def test_a_gpu_that_is_not_there_is_said_once_and_the_cpu_computes(problem, monkeypatch):
@@ -201,4 +241,14 @@ def test_on_a_gpu_fields_are_those_of_the_cpu_and_the_same_bits_again():
     np.testing.assert_array_equal(other.solve(dadt[..., 7]).phi, found.phi[:, 7])
     for answer, exact in zip(other.answers(dadt[..., :5], 5), one.answers(dadt[..., :5], 5), strict=True):
         assert relative(answer.e, exact.e) < 1e-6
+    target = Target.sphere(center_mm=(0, 0, 75), radius_mm=12.0, direction=(1, 0, 0))
+    at_one, at_other = (Measuring(each, target, np.arange(5)) for each in (one, other))
+    (exact,) = one.fields_at(dadt, 40, at_one.places, at_one)
+    measured = [
+        np.concatenate(each) for each in zip(*other.fields_at(dadt, 40, at_other.places, at_other), strict=True)
+    ]
+    for values, wanted in zip(measured, exact, strict=True):
+        assert relative(values, wanted) < 1e-6
+    again = next(other.fields_at(dadt[..., :3], 3, at_other.places, at_other))
+    np.testing.assert_array_equal(again[0], measured[0][:3])
     assert other._solver._work.iteration.without_graph is None

@@ -3,6 +3,9 @@
 import numpy as np
 import pytest
 
+from efield.fem.assembly import LinearElements
+from efield.fem.recovery import Patches
+from efield.fem.stencils import Stencils
 from efield.ground.errors import InputError
 from efield.kernels.elements import patches
 
@@ -127,3 +130,20 @@ def test_a_quadratic_term_that_is_rounding_on_its_patch_is_left_out(size):
     patches.substitute(matrix, out, rhs, 8)
     assert rhs[4] == 0
     assert rhs[[0, 1, 2, 3, 5, 6, 7]] == pytest.approx(1)
+
+
+@pytest.mark.parametrize("kind", ["numbers", "tensors"])
+def test_sums_of_nodal_values_give_the_recovered_field(solved, kind):
+    rng = np.random.default_rng(3)
+    head, linear = solved.head, solved.problem.linear
+    root = rng.standard_normal((len(head.tets), 3, 3))
+    sigma = linear.sigma if kind == "numbers" else root @ root.transpose(0, 2, 1) + np.eye(3)
+    of_head = Patches(head, LinearElements(linear.points, linear.tets, sigma))
+    pairs = rng.choice(len(of_head.tags), 2500)
+    phi, primary = rng.standard_normal((len(head.points), 2)), rng.standard_normal((len(head.points), 3, 2))
+    s = Stencils.of(of_head, pairs)
+    slopes = np.add.reduceat(s.slopes[:, :, None] * phi[s.members][:, None], s.row[:-1])
+    divergence = np.add.reduceat(np.einsum("rc,rck->rk", s.bends, primary[s.ring]), s.ring_row[:-1])
+    found = slopes + s.shares[:, :, None] * divergence[:, None] - primary[s.nodes]
+    expected = of_head.recover(phi, primary, pairs)
+    np.testing.assert_allclose(found, expected, atol=1e-13 * np.abs(expected).max())

@@ -169,7 +169,7 @@ def test_two_dozen_solves_predict_all_placements(sim, light, target, head):
     seen = probe(poses)
     first = telling(seen[:64], 24)
     wanted = Goal.of(head, "along", target, (), whole=True)
-    solves = Solves(sim, evaluator(light, True), wanted.tets)
+    solves = Solves(sim, light, True, wanted.tets)
     response = Response(seen[first], solves([poses[k] for k in first]))
     solved = wanted(solves(poses[64:]))
     assert np.abs(wanted(response(seen[64:])) - solved).max() < 0.01 * np.abs(solved).max()

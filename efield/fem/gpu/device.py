@@ -15,7 +15,7 @@ from efield.ground.errors import EfieldWarning, SolverError
 
 DEVICES: Final = ("auto", "cpu", "cuda")
 
-#: Share of the free memory that is planned with; the driver and compiled kernels take some.
+#: Share of the free memory that is planned with; the driver, compiled kernels and what is known of coils take some.
 _USABLE: Final = 0.85
 
 
@@ -80,7 +80,10 @@ def free_memory() -> float:
         return float("inf")
     from numba import cuda
 
-    return _USABLE * float(cuda.current_context().get_memory_info()[0])
+    context = cuda.current_context()
+    if dropped := getattr(context.memory_manager, "deallocations", None):
+        dropped.clear()  # Numba gives memory back some arrays later
+    return _USABLE * float(context.get_memory_info()[0])
 
 
 def bytes_needed(nodes: int, entries: int, tets: int, width: int) -> float:
@@ -98,6 +101,18 @@ def bytes_needed(nodes: int, entries: int, tets: int, width: int) -> float:
     # Of conjugate gradients, the V-cycle, dA/dt with the copy that comes from the host, and potentials.
     vectors = nodes * width * (5 * 8 + 4 * 4 + 2 * 24 + 2 * 8)
     return float(matrices + vectors + tets * (16 + 4 + FIELDS_AT_A_TIME * 24) + nodes * 64)
+
+
+def bytes_of_places(pairs: int, tets: int, width: int) -> float:
+    """The same of what places take beside the head at which E of `width` placements is wanted (`efield.fem.answers`).
+
+    Parameters
+    ----------
+    pairs, tets : int
+        (node, tissue) pairs, whose patches have 53 nodes in the cortex of the default head, and tetrahedra.
+    width : int
+    """
+    return float(pairs * (2000 + 24 * width) + tets * (4 + 24 * width))
 
 
 #: Placements whose field in every tetrahedron is on the device at one time.

@@ -2,15 +2,19 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from efield.fem.answers import Answer
+from efield.fem.answers import Answer, Places
 from efield.fem.assembly import LinearElements
-from efield.fem.gpu.device import FIELDS_AT_A_TIME, DeviceMemoryError, memory_said
+from efield.fem.gpu.device import FIELDS_AT_A_TIME, DeviceMemoryError, bytes_of_places, free_memory, memory_said
+from efield.fem.gpu.places import DevicePlaces
 from efield.fem.gpu.solver import DeviceCG
 from efield.fem.gpu.steps import DeviceArray, room, to_device
+from efield.fem.recovery import Patches
+from efield.fem.stencils import Stencils
 from efield.fem.system import Solution
 from efield.ground.errors import InputError
 from efield.ground.turns import in_turn
@@ -18,7 +22,10 @@ from efield.kernels.cuda import elements as kernels
 from efield.kernels.cuda import launch
 
 FloatArray = NDArray[np.float64]
-Fill = Callable[[slice, DeviceArray, DeviceArray], None]
+T = TypeVar("T")
+Fill = Callable[[slice, DeviceArray, DeviceArray], FloatArray | None]
+#: Takes E at the pairs (b, q, 3) and in the tetrahedra (b, k, 3) of some places, arrays where it is computed.
+Take = Callable[[DeviceArray, DeviceArray], T]
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,9 +51,10 @@ class DeviceElements:
     """
 
     def __init__(self, linear: LinearElements, solver: DeviceCG) -> None:
-        place = np.empty(solver.size, np.uint32)
+        self._place = place = np.empty(solver.size, np.uint32)
         place[solver.order] = np.arange(solver.size, dtype=np.uint32)
         self._solver = solver
+        self._looked_at: DevicePlaces | None = None
         self.points = to_device(linear.points[solver.order])
         self._tets = to_device(place[linear.tets])
         self._all = to_device(np.arange(len(linear.tets), dtype=np.uint32))
@@ -69,8 +77,8 @@ class DeviceElements:
     def potentials(self, dadt: FloatArray, tol: float) -> Solution:
         """Potentials of primary fields (n, 3, k) of the head's nodes, in V/m."""
         phi, iterations, residual = np.empty((len(dadt), dadt.shape[2])), 0, 0.0
-        for block, answered in self._solved(dadt.shape[2], self._from_host(dadt), tol):
-            phi[:, block] = self._potential(answered)
+        for block, answered in self._solved(dadt.shape[2], dadt, tol, lambda block: block):
+            phi[:, block] = self._solver.in_heads_order(answered.phi, answered.columns)
             iterations, residual = max(iterations, answered.iterations), max(residual, answered.residual)
         return Solution(phi, iterations, residual)
 
@@ -83,43 +91,77 @@ class DeviceElements:
             Placements.
         fill : callable or (n, 3, k) ndarray
             Writes the primary fields of a slice of the placements at nodes (n, 3) in m to an array (n, 3, width) on the
-            device, zero in further columns; or those fields in V/m at the head's nodes.
+            device, zero in further columns, or returns those that it cannot write; or those fields in V/m at the head's
+            nodes.
         tol : float
         """
-        writes = self._from_host(fill) if isinstance(fill, np.ndarray) else fill
-        for _, block in self._solved(count, writes, tol):
-            phi = self._potential(block)
+        for _, block in self._solved(count, fill, tol, lambda block: block):
+            potentials = block.phi.reshape(self._solver.size, 1, block.phi.shape[1])
             for column, e in enumerate(self._fields(block)):
-                yield Answer(np.ascontiguousarray(phi[:, column]), self._primary_of(block, column), e, block.iterations)
+                phi, dadt = self._column(potentials, column)[:, 0], self._column(block.dadt, column)
+                yield Answer(phi, dadt, e, block.iterations)
 
-    def _from_host(self, dadt: FloatArray) -> Fill:
-        def fill(chosen: slice, points: DeviceArray, out: DeviceArray) -> None:
-            shape = launch.by_row(out.shape[0], out.shape[2])
-            kernels.reorder_vectors[shape](to_device(dadt[..., chosen]), self._solver.device_order, out)
+    def fields_at(
+        self, places: Places, patches: Patches, count: int, fill: Fill | FloatArray, tol: float, take: "Take[T]"
+    ) -> Iterator[T]:
+        """What `take` makes of E at some places, for some placements after the other; the rest as `answers`.
 
-        return fill
+        Parameters
+        ----------
+        places : Places
+        patches : Patches
+            Of the head, whose pairs the places are.
+        take : callable
+        """
 
-    def _solved(self, count: int, fill: Fill, tol: float) -> Iterator[tuple[slice, _Block]]:
-        """Block after block, of fewer columns once the memory has not been enough."""
+        def taken(block: _Block) -> T:
+            at = self._on_device(places, patches)
+            return take(*at.fields((self.points, self._tets), block.phi, block.dadt, block.columns))
+
+        for _, found in self._solved(count, fill, tol, taken):
+            yield found
+
+    def _on_device(self, places: Places, patches: Patches) -> DevicePlaces:
+        """The places on the device, those of the last call kept; fewer columns are solved where both do not fit."""
+        if self._looked_at is None or self._looked_at.places is not places:
+            self._looked_at = None  # frees the memory before more is asked for
+            stencils = Stencils.of(patches, places.pairs)
+            sizes = len(places.pairs), len(places.tets)
+            while bytes_of_places(*sizes, self._solver.widest) > free_memory() and self._solver.narrowed():
+                pass
+            self._looked_at = DevicePlaces(places, stencils, self._place)
+        return self._looked_at
+
+    def _upload(self, given: FloatArray, out: DeviceArray) -> None:
+        """Primary fields (n, 3, k) of the head's nodes to columns of out (n, 3, width), zero in further ones."""
+        shape = launch.by_row(out.shape[0], out.shape[2])
+        kernels.reorder_vectors[shape](to_device(given), self._solver.device_order, out)
+
+    def _solved(
+        self, count: int, fill: Fill | FloatArray, tol: float, use: Callable[[_Block], T]
+    ) -> Iterator[tuple[slice, T]]:
+        """What `use` makes of block after block, of fewer columns once the memory has not been enough."""
         first = 0
         while first < count:
             chosen = slice(first, min(first + self._solver.widest, count))
             try:
                 with memory_said():
-                    block = self._solve(chosen, fill, tol)
+                    found = use(self._solve(chosen, fill, tol))
             except DeviceMemoryError:
                 if not self._solver.narrowed():
                     raise
                 continue
-            yield chosen, block
+            yield chosen, found
             first = chosen.stop
 
     @in_turn
-    def _solve(self, chosen: slice, fill: Fill, tol: float) -> _Block:
+    def _solve(self, chosen: slice, fill: Fill | FloatArray, tol: float) -> _Block:
         columns = chosen.stop - chosen.start
         load = self._solver.load_buffer(columns)
         dadt = room((self._solver.size, 3, load.shape[1]))
-        fill(chosen, self.points, dadt)
+        given = fill[..., chosen] if isinstance(fill, np.ndarray) else fill(chosen, self.points, dadt)
+        if given is not None:
+            self._upload(given, dadt)
         shape = launch.by_row(self._solver.size, load.shape[1])
         kernels.load[shape](*self._solver.csr[:2], self._weights, dadt, load)
         x, taken, reached = self._solver.solve_inside(columns, tol)
@@ -137,16 +179,10 @@ class DeviceElements:
             for number in range(min(together, block.columns - first)):
                 yield np.asarray(out[number].copy_to_host())
 
-    def _potential(self, block: _Block) -> FloatArray:
-        """(n, k) potentials in V, in the head's order."""
-        found = np.empty((self._solver.size, block.columns))
-        found[self._solver.order] = block.phi.copy_to_host()[:, : block.columns]
-        return found
-
-    def _primary_of(self, block: _Block, column: int) -> FloatArray:
-        """(n, 3) primary field of one column in V/m, in the head's order."""
-        out = room((self._solver.size, 3))
-        kernels.column_back[launch.by_item(self._solver.size)](block.dadt, self._solver.device_order, column, out)
+    def _column(self, vectors: DeviceArray, column: int) -> FloatArray:
+        """(n, d) one column of vectors (n, d, width), in the head's order."""
+        out = room(vectors.shape[:2])
+        kernels.column_back[launch.by_item(self._solver.size)](vectors, self._solver.device_order, column, out)
         return np.asarray(out.copy_to_host())
 
 

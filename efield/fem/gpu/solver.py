@@ -175,9 +175,13 @@ class DeviceCG:
             shape = launch.by_chunk(self.size, inside.shape[1])
             kernels.reorder[shape](given, self.device_order, inside)
             x, taken, reached = self.solve_inside(load.shape[1], tol)
-            found = room(load.shape)
-            kernels.put_back[shape](x, self.device_order, found)
-            return found.copy_to_host(), taken, reached
+            return self.in_heads_order(x, load.shape[1]), taken, reached
+
+    def in_heads_order(self, x: DeviceArray, columns: int) -> FloatArray:
+        """(n, columns) of a block (n, width), in the order of the matrix that was given, in memory."""
+        found = room((self.size, columns))
+        kernels.put_back[launch.by_chunk(*x.shape)](x, self.device_order, found)
+        return np.asarray(found.copy_to_host())
 
     def load_buffer(self, columns: int) -> DeviceArray:
         """(n, width) for right-hand sides in the solver's order, zero in what is more than `columns`."""

@@ -12,6 +12,8 @@ from numba import cuda
 _MU0_OVER_4PI = 1e-7
 # As in kernels/coils/segments: up to _FAR a series of artanh is exact, up to _NEAR after two halvings of its argument.
 _FAR, _NEAR = 0.2, 0.67
+# As in kernels/coils/grid: so far outside of the samples, in voxels, is inside.
+_EDGE = 1e-9
 
 
 @cuda.jit(device=True)
@@ -103,6 +105,33 @@ def add_segments(points, rotation, center, sources, missing, a):
         a[i, 2] += _MU0_OVER_4PI * az
 
 
+@cuda.jit(cache=True)
+def add_samples(points, rotation, center, to_index, samples, missing, a):
+    """Adds A interpolated trilinearly from samples (nx, ny, nz, 3), nan outside of them (kernels/coils/grid).
+
+    to_index (3, 4) takes places in coil axes to the indices of samples.
+    """
+    nx, ny, nz = samples.shape[0], samples.shape[1], samples.shape[2]
+    for i in range(cuda.grid(1), points.shape[0], cuda.gridsize(1)):
+        if missing[i] == 0:
+            continue
+        px, py, pz = _in_coil(points, rotation, center, i)
+        x = to_index[0, 0] * px + to_index[0, 1] * py + to_index[0, 2] * pz + to_index[0, 3]
+        y = to_index[1, 0] * px + to_index[1, 1] * py + to_index[1, 2] * pz + to_index[1, 3]
+        z = to_index[2, 0] * px + to_index[2, 1] * py + to_index[2, 2] * pz + to_index[2, 3]
+        inside = -_EDGE <= x <= nx - 1.0 + _EDGE and -_EDGE <= y <= ny - 1.0 + _EDGE and -_EDGE <= z <= nz - 1.0 + _EDGE
+        p, q, r = min(int(x), nx - 2), min(int(y), ny - 2), min(int(z), nz - 2)
+        for d in range(3):
+            value = math.nan
+            if inside:
+                value = 0.0
+                for corner in range(8):
+                    b, c, e = corner & 1, (corner >> 1) & 1, corner >> 2
+                    weight = (x - p if b else 1.0 - x + p) * (y - q if c else 1.0 - y + q)
+                    value += weight * (z - r if e else 1.0 - z + r) * samples[p + b, q + c, r + e, d]
+            a[i, d] += value
+
+
 @cuda.jit(device=True)
 def _find(x, y, z, half, children):
     """Leaf number, negative where none is stored, and the position in the leaf from -1 to 1 (kernels/octree)."""
@@ -162,10 +191,10 @@ def stored(points, rotation, center, half, children, coefficients, missing, a):
 
 @cuda.jit(cache=True)
 def to_head(a, rotation, rate, c, dadt, bad):
-    """dadt[:, :, c] = rate A in head axes; bad[0] = 1 if any of it is not finite."""
+    """dadt[:, :, c] += rate A in head axes; bad[0] = 1 if any of it is not finite."""
     for i in range(cuda.grid(1), a.shape[0], cuda.gridsize(1)):
         x, y, z = a[i, 0], a[i, 1], a[i, 2]
         if not (math.isfinite(x) and math.isfinite(y) and math.isfinite(z)):
             bad[0] = 1
         for d in range(3):
-            dadt[i, d, c] = rate * (rotation[d, 0] * x + rotation[d, 1] * y + rotation[d, 2] * z)
+            dadt[i, d, c] += rate * (rotation[d, 0] * x + rotation[d, 1] * y + rotation[d, 2] * z)

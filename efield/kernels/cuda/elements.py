@@ -127,8 +127,8 @@ def reorder_vectors(given, order, out):
 
 @cuda.jit(cache=True)
 def column_back(vectors, order, c, out):
-    """out[order[i]] = vectors[i, :, c]: (n, 3) of one column, in the head's order. Launched by item, of n."""
+    """out[order[i]] = vectors[i, :, c]: (n, d) of one column, in the head's order. Launched by item, of n."""
     for i in range(cuda.grid(1), vectors.shape[0], cuda.gridsize(1)):
         j = order[i]
-        for d in range(3):
+        for d in range(vectors.shape[1]):
             out[j, d] = vectors[i, d, c]

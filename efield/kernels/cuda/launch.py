@@ -27,6 +27,8 @@ ROWS = 2 if SIMULATED else 16
 CHUNK = 128 if SIMULATED else 256
 #: Threads of kernels that go through a list.
 THREADS = 4 if SIMULATED else 128
+#: Threads that measure one field together; two to any power.
+MEASURING = 4 if SIMULATED else 256
 #: Most blocks of such a kernel; each thread then takes several.
 _MOST_BLOCKS = 2 if SIMULATED else 65536
 
