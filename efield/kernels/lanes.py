@@ -102,6 +102,11 @@ def add_outer(typing_context, a, b, matrix):
     return types.none(a, b, matrix), generate
 
 
+def blocks(points):
+    """How many blocks of `LANES` the points (n, 3) fill."""
+    return -(-len(points) // LANES)
+
+
 @njit(cache=True)
 def load(points, first, lanes):
     """Fill lanes (3, LANES) from points (n, 3) from row `first` on; the last point is repeated at the end."""

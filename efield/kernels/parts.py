@@ -30,9 +30,10 @@ def in_parts(function: Callable[..., None]) -> Any:
     """Compile a kernel(first, last, ...) and make it one of (count, ...) that runs on as many threads as Numba's do.
 
     Each row is written by one thread, and a kernel whose rows do not depend on each other gives the same bits for any
-    number of them. It must not call another of its kind. `kernel` is the compiled function.
+    number of them. It must not call another of its kind. Division by zero gives inf or nan, as in Numba's own parallel
+    loops. `kernel` is the compiled function.
     """
-    kernel = njit(cache=True, nogil=True)(function)
+    kernel = njit(cache=True, nogil=True, error_model="numpy")(function)
 
     @wraps(function)
     def over(count: int, *arrays: Any) -> None:

@@ -8,9 +8,10 @@ bitwise equal for any thread count. At a dipole's own position the result is inf
 """
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
 
-from efield.kernels.lanes import LANES, fma, load, store
+from efield.kernels.lanes import LANES, blocks, fma, load, store
+from efield.kernels.parts import in_parts
 
 _MU0_OVER_4PI = 1e-7
 
@@ -21,13 +22,16 @@ def _dipole(sources, k):
     return sources[0, k], sources[1, k], sources[2, k], sources[3, k], sources[4, k], sources[5, k]
 
 
-# Another thread may refine the mesh meanwhile.
-@njit(cache=True, parallel=True, nogil=True, error_model="numpy")
 def vector_potential(points, sources):
     """A (n, 3) in T m at points (n, 3) in m; sources (6, k): rows x, y, z in m and moment in A m^2."""
     result = np.empty_like(points)
-    for index in prange((points.shape[0] + LANES - 1) // LANES):
-        block = np.int64(index)
+    _vector_potential(blocks(points), points, sources, result)
+    return result
+
+
+@in_parts
+def _vector_potential(first, last, points, sources, result):
+    for block in range(first, last):
         at, a = np.empty((3, LANES)), np.zeros((3, LANES))
         load(points, block * LANES, at)
         for k in range(sources.shape[1]):
@@ -40,15 +44,18 @@ def vector_potential(points, sources):
                 a[1, i] = fma(w, mz * dx - mx * dz, a[1, i])
                 a[2, i] = fma(w, mx * dy - my * dx, a[2, i])
         store(a, _MU0_OVER_4PI, block * LANES, result)
-    return result
 
 
-@njit(cache=True, parallel=True, error_model="numpy")
 def magnetic_field(points, sources):
     """B (n, 3) in T at points (n, 3) in m; sources as in `vector_potential`."""
     result = np.empty_like(points)
-    for index in prange((points.shape[0] + LANES - 1) // LANES):
-        block = np.int64(index)
+    _magnetic_field(blocks(points), points, sources, result)
+    return result
+
+
+@in_parts
+def _magnetic_field(first, last, points, sources, result):
+    for block in range(first, last):
         at, b = np.empty((3, LANES)), np.zeros((3, LANES))
         load(points, block * LANES, at)
         for k in range(sources.shape[1]):
@@ -62,4 +69,3 @@ def magnetic_field(points, sources):
                 b[1, i] = fma(w, along * dy - my, b[1, i])
                 b[2, i] = fma(w, along * dz - mz, b[2, i])
         store(b, _MU0_OVER_4PI, block * LANES, result)
-    return result

@@ -5,18 +5,23 @@ there is not known, and zero would be a wrong answer.
 """
 
 import numpy as np
-from numba import njit, prange
+
+from efield.kernels.parts import in_parts
 
 _EDGE = 1e-9
 
 
-# Another thread may refine the mesh meanwhile.
-@njit(cache=True, parallel=True, nogil=True, error_model="numpy")
 def trilinear(indices, samples):
     """Values (n, 3) at fractional grid indices (n, 3) of samples (nx, ny, nz, 3); nan outside."""
     result = np.empty_like(indices)
+    _trilinear(len(indices), indices, samples, result)
+    return result
+
+
+@in_parts
+def _trilinear(first, last, indices, samples, result):
     nx, ny, nz = samples.shape[0], samples.shape[1], samples.shape[2]
-    for i in prange(indices.shape[0]):
+    for i in range(first, last):
         x, y, z = indices[i, 0], indices[i, 1], indices[i, 2]
         inside_x = -_EDGE <= x <= nx - 1.0 + _EDGE
         inside_y = -_EDGE <= y <= ny - 1.0 + _EDGE
@@ -38,4 +43,3 @@ def trilinear(indices, samples):
                     (1 - w) * samples[a + 1, b + 1, c, j] + w * samples[a + 1, b + 1, c + 1, j]
                 )
                 result[i, j] = (1 - u) * low + u * high
-    return result

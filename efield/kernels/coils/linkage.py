@@ -5,18 +5,24 @@ distances are lengthened to sqrt(r^2 + g^2), where g is the geometric mean dista
 """
 
 import numpy as np
-from numba import njit, prange
+
+from efield.kernels.parts import in_parts
 
 
-@njit(cache=True, parallel=True, error_model="numpy")
 def linkage(points, elements, wires, sources, source_wires, own_squared):
     """Sum over all sources of t . dl ln[(s + L) / (s - L)] at each of n places on the wires.
 
     points, elements (n, 3): places and wire elements dl (m, times turns); wires (n,): the wire of each; sources (10, k)
     as in `segments`; source_wires (k,); own_squared: g^2 in m^2. Returns (n,) in m.
     """
-    result = np.empty(points.shape[0])
-    for i in prange(points.shape[0]):
+    result = np.empty(len(points))
+    _linkage(len(points), points, elements, wires, sources, source_wires, own_squared, result)
+    return result
+
+
+@in_parts
+def _linkage(first, last, points, elements, wires, sources, source_wires, own_squared, result):
+    for i in range(first, last):
         total = 0.0
         for k in range(sources.shape[1]):
             soft = own_squared if wires[i] == source_wires[k] else 0.0
@@ -26,4 +32,3 @@ def linkage(points, elements, wires, sources, source_wires, own_squared):
             along = elements[i, 0] * sources[6, k] + elements[i, 1] * sources[7, k] + elements[i, 2] * sources[8, k]
             total += along * np.log((s + sources[9, k]) / (s - sources[9, k]))
         result[i] = total
-    return result

@@ -17,9 +17,10 @@ and length in m.
 """
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
 
-from efield.kernels.lanes import LANES, fma, load, store
+from efield.kernels.lanes import LANES, blocks, fma, load, store
+from efield.kernels.parts import in_parts
 
 _MU0_OVER_4PI = 1e-7
 
@@ -142,13 +143,16 @@ def _any_sum(x, y, z, sources):
     return ax, ay, az
 
 
-# Another thread may refine the mesh meanwhile.
-@njit(cache=True, parallel=True, nogil=True, error_model="numpy")
 def vector_potential(points, sources):
     """A (n, 3) in T m at points (n, 3) in m of sources (10, k)."""
     result = np.empty_like(points)
-    for index in prange((points.shape[0] + LANES - 1) // LANES):
-        block = np.int64(index)
+    _vector_potential(blocks(points), points, sources, result)
+    return result
+
+
+@in_parts
+def _vector_potential(first, last, points, sources, result):
+    for block in range(first, last):
         at, a, near = np.empty((3, LANES)), np.zeros((3, LANES)), np.zeros(LANES)
         load(points, block * LANES, at)
         _far_sums(at, sources, a, near)
@@ -162,15 +166,18 @@ def vector_potential(points, sources):
                 elif near[i] > 0.0:
                     a[0, i], a[1, i], a[2, i] = closer[0, i], closer[1, i], closer[2, i]
         store(a, _MU0_OVER_4PI, block * LANES, result)
-    return result
 
 
-@njit(cache=True, parallel=True, error_model="numpy")
 def magnetic_field(points, sources, turns):
     """B (n, 3) in T at points (n, 3) in m; sources (10, k), turns (k,)."""
     result = np.empty_like(points)
-    for index in prange((points.shape[0] + LANES - 1) // LANES):
-        block = np.int64(index)
+    _magnetic_field(blocks(points), points, sources, turns, result)
+    return result
+
+
+@in_parts
+def _magnetic_field(first, last, points, sources, turns, result):
+    for block in range(first, last):
         at, b = np.empty((3, LANES)), np.zeros((3, LANES))
         load(points, block * LANES, at)
         for k in range(sources.shape[1]):
@@ -192,4 +199,3 @@ def magnetic_field(points, sources, turns):
                 b[1, i] = fma(w, cy, b[1, i])
                 b[2, i] = fma(w, cz, b[2, i])
         store(b, _MU0_OVER_4PI, block * LANES, result)
-    return result

@@ -5,10 +5,11 @@ contraction over x and y then runs in vector registers (measured 61 ns per point
 """
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
 
 from efield.kernels.lanes import fma
 from efield.kernels.octree import find, powers
+from efield.kernels.parts import in_parts
 
 
 @njit(cache=True)
@@ -18,7 +19,6 @@ def _sum8(p, a, b, c, d, e, f, g, h):
     return fma(p7, h, fma(p6, g, fma(p5, f, fma(p4, e, fma(p3, d, fma(p2, c, fma(p1, b, a)))))))
 
 
-@njit(cache=True, parallel=True, error_model="numpy")
 def evaluate(points, rotation, center, half, children, coefficients):
     """Values (n, 3) in head axes at points (n, 3) in head coordinates in m.
 
@@ -26,7 +26,14 @@ def evaluate(points, rotation, center, half, children, coefficients):
     tree's origin, in m; coefficients (leaves, 8, 192) float32. A point that is not in a leaf gets nan.
     """
     result = np.empty_like(points)
-    for i in prange(points.shape[0]):
+    _evaluate(len(points), points, rotation, center, half, children, coefficients, result)
+    return result
+
+
+@in_parts
+def _evaluate(first, last, points, rotation, center, half, children, coefficients, result):
+    g, h = np.empty(192, np.float32), np.empty(24, np.float32)
+    for i in range(first, last):
         sx = points[i, 0] - center[0]
         sy = points[i, 1] - center[1]
         sz = points[i, 2] - center[2]
@@ -43,8 +50,6 @@ def evaluate(points, rotation, center, half, children, coefficients):
             result[i, 2] = np.nan
         else:
             f = coefficients[leaf]
-            g = np.empty(192, np.float32)
-            h = np.empty(24, np.float32)
             p = powers(x)
             for j in range(192):
                 g[j] = _sum8(p, f[0, j], f[1, j], f[2, j], f[3, j], f[4, j], f[5, j], f[6, j], f[7, j])
@@ -58,4 +63,3 @@ def evaluate(points, rotation, center, half, children, coefficients):
             az = _sum8(p, h[16], h[17], h[18], h[19], h[20], h[21], h[22], h[23])
             for j in range(3):
                 result[i, j] = rotation[j, 0] * ax + rotation[j, 1] * ay + rotation[j, 2] * az
-    return result
