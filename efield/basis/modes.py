@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from efield.ground.arrays import FloatArray
+from efield.ground.checks import plain
 from efield.ground.card import Card, Carded, counted
 from efield.kernels.reduced import modes as kernels
 
@@ -58,8 +59,8 @@ class LinearModel(Carded):
     def expand(self, coefficients: NDArray[np.float32], places: int | None = None) -> NDArray[np.float32]:
         """E (k * 3,) for coefficients (r,), at all places or the first so many."""
         last = len(self.scale) if places is None else 3 * places
-        # A map from disk is a subclass that the kernels would be compiled for again.
-        modes, scale = np.asarray(self.modes)[:last], np.asarray(self.scale)[:last]
+        # For a map from disk, which is a subclass, the kernels would be compiled again.
+        modes, scale = plain(self.modes)[:last], plain(self.scale)[:last]
         many = modes.nbytes > _MANY_BYTES
         return np.asarray((kernels.expand_on_all if many else kernels.expand)(modes, scale, coefficients))
 
@@ -72,7 +73,7 @@ class LinearModel(Carded):
         filled[:, : len(samples)] = kernels.times_each(self.to_modes, samples).T
         rows = (3 * places[:, None] + np.arange(3)).ravel()
         out = np.empty((WIDTH, len(rows)), np.float32)
-        kernels.expand_block(np.asarray(self.modes), np.asarray(self.scale), rows, filled, out)
+        kernels.expand_block(len(rows), plain(self.modes), plain(self.scale), rows, filled, out)
         return out[: len(samples)].reshape(len(samples), -1, 3)
 
     def part(self, places: NDArray[np.intp]) -> "LinearModel":
@@ -122,7 +123,8 @@ class Gram:
         modes = np.empty((len(self._root), weights.shape[1]), np.int16)
         scale = np.empty(len(self._root), np.float32)
         for rows in self._chunks():
-            kernels.quantize(self._rows(rows, first) @ weights, modes[rows], scale[rows])
+            fields = self._rows(rows, first) @ weights
+            kernels.quantize(len(fields), fields, modes[rows], scale[rows])
         return modes, scale
 
     def _chunks(self) -> list[slice]:

@@ -148,7 +148,7 @@ class InverseDistance:
 
     def _with_near(self, points: FloatArray, smooth: FloatArray) -> FloatArray:
         reach = _REACH_MM * 1e-3
-        kernels.add_near(points, self.sources, self.currents, self.corner, reach, self.starts, smooth)
+        kernels.add_near(len(points), points, self.sources, self.currents, self.corner, reach, self.starts, smooth)
         return smooth
 
 

@@ -4,9 +4,10 @@ Every row is one thread's, so results are the same bits for any number of thread
 """
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
 
 from efield.kernels.lanes import dot, fma
+from efield.kernels.parts import in_parts
 
 #: Fields that are expanded together.
 WIDTH = 64
@@ -15,10 +16,10 @@ WIDTH = 64
 _TILE = 32
 
 
-@njit(cache=True, parallel=True, error_model="numpy")
-def quantize(rows, modes, scale):
+@in_parts
+def quantize(first, last, rows, modes, scale):
     """Write rows (m, r) as integers modes (m, r) int16 times scale (m,) float32; a row's largest value is 32767."""
-    for i in prange(rows.shape[0]):
+    for i in range(first, last):
         largest = 0.0
         for j in range(rows.shape[1]):
             largest = max(largest, abs(rows[i, j]))
@@ -28,23 +29,24 @@ def quantize(rows, modes, scale):
             modes[i, j] = np.int16(max(-32767.0, min(32767.0, np.rint(rows[i, j] / step)))) if step > 0 else 0
 
 
-@njit(cache=True)
+@in_parts
+def _expand(first, last, modes, scale, vector, field):
+    for i in range(first, last):
+        field[i] = scale[i] * dot(modes[i], vector)
+
+
 def expand(modes, scale, vector):
     """Field (m,) float32 of coefficients (r,) float32 on one thread."""
-    result = np.empty(modes.shape[0], np.float32)
-    for i in range(modes.shape[0]):
-        result[i] = scale[i] * dot(modes[i], vector)
-    return result
+    field = np.empty(len(modes), np.float32)
+    _expand.kernel(0, len(modes), modes, scale, vector, field)
+    return field
 
 
-@njit(cache=True, parallel=True)
 def expand_on_all(modes, scale, vector):
     """The same on all threads: one thread alone does not use all of the memory's bandwidth."""
-    result = np.empty(modes.shape[0], np.float32)
-    for chunk in prange((modes.shape[0] + _TILE - 1) // _TILE):
-        part = slice(chunk * _TILE, min(modes.shape[0], (chunk + 1) * _TILE))
-        result[part] = expand(modes[part], scale[part], vector)
-    return result
+    field = np.empty(len(modes), np.float32)
+    _expand(len(modes), modes, scale, vector, field)
+    return field
 
 
 @njit(cache=True)
@@ -70,16 +72,16 @@ def _add_modes(row, coefficients, total):
         k += 1
 
 
-@njit(cache=True, parallel=True)
-def expand_block(modes, scale, rows, coefficients, out):
+@in_parts
+def expand_block(first, last, modes, scale, rows, coefficients, out):
     """Chosen rows (c,) of the fields of coefficients (r, WIDTH) float32: out (WIDTH, c) float32.
 
     Every field goes through the same operations in the same order, in its own lane: its bits do not depend on its
     place in the block or on the other fields, which a matrix product of a library does not promise.
     """
-    for chunk in prange((rows.shape[0] + _TILE - 1) // _TILE):
-        total, tile = np.empty(WIDTH, np.float32), np.empty((WIDTH, _TILE), np.float32)
-        low, high = chunk * _TILE, min(rows.shape[0], (chunk + 1) * _TILE)
+    total, tile = np.empty(WIDTH, np.float32), np.empty((WIDTH, _TILE), np.float32)
+    for low in range(first, last, _TILE):
+        high = min(last, low + _TILE)
         for q in range(low, high):
             _add_modes(modes[rows[q]], coefficients, total)
             for w in range(WIDTH):
@@ -89,19 +91,20 @@ def expand_block(modes, scale, rows, coefficients, out):
                 out[w, q] = tile[w, q - low]
 
 
-@njit(cache=True)
 def times(matrix, vector):
     """Matrix (m, s) times vector (s,) in float64 on one thread."""
-    result = np.empty(matrix.shape[0])
-    for i in range(matrix.shape[0]):
-        result[i] = dot(matrix[i], vector)
-    return result
+    return times_each(matrix, vector[None])[0]
 
 
-@njit(cache=True, parallel=True)
 def times_each(matrix, vectors):
-    """Matrix (m, s) times each of vectors (p, s): (p, m) float64."""
-    result = np.empty((vectors.shape[0], matrix.shape[0]))
-    for p in prange(vectors.shape[0]):
-        result[p] = times(matrix, vectors[p])
+    """Matrix (m, s) times each of vectors (p, s): (p, m) float64; one vector is one thread's."""
+    result = np.empty((len(vectors), len(matrix)))
+    _times_each(len(vectors), matrix, vectors, result)
     return result
+
+
+@in_parts
+def _times_each(first, last, matrix, vectors, result):
+    for p in range(first, last):
+        for i in range(matrix.shape[0]):
+            result[p, i] = dot(matrix[i], vectors[p])

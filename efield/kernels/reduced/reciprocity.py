@@ -1,10 +1,11 @@
 """Loops of reciprocity: the potential of nodal currents outside the head, and many placements of a coil in it."""
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
 
-from efield.kernels.lanes import LANES, fma, load, store
+from efield.kernels.lanes import LANES, blocks, fma, load, store
 from efield.kernels.octree import find, powers, slopes
+from efield.kernels.parts import in_parts
 from efield.kernels.reduced.leaves import ROWS, products, value
 
 #: Lattice points along each axis that share one source, and that one value is interpolated from.
@@ -52,24 +53,28 @@ def _add_row(weight, values, total):
         total[j] += weight * values[j]
 
 
-@njit(cache=True, parallel=True)
 def gather(points, origin, step, lattice):
     """Values (n, c) at points (n, 3) of a field on a lattice (nx, ny, nz, c), by polynomials of degree 7."""
-    fields = lattice.shape[3]
-    rows = lattice.reshape(lattice.shape[0], lattice.shape[1], lattice.shape[2] * fields)
-    result = np.zeros((points.shape[0], fields))
-    for i in prange(points.shape[0]):
-        first, w, total = np.empty(3, np.int64), np.empty((3, STENCIL)), np.zeros(STENCIL * fields)
-        _stencil(points[i], origin, step, first, w)
-        start = first[2] * fields
+    result = np.zeros((len(points), lattice.shape[3]))
+    _gather(len(points), points, origin, step, lattice.reshape(*lattice.shape[:2], -1), result)
+    return result
+
+
+@in_parts
+def _gather(first, last, points, origin, step, rows, result):
+    fields = result.shape[1]
+    corner, w, total = np.empty(3, np.int64), np.empty((3, STENCIL)), np.empty(STENCIL * fields)
+    for i in range(first, last):
+        _stencil(points[i], origin, step, corner, w)
+        start = corner[2] * fields
+        total[:] = 0.0
         for a in range(STENCIL):
             for b in range(STENCIL):
-                row = rows[first[0] + a, first[1] + b, start : start + STENCIL * fields]
+                row = rows[corner[0] + a, corner[1] + b, start : start + STENCIL * fields]
                 _add_row(w[0, a] * w[1, b], row, total)
         for d in range(STENCIL):
             for c in range(fields):
                 result[i, c] += w[2, d] * total[d * fields + c]
-    return result
 
 
 @njit(cache=True)
@@ -83,16 +88,22 @@ def _stencils(center, offsets, origin, step, weights):
     return first, first.min(), first.max() + STENCIL
 
 
-@njit(cache=True, parallel=True)
 def gather_grids(centers, offsets, origin, step, lattice):
     """`gather` on a grid of all combinations of offsets (n,) around each of centers (m, 3): (m, n, n, n, c).
 
     One axis after the other, which takes a quarter of the time (8 offsets, most of them less than 1 mm apart).
     """
+    count = len(offsets)
+    result = np.zeros((len(centers), count, count, count, lattice.shape[3]))
+    _gather_grids(len(centers), centers, offsets, origin, step, lattice, result)
+    return result
+
+
+@in_parts
+def _gather_grids(first, last, centers, offsets, origin, step, lattice, result):
     count, fields = offsets.shape[0], lattice.shape[3]
-    result = np.zeros((centers.shape[0], count, count, count, fields))
-    for m in prange(centers.shape[0]):
-        w = np.empty((3, count, STENCIL))
+    w = np.empty((3, count, STENCIL))
+    for m in range(first, last):
         fx, _, _ = _stencils(centers[m, 0], offsets, origin[0], step, w[0])
         fy, y0, y1 = _stencils(centers[m, 1], offsets, origin[1], step, w[1])
         fz, z0, z1 = _stencils(centers[m, 2], offsets, origin[2], step, w[2])
@@ -111,7 +122,6 @@ def gather_grids(centers, offsets, origin, step, lattice):
                     for s in range(STENCIL):
                         part = along_z[start + s * fields : start + (s + 1) * fields]
                         _add_row(w[2, d, s], part, result[m, a, b, d])
-    return result
 
 
 @njit(cache=True)
@@ -123,28 +133,32 @@ def smoothed(squared):
     return 1.0 + x * (-1 / 2 + x * (3 / 8 + x * (-5 / 16 + x * 35 / 128)))
 
 
-@njit(cache=True, parallel=True)
 def smoothed_on(count, step, reach):
     """`smoothed(r / reach) / reach` at the points of a periodic lattice (count, count, count), r from the first."""
     result = np.empty((count, count, count))
-    scale = (step / reach) ** 2
-    for i in prange(count):
+    _smoothed_on(count, step, reach, result)
+    return result
+
+
+@in_parts
+def _smoothed_on(first, last, step, reach, result):
+    count, scale = result.shape[0], (step / reach) ** 2
+    for i in range(first, last):
         for j in range(count):
             for k in range(count):
                 a, b, c = min(i, count - i), min(j, count - j), min(k, count - k)
                 result[i, j, k] = smoothed(scale * (a * a + b * b + c * c)) / reach
-    return result
 
 
-@njit(cache=True, parallel=True)
-def add_near(points, sources, currents, origin, reach, starts, result):
+@in_parts
+def add_near(first, last, points, sources, currents, origin, reach, starts, result):
     """Add to result (n, c) what `smoothed` leaves out of 1/r, at points (n, 3): sums over sources nearer than `reach`.
 
     The sources (k, 3), with currents (k, c), are sorted by the cubes of width `reach` they lie in, counted from the
     origin; starts (nx, ny, nz + 1) says where those of each cube begin, the last one of a column where it ends.
     """
     nx, ny, nz = starts.shape[0], starts.shape[1], starts.shape[2] - 1
-    for i in prange(points.shape[0]):
+    for i in range(first, last):
         x, y, z = points[i]
         a = int(np.floor((x - origin[0]) / reach))
         b = int(np.floor((y - origin[1]) / reach))
@@ -164,12 +178,16 @@ def add_near(points, sources, currents, origin, reach, starts, result):
                             result[i, d] += w * currents[k, d]
 
 
-@njit(cache=True, parallel=True, error_model="numpy")
 def inverse_distance(points, places, currents):
     """Sums (n, 3) of currents (k, 3) over the distance from places (k, 3) to points (n, 3)."""
     result = np.empty_like(points)
-    for index in prange((points.shape[0] + LANES - 1) // LANES):
-        block = np.int64(index)
+    _inverse_distance(blocks(points), points, places, currents, result)
+    return result
+
+
+@in_parts
+def _inverse_distance(first, last, points, places, currents, result):
+    for block in range(first, last):
         at, total = np.empty((3, LANES)), np.zeros((3, LANES))
         load(points, block * LANES, at)
         for k in range(places.shape[0]):
@@ -182,10 +200,8 @@ def inverse_distance(points, places, currents):
                 total[1, i] = fma(w, b, total[1, i])
                 total[2, i] = fma(w, c, total[2, i])
         store(total, 1.0, block * LANES, result)
-    return result
 
 
-@njit(cache=True, parallel=True, error_model="numpy")
 def placements(matrices, points, weights, center, half, children, coefficients):
     """Sums (p, d) over a coil's points of its weights times each of d stored fields, for each of p placements.
 
@@ -193,11 +209,17 @@ def placements(matrices, points, weights, center, half, children, coefficients):
     an octree as in `octree`, coefficients (leaves, d, 3, TERMS) float32 its leaves, as in `leaves.value`.
     nan where a point is not in a leaf.
     """
-    fields = coefficients.shape[1]
-    result = np.empty((matrices.shape[0], fields))
-    for p in prange(matrices.shape[0]):
-        m = matrices[p]
-        pairs, total = np.zeros(ROWS[0], np.float32), np.zeros(fields)
+    result = np.empty((len(matrices), coefficients.shape[1]))
+    _placements(len(matrices), matrices, points, weights, center, half, children, coefficients, result)
+    return result
+
+
+@in_parts
+def _placements(first, last, matrices, points, weights, center, half, children, coefficients, result):
+    pairs = np.zeros(ROWS[0], np.float32)
+    for p in range(first, last):
+        m, total = matrices[p], result[p]
+        total[:] = 0.0
         for i in range(points.shape[0]):
             u, v, w = points[i, 0], points[i, 1], points[i, 2]
             leaf, x, y, z, _ = find(
@@ -218,21 +240,23 @@ def placements(matrices, points, weights, center, half, children, coefficients):
             )
             along = powers(x)
             products(powers(y), powers(z), pairs)
-            for q in range(fields):
+            for q in range(total.shape[0]):
                 total[q] += value(coefficients[leaf, q], along, turned, pairs)
-        result[p] = total
+
+
+def dipole_placements(matrices, points, moments, center, half, children, coefficients):
+    """`placements` of dipoles: sums (p, d) of moments (k, 3) times the curl of each stored field at points (k, 3)."""
+    result = np.empty((len(matrices), coefficients.shape[1]))
+    _dipole_placements(len(matrices), matrices, points, moments, center, half, children, coefficients, result)
     return result
 
 
-@njit(cache=True, parallel=True, error_model="numpy")
-def dipole_placements(matrices, points, moments, center, half, children, coefficients):
-    """`placements` of dipoles: sums (p, d) of moments (k, 3) times the curl of each stored field at points (k, 3)."""
-    fields = coefficients.shape[1]
-    result = np.empty((matrices.shape[0], fields))
-    zero = np.float32(0.0)
-    for p in prange(matrices.shape[0]):
-        m = matrices[p]
-        pairs, total = np.zeros((3, ROWS[0]), np.float32), np.zeros(fields)
+@in_parts
+def _dipole_placements(first, last, matrices, points, moments, center, half, children, coefficients, result):
+    zero, pairs = np.float32(0.0), np.zeros((3, ROWS[0]), np.float32)
+    for p in range(first, last):
+        m, total = matrices[p], result[p]
+        total[:] = 0.0
         for i in range(points.shape[0]):
             u, v, w = points[i, 0], points[i, 1], points[i, 2]
             leaf, x, y, z, size = find(
@@ -253,9 +277,7 @@ def dipole_placements(matrices, points, moments, center, half, children, coeffic
             products(py, pz, pairs[0])
             products(slopes(y), pz, pairs[1])
             products(py, slopes(z), pairs[2])
-            for q in range(fields):
+            for q in range(total.shape[0]):
                 f = coefficients[leaf, q]
                 total[q] += value(f, slopes(x), (zero, c, -b), pairs[0])
                 total[q] += value(f, px, (-c, zero, a), pairs[1]) + value(f, px, (b, -a, zero), pairs[2])
-        result[p] = total
-    return result
