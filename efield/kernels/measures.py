@@ -1,7 +1,9 @@
 """Measures of many fields at the same places: one field is one thread's, summed in the order of the places."""
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
+
+from efield.kernels.parts import in_parts
 
 _BINS = 2048
 
@@ -28,11 +30,11 @@ def weighted_percentile(values, weights, percent):
     """
     low, high = values.min(), values.max()
     if not high > low:
-        return np.float64(low)
-    rate = (_BINS - 1) / (np.float64(high) - np.float64(low))
+        return low
+    rate = (_BINS - 1) / (high - low)
     filled = np.zeros(_BINS)
     for i in range(values.shape[0]):
-        filled[int((np.float64(values[i]) - low) * rate)] += weights[i]
+        filled[int((values[i] - low) * rate)] += weights[i]
     total = 0.0
     for b in range(_BINS):
         total += filled[b]
@@ -40,14 +42,14 @@ def weighted_percentile(values, weights, percent):
     while chosen < _BINS - 1 and below + filled[chosen] < wanted:
         below += filled[chosen]
         chosen += 1
-    count = 0
+    count = np.int64(0)
     members, shares = np.empty(values.shape[0]), np.empty(values.shape[0])
     for i in range(values.shape[0]):
-        if int((np.float64(values[i]) - low) * rate) == chosen:
+        if int((values[i] - low) * rate) == chosen:
             members[count], shares[count] = values[i], weights[i]
             count += 1
     if count == 0:
-        return np.float64(high)
+        return high
     _sort(members, shares, count)
     for k in range(count):
         below += shares[k]
@@ -57,8 +59,8 @@ def weighted_percentile(values, weights, percent):
 
 
 @njit(cache=True)
-def _sizes(e, p, corners, size, weights, mean):
-    """|E| (k,) at places that are means of four rows of e[p] each; returns its weighted mean, mean (3,) that of E."""
+def _sizes(e, corners, size, weights, mean):
+    """|E| (k,) at places that are means of four rows of e each; returns its weighted mean, mean (3,) that of E."""
     mean[:] = 0.0
     total, sizes = weights.sum(), 0.0
     for i in range(corners.shape[0]):
@@ -66,7 +68,7 @@ def _sizes(e, p, corners, size, weights, mean):
         for d in range(3):
             value = 0.0
             for c in range(4):
-                value += np.float64(e[p, corners[i, c], d])
+                value += e[corners[i, c], d]
             value /= 4.0
             square += value * value
             mean[d] += share * value
@@ -87,8 +89,8 @@ def _along(mean, direction, out):
 
 
 @njit(cache=True)
-def _on_faces(e, p, faces, normals, areas, out):
-    """Components at faces that are means of three rows of e[p] each; nan if there are none."""
+def _on_faces(e, faces, normals, areas, out):
+    """Components at faces that are means of three rows of e each; nan if there are none."""
     if faces.shape[0] == 0:
         out[5:9] = np.nan
         return
@@ -99,7 +101,7 @@ def _on_faces(e, p, faces, normals, areas, out):
         for d in range(3):
             value = 0.0
             for c in range(3):
-                value += np.float64(e[p, faces[f, c], d])
+                value += e[faces[f, c], d]
             value /= 3.0
             square += value * value
             normal += value * normals[f, d]
@@ -110,7 +112,6 @@ def _on_faces(e, p, faces, normals, areas, out):
     out[7] = weighted_percentile(-inward, areas, 99.0)
 
 
-@njit(cache=True, parallel=True)
 def measures(e, corners, weights, direction, faces, normals, areas):
     """(p, 12) measures of fields e (p, r, 3).
 
@@ -120,34 +121,45 @@ def measures(e, corners, weights, direction, faces, normals, areas):
     the normal, and the mean tangential component; nan if there are none. Then the component of the mean along the
     direction (3,), the length of the rest, and the angle in degrees.
     """
-    result = np.empty((e.shape[0], 12))
-    for k in prange(e.shape[0]):
-        p = np.int64(k)
-        size, mean, out = np.empty(corners.shape[0]), np.empty(3), np.empty(12)
-        out[0] = _sizes(e, p, corners, size, weights, mean)
+    result = np.empty((len(e), 12))
+    rows = np.ascontiguousarray(e, np.float64)
+    _measures(len(e), rows, corners, weights, direction, faces, normals, areas, result)
+    return result
+
+
+@in_parts
+def _measures(first, last, e, corners, weights, direction, faces, normals, areas, result):
+    size, mean = np.empty(corners.shape[0]), np.empty(3)
+    for p in range(first, last):
+        out = result[p]
+        out[0] = _sizes(e[p], corners, size, weights, mean)
         out[1] = weighted_percentile(size, weights, 50.0)
         out[2] = weighted_percentile(size, weights, 99.0)
         out[3] = size.max()
         out[4] = np.sqrt(mean[0] ** 2 + mean[1] ** 2 + mean[2] ** 2)
-        _on_faces(e, p, faces, normals, areas, out)
+        _on_faces(e[p], faces, normals, areas, out)
         _along(mean, direction, out)
-        for m in range(12):
-            result[p, m] = out[m]
+
+
+def focality(e, corners, weights, percent, share):
+    """Weight (p,) of the places where |e| reaches `share` of its own weighted percentile; places as in `measures`."""
+    result = np.empty(len(e))
+    _focality(len(e), e, corners, weights, float(percent), share, result)
     return result
 
 
-@njit(cache=True, parallel=True)
-def focality(e, corners, weights, percent, share):
-    """Weight (p,) of the places where |e| reaches `share` of its own weighted percentile; places as in `measures`."""
-    result = np.empty(e.shape[0])
-    for k in prange(e.shape[0]):
-        p = np.int64(k)
-        size, mean = np.empty(corners.shape[0]), np.empty(3)
-        _sizes(e, p, corners, size, weights, mean)
+@in_parts
+def _focality(first, last, e, corners, weights, percent, share, result):
+    # One field at a time in double precision: those of a block fill hundreds of megabytes.
+    rows, size, mean = np.empty(e.shape[1:]), np.empty(corners.shape[0]), np.empty(3)
+    for p in range(first, last):
+        for i in range(rows.shape[0]):
+            for d in range(3):
+                rows[i, d] = e[p, i, d]
+        _sizes(rows, corners, size, weights, mean)
         limit = share * weighted_percentile(size, weights, percent)
         total = 0.0
         for i in range(corners.shape[0]):
             if size[i] >= limit:
                 total += weights[i]
         result[p] = total
-    return result

@@ -189,7 +189,7 @@ def weighted_percentile(values: NDArray[np.floating], weights: FloatArray, perce
     percent : float
         0 to 100.
     """
-    return float(kernels.weighted_percentile(np.ascontiguousarray(values), np.array(weights), percent))
+    return float(kernels.weighted_percentile(np.ascontiguousarray(values, np.float64), np.array(weights), float(percent)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -272,7 +272,7 @@ class TargetMeasures:
     @in_turn
     def of_rows(self, e: NDArray[np.floating], rows: Rows) -> FloatArray:
         """(p, m) measures of fields (p, r, 3) in V/m; those of a field do not depend on the others."""
-        given = (np.ascontiguousarray(e), rows.corners, self.weights, self.direction)
+        given = (e, rows.corners, self.weights, self.direction)
         table = kernels.measures(*given, rows.faces, np.ascontiguousarray(self.normals), np.array(self.areas))
         return np.asarray(table[:, : len(self.names)])
 
