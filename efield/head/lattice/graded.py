@@ -52,9 +52,8 @@ def graded_lattice(
     floors = (_RESOLVE_RATIO * sizes).astype(np.float32)
     for step in range(_MOST_PASSES):
         marked = np.empty(len(tets), dtype=np.uint8)
-        bisection.mark_coarse(
-            points, tets, active, sizes, floors, chased, grid.inverse_spacing, _RESOLVE_TOLERANCE, marked
-        )
+        sought = sizes, floors, chased, grid.inverse_spacing, _RESOLVE_TOLERANCE
+        bisection.mark_coarse(len(tets), points, tets, active, *sought, marked)
         if not marked.any():
             break
         points, tets, generations, active, keys, middles, n_edges = bisection.bisect(

@@ -1,7 +1,9 @@
 """Which tetrahedron holds a point: a grid of bins over the tetrahedra. Any length unit, the same throughout."""
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
+
+from efield.kernels.parts import in_parts
 
 
 @njit(cache=True)
@@ -58,7 +60,6 @@ def _weights(points, tet, x, y, z, out):
     return min(out[0], out[1], out[2], out[3])
 
 
-@njit(cache=True, parallel=True)
 def find_tets(points, tets, start, inside, targets, bins, order, tolerance):
     """Tetrahedron (q,) int64 of each target, -1 outside, and barycentric coordinates (q, 4).
 
@@ -67,19 +68,24 @@ def find_tets(points, tets, start, inside, targets, bins, order, tolerance):
     A target counts as inside when no coordinate is below -tolerance; of several, the tetrahedron with the lowest
     number is taken. Outside, the coordinates are nan.
     """
-    found = np.full(targets.shape[0], -1, dtype=np.int64)
-    weights = np.full((targets.shape[0], 4), np.nan)
-    for p in prange(targets.shape[0]):
+    found = np.full(len(targets), -1, dtype=np.int64)
+    weights = np.full((len(targets), 4), np.nan)
+    _find_tets(len(targets), points, tets, start, inside, targets, bins, order, tolerance, found, weights)
+    return found, weights
+
+
+@in_parts
+def _find_tets(first, last, points, tets, start, inside, targets, bins, order, tolerance, found, weights):
+    trial = np.empty(4)
+    for p in range(first, last):
         q = order[p]
         b = bins[q]
         if b < 0:
             continue
         x, y, z = targets[q, 0], targets[q, 1], targets[q, 2]
-        trial = np.empty(4)
         for s in range(start[b], start[b + 1]):
             if _weights(points, tets[inside[s]], x, y, z, trial) >= -tolerance:
                 found[q] = inside[s]
                 for k in range(4):
                     weights[q, k] = trial[k]
                 break
-    return found, weights

@@ -4,12 +4,9 @@ Cells are tetrahedra by their corners (m, 4), or second-order ones by all their 
 """
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
 
 from efield.kernels.parts import in_parts
-
-# Nodes are shared out in this many parts.
-_PARTS = 64
 
 
 @njit(cache=True)
@@ -55,6 +52,15 @@ def nodes_around(cells, start, star, i, least, near):
     return size
 
 
+@njit(cache=True)
+def _largest(start, first, last):
+    """Most cells around one of the nodes from first to last."""
+    most = 0
+    for i in range(first, last):
+        most = max(most, start[i + 1] - start[i])
+    return most
+
+
 def neighbor_counts(cells, start, star):
     """Number of nodes (n,) int64 that share a cell with each node, itself included."""
     count = np.empty(len(start) - 1, dtype=np.int64)
@@ -64,10 +70,7 @@ def neighbor_counts(cells, start, star):
 
 @in_parts
 def _neighbor_counts(first, last, cells, start, star, count):
-    most = 0
-    for i in range(first, last):
-        most = max(most, start[i + 1] - start[i])
-    near = np.empty(cells.shape[1] * most, dtype=np.int32)
+    near = np.empty(cells.shape[1] * _largest(start, first, last), dtype=np.int32)
     for i in range(first, last):
         count[i] = nodes_around(cells, start, star, i, np.int64(0), near)
 
@@ -93,37 +96,35 @@ def _faces_from(tets, star, first, last, i, keys, owners):
     return size
 
 
-# Another thread may load or write meanwhile.
-@njit(cache=True, parallel=True, nogil=True)
 def face_neighbors(tets, start, star):
     """(m, 4) tetrahedron across the face opposite each corner; -1 where there is none, -2 for more than one.
 
     A face is looked at from its lowest node, among the couple of dozen that have the same.
     """
     neighbors = np.full(tets.shape, -1, dtype=np.int32)
-    n = start.shape[0] - 1
-    for index in prange(_PARTS):
-        part, most = np.int64(index), np.int64(0)
-        first, last = part * n // _PARTS, (part + 1) * n // _PARTS
-        for i in range(first, last):
-            most = max(most, 3 * (start[i + 1] - start[i]))
-        keys, owners = np.empty(most, dtype=np.int64), np.empty(most, dtype=np.int64)
-        for i in range(first, last):
-            size = _faces_from(tets, star, start[i], start[i + 1], i, keys, owners)
-            for p in range(size):
-                q = 0
-                while keys[q] != keys[p]:
-                    q += 1
-                if q == p:
-                    continue
-                one, other = owners[q], owners[p]
-                if neighbors[one // 4, one % 4] == -1:
-                    neighbors[one // 4, one % 4], neighbors[other // 4, other % 4] = other // 4, one // 4
-                    continue
-                for r in range(q, p + 1):
-                    if keys[r] == keys[p]:
-                        neighbors[owners[r] // 4, owners[r] % 4] = -2
+    _face_neighbors(len(start) - 1, tets, start, star, neighbors)
     return neighbors
+
+
+@in_parts
+def _face_neighbors(first, last, tets, start, star, neighbors):
+    most = 3 * _largest(start, first, last)
+    keys, owners = np.empty(most, dtype=np.int64), np.empty(most, dtype=np.int64)
+    for i in range(first, last):
+        size = _faces_from(tets, star, start[i], start[i + 1], i, keys, owners)
+        for p in range(size):
+            q = 0
+            while keys[q] != keys[p]:
+                q += 1
+            if q == p:
+                continue
+            one, other = owners[q], owners[p]
+            if neighbors[one // 4, one % 4] == -1:
+                neighbors[one // 4, one % 4], neighbors[other // 4, other % 4] = other // 4, one // 4
+                continue
+            for r in range(q, p + 1):
+                if keys[r] == keys[p]:
+                    neighbors[owners[r] // 4, owners[r] % 4] = -2
 
 
 @njit(cache=True)

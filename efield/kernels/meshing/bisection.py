@@ -5,9 +5,10 @@ first to its last corner (Maubach 1995, SIAM J Sci Comput 16:210; Stevenson 2008
 """
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
 
 from efield.kernels.meshing.trilinear import value_at
+from efield.kernels.parts import in_parts
 
 _HASH_MULTIPLIER = -7046029254386353131  # 2^64 / golden ratio, as a signed number
 EMPTY = -1
@@ -59,15 +60,15 @@ def doubled(array):
     return grown
 
 
-@njit(cache=True, parallel=True)
-def mark_coarse(points, tets, active, sizes, floors, fields, inverse_spacing, tolerance, marked):
-    """Flag active tetrahedra that exceed the size field or do not resolve one of the level sets.
+@in_parts
+def mark_coarse(first, last, points, tets, active, sizes, floors, fields, inverse_spacing, tolerance, marked):
+    """Flag those of the tetrahedra that are active and exceed the size field or do not resolve one of the level sets.
 
     A level set is not resolved where its value at a quarter point of an edge has the other sign than the linear
     interpolant and differs from it by more than `tolerance` times the edge; below the `floors` size that no
     longer counts.
     """
-    for t in prange(tets.shape[0]):
+    for t in range(first, last):
         marked[t] = 0
         if active[t] == 0:
             continue

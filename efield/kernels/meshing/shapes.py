@@ -1,7 +1,9 @@
 """Shape of tetrahedra: mean-ratio-like quality, radius ratio, dihedral angles."""
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
+
+from efield.kernels.parts import in_parts
 
 _SCALE = 6.0 * np.sqrt(2.0)
 
@@ -50,18 +52,22 @@ def worst_in_star(points, tets, pointers, star, v, x, y, z, enough, first):
     return worst, where
 
 
-@njit(cache=True, parallel=True)
 def dihedral_range_and_radius_ratio(points, tets):
     """(m, 3) smallest and largest dihedral angle (rad) and radius ratio 3 r_in / r_out of each tetrahedron."""
-    values = np.empty((tets.shape[0], 3))
-    for t in prange(tets.shape[0]):
-        corners = np.empty((4, 3))
+    values = np.empty((len(tets), 3))
+    _dihedral_range_and_radius_ratio(len(tets), points, tets, values)
+    return values
+
+
+@in_parts
+def _dihedral_range_and_radius_ratio(first, last, points, tets, values):
+    corners = np.empty((4, 3))
+    for t in range(first, last):
         for k in range(4):
             for d in range(3):
                 corners[k, d] = points[tets[t, k], d]
         smallest, largest, ratio = _angles_and_ratio(corners)
         values[t, 0], values[t, 1], values[t, 2] = smallest, largest, ratio
-    return values
 
 
 @njit(cache=True)

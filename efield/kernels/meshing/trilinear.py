@@ -5,7 +5,9 @@ turned into voxel indices by `inverse_spacing`. Outside the grid the nearest vox
 """
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
+
+from efield.kernels.parts import in_parts
 
 
 @njit(cache=True, inline="always")
@@ -44,13 +46,17 @@ def gradient_at(field, inverse_spacing, x, y, z):
     return gx * inverse_spacing[0], gy * inverse_spacing[1], gz * inverse_spacing[2]
 
 
-@njit(cache=True, parallel=True)
 def sample(field, inverse_spacing, points):
     """The field at (n, 3) positions."""
-    values = np.empty(points.shape[0])
-    for p in prange(points.shape[0]):
-        values[p] = value_at(field, inverse_spacing, points[p, 0], points[p, 1], points[p, 2])
+    values = np.empty(len(points))
+    _sample(len(points), field, inverse_spacing, points, values)
     return values
+
+
+@in_parts
+def _sample(first, last, field, inverse_spacing, points, values):
+    for p in range(first, last):
+        values[p] = value_at(field, inverse_spacing, points[p, 0], points[p, 1], points[p, 2])
 
 
 @njit(cache=True, nogil=True)
