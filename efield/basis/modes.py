@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from efield.ground.arrays import FloatArray
-from efield.ground.checks import plain
 from efield.ground.card import Card, Carded, counted
+from efield.ground.checks import plain
 from efield.kernels.reduced import modes as kernels
 
 #: Modes are cut where what they leave of any check is this share of the tolerance.

@@ -189,7 +189,8 @@ def weighted_percentile(values: NDArray[np.floating], weights: FloatArray, perce
     percent : float
         0 to 100.
     """
-    return float(kernels.weighted_percentile(np.ascontiguousarray(values, np.float64), np.array(weights), float(percent)))
+    given = np.ascontiguousarray(values, np.float64), np.array(weights), float(percent)
+    return float(kernels.weighted_percentile(*given))
 
 
 @dataclass(frozen=True, eq=False)
