@@ -47,31 +47,34 @@ def spread(points, currents, origin, step, lattice):
 
 
 @njit(cache=True)
-def _add_row(weight, values, total):
-    """total += weight * values."""
-    for j in range(total.shape[0]):
-        total[j] += weight * values[j]
+def _add_row(weight, values, start, total, first, count):
+    """Add so many numbers of values (n,), from the start on, times a weight to those of total (m,) from the first on.
+
+    Numbers instead of slices, each of which would be counted in and out.
+    """
+    source, target = values[start : start + count], total[first : first + count]
+    for j in range(count):
+        target[j] += weight * source[j]
 
 
 def gather(points, origin, step, lattice):
     """Values (n, c) at points (n, 3) of a field on a lattice (nx, ny, nz, c), by polynomials of degree 7."""
     result = np.zeros((len(points), lattice.shape[3]))
-    _gather(len(points), points, origin, step, lattice.reshape(*lattice.shape[:2], -1), result)
+    _gather(len(points), points, origin, step, lattice.reshape(-1), np.array(lattice.shape), result)
     return result
 
 
 @in_parts
-def _gather(first, last, points, origin, step, rows, result):
+def _gather(first, last, points, origin, step, lattice, shape, result):
     fields = result.shape[1]
     corner, w, total = np.empty(3, np.int64), np.empty((3, STENCIL)), np.empty(STENCIL * fields)
     for i in range(first, last):
         _stencil(points[i], origin, step, corner, w)
-        start = corner[2] * fields
         total[:] = 0.0
         for a in range(STENCIL):
             for b in range(STENCIL):
-                row = rows[corner[0] + a, corner[1] + b, start : start + STENCIL * fields]
-                _add_row(w[0, a] * w[1, b], row, total)
+                start = ((corner[0] + a) * shape[1] + corner[1] + b) * shape[2] + corner[2]
+                _add_row(w[0, a] * w[1, b], lattice, start * fields, total, np.int64(0), STENCIL * fields)
         for d in range(STENCIL):
             for c in range(fields):
                 result[i, c] += w[2, d] * total[d * fields + c]
@@ -95,33 +98,35 @@ def gather_grids(centers, offsets, origin, step, lattice):
     """
     count = len(offsets)
     result = np.zeros((len(centers), count, count, count, lattice.shape[3]))
-    _gather_grids(len(centers), centers, offsets, origin, step, lattice, result)
+    grid = lattice.reshape(-1), np.array(lattice.shape)
+    _gather_grids(len(centers), centers, offsets, origin, step, *grid, result.reshape(-1))
     return result
 
 
 @in_parts
-def _gather_grids(first, last, centers, offsets, origin, step, lattice, result):
-    count, fields = offsets.shape[0], lattice.shape[3]
+def _gather_grids(first, last, centers, offsets, origin, step, lattice, shape, result):
+    count, fields = offsets.shape[0], shape[3]
     w = np.empty((3, count, STENCIL))
     for m in range(first, last):
         fx, _, _ = _stencils(centers[m, 0], offsets, origin[0], step, w[0])
         fy, y0, y1 = _stencils(centers[m, 1], offsets, origin[1], step, w[1])
         fz, z0, z1 = _stencils(centers[m, 2], offsets, origin[2], step, w[2])
-        along_z = np.zeros((z1 - z0) * fields)
+        width = (z1 - z0) * fields
+        rows, along_z = np.empty((y1 - y0) * width), np.empty(width)
         for a in range(count):
-            rows = np.zeros((y1 - y0, (z1 - z0) * fields))
+            rows[:] = 0.0
             for s in range(STENCIL):
                 for y in range(y1 - y0):
-                    _add_row(w[0, a, s], lattice[fx[a] + s, y0 + y, z0:z1].reshape(-1), rows[y])
+                    start = ((fx[a] + s) * shape[1] + y0 + y) * shape[2] + z0
+                    _add_row(w[0, a, s], lattice, start * fields, rows, y * width, width)
             for b in range(count):
                 along_z[:] = 0.0
                 for s in range(STENCIL):
-                    _add_row(w[1, b, s], rows[fy[b] - y0 + s], along_z)
+                    _add_row(w[1, b, s], rows, (fy[b] - y0 + s) * width, along_z, np.int64(0), width)
                 for d in range(count):
-                    start = (fz[d] - z0) * fields
+                    here = ((m * count + a) * count + b) * count + d
                     for s in range(STENCIL):
-                        part = along_z[start + s * fields : start + (s + 1) * fields]
-                        _add_row(w[2, d, s], part, result[m, a, b, d])
+                        _add_row(w[2, d, s], along_z, (fz[d] - z0 + s) * fields, result, here * fields, fields)
 
 
 @njit(cache=True)
