@@ -22,7 +22,6 @@ from efield.ground.arrays import FloatArray
 from efield.ground.card import Card, Carded
 from efield.ground.errors import InputError
 from efield.ground.pose import Pose
-from efield.ground.turns import in_turn
 from efield.ground.units import mm_to_m
 from efield.kernels import octree
 from efield.kernels.coils import stored
@@ -78,7 +77,6 @@ class CompressedCoil(Carded):
         """Half width in m of the octree around the coil, its children and the coefficients of its leaves."""
         return float(mm_to_m(np.array(_ROOT_MM))), self._children, self._coefficients
 
-    @in_turn
     def dadt(self, pose: Pose, points_mm: ArrayLike, didt: float) -> FloatArray:
         """Rate of change of the coil's vector potential, as `efield.coils.primary.dadt` gives it.
 

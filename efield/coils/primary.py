@@ -11,7 +11,6 @@ from efield.ground import checks
 from efield.ground.arrays import FloatArray
 from efield.ground.errors import InputError
 from efield.ground.pose import Pose
-from efield.ground.turns import in_turn
 from efield.ground.units import mm_to_m
 from efield.kernels.coils import dipoles, grid, segments
 
@@ -43,7 +42,6 @@ def dadt(coil: Coil, pose: Pose, points_mm: ArrayLike, didt: float) -> FloatArra
     return rate * (vector_potential(coil, pose.to_coil(points_mm)) @ pose.rotation.T)
 
 
-@in_turn
 def b_field(coil: Coil, pose: Pose, points_mm: ArrayLike, current: float) -> FloatArray:
     """Magnetic flux density of the coil.
 
@@ -87,7 +85,6 @@ def vector_potential(coil: Coil, points_mm: ArrayLike) -> FloatArray:
     return _checked(coil, points, unchecked_vector_potential(coil, points))
 
 
-@in_turn
 def unchecked_vector_potential(coil: Coil, points_mm: FloatArray) -> FloatArray:
     """A as `vector_potential` gives it, but inf or nan where it is not known, for callers that expect that."""
     points_mm = np.ascontiguousarray(points_mm)  # for each order of storage Numba would compile again

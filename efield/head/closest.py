@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from efield.ground.arrays import FloatArray
+from efield.ground.checks import plain
 from efield.head.surface import TriangleSurface
 from efield.kernels.geometry import clearance as kernel
 
@@ -62,7 +63,7 @@ class SignedDistance:
         places : (n, 3) float, mm
         distance : (n,) float, mm
         """
-        points = np.ascontiguousarray(points_mm, dtype=np.float64)
+        points = plain(np.asarray(points_mm, dtype=np.float64))
         number, of_two, squared = kernel.nearest_triangles(points, self.corners, self.boxes, np.inf)
         weights = np.column_stack([1.0 - of_two.sum(axis=1), of_two])
         return np.einsum("nk,nkx->nx", weights, self.corners[number]), np.asarray(np.sqrt(squared))

@@ -4,7 +4,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from efield.ground import checks
-from efield.ground.turns import in_turn
 from efield.head.mesh import HeadMesh, once_per_head
 from efield.kernels.geometry.locate import fill_bins, find_tets
 
@@ -22,8 +21,7 @@ class Locator:
     """
 
     def __init__(self, head: HeadMesh) -> None:
-        self._points = np.ascontiguousarray(head.points)
-        self._tets = np.ascontiguousarray(head.tets)
+        self._points, self._tets = checks.plain(head.points), checks.plain(head.tets)
         corners = self._points[self._tets]
         low, high = corners.min(axis=(0, 1)), corners.max(axis=(0, 1))
         self._size = max(float(np.cbrt(np.prod(high - low) / len(self._tets))), 1e-6 * float((high - low).max()))
@@ -32,7 +30,6 @@ class Locator:
         self._shape = (np.floor((high - self._origin) / self._size) + 1).astype(np.int64)
         self._start, self._inside = fill_bins(self._points, self._tets, self._origin, self._size, self._shape)
 
-    @in_turn
     def find(self, points_mm: ArrayLike) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """Tetrahedron and barycentric coordinates of each point.
 
@@ -53,7 +50,7 @@ class Locator:
         InputError
             If points_mm is not an (n, 3) array of finite numbers.
         """
-        targets = checks.vectors("points_mm", points_mm)
+        targets = checks.plain(checks.vectors("points_mm", points_mm))
         bins = self._bins(targets)
         order = np.argsort(bins, kind="stable")
         tet, weights = find_tets(self._points, self._tets, self._start, self._inside, targets, bins, order, _ON_FACE)

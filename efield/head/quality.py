@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from efield.ground.checks import plain
 from efield.head.mesh import HeadMesh
 from efield.kernels.geometry import stars
 from efield.kernels.meshing import shapes
@@ -96,7 +97,7 @@ def tissue_pieces(head: HeadMesh, neighbors: NDArray[np.int32]) -> NDArray[np.in
 
 def face_neighbors(tets: ArrayLike, n_points: int) -> NDArray[np.int32]:
     """(m, 4) tetrahedron across the face opposite each corner; -1 for none, -2 for more than one."""
-    rows = np.array(tets, dtype=np.int32, order="C")
+    rows = plain(np.asarray(tets, dtype=np.int32))
     return np.asarray(stars.face_neighbors(rows, *stars.node_stars(rows, n_points)))
 
 

@@ -136,7 +136,7 @@ def _distances(
     points: NDArray[np.float64], tets: NDArray[np.int32], center: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """(m,) from the centers of tetrahedra to a place."""
-    offset = volumes.centers(points, tets) - center
+    offset = volumes.centers(checks.plain(points), checks.plain(tets)) - center
     return np.asarray(np.sqrt(np.einsum("ij,ij->i", offset, offset)))
 
 

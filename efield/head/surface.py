@@ -10,10 +10,9 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from efield.ground.card import Card, Carded, counted, extent
-from efield.ground.checks import read_only
+from efield.ground.checks import plain, read_only
 from efield.ground.errors import InputError
 from efield.ground.numbering import renumbered
-from efield.ground.turns import in_turn
 from efield.head.mesh import HeadMesh, once_per_head
 from efield.head.tissue import GRAY_MATTER, WHITE_MATTER
 from efield.kernels.geometry import stars
@@ -172,10 +171,9 @@ def _beyond_faces(head: HeadMesh) -> NDArray[np.int32]:
     return _beyond(head.tets, len(head.points))
 
 
-@in_turn
 def _beyond(tets: NDArray[np.int32], n_points: int) -> NDArray[np.int32]:
     """(m, 4) the tetrahedron beyond each face, `_NOTHING` or `_SEVERAL`."""
-    rows = np.ascontiguousarray(tets)
+    rows = plain(tets)
     return np.asarray(stars.face_neighbors(rows, *stars.node_stars(rows, n_points))[:, _OPPOSITE])
 
 

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from efield.ground.arrays import FloatArray
 from efield.ground.errors import InputError, OutsideHeadError
 from efield.ground.numbering import renumbered
-from efield.ground.turns import in_turn
 from efield.head.locate import locator_of
 from efield.head.mesh import HeadMesh
 from efield.head.midsurface import mid_surface
@@ -270,7 +269,6 @@ class TargetMeasures:
         rows = Rows(places, np.repeat(places[:, None], 4, axis=1), np.repeat(places[:, None], 3, axis=1))
         return dict(zip(self.names, map(float, self.of_rows(e[None], rows)[0]), strict=True))
 
-    @in_turn
     def of_rows(self, e: NDArray[np.floating], rows: Rows) -> FloatArray:
         """(p, m) measures of fields (p, r, 3) in V/m; those of a field do not depend on the others."""
         given = (e, rows.corners, self.weights, self.direction)

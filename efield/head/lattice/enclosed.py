@@ -5,6 +5,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from efield.ground.checks import plain
 from efield.head.lattice.grid import LabelGrid
 from efield.head.lattice.pieces import Pieces
 from efield.kernels.geometry import volumes
@@ -42,7 +43,7 @@ def cut_out(grid: LabelGrid, pieces: Pieces, field: NDArray[np.float32], rank: i
     for _ in range(_MOST_STEPS):
         trial = _cut(grid, pieces, field + np.float32(shift), rank, host)
         of_tissue = trial.tet_bits == _bit(rank)
-        error = float(volumes.signed_volumes(trial.points, trial.tets[of_tissue]).sum()) - wanted
+        error = float(volumes.signed_volumes(plain(trial.points), plain(trial.tets[of_tissue])).sum()) - wanted
         tried.append((shift, error))
         if abs(error) < best_error and of_tissue.any():
             best, best_error, best_shift = trial, abs(error), shift

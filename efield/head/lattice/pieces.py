@@ -6,6 +6,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from efield.ground.checks import plain
 from efield.kernels.geometry import stars
 from efield.kernels.meshing import cutting
 
@@ -56,7 +57,7 @@ class Pieces:
         """
         bit = np.uint32(1 << k)
         points, values, node_bits = self.points.copy(), values.copy(), self.node_bits.copy()
-        pointers, star = stars.node_stars(self.tets, len(points))
+        pointers, star = stars.node_stars(plain(self.tets), len(points))
         reach, least = _SNAP_REACH, _SNAP_QUALITY
         cutting.snap(points, self.tets, pointers, star, field, inverse_spacing, values, node_bits, bit, reach, least)
         points, tets, node_bits, tet_bits = cutting.cut(

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import coo_array
 
+from efield.ground.checks import plain
 from efield.head.lattice.enclosed import WANTED_ERROR
 from efield.head.lattice.grid import LabelGrid
 from efield.kernels.geometry import stars, volumes
@@ -44,8 +45,8 @@ def topology(
     grid: LabelGrid, tets: NDArray[np.int32], ranks: NDArray[np.uint8], merged: Mapping[int, int], n_points: int
 ) -> Topology:
     """Stars, node kinds and neighbors along the interfaces."""
-    pointers, star = stars.node_stars(tets, n_points)
-    neighbors = stars.face_neighbors(tets, pointers, star)
+    pointers, star = stars.node_stars(plain(tets), n_points)
+    neighbors = stars.face_neighbors(plain(tets), pointers, star)
     masks = stars.rank_masks(tets, ranks, neighbors, n_points)
     sheet_pointers, sheet = _sheets(tets, ranks, neighbors, n_points)
     return Topology(pointers, star, _kinds(masks, parting_ranks(grid, merged)), sheet_pointers, sheet)
@@ -139,7 +140,7 @@ def _keep_volumes(
         wanted, surface = grid.size_of(rank)
         own = grid.table_up_to(rank)[ranks] == rank
         for _ in range(_VOLUME_STEPS):
-            error = float(volumes.signed_volumes(points, tets[own]).sum()) - wanted
+            error = float(volumes.signed_volumes(plain(points), plain(tets[own])).sum()) - wanted
             if abs(error) <= WANTED_ERROR * wanted:
                 break
             fields[rank - 1] -= np.float32(error / surface)

@@ -17,6 +17,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from efield.ground.checks import plain
 from efield.ground.errors import FileFormatError, InputError, MissingDependencyError, naming
 from efield.io.bounded.stand_in import SEEN_BYTES, check_no_stand_in
 from efield.io.meshes import meshio_child
@@ -145,5 +146,5 @@ def _check_cells(counts: dict[str, int]) -> None:
 
 def _in_our_order(mesh: MeshData) -> MeshData:
     """MED numbers the corners of a tetrahedron the other way round, and meshio leaves them so."""
-    turned = len(mesh.tets) and (volumes.signed_volumes(mesh.points, mesh.tets) < 0).all()
+    turned = len(mesh.tets) and (volumes.signed_volumes(plain(mesh.points), plain(mesh.tets)) < 0).all()
     return replace(mesh, tets=mesh.tets[:, [0, 2, 1, 3]]) if turned else mesh

@@ -30,6 +30,12 @@ def _vector(corners, t, k):
 
 
 @njit(cache=True, error_model="numpy")
+def _triangle(corners, t):
+    # A literal number is a type of its own, for which `_vector` would be compiled again.
+    return _vector(corners, t, np.int64(0)), _vector(corners, t, np.int64(1)), _vector(corners, t, np.int64(2))
+
+
+@njit(cache=True, error_model="numpy")
 def _less(a, b):
     return a[0] - b[0], a[1] - b[1], a[2] - b[2]
 
@@ -131,7 +137,7 @@ def _nearest(p, corners, boxes, upper, stack, bounds):
         if box >= leaves - 1:
             first = (box - leaves + 1) * LEAF
             for t in range(first, min(first + LEAF, corners.shape[0])):
-                a, b, c = _vector(corners, t, 0), _vector(corners, t, 1), _vector(corners, t, 2)
+                a, b, c = _triangle(corners, t)
                 distance, v, w = _point_to_triangle(p, a, b, c)
                 if distance < best:
                     best, number, of_b, of_c = distance, t, v, w
@@ -178,7 +184,7 @@ def _signed(p, corners, boxes, normals, upper, stack, bounds):
     t, v, w, squared = _nearest(p, corners, boxes, upper, stack, bounds)
     if squared >= upper:
         return np.sqrt(squared)
-    a, b, c = _vector(corners, t, 0), _vector(corners, t, 1), _vector(corners, t, 2)
+    a, b, c = _triangle(corners, t)
     foot = _along(_along(a, v, _less(b, a)), w, _less(c, a))
     inside = _dot(_less(p, foot), _vector(normals, t, _feature(v, w))) < 0.0
     return -np.sqrt(squared) if inside else np.sqrt(squared)
@@ -330,9 +336,10 @@ def _triangle_to_surface(a, b, c, surface, best, stack, bounds):
         if box >= leaves - 1:
             first = (box - leaves + 1) * LEAF
             for t in range(first, min(first + LEAF, corners.shape[0])):
-                p, q, r = _vector(corners, t, 0), _vector(corners, t, 1), _vector(corners, t, 2)
+                p, q, r = _triangle(corners, t)
                 # Where the two are about parallel their planes tell what boxes do not.
-                if max(_beside_plane(a, normal, p, q, r), _beside_plane(p, _vector(normals, t, 0), a, b, c)) < best:
+                facing = _vector(normals, t, np.int64(0))
+                if max(_beside_plane(a, normal, p, q, r), _beside_plane(p, facing, a, b, c)) < best:
                     best = min(best, _triangle_to_triangle(a, b, c, p, q, r))
             continue
         left, right = _box_to_box(low, high, boxes, 2 * box + 1), _box_to_box(low, high, boxes, 2 * box + 2)
@@ -421,7 +428,7 @@ def _nearer(rotation, origin, casing, t, whole, surface, lattice, known, best, s
         return best
     if not whole:
         return min(best, _ROUNDING * _nearest(center, corners, boxes, best, stack, bounds)[3])
-    a = _posed(rotation, origin, triangles[t], 0)
-    b = _posed(rotation, origin, triangles[t], 1)
-    c = _posed(rotation, origin, triangles[t], 2)
+    a = _posed(rotation, origin, triangles[t], np.int64(0))
+    b = _posed(rotation, origin, triangles[t], np.int64(1))
+    c = _posed(rotation, origin, triangles[t], np.int64(2))
     return _triangle_to_surface(a, b, c, surface, best, stack, bounds)

@@ -34,7 +34,7 @@ def _grown_table(keys, middles):
     new_middles = np.empty(2 * keys.shape[0], dtype=np.int32)
     for s in range(keys.shape[0]):
         if keys[s] != EMPTY:
-            slot, key = edge_slot(new_keys, keys[s] >> 32, keys[s] & 0xFFFFFFFF)
+            slot, key = edge_slot(new_keys, np.int32(keys[s] >> 32), np.int32(keys[s] & 0xFFFFFFFF))
             new_keys[slot] = key
             new_middles[slot] = middles[s]
     return new_keys, new_middles

@@ -210,12 +210,13 @@ def cut(points, tets, field, inverse_spacing, values, node_bits, tet_bits, bit):
     points, node_bits, keys, middles = _edge_nodes(points, tets, field, inverse_spacing, values, node_bits, bit)
     out = np.empty((3 * tets.shape[0] + 1024, 4), dtype=np.int32)
     out_bits = np.empty(out.shape[0], dtype=tet_bits.dtype)
-    n = 0
+    # A literal 0 is a type of its own, for which what is called would be compiled again.
+    n = np.int64(0)
     up, down, flat = np.empty(4, np.int32), np.empty(4, np.int32), np.empty(4, np.int32)
     for t in range(tets.shape[0]):
         if n + 6 > out.shape[0]:
             out, out_bits = doubled_rows(out), doubled(out_bits)
-        n_up, n_down, n_flat = 0, 0, 0
+        n_up, n_down, n_flat = np.int64(0), np.int64(0), np.int64(0)
         for k in range(4):
             v = tets[t, k]
             if values[v] > 0.0:

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from efield.ground import checks
 from efield.kernels.geometry import stars
 
 
@@ -10,6 +11,7 @@ from efield.kernels.geometry import stars
 def test_stars_and_neighbors_are_those_that_sets_give(width):
     rng = np.random.default_rng(width)
     cells = np.array([rng.choice(40, width, replace=False) for _ in range(60)], dtype=np.int32)
+    cells = checks.plain(cells)
     start, star = stars.node_stars(cells, 41)
     counts = stars.neighbor_counts(cells, start, star)
     for node in range(41):  # the last one is in no cell
