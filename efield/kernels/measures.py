@@ -9,6 +9,18 @@ _BINS = 2048
 
 
 @njit(cache=True)
+def _range(values):
+    """Least and largest of the values; nan if one of them is (Numba's own `min` and `max` take seconds to compile)."""
+    low, high = np.nan, np.nan
+    for i in range(values.shape[0]):
+        if np.isnan(values[i]):
+            return np.nan, np.nan
+        low = low if low <= values[i] else values[i]
+        high = high if high >= values[i] else values[i]
+    return low, high
+
+
+@njit(cache=True)
 def _sort(values, weights, count):
     """Sorts the first `count` values, ascending, and their weights with them (Shell's sort: little to compile)."""
     gap = count // 2
@@ -28,7 +40,7 @@ def weighted_percentile(values, weights, percent):
 
     A linear map to bins keeps the order whatever the rounding, so only the values of one bin need to be sorted.
     """
-    low, high = values.min(), values.max()
+    low, high = _range(values)
     if not high > low:
         return low
     rate = (_BINS - 1) / (high - low)
@@ -135,7 +147,7 @@ def _measures(first, last, e, corners, weights, direction, faces, normals, areas
         out[0] = _sizes(e[p], corners, size, weights, mean)
         out[1] = weighted_percentile(size, weights, 50.0)
         out[2] = weighted_percentile(size, weights, 99.0)
-        out[3] = size.max()
+        out[3] = _range(size)[1]
         out[4] = np.sqrt(mean[0] ** 2 + mean[1] ** 2 + mean[2] ** 2)
         _on_faces(e[p], faces, normals, areas, out)
         _along(mean, direction, out)

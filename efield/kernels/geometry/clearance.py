@@ -237,7 +237,7 @@ def lowest(rotation, origin, cloud, of_blocks, of_points, out, surface):
     corners, boxes, normals = surface
     blocks = centers.shape[0]
     stack, bounds = np.empty(_DEPTH, np.int64), np.empty(_DEPTH)
-    low, span, best = np.empty(blocks), np.empty(blocks), np.inf
+    low, span, best = np.empty(blocks), np.zeros(blocks), np.inf
     middle = np.full(blocks, np.nan)
     for first in range(0, blocks, _TOGETHER):
         last = min(first + _TOGETHER, blocks)
@@ -249,7 +249,8 @@ def lowest(rotation, origin, cloud, of_blocks, of_points, out, surface):
                 way = np.sqrt(_squared(place, _posed(rotation, origin, centers, k)))
                 of_blocks[k, 0], of_blocks[k, 1] = out, distance - way
     for k in range(blocks):
-        span[k] = reach[starts[k] : starts[k + 1]].max()
+        for i in range(starts[k], starts[k + 1]):
+            span[k] = max(span[k], reach[i])
         low[k] = _recalled(of_blocks, k, out) - span[k]
     while True:  # from the lowest up; few are looked at, and a sort takes seconds to compile
         k = 0

@@ -11,6 +11,8 @@ from efield.kernels.reduced.leaves import ROWS, products, value
 #: Lattice points along each axis that share one source, and that one value is interpolated from.
 STENCIL = 8
 
+_FARTHEST = 1 << 62
+
 
 @njit(cache=True)
 def _lagrange(t, weights):
@@ -84,11 +86,13 @@ def _gather(first, last, points, origin, step, lattice, shape, result):
 def _stencils(center, offsets, origin, step, weights):
     """For one axis: first index and weights (n, STENCIL) of each of center + offsets (n,), and the range of indices."""
     first = np.empty(offsets.shape[0], np.int64)
+    low, high = _FARTHEST, -_FARTHEST
     for n in range(offsets.shape[0]):
         x = (center + offsets[n] - origin) / step
         first[n] = int(np.floor(x)) - (STENCIL // 2 - 1)
+        low, high = min(low, first[n]), max(high, first[n])
         _lagrange(x - first[n], weights[n])
-    return first, first.min(), first.max() + STENCIL
+    return first, low, high + STENCIL
 
 
 def gather_grids(centers, offsets, origin, step, lattice):
