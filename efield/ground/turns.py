@@ -1,7 +1,8 @@
-"""Threads take turns where kernels run on all processors.
+"""Threads take turns where they solve.
 
-The solver's work space is for one caller at a time, and one of Numba's threading layers (workqueue) ends the process
-when two threads enter it. As every kernel uses all processors, waiting for each other costs nothing.
+The solver's work space is for one caller at a time, and one of Numba's threading layers (workqueue), on which its
+iterations run, ends the process when two threads enter it. As every kernel uses all processors, waiting for each other
+costs nothing.
 """
 
 from collections.abc import Callable, Iterable, Iterator

@@ -19,8 +19,8 @@ _SWITCH_S: Final = 2e-4
 class Hub:
     """Takes poses and gives out answers, in one event loop; what takes time runs in a thread of its own.
 
-    One thread computes at a time: two must not be in Numba's parallel kernels at once. Answers that take no longer than
-    to wake another thread, which on a busy machine is milliseconds, are given in the event loop while that thread has
+    One thread computes at a time: two would share the same processors. Answers that take no longer than to wake another
+    thread, which on a busy machine is milliseconds, are given in the event loop while that thread has
     nothing to do.
 
     Parameters

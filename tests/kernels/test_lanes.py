@@ -104,7 +104,7 @@ rows = rng.integers(-9999, 9999, (50, 77)).astype(np.int16)
 scale = np.ones(50, np.float32)
 wide = rng.normal(size=(77, modes.WIDTH)).astype(np.float32)
 out = np.empty((modes.WIDTH, 50), np.float32)
-modes.expand_block(rows, scale, np.arange(50), wide, out)
+modes.expand_block(50, rows, scale, np.arange(50), wide, out)
 results = [
     dipoles.vector_potential(points, sources[:6]),
     dipoles.magnetic_field(points, sources[:6]),
@@ -125,7 +125,7 @@ for result in results:
 
 def compiled_before():
     """Where bits of freshly compiled kernels are noted; None where kernels are not kept by all that decides them."""
-    locator = dipoles.vector_potential._cache._impl.locator
+    locator = dipoles._vector_potential.kernel._cache._impl.locator
     if not hasattr(locator, "_stamp"):
         return None
     return Path(locator.get_cache_path()) / f"bits-{hashlib.sha256(KERNELS.encode()).hexdigest()[:16]}.txt"
