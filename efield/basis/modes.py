@@ -61,8 +61,9 @@ class LinearModel(Carded):
         last = len(self.scale) if places is None else 3 * places
         # For a map from disk, which is a subclass, the kernels would be compiled again.
         modes, scale = plain(self.modes)[:last], plain(self.scale)[:last]
-        many = modes.nbytes > _MANY_BYTES
-        return np.asarray((kernels.expand_on_all if many else kernels.expand)(modes, scale, coefficients))
+        if modes.nbytes > _MANY_BYTES:
+            return np.asarray(kernels.expand_on_all(modes, scale, coefficients))
+        return np.asarray(kernels.expand(modes, scale, coefficients))
 
     def expanded(self, samples: FloatArray, places: NDArray[np.intp]) -> NDArray[np.float32]:
         """E (p, k', 3) at some of the places for samples (p, s * 3) of up to `WIDTH` placements.
