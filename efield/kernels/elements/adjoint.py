@@ -22,12 +22,11 @@ def _gradient_load(first, last, points, tets, start, around, weights, load):
     for i in range(first, last):
         for s in range(start[i], start[i + 1]):
             t = np.int64(around[s])
-            tet = tets[t]
             for k in range(4):
-                if tet[k] == i:
-                    _face_vector(points, tet, k, own)
-            _face_vector(points, tet, np.int64(0), face)
-            scale = 1.0 / _six_volumes(points, tet, face)
+                if tets[t, k] == i:
+                    _face_vector(points, tets, t, k, own)
+            _face_vector(points, tets, t, np.int64(0), face)
+            scale = 1.0 / _six_volumes(points, tets, t, face)
             for d in range(3):
                 for c in range(load.shape[1]):
                     load[i, c] += scale * own[d] * weights[t, d, c]
@@ -46,16 +45,15 @@ def nodal_weights(points, tets, sigma, start, around, potential, weights):
 def _current(first, last, points, tets, sigma, potential, weights, current):
     face = np.empty(3)
     for t in range(first, last):
-        tet = tets[t]
         for d in range(3):
             for c in range(weights.shape[2]):
                 current[t, d, c] = -0.25 * weights[t, d, c]
         for k in range(4):
-            _face_vector(points, tet, k, face)
+            _face_vector(points, tets, t, k, face)
             scale = conduct(sigma, t, face) / 24.0
             for d in range(3):
                 for c in range(weights.shape[2]):
-                    current[t, d, c] += scale * face[d] * potential[tet[k], c]
+                    current[t, d, c] += scale * face[d] * potential[tets[t, k], c]
 
 
 @in_parts

@@ -52,11 +52,11 @@ def _edges_of_tets(first, last, tets, row, columns, found):
 
 
 @njit(cache=True)
-def _slopes(points, tet, g):
-    """Gradients g (4, 3) of the barycentric coordinates of a tetrahedron; returns its volume."""
+def _slopes(points, tets, t, g):
+    """Gradients g (4, 3) of the barycentric coordinates of tetrahedron t; returns its volume."""
     for k in range(4):
-        _face_vector(points, tet, k, g[k])
-    six = _six_volumes(points, tet, g[0])
+        _face_vector(points, tets, t, k, g[k])
+    six = _six_volumes(points, tets, t, g[0])
     for k in range(4):
         for d in range(3):
             g[k, d] /= six
@@ -87,7 +87,7 @@ def _balance(first, last, points, tets, sigma, edges, phi, dadt, stiffness, resi
         residual[part] = 0.0
         diagonal[part] = 0.0
         for t in range(part * m // PARTS, (part + 1) * m // PARTS):
-            scale = _slopes(points, tets[t], g)
+            scale = _slopes(points, tets, t, g)
             factor = 1.0
             for k in range(4):
                 conducted[k] = g[k]
@@ -187,7 +187,7 @@ def _field_at(first, last, points, tets, edges, phi, dadt, x, chosen, weights, f
     g, flow = np.empty((4, 3)), np.empty((4, 3))
     for q in range(first, last):
         t = chosen[q]
-        _slopes(points, tets[t], g)
+        _slopes(points, tets, t, g)
         _slope_at_corners(g, x, edges, t, flow)
         for d in range(3):
             value = 0.0

@@ -3,7 +3,8 @@
 Everything gathers row by row through the list of tetrahedra around each node, so each row is written by one
 thread, sums run in a fixed order, and results are the same bits for any number of threads.
 
-The conductivity sigma is (m, 1, 1) of numbers, or (m, 3, 3) of symmetric tensors.
+The conductivity sigma is (m, 1, 1) of numbers, or (m, 3, 3) of symmetric tensors. Small functions are put into their
+callers before types are found: a view of an array that is passed on is counted in and out, which took longer than they.
 """
 
 import numpy as np
@@ -16,10 +17,10 @@ from efield.kernels.parts import in_parts
 _FACES = np.array([[1, 3, 2], [0, 2, 3], [0, 3, 1], [0, 1, 2]], dtype=np.int64)
 
 
-@njit(cache=True)
-def _face_vector(points, tet, k, out):
+@njit(inline="always")
+def _face_vector(points, tets, t, k, out):
     """6 V grad(shape function k), from the area of the face opposite corner k."""
-    a, b, c = tet[_FACES[k, 0]], tet[_FACES[k, 1]], tet[_FACES[k, 2]]
+    a, b, c = tets[t, _FACES[k, 0]], tets[t, _FACES[k, 1]], tets[t, _FACES[k, 2]]
     ux, uy, uz = points[b, 0] - points[a, 0], points[b, 1] - points[a, 1], points[b, 2] - points[a, 2]
     vx, vy, vz = points[c, 0] - points[a, 0], points[c, 1] - points[a, 1], points[c, 2] - points[a, 2]
     out[0] = uy * vz - uz * vy
@@ -27,10 +28,10 @@ def _face_vector(points, tet, k, out):
     out[2] = ux * vy - uy * vx
 
 
-@njit(cache=True)
-def _six_volumes(points, tet, face0):
+@njit(inline="always")
+def _six_volumes(points, tets, t, face0):
     """6 V from the face vector of corner 0."""
-    i, j = tet[0], tet[1]
+    i, j = tets[t, 0], tets[t, 1]
     return (
         face0[0] * (points[i, 0] - points[j, 0])
         + face0[1] * (points[i, 1] - points[j, 1])
@@ -38,7 +39,7 @@ def _six_volumes(points, tet, face0):
     )
 
 
-@njit(cache=True)
+@njit(inline="always")
 def conduct(sigma, t, vector):
     """Turns the vector v in place into sigma v / f for tetrahedron t, and returns f.
 
@@ -67,19 +68,18 @@ def _stiffness(first, last, points, tets, sigma, start, around, indptr, columns,
         nodes_around(tets, start, around, i, np.int64(0), columns[low : indptr[i + 1]])
         for s in range(start[i], start[i + 1]):
             t = np.int64(around[s])
-            tet = tets[t]
             corner = 0
             for k in range(4):
-                if tet[k] == i:
+                if tets[t, k] == i:
                     corner = k
-            _face_vector(points, tet, np.int64(0), face0)
-            _face_vector(points, tet, corner, own)
-            scale = conduct(sigma, t, own) / (6.0 * _six_volumes(points, tet, face0))
+            _face_vector(points, tets, t, np.int64(0), face0)
+            _face_vector(points, tets, t, corner, own)
+            scale = conduct(sigma, t, own) / (6.0 * _six_volumes(points, tets, t, face0))
             for k in range(4):
-                _face_vector(points, tet, k, other)
+                _face_vector(points, tets, t, k, other)
                 value = scale * (own[0] * other[0] + own[1] * other[1] + own[2] * other[2])
                 q = low
-                while columns[q] != tet[k]:
+                while columns[q] != tets[t, k]:
                     q += 1
                 values[q] += value
 
@@ -100,14 +100,13 @@ def _induced_load(first, last, points, tets, sigma, start, around, dadt, load):
     for i in range(first, last):
         for s in range(start[i], start[i + 1]):
             t = np.int64(around[s])
-            tet = tets[t]
             corner = 0
             for k in range(4):
-                if tet[k] == i:
+                if tets[t, k] == i:
                     corner = k
-            _face_vector(points, tet, corner, face)
+            _face_vector(points, tets, t, corner, face)
             scale = -conduct(sigma, t, face) / 24.0
-            p, q, r, v = tet
+            p, q, r, v = tets[t, 0], tets[t, 1], tets[t, 2], tets[t, 3]
             for d in range(3):
                 weight = scale * face[d]
                 for c in range(load.shape[1]):
@@ -125,13 +124,12 @@ def element_field(points, tets, phi, dadt):
 def _element_field(first, last, points, tets, phi, dadt, field):
     face = np.empty((4, 3))
     for t in range(first, last):
-        tet = tets[t]
         for k in range(4):
-            _face_vector(points, tet, k, face[k])
-        scale = 1.0 / _six_volumes(points, tet, face[0])
+            _face_vector(points, tets, t, k, face[k])
+        scale = 1.0 / _six_volumes(points, tets, t, face[0])
         for d in range(3):
             for c in range(phi.shape[1]):
                 value = 0.0
                 for k in range(4):
-                    value -= 0.25 * dadt[tet[k], d, c] + scale * face[k, d] * phi[tet[k], c]
+                    value -= 0.25 * dadt[tets[t, k], d, c] + scale * face[k, d] * phi[tets[t, k], c]
                 field[t, d, c] = value
