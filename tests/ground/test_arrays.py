@@ -6,7 +6,7 @@ import pytest
 from efield.ground.arrays import row_keys
 
 
-@pytest.mark.parametrize("reach", [3, 1 << 40])
+@pytest.mark.parametrize("reach", [1, 1 << 40])
 def test_rows_are_told_apart_and_keep_their_order(reach):
     """Also where there is no number of 64 bits for each place of their grid."""
     rows = np.random.default_rng(0).integers(-3, 3, (500, 3)) * reach

@@ -152,9 +152,7 @@ def test_a_drive_must_be_a_number(simulator, coil, pose):
         simulator.solve(coil, pose, didt=np.nan)
 
 
-def test_the_smooth_field_of_second_order_is_right_at_centers_and_nearer_between_them(
-    head, coil, pose, field, second
-):
+def test_the_smooth_field_of_second_order_is_right_at_centers_and_nearer_between_them(head, coil, pose, field, second):
     brain = np.flatnonzero(
         (head.tissue == 2) & (np.linalg.norm(head.barycenters - m1_hand(head).center_mm, axis=1) < 30)
     )
