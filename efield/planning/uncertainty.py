@@ -115,11 +115,11 @@ def uncertainty(
     options: dict[str, Any] = {"didt": didt, "region_mm": region_mm, "allow_collision": allow_collision}
     model = ConductivityModel.build(sim, coil, pose, place, conductivity, **options, progress=progress)
     names = model.measures.names
-    values, sobol = _sampled(model, drawn)
     displaced: dict[str, FloatArray] = {}
     if held is not None:
         poses = held.placements(sim.head, coil, pose, number)
         displaced = dict(zip(names, _at_placements(engine, coil, poses, place, didt, progress).T, strict=True))
+    values, sobol = _sampled(model, drawn)
     return Uncertainty(
         nominal=dict(zip(names, model.measured(model.nominal[None])[0].tolist(), strict=True)),
         by_conductivity=dict(zip(names, values.T, strict=True)),

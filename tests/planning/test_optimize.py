@@ -16,9 +16,11 @@ from efield.targeting.collision import casing_points_mm, clearance_mm
 from efield.targeting.simulate import evaluator
 from efield.targeting.validation import closed_form
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 
 @pytest.fixture(scope="module")
-def best(sim, light, target):
+def best(one_thread, sim, light, target):
     return ef.optimize(sim, light, target, "along", radius_mm=12, tilt_deg=0)
 
 

@@ -115,10 +115,9 @@ def test_a_basis_answers_displaced_placements(basis, sim, coil, target, head, mo
         assert np.allclose(by_basis.by_placement[name][:5], solved_ones.by_placement[name], rtol=0.02)
     assert len(by_basis.by_placement["along"]) == 16
     monkeypatch.setattr(module, "_OUTSIDE", 3)
+    far = given | {"placement": Misplacement(position_mm=30)}
     with pytest.raises(InputError, match="certified"):
-        ef.uncertainty(
-            basis, coil, pose, target, {"CSF": (1.6, 1.7)}, placement=Misplacement(position_mm=30), placements=6
-        )
+        ef.uncertainty(basis, coil, pose, target, {"CSF": (1.6, 1.7)}, **far, placements=6)
 
 
 def test_displaced_placements_are_sums_of_few_that_were_solved(egg_sim, light, pose, spot):

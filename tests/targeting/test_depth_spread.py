@@ -9,7 +9,7 @@ from efield.coils.shapes import figure8
 from efield.coils.winding import Winding
 from efield.fem.sphere import electric_field
 from efield.ground.errors import InputError
-from efield.targeting.depth_spread import depth_spread
+from efield.targeting.depth_spread import cortical_field, depth_spread
 
 #: d1/2 in cm and S1/2 in cm^2 of Deng, Lisanby and Peterchev, Brain Stimul 2013;6:1-13, and what the paper's
 #: table leaves open about the geometry.
@@ -77,6 +77,15 @@ def test_peak_and_depth_agree_with_the_closed_form_in_a_sphere():
     deepest = 70 - 70 * ratio[(inside.reshape(701, -1) >= magnitude.max() / 2).any(axis=1)].min()
     shell_mm = 0.1
     assert result.depth_mm == pytest.approx(deepest, abs=shell_mm)
+
+
+def test_the_field_on_the_cortex_is_where_the_closed_form_has_it():
+    """A dipole beside the pole, tilted: no mirror and no turn of the coil leaves its field as it is."""
+    coil = Coil.from_dipoles([[15.0, 8.0, 0.0]], [[0.004, 0.003, 0.01]])
+    found = cortical_field(coil, distance_mm=15.0)
+    place, moment = found.pose.to_head([[15.0, 8.0, 0.0]]), [found.pose.rotation @ [0.004, 0.003, 0.01]]
+    true = np.linalg.norm(electric_field(found.points_mm.reshape(-1, 3), place, moment, 1e6), axis=1)
+    assert np.abs(found.magnitude.ravel() - true).max() < 1e-3 * true.max()
 
 
 def test_everything_twice_as_large_has_twice_the_depth_and_four_times_the_spread(wing_coils):

@@ -9,6 +9,7 @@ import efield as ef
 from efield.head.spheres import sphere_head
 from efield.io import kept as keeper
 from efield.targeting import prepared
+from tests.small import named_coils
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +24,7 @@ def pose(head):
 
 def solved(head, pose, cache=None, conductivity=None):
     sim = ef.Simulator(head, conductivity, cache=cache, solver="multigrid")
-    return sim.solve(ef.load_coil("d70"), pose).e
+    return sim.solve(named_coils()["d70"], pose).e
 
 
 @pytest.fixture
@@ -54,7 +55,7 @@ def test_a_refined_head_has_a_file_of_its_own(head, pose, tmp_path, preparations
     sims = [ef.Simulator(head, cache=tmp_path, solver="multigrid", refine=at) for at in (None, target, target)]
     assert len(preparations) == 2
     assert len(kept(tmp_path)) == 2
-    fields = [sim.solve(ef.load_coil("d70"), pose).e for sim in sims]
+    fields = [sim.solve(named_coils()["d70"], pose).e for sim in sims]
     assert (fields[1] == fields[2]).all()
     assert len(fields[0]) < len(fields[1])
 

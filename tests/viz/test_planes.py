@@ -1,5 +1,6 @@
 """Slices over an image, streamlines and maps of uncertainty: exact fields in, exact places and colors out."""
 
+from functools import cache
 from types import SimpleNamespace
 
 import numpy as np
@@ -82,13 +83,23 @@ def test_a_figure_shows_the_image_in_the_head_and_the_field_where_it_is_strong(c
     assert np.ptp(shown[near][:, :3].astype(int), axis=1).min() > 40  # colors, not grays
 
 
+@pytest.fixture(scope="module")
+def located(case):
+    """Centers of voxels from their number and their corner, and where in the head they are."""
+
+    def at(shape, corner_mm):
+        place = np.indices(shape[::-1])[::-1].reshape(3, -1).T + corner_mm
+        return place, *locator_of(case[0].head).find(place)
+
+    return cache(at)
+
+
 @pytest.mark.parametrize("with_image", [False, True])
-def test_voxels_hold_the_tissue_and_the_field_of_each_place(case, gray, with_image):
+def test_voxels_hold_the_tissue_and_the_field_of_each_place(case, gray, located, with_image):
     field, head = case[0], case[0].head
     scale, nodal = Scene(head).cortex(field).scales[0], magnitudes(field)
     voxels = Voxels.of(head, nodal, scale, gray if with_image else None)
-    place = np.indices(voxels.shape[::-1])[::-1].reshape(3, -1).T + voxels.corner_mm
-    tet, weights = locator_of(head).find(place)
+    place, tet, weights = located(voxels.shape, tuple(voxels.corner_mm))
     tissue = np.where(tet >= 0, head.tissue[tet], 0)
     np.testing.assert_array_equal(voxels.anatomy > 0, tissue > 0)
     if with_image:
