@@ -230,6 +230,13 @@ class Simulator(Carded):
         measuring : Measuring
         checked : bool
             Whether poses at which nobody holds a coil are refused.
+
+        Raises
+        ------
+        CollisionError
+            As `solve_many`.
+        SolverError
+            If the solver does not reach its tolerance.
         """
         rate = checks.rate("didt", didt)
         for placements, primary in self._blocks(coil, poses, rate, exact, len(poses), checked, None):
