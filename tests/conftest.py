@@ -30,6 +30,9 @@ _SHARING = (
     "test_dose.py",
 )
 
+#: Tests of finite elements that share a sphere of 4.5 or 9 mm edges, solved.
+_SPHERES = ("test_accuracy.py", "test_recovery.py", "test_quadratic.py")
+
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
@@ -39,6 +42,8 @@ def pytest_xdist_make_scheduler(config, log):
     class ByFixtures(LoadScopeScheduling):
         def _split_scope(self, nodeid):
             path = Path(nodeid.split("::", 1)[0])
+            if path.name in _SPHERES:
+                return "spheres"
             return "sharing" if {path.parent.name, path.name} & set(_SHARING) else str(path)
 
     return ByFixtures(config, log)

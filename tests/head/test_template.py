@@ -37,9 +37,12 @@ def neighbors(head):
 
 @pytest.fixture(scope="module")
 def in_strips(head, facts):
+    spheres = np.array(facts["refined_spheres_mm"])
+    low, high = (spheres[:, :3] - spheres[:, 3:]).min(axis=0), (spheres[:, :3] + spheres[:, 3:]).max(axis=0)
+    near = np.flatnonzero(((head.barycenters >= low) & (head.barycenters <= high)).all(axis=1))
     inside = np.zeros(len(head.tets), dtype=bool)
-    for *center, radius in facts["refined_spheres_mm"]:
-        inside |= ((head.barycenters - center) ** 2).sum(axis=1) <= radius**2
+    for *center, radius in spheres:
+        inside[near] |= ((head.barycenters[near] - center) ** 2).sum(axis=1) <= radius**2
     return inside
 
 
