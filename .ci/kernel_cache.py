@@ -15,6 +15,7 @@ import hashlib
 import importlib.util
 import os
 import platform
+import re
 import shutil
 import sys
 import time
@@ -132,9 +133,9 @@ caching.CacheImpl._locator_classes = [KernelLocator, *caching.CacheImpl._locator
 
 
 def keep_the_latest(root: Path) -> None:
-    """Remove all but the folders used last."""
-    folders = sorted((f for f in root.iterdir() if f.is_dir()), key=lambda f: f.stat().st_mtime, reverse=True)
-    for folder in folders[KEPT:]:
+    """Remove all folders of kernels but those used last; Numba's own, one for each place of a source, do not count."""
+    ours = [folder for folder in root.iterdir() if re.fullmatch("[0-9a-f]{32}", folder.name)]
+    for folder in sorted(ours, key=lambda f: f.stat().st_mtime, reverse=True)[KEPT:]:
         shutil.rmtree(folder, ignore_errors=True)
 
 

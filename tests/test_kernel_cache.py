@@ -71,5 +71,15 @@ def test_a_kernel_of_one_clone_is_found_in_another_until_a_file_that_it_calls_ch
     assert ran(CALL, folder=clone("three", "3 * x")) == ["7.0", "0", "1"]
 
 
+def test_the_folders_used_last_are_kept_whatever_numba_makes_beside_them(ran, tmp_path):
+    root = tmp_path / "kept"
+    for age, name in enumerate(["wing_4542a43d4b20", *(f"{number:032x}" for number in range(8)), "wing_0987"]):
+        (root / name).mkdir(parents=True)
+        os.utime(root / name, (1e9 - age, 1e9 - age))
+    ran("import sys, pathlib, kernel_cache; kernel_cache.keep_the_latest(pathlib.Path(sys.argv[1]))", root)
+    kept = sorted(folder.name for folder in root.iterdir() if len(folder.name) == 32)
+    assert kept == [f"{number:032x}" for number in range(6)]
+
+
 def test_two_signatures_saved_at_once_keep_their_own_code(ran, tmp_path):
     assert " ".join(ran(SAVE, tmp_path)) == "code of float32 | code of float64"
