@@ -90,7 +90,8 @@ def _balance(first, last, points, tets, sigma, edges, phi, dadt, stiffness, resi
             scale = _slopes(points, tets, t, g)
             factor = 1.0
             for k in range(4):
-                conducted[k] = g[k]
+                for d in range(3):
+                    conducted[k, d] = g[k, d]
                 factor = conduct(sigma, t, conducted[k])
             scale *= factor
             for d in range(3):

@@ -46,7 +46,8 @@ def _write_bends(points, i, ring, size, matrix, out, tensor, bends):
     """What dA/dt at the neighbors of node i adds to its divergence, tensor : grad(dA/dt)."""
     x, weights, own = np.empty(3), np.empty((3, 3)), 0
     for c in range(3):
-        weights[c] = tensor[:, c]
+        for d in range(3):
+            weights[c, d] = tensor[d, c]
         substitute(matrix, out, weights[c], np.int64(3))
     for q in range(size):
         if ring[q] == i:
