@@ -33,24 +33,27 @@ _VECTORS = 4
 
 
 @intrinsic
-def dot(typing_context, a, b):
-    """Sum of a (n,) int16 or float times b (n,) float, contiguous, in the type of b.
+def dot(typing_context, a, i, b, j):
+    """Sum of row i of a (m, n) int16 or float times row j of b (k, n) float, contiguous, in the type of b.
 
-    32 sums of every 32nd term side by side, added in pairs.
+    32 sums of every 32nd term side by side, added in pairs. Rows are told by number, because a view of a row is counted
+    in and out, which takes as long as a short sum.
     """
-    if not (a.layout == b.layout == "C" and a.ndim == b.ndim == 1 and isinstance(b.dtype, types.Float)):
+    if not (a.layout == b.layout == "C" and a.ndim == b.ndim == 2 and isinstance(b.dtype, types.Float)):
         return None
-    if a.dtype != b.dtype and a.dtype != types.int16:
+    if i != types.int64 or j != types.int64 or (a.dtype != b.dtype and a.dtype != types.int16):
         return None
 
     def generate(context, builder, signature, arguments):
-        x, y = (
-            context.make_array(kind)(context, builder, given) for kind, given in zip((a, b), arguments, strict=True)
-        )
-        kinds = [context.get_data_type(kind.dtype) for kind in (a, b)]
-        return _sum(builder, builder.extract_value(y.shape, 0), (x.data, kinds[0]), (y.data, kinds[1]))
+        rows = []
+        for kind, given, number in ((a, *arguments[:2]), (b, *arguments[2:])):
+            array = context.make_array(kind)(context, builder, given)
+            size = builder.extract_value(array.shape, 1)
+            place = builder.gep(array.data, [builder.mul(number, size)])
+            rows.append((place, context.get_data_type(kind.dtype)))
+        return _sum(builder, size, *rows)
 
-    return b.dtype(a, b), generate
+    return b.dtype(a, i, b, j), generate
 
 
 def _sum(builder, size, x, y):

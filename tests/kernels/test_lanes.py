@@ -22,8 +22,13 @@ def fused(a, b, c):
 
 
 @njit
+def row_product(a, i, b, j):
+    return dot(a, i, b, j)
+
+
 def product(a, b):
-    return dot(a, b)
+    """Of the third row of one matrix and the second of another."""
+    return row_product(np.stack([0 * a + 7, 0 * a + 5, a]), 2, np.stack([0 * b + 3, b]), 1)
 
 
 @njit

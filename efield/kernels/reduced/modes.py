@@ -32,20 +32,20 @@ def quantize(first, last, rows, modes, scale):
 @in_parts
 def _expand(first, last, modes, scale, vector, field):
     for i in range(first, last):
-        field[i] = scale[i] * dot(modes[i], vector)
+        field[i] = scale[i] * dot(modes, i, vector, np.int64(0))
 
 
 def expand(modes, scale, vector):
     """Field (m,) float32 of coefficients (r,) float32 on one thread."""
     field = np.empty(len(modes), np.float32)
-    _expand.kernel(0, len(modes), modes, scale, vector, field)
+    _expand.kernel(0, len(modes), modes, scale, vector[None], field)
     return field
 
 
 def expand_on_all(modes, scale, vector):
     """The same on all threads: one thread alone does not use all of the memory's bandwidth."""
     field = np.empty(len(modes), np.float32)
-    _expand(len(modes), modes, scale, vector, field)
+    _expand(len(modes), modes, scale, vector[None], field)
     return field
 
 
@@ -107,4 +107,4 @@ def times_each(matrix, vectors):
 def _times_each(first, last, matrix, vectors, result):
     for p in range(first, last):
         for i in range(matrix.shape[0]):
-            result[p, i] = dot(matrix[i], vectors[p])
+            result[p, i] = dot(matrix, i, vectors, p)
