@@ -5,7 +5,6 @@ Research software: not a medical device. See ``efield --help`` and the README.
 
 from pathlib import Path
 
-from efield.ground import forks as _forks  # noqa: F401 (tells forked processes)
 from efield.ground.doors import doors
 from efield.ground.own_folders import settle_kernels
 from efield.ground.version import __version__ as __version__

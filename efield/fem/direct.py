@@ -2,6 +2,7 @@
 
 import os
 import weakref
+from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
@@ -12,8 +13,7 @@ from scipy.sparse import csr_matrix, triu
 
 from efield.fem.system import ConstantsPerPart, Solution, with_unused_nodes
 from efield.ground import memory
-from efield.ground.errors import MissingDependencyError, SolverError
-from efield.ground.forks import runs_openmp
+from efield.ground.errors import ForkError, MissingDependencyError, SolverError
 from efield.ground.turns import in_turn
 
 _SYMMETRIC_POSITIVE_DEFINITE = 2
@@ -101,14 +101,29 @@ class DirectSolver:
         return Solution(phi, 0, float(reached.max()))
 
 
-@runs_openmp
 def _factorize(pardiso: Any, upper: csr_matrix) -> None:
+    _check_process()
     pardiso.factorize(upper)
 
 
-@runs_openmp
 def _substitute(pardiso: Any, upper: csr_matrix, load: NDArray[np.float64]) -> NDArray[np.float64]:
+    _check_process()
     return np.asarray(pardiso.solve(upper, load))
+
+
+@cache
+def _first_process() -> int:
+    return os.getpid()
+
+
+def _check_process() -> None:
+    """Refuse a process that was forked from one in which the library has run: its OpenMP would wait there for ever."""
+    if _first_process() != os.getpid():
+        raise ForkError(
+            "this process was forked after the direct solver had run, which its library does not survive: start "
+            "processes afresh, with multiprocessing.get_context('spawn') or joblib's default, or use "
+            "solver='multigrid'"
+        )
 
 
 def _forget(pardiso: Any, process: int) -> None:

@@ -1,8 +1,7 @@
 """Threads take turns where they solve.
 
-The solver's work space is for one caller at a time, and one of Numba's threading layers (workqueue), on which its
-iterations run, ends the process when two threads enter it. As every kernel uses all processors, waiting for each other
-costs nothing.
+The solver's work space is for one caller at a time. As every kernel uses all processors, waiting for each other costs
+nothing.
 """
 
 from collections.abc import Callable, Iterable, Iterator

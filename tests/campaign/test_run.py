@@ -129,8 +129,7 @@ def test_other_engines_give_their_own_numbers(study_file, tmp_path):
 
 
 #: Runs the study once, and then again in a process of its own whenever a line comes in. Forked processes begin with
-#: compiled kernels; Numba's work queue is the layer that survives a fork. The second run, of all chunks in a fork, is
-#: timed and thrown away.
+#: compiled kernels. The second run, of all chunks in a fork, is timed and thrown away.
 SERVER = """
 import os, shutil, sys, time
 from efield.campaign.plan import read_study
@@ -169,7 +168,7 @@ def test_killed_at_random_times_it_ends_with_the_bytes_of_an_uninterrupted_run(s
     path, quiet, killed, log = study_file(), *(tmp_path / name for name in ("quiet", "killed", "log"))
     server = [sys.executable, "-c", SERVER, *map(str, (path, quiet, killed, log))]
     rng, kills, status = np.random.default_rng(), 0, -1
-    environment = os.environ | {"NUMBA_THREADING_LAYER": "workqueue", "NUMBA_NUM_THREADS": "1"}
+    environment = os.environ | {"NUMBA_NUM_THREADS": "1"}
     with subprocess.Popen(server, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment) as process:
         whole = float(process.stdout.readline())
         # Then it is let go on until it ends.

@@ -11,7 +11,6 @@ import pytest
 from efield.fem import direct
 from efield.fem.problem import FemProblem
 from efield.fem.solvers import MultigridCG
-from efield.ground import forks
 from efield.ground.errors import EfieldWarning, ForkError, MissingDependencyError
 from efield.head.conductivity import Conductivity
 from efield.head.mesh import HeadMesh
@@ -97,8 +96,6 @@ def test_a_forked_process_gets_an_error_instead_of_hanging(head):
     problem = FemProblem(head, np.ones(len(head.tets)), solver="direct")
     load = np.zeros((len(head.points), 1))
     problem.solve_load(load)
-    if not forks._openmp_has_run():
-        pytest.skip("Numba does not run on OpenMP here")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # other threads run
         child = os.fork()
