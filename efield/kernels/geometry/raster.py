@@ -4,8 +4,15 @@ import numpy as np
 from numba import njit
 
 
+@njit(cache=True, inline="always")
+def _rows(a, b, c, d, count):
+    """First of the `count` grid rows between four coordinates, and the one after the last."""
+    first, last = np.ceil(min(min(a, b), min(c, d)) - 1e-9), np.floor(max(max(a, b), max(c, d)) + 1e-9)
+    return np.uint64(max(first, 0.0)), np.uint64(max(min(last + 1.0, float(count)), 0.0))
+
+
 # Another thread may load or write meanwhile.
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def paint_magnitude(points, tets, values, volume):
     """Write |v| into every grid point of `volume` that lies in one of the tetrahedra; others are left alone.
 
@@ -15,32 +22,32 @@ def paint_magnitude(points, tets, values, volume):
     Local coordinates come from Cramer's rule; flat tetrahedra are not allowed.
     """
     tolerance = -1e-9
-    low = np.empty(3, dtype=np.int64)
-    high = np.empty(3, dtype=np.int64)
     for t in range(tets.shape[0]):
-        p, q, r, s = tets[t]
-        for axis in range(3):
-            a, b, c, d = points[p, axis], points[q, axis], points[r, axis], points[s, axis]
-            low[axis] = max(0, int(np.ceil(min(a, b, c, d) - 1e-9)))
-            high[axis] = min(volume.shape[axis] - 1, int(np.floor(max(a, b, c, d) + 1e-9)))
-        if low[0] > high[0] or low[1] > high[1] or low[2] > high[2]:
+        p, q, r, s = np.uint64(tets[t, 0]), np.uint64(tets[t, 1]), np.uint64(tets[t, 2]), np.uint64(tets[t, 3])
+        ox, oy, oz = points[p, 0], points[p, 1], points[p, 2]
+        ax, ay, az = points[q, 0], points[q, 1], points[q, 2]
+        bx, by, bz = points[r, 0], points[r, 1], points[r, 2]
+        cx, cy, cz = points[s, 0], points[s, 1], points[s, 2]
+        first_i, last_i = _rows(ox, ax, bx, cx, volume.shape[0])
+        first_j, last_j = _rows(oy, ay, by, cy, volume.shape[1])
+        first_k, last_k = _rows(oz, az, bz, cz, volume.shape[2])
+        if first_i >= last_i or first_j >= last_j or first_k >= last_k:
             continue
-        ox, oy, oz = points[p]
-        ax, ay, az = points[q, 0] - ox, points[q, 1] - oy, points[q, 2] - oz
-        bx, by, bz = points[r, 0] - ox, points[r, 1] - oy, points[r, 2] - oz
-        cx, cy, cz = points[s, 0] - ox, points[s, 1] - oy, points[s, 2] - oz
+        ax, ay, az = ax - ox, ay - oy, az - oz
+        bx, by, bz = bx - ox, by - oy, bz - oz
+        cx, cy, cz = cx - ox, cy - oy, cz - oz
         # Rows of the inverse of [a b c], up to the determinant.
         bcx, bcy, bcz = by * cz - bz * cy, bz * cx - bx * cz, bx * cy - by * cx
         cax, cay, caz = cy * az - cz * ay, cz * ax - cx * az, cx * ay - cy * ax
         abx, aby, abz = ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx
-        det = ax * bcx + ay * bcy + az * bcz
-        for i in range(low[0], high[0] + 1):
-            for j in range(low[1], high[1] + 1):
-                for k in range(low[2], high[2] + 1):
+        over = 1.0 / (ax * bcx + ay * bcy + az * bcz)
+        for i in range(first_i, last_i):
+            for j in range(first_j, last_j):
+                for k in range(first_k, last_k):
                     x, y, z = i - ox, j - oy, k - oz
-                    u = (x * bcx + y * bcy + z * bcz) / det
-                    v = (x * cax + y * cay + z * caz) / det
-                    w = (x * abx + y * aby + z * abz) / det
+                    u = (x * bcx + y * bcy + z * bcz) * over
+                    v = (x * cax + y * cay + z * caz) * over
+                    w = (x * abx + y * aby + z * abz) * over
                     rest = 1.0 - u - v - w
                     if u < tolerance or v < tolerance or w < tolerance or rest < tolerance:
                         continue
