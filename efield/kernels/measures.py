@@ -71,10 +71,19 @@ def weighted_percentile(values, weights, percent):
 
 
 @njit(cache=True)
+def _total(values):
+    total = 0.0
+    for value in values:
+        total += value
+    return total
+
+
+@njit(cache=True)
 def _sizes(e, corners, size, weights, mean):
     """|E| (k,) at places that are means of four rows of e each; returns its weighted mean, mean (3,) that of E."""
-    mean[:] = 0.0
-    total, sizes = weights.sum(), 0.0
+    total, sizes = _total(weights), 0.0
+    for d in range(3):
+        mean[d] = 0.0
     for i in range(corners.shape[0]):
         square, share = 0.0, weights[i] / total
         for d in range(3):
@@ -104,9 +113,9 @@ def _along(mean, direction, out):
 def _on_faces(e, faces, normals, areas, out):
     """Components at faces that are means of three rows of e each; nan if there are none."""
     if faces.shape[0] == 0:
-        out[5:9] = np.nan
+        out[5], out[6], out[7], out[8] = np.nan, np.nan, np.nan, np.nan
         return
-    inward, area = np.empty(faces.shape[0]), areas.sum()
+    inward, area = np.empty(faces.shape[0]), _total(areas)
     out[5], out[8] = 0.0, 0.0
     for f in range(faces.shape[0]):
         square, normal = 0.0, 0.0

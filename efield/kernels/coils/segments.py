@@ -94,8 +94,8 @@ def _to_start(at, sources, k, r):
 
 @njit(cache=True, error_model="numpy")
 def _far_sums(at, sources, a, near):
-    """Sums that are valid where no segment is near, and how many are."""
-    before = np.empty(LANES)
+    """Sums that are valid where no segment is near, and how many are; returns whether any is."""
+    before, total = np.empty(LANES), 0.0
     for k in range(sources.shape[1]):
         s = _segment(sources, k)
         _to_start(at, sources, k, before)
@@ -108,6 +108,9 @@ def _far_sums(at, sources, a, near):
             a[0, i] = fma(w, s[6], a[0, i])
             a[1, i] = fma(w, s[7], a[1, i])
             a[2, i] = fma(w, s[8], a[2, i])
+    for i in range(LANES):
+        total += near[i]
+    return total > 0.0
 
 
 @njit(cache=True, error_model="numpy")
@@ -155,8 +158,7 @@ def _vector_potential(first, last, points, sources, result):
     for block in range(first, last):
         at, a, near = np.empty((3, LANES)), np.zeros((3, LANES)), np.zeros(LANES)
         load(points, block * LANES, at)
-        _far_sums(at, sources, a, near)
-        if near.any():
+        if _far_sums(at, sources, a, near):
             closer, beside = np.zeros((3, LANES)), np.zeros(LANES)
             _near_sums(at, sources, closer, beside)
             for i in range(LANES):

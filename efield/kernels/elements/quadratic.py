@@ -16,14 +16,18 @@ from efield.kernels.parts import in_parts
 @njit(cache=True)
 def gradients(points, tets, t, g):
     """Gradients g (4, 3) of the barycentric coordinates of tetrahedron t; returns its volume."""
-    p0 = points[tets[t, 0]]
-    a, b, c = points[tets[t, 1]] - p0, points[tets[t, 2]] - p0, points[tets[t, 3]] - p0
+    o, p, q, r = tets[t, 0], tets[t, 1], tets[t, 2], tets[t, 3]
     for d in range(3):
         e, f = (d + 1) % 3, (d + 2) % 3
-        g[1, d] = b[e] * c[f] - b[f] * c[e]
-        g[2, d] = c[e] * a[f] - c[f] * a[e]
-        g[3, d] = a[e] * b[f] - a[f] * b[e]
-    six = a[0] * g[1, 0] + a[1] * g[1, 1] + a[2] * g[1, 2]
+        ae, af = points[p, e] - points[o, e], points[p, f] - points[o, f]
+        be, bf = points[q, e] - points[o, e], points[q, f] - points[o, f]
+        ce, cf = points[r, e] - points[o, e], points[r, f] - points[o, f]
+        g[1, d] = be * cf - bf * ce
+        g[2, d] = ce * af - cf * ae
+        g[3, d] = ae * bf - af * be
+    six = 0.0
+    for d in range(3):
+        six += (points[p, d] - points[o, d]) * g[1, d]
     for d in range(3):
         g[1, d] /= six
         g[2, d] /= six

@@ -238,7 +238,9 @@ def lowest(rotation, origin, cloud, of_blocks, of_points, out, surface):
     blocks = centers.shape[0]
     stack, bounds = np.empty(_DEPTH, np.int64), np.empty(_DEPTH)
     low, span, best = np.empty(blocks), np.zeros(blocks), np.inf
-    middle = np.full(blocks, np.nan)
+    middle = np.empty(blocks)
+    for one in range(blocks):
+        middle[one] = np.nan
     for first in range(0, blocks, _TOGETHER):
         last = min(first + _TOGETHER, blocks)
         one = (first + last) // 2

@@ -168,7 +168,7 @@ def add_near(first, last, points, sources, currents, origin, reach, starts, resu
     """
     nx, ny, nz = starts.shape[0], starts.shape[1], starts.shape[2] - 1
     for i in range(first, last):
-        x, y, z = points[i]
+        x, y, z = points[i, 0], points[i, 1], points[i, 2]
         a = int(np.floor((x - origin[0]) / reach))
         b = int(np.floor((y - origin[1]) / reach))
         c = int(np.floor((z - origin[2]) / reach))
