@@ -7,7 +7,7 @@ adds to any of the matrices follows from its six numbers volume grad(l_a) . sigm
 
 import numpy as np
 
-from efield.kernels.geometry.stars import nodes_around
+from efield.kernels.elements.tets import product, products, slopes
 from efield.kernels.parts import helper, in_parts
 
 # Sums over tetrahedra are taken in so many parts.
@@ -18,78 +18,25 @@ _FIRST = np.array([0, 0, 0, 1, 1, 2], dtype=np.int64)
 _SECOND = np.array([1, 2, 3, 2, 3, 3], dtype=np.int64)
 
 
-@in_parts
-def higher_neighbors(begun, ended, tets, start, star, bounds, room, sizes, filled):
-    """Nodes of higher number that share an edge with each node, ascending; arguments as in `patches.neighbors`."""
-    for part in range(begun, ended):
-        begin = 3 * start[bounds[part]]
-        last = begin
-        for i in range(bounds[part], bounds[part + 1]):
-            sizes[i] = nodes_around(tets, start, star, i, i + 1, room[last:])
-            last += sizes[i]
-        filled[part] = last - begin
-
-
-def edges_of_tets(tets, row, columns):
-    """(m, 6) numbers of the edges of each tetrahedron: places of `columns`, as `higher_neighbors` fills them."""
+def edges_of_tets(tets, start, star, row, columns):
+    """(m, 6) numbers of the edges of each tetrahedron: places of `columns`, which hold their ends of higher number."""
     found = np.empty((len(tets), 6), dtype=np.int32)
-    _edges_of_tets(len(tets), tets, row, columns, found)
+    _edges_of_tets(len(row) - 1, tets, start, star, row, columns, found)
     return found
 
 
 @in_parts
-def _edges_of_tets(first, last, tets, row, columns, found):
-    for t in range(first, last):
-        for k in range(6):
-            a, b = tets[t, _FIRST[k]], tets[t, _SECOND[k]]
-            low, high = min(a, b), max(a, b)
-            q = row[low]
-            while columns[q] != high:
-                q += 1
-            found[t, k] = q
-
-
-@helper
-def _seen(points, i, j):
-    """Node j as seen from node i."""
-    return points[j, 0] - points[i, 0], points[j, 1] - points[i, 1], points[j, 2] - points[i, 2]
-
-
-@helper
-def _cross(a, b, factor):
-    x, y, z = a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]
-    return factor * x, factor * y, factor * z
-
-
-@helper
-def _dot(a, b):
-    return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
-
-
-@helper
-def _sum(a, b, c):
-    return a[0] + b[0] + c[0], a[1] + b[1] + c[1], a[2] + b[2] + c[2]
-
-
-@helper
-def _slopes(points, tets, t):
-    """Volume of tetrahedron t and gradients of its barycentric coordinates."""
-    i = tets[t, 0]
-    a, b, c = _seen(points, i, tets[t, 1]), _seen(points, i, tets[t, 2]), _seen(points, i, tets[t, 3])
-    six = _dot(a, _cross(b, c, 1.0))
-    g1, g2, g3 = _cross(b, c, 1.0 / six), _cross(c, a, 1.0 / six), _cross(a, b, 1.0 / six)
-    x, y, z = _sum(g1, g2, g3)
-    return six / 6.0, (-x, -y, -z), g1, g2, g3
-
-
-@helper
-def _flow(sigma, t, g):
-    """The current that flows with a gradient in tetrahedron t, over sigma if that is a number."""
-    if sigma.shape[1] == 1:
-        return g
-    x = sigma[t, 0, 0] * g[0] + sigma[t, 0, 1] * g[1] + sigma[t, 0, 2] * g[2]
-    y = sigma[t, 1, 0] * g[0] + sigma[t, 1, 1] * g[1] + sigma[t, 1, 2] * g[2]
-    return x, y, sigma[t, 2, 0] * g[0] + sigma[t, 2, 1] * g[1] + sigma[t, 2, 2] * g[2]
+def _edges_of_tets(first, last, tets, start, star, row, columns, found):
+    place = np.empty(row.shape[0], np.int32)
+    for i in range(first, last):
+        for q in range(row[i], row[i + 1]):
+            place[columns[q]] = q
+        for s in range(start[i], start[i + 1]):
+            t = star[s]
+            for k in range(6):
+                a, b = tets[t, _FIRST[k]], tets[t, _SECOND[k]]
+                if min(a, b) == i:
+                    found[t, k] = place[max(a, b)]
 
 
 @helper
@@ -116,14 +63,11 @@ def _balance(first, last, points, tets, sigma, edges, phi, dadt, stiffness, resi
         diagonal[part] = 0.0
         for t in range(part * m // PARTS, (part + 1) * m // PARTS):
             n0, n1, n2, n3 = tets[t, 0], tets[t, 1], tets[t, 2], tets[t, 3]
-            volume, g0, g1, g2, g3 = _slopes(points, tets, t)
-            f0, f1, f2, f3 = _flow(sigma, t, g0), _flow(sigma, t, g1), _flow(sigma, t, g2), _flow(sigma, t, g3)
-            scale = volume * sigma[t, 0, 0] if sigma.shape[1] == 1 else volume
-            k01, k02, k03 = scale * _dot(g0, f1), scale * _dot(g0, f2), scale * _dot(g0, f3)
-            k12, k13, k23 = scale * _dot(g1, f2), scale * _dot(g1, f3), scale * _dot(g2, f3)
+            (_, g1, g2, g3), (f0, f1, f2, f3), scale, edge = products(points, tets, sigma, t)
+            k01, k02, k03, k12, k13, k23 = edge
             stiffness[t, 0], stiffness[t, 1], stiffness[t, 2] = k01, k02, k03
             stiffness[t, 3], stiffness[t, 4], stiffness[t, 5] = k12, k13, k23
-            k00, k11, k22, k33 = _own((k01, k02, k03, k12, k13, k23))
+            k00, k11, k22, k33 = _own(edge)
             # The integral of l_a times a linear flow is volume (sum + own) / 20.
             s = 5.0 * (phi[n1] - phi[n0]), 5.0 * (phi[n2] - phi[n0]), 5.0 * (phi[n3] - phi[n0])
             a0, a1, a2, a3 = _at(dadt, n0), _at(dadt, n1), _at(dadt, n2), _at(dadt, n3)
@@ -133,12 +77,12 @@ def _balance(first, last, points, tets, sigma, edges, phi, dadt, stiffness, resi
             a0, a1 = (x + a0[0], y + a0[1], z + a0[2]), (x + a1[0], y + a1[1], z + a1[2])
             a2, a3 = (x + a2[0], y + a2[1], z + a2[2]), (x + a3[0], y + a3[1], z + a3[2])
             scale *= -0.2
-            residual[part, edges[t, 0]] += scale * (_dot(f0, a1) + _dot(f1, a0))
-            residual[part, edges[t, 1]] += scale * (_dot(f0, a2) + _dot(f2, a0))
-            residual[part, edges[t, 2]] += scale * (_dot(f0, a3) + _dot(f3, a0))
-            residual[part, edges[t, 3]] += scale * (_dot(f1, a2) + _dot(f2, a1))
-            residual[part, edges[t, 4]] += scale * (_dot(f1, a3) + _dot(f3, a1))
-            residual[part, edges[t, 5]] += scale * (_dot(f2, a3) + _dot(f3, a2))
+            residual[part, edges[t, 0]] += scale * (product(f0, a1) + product(f1, a0))
+            residual[part, edges[t, 1]] += scale * (product(f0, a2) + product(f2, a0))
+            residual[part, edges[t, 2]] += scale * (product(f0, a3) + product(f3, a0))
+            residual[part, edges[t, 3]] += scale * (product(f1, a2) + product(f2, a1))
+            residual[part, edges[t, 4]] += scale * (product(f1, a3) + product(f3, a1))
+            residual[part, edges[t, 5]] += scale * (product(f2, a3) + product(f3, a2))
             diagonal[part, edges[t, 0]] += 1.6 * (k00 + k11 + k01)
             diagonal[part, edges[t, 1]] += 1.6 * (k00 + k22 + k02)
             diagonal[part, edges[t, 2]] += 1.6 * (k00 + k33 + k03)
@@ -243,7 +187,7 @@ def _field_at(first, last, points, tets, edges, phi, dadt, x, chosen, weights, f
         p1 = phi[n1] + h01 * w0 + h12 * w2 + h13 * w3
         p2 = phi[n2] + h02 * w0 + h12 * w1 + h23 * w3
         p3 = phi[n3] + h03 * w0 + h13 * w1 + h23 * w2
-        _, g0, g1, g2, g3 = _slopes(points, tets, t)
+        _, g0, g1, g2, g3 = slopes(points, tets, t)
         for d in range(3):
             primary = w0 * dadt[n0, d] + w1 * dadt[n1, d] + w2 * dadt[n2, d] + w3 * dadt[n3, d]
             field[q, d] = -primary - p0 * g0[d] - p1 * g1[d] - p2 * g2[d] - p3 * g3[d]

@@ -74,16 +74,14 @@ def ring_of(tets, tissue, start, around, i, tag, members, size, seen, stamp):
 
 
 @in_parts
-def neighbors(begun, ended, tets, tissue, start, around, row, tags, bounds, room, sizes, filled):
+def neighbors(begun, ended, tets, tissue, start, around, row, tags, bounds, begins, room, sizes, filled):
     """Pairs that share a tetrahedron of their tissue with each pair, those of the nodes of a part one behind the other.
 
-    Parts begin with nodes bounds (k + 1,), and in `room` three places per tetrahedron around the nodes before, since a
-    tetrahedron has three further nodes. sizes (p,) and filled (k,) become how many there are of each pair and part.
+    Places are shared out as in `stars.neighbors`.
     """
     seen, stamp, ring = np.full(start.shape[0], -1, np.int32), np.int64(0), np.empty(MOST, np.int64)
     for part in range(begun, ended):
-        begin = 3 * start[bounds[part]]
-        last = begin
+        last = begins[part]
         for i in range(bounds[part], bounds[part + 1]):
             for p in range(row[i], row[i + 1]):
                 stamp += 1
@@ -96,7 +94,7 @@ def neighbors(begun, ended, tets, tissue, start, around, row, tags, bounds, room
                         pair += 1
                     room[last + q] = pair
                 last += size
-        filled[part] = last - begin
+        filled[part] = last - begins[part]
 
 
 @helper
