@@ -179,9 +179,11 @@ class RecoveredField(Carded):
         asked = np.zeros(len(self._known), np.bool_)
         asked[pairs] = True
         new = np.flatnonzero(asked & ~self._known)
-        if len(new):
+        if len(new) == len(self._known):  # nothing is copied
+            self._field, self._gradient = self._recover(new)
+        elif len(new):
             self._field[new], self._gradient[new] = self._recover(new)
-            self._known[new] = True
+        self._known[new] = True
 
     @property
     def field(self) -> NDArray[np.float64]:
