@@ -105,7 +105,8 @@ class Patches:
             Becomes dE_c/dx_d at [:, d, c] in V/m^2.
         """
         wanted = np.empty((0, 3, 3, 1)) if gradient is None else gradient
-        return np.asarray(kernels.recover(*self.for_kernels(pairs), plain(phi), plain(dadt_nodes), wanted))
+        given = *self.for_kernels(pairs), plain(phi), plain(dadt_nodes), wanted
+        return np.asarray(kernels.recover(*given))
 
     def recovered(self, phi: NDArray[np.float64], dadt_nodes: NDArray[np.float64]) -> "RecoveredField":
         """The recovered field of one nodal potential (n,) in V and its primary field (n, 3) in V/m."""
