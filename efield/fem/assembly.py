@@ -42,7 +42,7 @@ def lists_of_neighbors(
     bounds = np.arange(_PARTS + 1) * (len(start) - 1) // _PARTS
     begins = width * start[bounds]
     # Of this much room only what is filled takes memory.
-    room = np.empty(begins[-1] + 1, np.int32)
+    room = np.empty(begins[-1], np.int32)
     sizes, filled = np.empty(rows, np.int64), np.empty(_PARTS, np.int64)
     kernel(_PARTS, *mesh, bounds, begins, room, sizes, filled)
     parts = [room[begin : begin + size] for begin, size in zip(begins, filled, strict=False)]

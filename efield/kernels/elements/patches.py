@@ -54,46 +54,34 @@ def corners(tets, tissue, row, tags, chosen):
     return out
 
 
-@helper
-def ring_of(tets, tissue, start, around, i, tag, members, size, seen, stamp):
-    """Adds to `members` the nodes that share a tetrahedron with node i, of one tissue (or any, for tag -1).
-
-    Members that are in already have `stamp` in seen (n,); what does not fit into `members` is left out.
-    """
-    for s in range(start[i], start[i + 1]):
-        t = around[s]
-        if tag >= 0 and tissue[t] != tag:
-            continue
-        for k in range(4):
-            j = tets[t, k]
-            if seen[j] != stamp and size < members.shape[0]:
-                seen[j] = stamp
-                members[size] = j
-                size += 1
-    return size
-
-
 @in_parts
 def neighbors(begun, ended, tets, tissue, start, around, row, tags, bounds, begins, room, sizes, filled):
     """Pairs that share a tetrahedron of their tissue with each pair, those of the nodes of a part one behind the other.
 
     Places are shared out as in `stars.neighbors`.
     """
-    seen, stamp, ring = np.full(start.shape[0], -1, np.int32), np.int64(0), np.empty(MOST, np.int64)
+    seen, stamp = np.full(start.shape[0], -1, np.int32), np.int64(0)
     for part in range(begun, ended):
         last = begins[part]
         for i in range(bounds[part], bounds[part + 1]):
             for p in range(row[i], row[i + 1]):
+                tag, begin = tags[p], last
                 stamp += 1
                 seen[i] = stamp
-                size = ring_of(tets, tissue, start, around, i, np.int64(tags[p]), ring, np.int64(0), seen, stamp)
-                sizes[p] = size
-                for q in range(size):
-                    pair = row[ring[q]]
-                    while tags[pair] != tags[p]:
+                for s in range(start[i], start[i + 1]):
+                    t = around[s]
+                    if tissue[t] == tag:
+                        for k in range(4):
+                            j = tets[t, k]
+                            room[last] = j
+                            last += seen[j] != stamp
+                            seen[j] = stamp
+                for q in range(begin, last):
+                    pair = row[room[q]]
+                    while tags[pair] != tag:
                         pair += 1
-                    room[last + q] = pair
-                last += size
+                    room[q] = pair
+                sizes[p] = last - begin
         filled[part] = last - begins[part]
 
 
@@ -220,7 +208,7 @@ def _places(points, nodes, pairs, members, size, alike, frame, places):
 
     The last vector is filled up with the first. If tissue conducts alike in all directions, y = x.
     """
-    i, most, more, least = nodes[pairs[0]], 0.0, 0.0, 0.0
+    i, most, more, last = nodes[pairs[0]], 0.0, 0.0, 0.0
     for q in range(-(-size // WIDTH) * WIDTH):
         j = nodes[pairs[q]] if q < size else i
         members[q] = j
@@ -231,8 +219,9 @@ def _places(points, nodes, pairs, members, size, alike, frame, places):
             y = frame[1, 0] * a + frame[1, 1] * b + frame[1, 2] * c
             z = frame[2, 0] * a + frame[2, 1] * b + frame[2, 2] * c
         places[0, q], places[1, q], places[2, q] = x, y, z
-        most, more, least = max(most, abs(x)), max(more, abs(y)), max(least, abs(z))
-    return max(most, more, least)
+        x, y, z = abs(x), abs(y), abs(z)
+        most, more, last = x if x > most else most, y if y > more else more, z if z > last else last
+    return max(most, more, last)
 
 
 @helper

@@ -56,7 +56,7 @@ def neighbors(begun, ended, cells, start, star, bounds, begins, room, sizes, fil
     """Nodes that share a cell with each node, itself included, ascending, those of a part one behind the other.
 
     Parts begin with nodes bounds (k + 1,), and at begins (k + 1,) of `room`, which has a place for each corner of each
-    cell around a node, and one more. sizes (n,) and filled (k,) become how many there are of each node and part.
+    cell around a node. sizes (n,) and filled (k,) become how many there are of each node and part.
     """
     seen = np.full(start.shape[0] - 1, -1, np.int32)
     for part in range(begun, ended):
