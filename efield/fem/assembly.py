@@ -15,55 +15,59 @@ from efield.kernels.elements import bubbles
 from efield.kernels.elements import tets as kernels
 from efield.kernels.geometry import stars
 
-Rows = tuple[NDArray[np.int32], NDArray[np.float64]]
+Lists = tuple[NDArray[np.int64], NDArray[np.int32]]
 
 #: Nodes are shared out in so many parts.
 _PARTS = 16
 
 
-def csr_from_rows(lengths: NDArray[np.int64], fill: Callable[[NDArray[np.int64]], Rows]) -> csr_matrix:
-    """A square matrix written row by row, without a list of triplets in between.
-
-    Parameters
-    ----------
-    lengths : (n,) ndarray
-        Entries per row.
-    fill : callable
-        Takes the row starts (n + 1,) and returns the column numbers and values of all entries.
-    """
-    indptr = np.concatenate([[0], np.cumsum(lengths)])
-    if indptr[-1] >= 2**31:
-        raise InputError(
-            f"the mesh must give fewer than 2^31 matrix entries; instead it gives {indptr[-1]}: "
-            "use a coarser mesh or order=1"
-        )
-    columns, values = fill(indptr)
-    return csr_matrix((values, columns, indptr.astype(np.int32)), shape=(len(lengths),) * 2)
-
-
 def lists_of_neighbors(
-    kernel: Callable[..., None], mesh: tuple[NDArray[Any], ...], start: NDArray[np.int64], rows: int
-) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+    kernel: Callable[..., None], mesh: tuple[NDArray[Any], ...], start: NDArray[np.int64], rows: int, width: int = 4
+) -> Lists:
     """Row starts (rows + 1,) and the lists one behind the other, written once, by parts of the nodes.
 
     Parameters
     ----------
     kernel : callable
-        Writes the lists of some parts; takes the mesh and then (bounds, room, sizes, filled), as
-        `efield.kernels.elements.patches.neighbors` does.
+        Writes the lists of some parts; takes the mesh and then (bounds, begins, room, sizes, filled), as
+        `efield.kernels.geometry.stars.neighbors` does.
     mesh : tuple of ndarray
     start : (n + 1,) ndarray
-        Row starts of the tetrahedra around each node.
+        Row starts of the cells around each node.
     rows : int
         How many lists there are.
+    width : int
+        How many places the lists need for each cell around a node.
     """
     bounds = np.arange(_PARTS + 1) * (len(start) - 1) // _PARTS
+    begins = width * start[bounds]
     # Of this much room only what is filled takes memory.
-    room = np.empty(3 * start[-1], np.int32)
+    room = np.empty(begins[-1], np.int32)
     sizes, filled = np.empty(rows, np.int64), np.empty(_PARTS, np.int64)
-    kernel(_PARTS, *mesh, bounds, room, sizes, filled)
-    parts = [room[begin : begin + size] for begin, size in zip(3 * start[bounds], filled, strict=False)]
+    kernel(_PARTS, *mesh, bounds, begins, room, sizes, filled)
+    parts = [room[begin : begin + size] for begin, size in zip(begins, filled, strict=False)]
     return np.concatenate([[0], np.cumsum(sizes)]), np.concatenate(parts)
+
+
+def nodes_around(cells: NDArray[np.int32], around: Lists) -> Lists:
+    """Row starts (n + 1,) and nodes: all that share a cell (m, c) with each node, itself included, ascending.
+
+    They are where a stiffness matrix has entries.
+    """
+    start = around[0]
+    row, nodes = lists_of_neighbors(stars.neighbors, (cells, *around), start, len(start) - 1, cells.shape[1])
+    if row[-1] >= 2**31:
+        raise InputError(
+            f"the mesh must give fewer than 2^31 matrix entries; instead it gives {row[-1]}: "
+            "use a coarser mesh or order=1"
+        )
+    return row, nodes
+
+
+def square_matrix(values: NDArray[np.float64], lists: Lists) -> csr_matrix:
+    """The matrix whose row i has its values at the columns of list i."""
+    row, columns = lists
+    return csr_matrix((values, columns.copy(), row.astype(np.int32)), shape=(len(row) - 1,) * 2)
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,7 +94,7 @@ class LinearElements:
             object.__setattr__(self, name, plain(array))
 
     @cached_property
-    def around(self) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+    def around(self) -> Lists:
         """Row starts (n + 1,) and numbers (4 m,) of the tetrahedra around each node."""
         start, around = stars.node_stars(self.tets, len(self.points))
         return start, around
@@ -102,10 +106,16 @@ class LinearElements:
         return other
 
     @cached_property
-    def _higher(self) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+    def _near(self) -> Lists:
+        """The nodes around each node, itself included."""
+        return nodes_around(self.tets, self.around)
+
+    @cached_property
+    def _higher(self) -> Lists:
         """Row starts (n + 1,) and nodes (e,): for each node those of higher number at the other end of an edge."""
-        mesh = (self.tets, *self.around)
-        return lists_of_neighbors(bubbles.higher_neighbors, mesh, self.around[0], len(self.points))
+        row, near = self._near
+        higher = near > np.repeat(np.arange(len(self.points), dtype=np.int32), np.diff(row))
+        return np.concatenate([[0], np.cumsum(higher)])[row], near[higher]
 
     @property
     def n_edges(self) -> int:
@@ -122,13 +132,12 @@ class LinearElements:
     @cached_property
     def edges_of_tets(self) -> NDArray[np.int32]:
         """(m, 6) numbers of the edges 01, 02, 03, 12, 13, 23 of each tetrahedron."""
-        return np.asarray(bubbles.edges_of_tets(self.tets, *self._higher))
+        return np.asarray(bubbles.edges_of_tets(self.tets, *self.around, *self._higher))
 
     def stiffness(self) -> csr_matrix:
         """(n, n) matrix of the integrals of sigma grad u . grad v; rows of unused nodes are empty."""
-        return csr_from_rows(
-            stars.neighbor_counts(self.tets, *self.around),
-            lambda indptr: kernels.stiffness(self.points, self.tets, self.sigma, *self.around, indptr),
+        return square_matrix(
+            kernels.stiffness(self.points, self.tets, self.sigma, *self.around, *self._near), self._near
         )
 
     def load(self, dadt: NDArray[np.float64]) -> NDArray[np.float64]:

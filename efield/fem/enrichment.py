@@ -108,15 +108,15 @@ class Bubbles:
         #: (e,) what the potential leaves to them, and the diagonal of their matrix.
         self.residual, self.diagonal = self._parts.sum(axis=0), diagonal.sum(axis=0)
 
-    def times(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
+    def times(self, x: NDArray[np.float64], out: NDArray[np.float64] | None = None) -> NDArray[np.float64]:
         """(e,) their stiffness matrix times x (e,)."""
         kernels.apply(kernels.PARTS, self._stiffness, self._edges, x, self._parts)
-        return np.asarray(self._parts.sum(axis=0))
+        return np.asarray(self._parts.sum(axis=0, out=out))
 
     def heights(self) -> NDArray[np.float64]:
         """(e,) heights in V that nearly balance what the potential leaves (see `EnrichedField`)."""
         remainder, heights, direction = self.residual.copy(), np.zeros_like(self.residual), np.zeros_like(self.residual)
-        scaled, before = np.empty_like(remainder), np.inf
+        scaled, image, before = np.empty_like(remainder), np.empty_like(remainder), np.inf
         for step in range(_STEPS):
             np.divide(remainder, self.diagonal, out=scaled)
             now = _inner(remainder, scaled)
@@ -124,7 +124,7 @@ class Bubbles:
                 break
             direction *= now / before
             direction += scaled
-            image = self.times(direction)
+            self.times(direction, image)
             length = now / _inner(direction, image)
             heights += np.multiply(direction, length, out=scaled)
             if step + 1 < _STEPS:

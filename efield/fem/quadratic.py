@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
-from efield.fem.assembly import LinearElements, csr_from_rows
+from efield.fem.assembly import LinearElements, nodes_around, square_matrix
 from efield.ground.checks import plain
 from efield.kernels.elements import quadratic as kernels
 from efield.kernels.geometry import stars
@@ -112,12 +112,9 @@ class QuadraticElements:
     def stiffness(self) -> csr_matrix:
         """(N, N) matrix of the integrals of sigma grad u . grad v."""
         mesh = self.linear
-        return csr_from_rows(
-            stars.neighbor_counts(self.dofs, *self._around),
-            lambda indptr: kernels.stiffness(
-                mesh.points, mesh.tets, self.dofs, mesh.sigma, *self._around, indptr, _stiffness_table()
-            ),
-        )
+        near = nodes_around(self.dofs, self._around)
+        given = mesh.points, mesh.tets, self.dofs, mesh.sigma, *self._around, *near, _stiffness_table()
+        return square_matrix(kernels.stiffness(*given), near)
 
     def from_linear(self) -> csr_matrix:
         """(N, n) interpolation of linear potentials, the way up from the linear grid."""

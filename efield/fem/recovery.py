@@ -71,10 +71,10 @@ class Patches:
         return lists_of_neighbors(patches.neighbors, mesh, self.elements.around[0], len(self.tags))
 
     def for_kernels(self, pairs: NDArray[np.integer]) -> tuple[Any, ...]:
-        """What the kernels take: the mesh, all pairs, and those that are asked for."""
-        e = self.elements
-        mesh = (e.points, e.tets, self.tissue, e.sigma, *e.around)
-        return mesh, (self.nodes, self.tags, *self._beside), np.asarray(pairs, np.int64)
+        """What the kernels take: points, all pairs, those that are asked for, and the frames of these."""
+        e, chosen = self.elements, plain(np.asarray(pairs, np.int64))
+        frames = patches.frames(e.points, e.tets, self.tissue, e.sigma, *e.around, self.nodes, self.tags, chosen)
+        return e.points, (self.nodes, *self._beside), chosen, frames
 
     @cached_property
     def _keys(self) -> NDArray[np.int64]:
@@ -105,8 +105,8 @@ class Patches:
             Becomes dE_c/dx_d at [:, d, c] in V/m^2.
         """
         wanted = np.empty((0, 3, 3, 1)) if gradient is None else gradient
-        mesh, all_pairs, chosen = self.for_kernels(pairs)
-        return np.asarray(kernels.recover(mesh, all_pairs, chosen, plain(phi), plain(dadt_nodes), wanted))
+        given = *self.for_kernels(pairs), plain(phi), plain(dadt_nodes), wanted
+        return np.asarray(kernels.recover(*given))
 
     def recovered(self, phi: NDArray[np.float64], dadt_nodes: NDArray[np.float64]) -> "RecoveredField":
         """The recovered field of one nodal potential (n,) in V and its primary field (n, 3) in V/m."""
@@ -180,9 +180,11 @@ class RecoveredField(Carded):
         asked = np.zeros(len(self._known), np.bool_)
         asked[pairs] = True
         new = np.flatnonzero(asked & ~self._known)
-        if len(new):
+        if len(new) == len(self._known):  # nothing is copied
+            self._field, self._gradient = self._recover(new)
+        elif len(new):
             self._field[new], self._gradient[new] = self._recover(new)
-            self._known[new] = True
+        self._known[new] = True
 
     @property
     def field(self) -> NDArray[np.float64]:

@@ -42,9 +42,9 @@ class Stencils:
     @classmethod
     def of(cls, patches: Patches, pairs: NDArray[np.integer]) -> "Stencils":
         """Those of pairs (q,)."""
-        mesh, lists, chosen = patches.for_kernels(pairs)
-        cut = range(0, max(1, len(chosen)), _PART)
-        parts = side_by_side(lambda first: kernels.stencils(mesh, lists, chosen[first : first + _PART]), cut)
+        points, lists, chosen, frames = patches.for_kernels(pairs)
+        cut = [slice(first, first + _PART) for first in range(0, max(1, len(chosen)), _PART)]
+        parts = side_by_side(lambda some: kernels.stencils(points, lists, chosen[some], frames[some]), cut)
         lengths, members, slopes, ring, bends, shares = (np.concatenate(each) for each in zip(*parts, strict=True))
         row, ring_row = (np.concatenate([[0], np.cumsum(column)]) for column in lengths.T)
         return cls(lists[0][chosen], row, members, slopes, ring_row, ring, bends, shares)

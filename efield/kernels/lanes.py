@@ -82,29 +82,6 @@ def _sum(builder, size, x, y):
     return builder.load(last)
 
 
-@intrinsic
-def add_outer(typing_context, a, b, matrix):
-    """Adds the products a[i] b[j] of the first 8 of two arrays to a matrix (8, 8), each rounded once with its sum."""
-    if not (a.layout == b.layout == matrix.layout == "C" and a.dtype == b.dtype == matrix.dtype == types.float64):
-        return None
-
-    def generate(context, builder, signature, arguments):
-        x, y, out = (
-            context.make_array(kind)(context, builder, given).data
-            for kind, given in zip((a, b, matrix), arguments, strict=True)
-        )
-        kind, number = ir.DoubleType(), ir.IntType(64)
-        row = vectors.read(builder, y, kind, number(0))
-        for i in range(vectors.WIDTH):
-            factor = vectors.splat(builder, vectors.read(builder, x, kind, number(i), 1))
-            total = vectors.fma(builder, factor, row, vectors.read(builder, out, kind, number(i)))
-            place = builder.gep(builder.bitcast(out, row.type.as_pointer()), [number(i)])
-            builder.store(total, place, align=8)
-        return context.get_dummy_value()
-
-    return types.none(a, b, matrix), generate
-
-
 def blocks(points):
     """How many blocks of `LANES` the points (n, 3) fill."""
     return -(-len(points) // LANES)

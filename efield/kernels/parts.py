@@ -17,6 +17,15 @@ import numba
 from numba import njit
 
 
+def helper(function: Callable[..., Any]) -> Any:
+    """Compile what a kernel calls for each of its rows, and what makes no arrays: it counts none in and out.
+
+    Other functions count each array that they are given, in turn with all other threads: of a recovered field that
+    took a third of the time.
+    """
+    return njit(cache=True, _nrt=False)(function)
+
+
 @cache
 def _tasks() -> "SimpleQueue[Any]":
     """Where threads wait for work. Futures of an executor would cost 20 us a call, where this costs 7."""

@@ -13,7 +13,7 @@ from numba import njit
 
 import efield
 from efield.kernels.coils import dipoles
-from efield.kernels.lanes import LANES, add_outer, dot, fma, load, store
+from efield.kernels.lanes import LANES, dot, fma, load, store
 
 
 @njit
@@ -29,11 +29,6 @@ def row_product(a, i, b, j):
 def product(a, b):
     """Of the third row of one matrix and the second of another."""
     return row_product(np.stack([0 * a + 7, 0 * a + 5, a]), 2, np.stack([0 * b + 3, b]), 1)
-
-
-@njit
-def added(a, b, matrix):
-    add_outer(a, b, matrix)
 
 
 @njit
@@ -68,14 +63,6 @@ def test_dot_is_the_sum_of_the_products(size, left, right):
 def test_dot_of_whole_numbers_is_exact_whatever_the_order():
     a = np.arange(1000, dtype=np.int16)
     assert product(a, np.ones(1000, np.float32)) == 499500
-
-
-def test_an_outer_product_is_rounded_once_with_what_it_is_added_to():
-    rng = np.random.default_rng(0)
-    a, b, matrix = rng.normal(size=9), rng.normal(size=8), rng.normal(size=(8, 8))
-    exact = [[Fraction(matrix[i, j]) + Fraction(a[i]) * Fraction(b[j]) for j in range(8)] for i in range(8)]
-    added(a, b, matrix)
-    assert matrix.tolist() == [[float(number) for number in row] for row in exact]
 
 
 @pytest.mark.parametrize("count", [1, LANES - 1, LANES, LANES + 1, 3 * LANES - 5])

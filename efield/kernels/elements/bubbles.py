@@ -6,11 +6,9 @@ adds to any of the matrices follows from its six numbers volume grad(l_a) . sigm
 """
 
 import numpy as np
-from numba import njit
 
-from efield.kernels.elements.tets import _face_vector, _six_volumes, conduct
-from efield.kernels.geometry.stars import nodes_around
-from efield.kernels.parts import in_parts
+from efield.kernels.elements.tets import product, products, slopes
+from efield.kernels.parts import helper, in_parts
 
 # Sums over tetrahedra are taken in so many parts.
 PARTS = 4
@@ -20,52 +18,30 @@ _FIRST = np.array([0, 0, 0, 1, 1, 2], dtype=np.int64)
 _SECOND = np.array([1, 2, 3, 2, 3, 3], dtype=np.int64)
 
 
-@in_parts
-def higher_neighbors(begun, ended, tets, start, star, bounds, room, sizes, filled):
-    """Nodes of higher number that share an edge with each node, ascending; arguments as in `patches.neighbors`."""
-    for part in range(begun, ended):
-        begin = 3 * start[bounds[part]]
-        last = begin
-        for i in range(bounds[part], bounds[part + 1]):
-            sizes[i] = nodes_around(tets, start, star, i, i + 1, room[last:])
-            last += sizes[i]
-        filled[part] = last - begin
-
-
-def edges_of_tets(tets, row, columns):
-    """(m, 6) numbers of the edges of each tetrahedron: places of `columns`, as `higher_neighbors` fills them."""
+def edges_of_tets(tets, start, star, row, columns):
+    """(m, 6) numbers of the edges of each tetrahedron: places of `columns`, which hold their ends of higher number."""
     found = np.empty((len(tets), 6), dtype=np.int32)
-    _edges_of_tets(len(tets), tets, row, columns, found)
+    _edges_of_tets(len(row) - 1, tets, start, star, row, columns, found)
     return found
 
 
 @in_parts
-def _edges_of_tets(first, last, tets, row, columns, found):
-    for t in range(first, last):
-        for k in range(6):
-            a, b = tets[t, _FIRST[k]], tets[t, _SECOND[k]]
-            low, high = min(a, b), max(a, b)
-            q = row[low]
-            while columns[q] != high:
-                q += 1
-            found[t, k] = q
+def _edges_of_tets(first, last, tets, start, star, row, columns, found):
+    place = np.empty(row.shape[0], np.int32)
+    for i in range(first, last):
+        for q in range(row[i], row[i + 1]):
+            place[columns[q]] = q
+        for s in range(start[i], start[i + 1]):
+            t = star[s]
+            for k in range(6):
+                a, b = tets[t, _FIRST[k]], tets[t, _SECOND[k]]
+                if min(a, b) == i:
+                    found[t, k] = place[max(a, b)]
 
 
-@njit(cache=True)
-def _slopes(points, tets, t, g):
-    """Gradients g (4, 3) of the barycentric coordinates of tetrahedron t; returns its volume."""
-    for k in range(4):
-        _face_vector(points, tets, t, k, g[k])
-    six = _six_volumes(points, tets, t, g[0])
-    for k in range(4):
-        for d in range(3):
-            g[k, d] /= six
-    return six / 6.0
-
-
-@njit(cache=True)
-def _dot(a, b):
-    return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
+@helper
+def _at(vectors, i):
+    return vectors[i, 0], vectors[i, 1], vectors[i, 2]
 
 
 def balance(points, tets, sigma, edges, phi, dadt, residual, diagonal):
@@ -82,98 +58,114 @@ def balance(points, tets, sigma, edges, phi, dadt, residual, diagonal):
 @in_parts
 def _balance(first, last, points, tets, sigma, edges, phi, dadt, stiffness, residual, diagonal):
     m = tets.shape[0]
-    g, conducted, flow, whole, own = np.empty((4, 3)), np.empty((4, 3)), np.empty((4, 3)), np.empty(3), np.empty(4)
     for part in range(first, last):
         residual[part] = 0.0
         diagonal[part] = 0.0
         for t in range(part * m // PARTS, (part + 1) * m // PARTS):
-            scale = _slopes(points, tets, t, g)
-            factor = 1.0
-            for k in range(4):
-                for d in range(3):
-                    conducted[k, d] = g[k, d]
-                factor = conduct(sigma, t, conducted[k])
-            scale *= factor
-            for d in range(3):
-                slope = 0.0
-                for k in range(4):
-                    slope += phi[tets[t, k]] * g[k, d]
-                whole[d] = 0.0
-                for k in range(4):
-                    flow[k, d] = -dadt[tets[t, k], d] - slope
-                    whole[d] += flow[k, d]
-            for k in range(4):
-                own[k] = scale * _dot(g[k], conducted[k])
-            for k in range(6):
-                a, b, e = _FIRST[k], _SECOND[k], edges[t, k]
-                stiffness[t, k] = scale * _dot(g[a], conducted[b])
-                # The integral of l_a times a linear flow is volume (sum + own) / 20.
-                value = _dot(conducted[b], whole) + _dot(conducted[b], flow[a])
-                value += _dot(conducted[a], whole) + _dot(conducted[a], flow[b])
-                residual[part, e] += 0.2 * scale * value
-                diagonal[part, e] += 1.6 * (own[a] + own[b] + stiffness[t, k])
+            n0, n1, n2, n3 = tets[t, 0], tets[t, 1], tets[t, 2], tets[t, 3]
+            (_, g1, g2, g3), (f0, f1, f2, f3), scale, edge = products(points, tets, sigma, t)
+            k01, k02, k03, k12, k13, k23 = edge
+            stiffness[t, 0], stiffness[t, 1], stiffness[t, 2] = k01, k02, k03
+            stiffness[t, 3], stiffness[t, 4], stiffness[t, 5] = k12, k13, k23
+            k00, k11, k22, k33 = _own(edge)
+            # The integral of l_a times a linear flow is volume (sum + own) / 20.
+            s = 5.0 * (phi[n1] - phi[n0]), 5.0 * (phi[n2] - phi[n0]), 5.0 * (phi[n3] - phi[n0])
+            a0, a1, a2, a3 = _at(dadt, n0), _at(dadt, n1), _at(dadt, n2), _at(dadt, n3)
+            x = a0[0] + a1[0] + a2[0] + a3[0] + s[0] * g1[0] + s[1] * g2[0] + s[2] * g3[0]
+            y = a0[1] + a1[1] + a2[1] + a3[1] + s[0] * g1[1] + s[1] * g2[1] + s[2] * g3[1]
+            z = a0[2] + a1[2] + a2[2] + a3[2] + s[0] * g1[2] + s[1] * g2[2] + s[2] * g3[2]
+            a0, a1 = (x + a0[0], y + a0[1], z + a0[2]), (x + a1[0], y + a1[1], z + a1[2])
+            a2, a3 = (x + a2[0], y + a2[1], z + a2[2]), (x + a3[0], y + a3[1], z + a3[2])
+            scale *= -0.2
+            residual[part, edges[t, 0]] += scale * (product(f0, a1) + product(f1, a0))
+            residual[part, edges[t, 1]] += scale * (product(f0, a2) + product(f2, a0))
+            residual[part, edges[t, 2]] += scale * (product(f0, a3) + product(f3, a0))
+            residual[part, edges[t, 3]] += scale * (product(f1, a2) + product(f2, a1))
+            residual[part, edges[t, 4]] += scale * (product(f1, a3) + product(f3, a1))
+            residual[part, edges[t, 5]] += scale * (product(f2, a3) + product(f3, a2))
+            diagonal[part, edges[t, 0]] += 1.6 * (k00 + k11 + k01)
+            diagonal[part, edges[t, 1]] += 1.6 * (k00 + k22 + k02)
+            diagonal[part, edges[t, 2]] += 1.6 * (k00 + k33 + k03)
+            diagonal[part, edges[t, 3]] += 1.6 * (k11 + k22 + k12)
+            diagonal[part, edges[t, 4]] += 1.6 * (k11 + k33 + k13)
+            diagonal[part, edges[t, 5]] += 1.6 * (k22 + k33 + k23)
 
 
-@njit(cache=True)
-def _moments(stiffness, edges, x, t, heights, products, moments):
-    """Integrals moments[a, b] of sigma (gradient at corner a) . grad(l_b) of bubbles times x, their sums in moments[4].
+@helper
+def _row(array, t):
+    return array[t, 0], array[t, 1], array[t, 2], array[t, 3], array[t, 4], array[t, 5]
 
-    heights and products (4, 4) are space for 4 x and the products of gradients of tetrahedron t.
-    """
-    for k in range(4):
-        heights[k, k], products[k, k] = 0.0, 0.0
-    for k in range(6):
-        a, b = _FIRST[k], _SECOND[k]
-        heights[a, b] = heights[b, a] = 4.0 * x[edges[t, k]]
-        products[a, b] = products[b, a] = stiffness[t, k]
-        products[a, a] -= stiffness[t, k]
-        products[b, b] -= stiffness[t, k]
-    for b in range(4):
-        moments[4, b] = 0.0
-        for a in range(4):
-            value = 0.0
-            for c in range(4):
-                value += heights[a, c] * products[c, b]
-            moments[a, b] = value
-            moments[4, b] += value
+
+@helper
+def _heights(edges, x, t):
+    """Four times x at the edges of tetrahedron t."""
+    a, b, c, d, e, f = _row(edges, t)
+    return 4.0 * x[a], 4.0 * x[b], 4.0 * x[c], 4.0 * x[d], 4.0 * x[e], 4.0 * x[f]
+
+
+@helper
+def _own(k):
+    """Products of each corner's gradient with itself; all four gradients add up to nothing."""
+    k01, k02, k03, k12, k13, k23 = k
+    return -k01 - k02 - k03, -k01 - k12 - k13, -k02 - k12 - k23, -k03 - k13 - k23
+
+
+@helper
+def _moments(h, k):
+    """Four times the integrals of sigma grad u . grad(l_b), u the bubbles of heights h, at corners b."""
+    h01, h02, h03, h12, h13, h23 = h
+    k01, k02, k03, k12, k13, k23 = k
+    k00, k11, k22, k33 = _own(k)
+    h0, h1, h2, h3 = h01 + h02 + h03, h01 + h12 + h13, h02 + h12 + h23, h03 + h13 + h23
+    return (
+        h0 * k00 + h1 * k01 + h2 * k02 + h3 * k03,
+        h0 * k01 + h1 * k11 + h2 * k12 + h3 * k13,
+        h0 * k02 + h1 * k12 + h2 * k22 + h3 * k23,
+        h0 * k03 + h1 * k13 + h2 * k23 + h3 * k33,
+    )
 
 
 @in_parts
 def apply(first, last, stiffness, edges, x, out):
-    """The sum of out (PARTS, e) over the parts becomes the stiffness matrix of the bubbles times x (e,)."""
+    """The sum of out (PARTS, e) over the parts becomes the stiffness matrix of the bubbles times x (e,).
+
+    At corner a the gradient of the bubbles is the sum of heights h_ac grad(l_c): edge ab adds up its products with
+    grad(l_b), those at b with grad(l_a), and the moments of both.
+    """
     m = edges.shape[0]
-    heights, products, moments = np.empty((4, 4)), np.empty((4, 4)), np.empty((5, 4))
     for part in range(first, last):
         out[part] = 0.0
         for t in range(part * m // PARTS, (part + 1) * m // PARTS):
-            _moments(stiffness, edges, x, t, heights, products, moments)
-            for k in range(6):
-                a, b = _FIRST[k], _SECOND[k]
-                out[part, edges[t, k]] += 0.2 * (moments[a, b] + moments[b, a] + moments[4, a] + moments[4, b])
+            h, k = _heights(edges, x, t), _row(stiffness, t)
+            (h01, h02, h03, h12, h13, h23), (k01, k02, k03, k12, k13, k23) = h, k
+            k00, k11, k22, k33 = _own(k)
+            m0, m1, m2, m3 = _moments(h, k)
+            v01 = h01 * (k00 + k11) + h02 * k12 + h03 * k13 + h12 * k02 + h13 * k03 + m0 + m1
+            v02 = h02 * (k00 + k22) + h01 * k12 + h03 * k23 + h12 * k01 + h23 * k03 + m0 + m2
+            v03 = h03 * (k00 + k33) + h01 * k13 + h02 * k23 + h13 * k01 + h23 * k02 + m0 + m3
+            v12 = h12 * (k11 + k22) + h01 * k02 + h13 * k23 + h02 * k01 + h23 * k13 + m1 + m2
+            v13 = h13 * (k11 + k33) + h01 * k03 + h12 * k23 + h03 * k01 + h23 * k12 + m1 + m3
+            v23 = h23 * (k22 + k33) + h02 * k03 + h12 * k13 + h03 * k02 + h13 * k12 + m2 + m3
+            out[part, edges[t, 0]] += 0.2 * v01
+            out[part, edges[t, 1]] += 0.2 * v02
+            out[part, edges[t, 2]] += 0.2 * v03
+            out[part, edges[t, 3]] += 0.2 * v12
+            out[part, edges[t, 4]] += 0.2 * v13
+            out[part, edges[t, 5]] += 0.2 * v23
 
 
 @in_parts
 def load(first, last, stiffness, tets, edges, x, out):
     """Integrals of sigma grad u . grad(l), u the bubbles times x, as the sum of out (PARTS, n) over the parts."""
     m = edges.shape[0]
-    heights, products, moments = np.empty((4, 4)), np.empty((4, 4)), np.empty((5, 4))
     for part in range(first, last):
         out[part] = 0.0
         for t in range(part * m // PARTS, (part + 1) * m // PARTS):
-            _moments(stiffness, edges, x, t, heights, products, moments)
-            for k in range(4):
-                out[part, tets[t, k]] += 0.25 * moments[4, k]
-
-
-@njit(cache=True)
-def _slope_at_corners(g, x, edges, t, flow):
-    """Gradient flow (4, 3) of the bubbles times x (e,) at the corners of tetrahedron t."""
-    flow[:, :] = 0.0
-    for k in range(6):
-        a, b, height = _FIRST[k], _SECOND[k], 4.0 * x[edges[t, k]]
-        for d in range(3):
-            flow[a, d] += height * g[b, d]
-            flow[b, d] += height * g[a, d]
+            m0, m1, m2, m3 = _moments(_heights(edges, x, t), _row(stiffness, t))
+            out[part, tets[t, 0]] += 0.25 * m0
+            out[part, tets[t, 1]] += 0.25 * m1
+            out[part, tets[t, 2]] += 0.25 * m2
+            out[part, tets[t, 3]] += 0.25 * m3
 
 
 def field_at(points, tets, edges, phi, dadt, x, chosen, weights):
@@ -185,14 +177,17 @@ def field_at(points, tets, edges, phi, dadt, x, chosen, weights):
 
 @in_parts
 def _field_at(first, last, points, tets, edges, phi, dadt, x, chosen, weights, field):
-    g, flow = np.empty((4, 3)), np.empty((4, 3))
     for q in range(first, last):
         t = chosen[q]
-        _slopes(points, tets, t, g)
-        _slope_at_corners(g, x, edges, t, flow)
+        w0, w1, w2, w3 = weights[q, 0], weights[q, 1], weights[q, 2], weights[q, 3]
+        n0, n1, n2, n3 = tets[t, 0], tets[t, 1], tets[t, 2], tets[t, 3]
+        h01, h02, h03, h12, h13, h23 = _heights(edges, x, t)
+        # A bubble's gradient is h (l_a grad(l_b) + l_b grad(l_a)).
+        p0 = phi[n0] + h01 * w1 + h02 * w2 + h03 * w3
+        p1 = phi[n1] + h01 * w0 + h12 * w2 + h13 * w3
+        p2 = phi[n2] + h02 * w0 + h12 * w1 + h23 * w3
+        p3 = phi[n3] + h03 * w0 + h13 * w1 + h23 * w2
+        _, g0, g1, g2, g3 = slopes(points, tets, t)
         for d in range(3):
-            value = 0.0
-            for k in range(4):
-                i = tets[t, k]
-                value -= phi[i] * g[k, d] + weights[q, k] * (dadt[i, d] + flow[k, d])
-            field[q, d] = value
+            primary = w0 * dadt[n0, d] + w1 * dadt[n1, d] + w2 * dadt[n2, d] + w3 * dadt[n3, d]
+            field[q, d] = -primary - p0 * g0[d] - p1 * g1[d] - p2 * g2[d] - p3 * g3[d]

@@ -6,18 +6,13 @@ One (node, tissue) pair is one patch: a node on an interface has one for every t
 import numpy as np
 from numba import njit
 
-from efield.kernels.elements.quadratic import gradients
-from efield.kernels.lanes import add_outer
-from efield.kernels.parts import in_parts
+from efield.kernels.elements.fits import UNKNOWNS, factor, harmonic_sums, row_sums, substitute
+from efield.kernels.parts import helper, in_parts
+from efield.kernels.vectors import WIDTH
 
-UNKNOWNS = 8
 # Fewer neighbors than this and the patch takes in the next ring: half again as many as unknowns.
 _ENOUGH = 12
-# A quadratic term whose pivot falls below this share of its diagonal is not determined by the patch: left out.
-_PIVOT = 1e-3
-# A term this much smaller on the patch than the largest is rounding, such as x y where all neighbors lie on the axes.
-_NEGLIGIBLE = 1e-3
-# Nodes of a patch, at most.
+# Nodes of a patch, at most: whole vectors.
 MOST = 512
 
 
@@ -59,151 +54,99 @@ def corners(tets, tissue, row, tags, chosen):
     return out
 
 
-@njit(cache=True)
-def ring_of(tets, tissue, start, around, i, tag, members, size, seen, stamp):
-    """Adds to `members` the nodes that share a tetrahedron with node i, of one tissue (or any, for tag -1).
+@in_parts
+def neighbors(begun, ended, tets, tissue, start, around, row, tags, bounds, begins, room, sizes, filled):
+    """Pairs that share a tetrahedron of their tissue with each pair, those of the nodes of a part one behind the other.
 
-    Members that are in already have `stamp` in seen (n,); what does not fit into `members` is left out.
+    Places are shared out as in `stars.neighbors`.
     """
-    for s in range(start[i], start[i + 1]):
-        t = around[s]
-        if tag >= 0 and tissue[t] != tag:
-            continue
-        for k in range(4):
-            j = tets[t, k]
-            if seen[j] != stamp and size < members.shape[0]:
-                seen[j] = stamp
+    seen, stamp = np.full(start.shape[0], -1, np.int32), np.int64(0)
+    for part in range(begun, ended):
+        last = begins[part]
+        for i in range(bounds[part], bounds[part + 1]):
+            for p in range(row[i], row[i + 1]):
+                tag, begin = tags[p], last
+                stamp += 1
+                seen[i] = stamp
+                for s in range(start[i], start[i + 1]):
+                    t = around[s]
+                    if tissue[t] == tag:
+                        for k in range(4):
+                            j = tets[t, k]
+                            room[last] = j
+                            last += seen[j] != stamp
+                            seen[j] = stamp
+                for q in range(begin, last):
+                    pair = row[room[q]]
+                    while tags[pair] != tag:
+                        pair += 1
+                    room[q] = pair
+                sizes[p] = last - begin
+        filled[part] = last - begins[part]
+
+
+@helper
+def ring_of_node(pair, nodes, first, near, members, seen, stamp):
+    """The node of a pair and then all that share a tetrahedron with it, to the front of `members`; returns how many."""
+    i, p, size = nodes[pair], pair, np.int64(1)
+    members[0], seen[i] = i, stamp
+    while p > 0 and nodes[p - 1] == i:
+        p -= 1
+    while p < nodes.shape[0] and nodes[p] == i:
+        for s in range(first[p], first[p + 1]):
+            j = nodes[near[s]]
+            if size < members.shape[0]:
                 members[size] = j
-                size += 1
+                size += seen[j] != stamp
+                seen[j] = stamp
+        p += 1
     return size
 
 
-@in_parts
-def neighbors(begun, ended, tets, tissue, start, around, row, tags, bounds, room, sizes, filled):
-    """Pairs that share a tetrahedron of their tissue with each pair, those of the nodes of a part one behind the other.
+@helper
+def primary_fit(points, members, size, lean, matrix):
+    """The linear fit of dA/dt about the first of the members of its ring, over all others; A is smooth everywhere.
 
-    Parts begin with nodes bounds (k + 1,), and in `room` three places per tetrahedron around the nodes before, since a
-    tetrahedron has three further nodes. sizes (p,) and filled (k,) become how many there are of each pair and part.
+    Places over the squared distance in lean (3, MOST), and the factor of the normal equations.
     """
-    seen, stamp, ring = np.full(start.shape[0], -1, np.int32), np.int64(0), np.empty(MOST, np.int64)
-    for part in range(begun, ended):
-        begin = 3 * start[bounds[part]]
-        last = begin
-        for i in range(bounds[part], bounds[part + 1]):
-            for p in range(row[i], row[i + 1]):
-                stamp += 1
-                seen[i] = stamp
-                size = ring_of(tets, tissue, start, around, i, np.int64(tags[p]), ring, np.int64(0), seen, stamp)
-                sizes[p] = size
-                for q in range(size):
-                    pair = row[ring[q]]
-                    while tags[pair] != tags[p]:
-                        pair += 1
-                    room[last + q] = pair
-                last += size
-        filled[part] = last - begin
-
-
-@njit(cache=True)
-def factor(matrix, unknowns, linear, out):
-    """Cholesky factor in place of the lower half; returns how many unknowns were left out, marked in out (u,).
-
-    The first `linear` unknowns are kept always; a later one that the patch does not determine becomes zero.
-    """
-    dropped = 0
-    largest = 0.0
-    for j in range(unknowns):
-        largest = max(largest, matrix[j, j])
-    for j in range(unknowns):
-        pivot = matrix[j, j]
-        for q in range(j):
-            pivot -= matrix[j, q] * matrix[j, q]
-        out[j] = j >= linear and pivot <= max(_PIVOT * matrix[j, j], _NEGLIGIBLE * largest)
-        if out[j]:
-            dropped += 1
-            for i in range(j, unknowns):
-                matrix[i, j] = 0.0
-            matrix[j, j] = 1.0
-            for q in range(j):
-                matrix[j, q] = 0.0
-            continue
-        root = np.sqrt(pivot)
-        matrix[j, j] = root
-        for i in range(j + 1, unknowns):
-            value = matrix[i, j]
-            for q in range(j):
-                value -= matrix[i, q] * matrix[j, q]
-            matrix[i, j] = value / root
-    return dropped
-
-
-@njit(cache=True)
-def substitute(matrix, out, rhs, unknowns):
-    """Solves with the factor; rhs (u,) becomes the solution, zero where an unknown was left out."""
-    for j in range(unknowns):
-        if out[j]:
-            rhs[j] = 0.0
-        for q in range(j):
-            rhs[j] -= matrix[j, q] * rhs[q]
-        rhs[j] /= matrix[j, j]
-    for j in range(unknowns - 1, -1, -1):
-        for q in range(j + 1, unknowns):
-            rhs[j] -= matrix[q, j] * rhs[q]
-        rhs[j] /= matrix[j, j]
-
-
-@njit(cache=True)
-def offset(points, i, j, x):
-    """Place x (3,) of node j as seen from node i; returns the squared distance."""
-    square = 0.0
-    for d in range(3):
-        x[d] = points[j, d] - points[i, d]
-        square += x[d] * x[d]
-    return square
-
-
-@njit(cache=True)
-def primary_fit(points, i, members, size, matrix, out):
-    """Factor of the fit of d(dA/dt)/dx at node i, by a linear fit over all its neighbors; A is smooth everywhere."""
-    matrix[:3, :3] = 0.0
-    x = np.empty(3)
-    for q in range(size):
+    xx, xy, yy, xz, yz, zz = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+    i = members[0]
+    for q in range(1, size):
         j = members[q]
-        if j == i:
-            continue
-        weight = 1.0 / offset(points, i, j, x)
-        for d in range(3):
-            for b in range(d + 1):
-                matrix[d, b] += x[d] * x[b] * weight
-    factor(matrix, np.int64(3), np.int64(3), out)
+        x, y, z = points[j, 0] - points[i, 0], points[j, 1] - points[i, 1], points[j, 2] - points[i, 2]
+        weight = 1.0 / (x * x + y * y + z * z)
+        a, b, c = x * weight, y * weight, z * weight
+        lean[0, q], lean[1, q], lean[2, q] = a, b, c
+        xx, xy, yy, xz, yz, zz = xx + x * a, xy + x * b, yy + y * b, xz + x * c, yz + y * c, zz + z * c
+    matrix[0], matrix[1], matrix[2], matrix[3], matrix[4], matrix[5] = xx, xy, yy, xz, yz, zz
+    factor(matrix, 3, 3)
 
 
-@njit(cache=True)
-def primary_gradient(points, dadt, k, i, members, size, matrix, out, primary):
-    """d(dA/dt)_c / dx_d at node i in primary[c, d], for field k of dadt (n, 3, b)."""
-    primary[:, :] = 0.0
-    x = np.empty(3)
-    for q in range(size):
-        j = members[q]
-        if j == i:
-            continue
-        weight = 1.0 / offset(points, i, j, x)
-        for d in range(3):
-            for c in range(3):
-                primary[c, d] += x[d] * (dadt[j, c, k] - dadt[i, c, k]) * weight
+@helper
+def primary_gradient(dadt, k, members, size, lean, matrix, primary):
+    """d(dA/dt)_c / dx_d at a node in primary[k, c, d], for field k of dadt (n, 3, b)."""
     for c in range(3):
-        substitute(matrix, out, primary[c], np.int64(3))
+        x, y, z, own = 0.0, 0.0, 0.0, dadt[members[0], c, k]
+        for q in range(1, size):
+            value = dadt[members[q], c, k] - own
+            x, y, z = x + lean[0, q] * value, y + lean[1, q] * value, z + lean[2, q] * value
+        primary[k, c, 0], primary[k, c, 1], primary[k, c, 2] = x, y, z
+        substitute(matrix, 3, primary, 9 * k + 3 * c)
 
 
-@njit(cache=True)
+@helper
 def _mean_tensor(points, tets, tissue, sigma, start, around, i, tag, mean):
     """Volume mean of sigma over the tetrahedra of one tissue around node i, over a third of its trace."""
-    g = np.empty((4, 3))
     mean[:, :] = 0.0
     for s in range(start[i], start[i + 1]):
         t = np.int64(around[s])
         if tissue[t] == tag:
-            volume = gradients(points, tets, t, g)
+            a, b, c, v, volume = tets[t, 0], tets[t, 1], tets[t, 2], tets[t, 3], 0.0
+            for d in range(3):
+                e, f = (d + 1) % 3, (d + 2) % 3
+                x = (points[c, e] - points[a, e]) * (points[v, f] - points[a, f])
+                y = (points[c, f] - points[a, f]) * (points[v, e] - points[a, e])
+                volume += (points[b, d] - points[a, d]) * (x - y)
             for d in range(3):
                 for c in range(3):
                     mean[d, c] += volume * sigma[t, d, c]
@@ -213,130 +156,114 @@ def _mean_tensor(points, tets, tissue, sigma, start, around, i, tag, mean):
             mean[d, c] /= third
 
 
-@njit(cache=True)
-def tissue_frame(points, tets, tissue, sigma, start, around, i, tag, tensor, frame):
-    """Coordinates y = frame x about node i in which the tissue conducts alike in all directions.
+def frames(points, tets, tissue, sigma, start, around, nodes, tags, chosen):
+    """Coordinates y = frame x about the nodes of chosen pairs in which the tissue conducts alike in all directions.
 
-    tensor = L L^T is the mean of sigma over a third of its trace, frame the inverse of L. For numbers both are
-    the identity.
+    [:, 0] of (q, 2, 3, 3) are tensors L L^T, the mean of sigma over a third of its trace, [:, 1] frames, the inverse
+    of L. For numbers both would be the identity: none (0, 2, 3, 3) are returned.
     """
+    if sigma.shape[1] == 1:
+        return np.empty((0, 2, 3, 3))
+    found = np.empty((len(chosen), 2, 3, 3))
+    _frames(len(chosen), points, tets, tissue, sigma, start, around, nodes, tags, chosen, found)
+    return found
+
+
+@in_parts
+def _frames(begin, end, points, tets, tissue, sigma, start, around, nodes, tags, chosen, found):
+    for p in range(begin, end):
+        tensor, frame = found[p, 0], found[p, 1]
+        _mean_tensor(points, tets, tissue, sigma, start, around, nodes[chosen[p]], np.int64(tags[chosen[p]]), tensor)
+        for j in range(3):
+            for k in range(j):
+                frame[k, j] = 0.0
+            for k in range(j, 3):
+                value = tensor[k, j]
+                for q in range(j):
+                    value -= frame[k, q] * frame[j, q]
+                frame[k, j] = np.sqrt(value) if k == j else value / frame[j, j]
+        for j in range(3):
+            frame[j, j] = 1.0 / frame[j, j]
+            for k in range(j + 1, 3):
+                value = 0.0
+                for q in range(j, k):
+                    value -= frame[k, q] * frame[q, j]
+                frame[k, j] = value / frame[k, k]
+
+
+@helper
+def frame_of(frames, p, tensor, frame):
+    """Fills tensor and frame of chosen pair p: the identity if there are none."""
     for d in range(3):
         for c in range(3):
-            frame[d, c] = 1.0 if c == d else 0.0
-            tensor[d, c] = frame[d, c]
-    if sigma.shape[1] == 1:
-        return
-    _mean_tensor(points, tets, tissue, sigma, start, around, i, tag, tensor)
-    lower = tensor.copy()
-    for j in range(3):
-        for k in range(j, 3):
-            for q in range(j):
-                lower[k, j] -= lower[k, q] * lower[j, q]
-            lower[k, j] = np.sqrt(lower[j, j]) if k == j else lower[k, j] / lower[j, j]
-    for c in range(3):
-        for d in range(3):
-            for q in range(d):
-                frame[d, c] -= lower[d, q] * frame[q, c]
-            frame[d, c] /= lower[d, d]
+            if frames.shape[0]:
+                tensor[d, c], frame[d, c] = frames[p, 0, d, c], frames[p, 1, d, c]
+            else:
+                tensor[d, c] = frame[d, c] = 1.0 if c == d else 0.0
 
 
-@njit(cache=True)
-def _places(points, i, members, size, sigma, frame, places):
-    """Places (size, 3) of the members seen from node i, in the coordinates y = frame x; returns the largest entry."""
-    largest = 0.0
-    for q in range(size):
-        for d in range(3):
-            places[q, d] = points[members[q], d] - points[i, d]
-        if sigma.shape[1] > 1:
-            a, b, c = places[q, 0], places[q, 1], places[q, 2]
-            for d in range(3):
-                places[q, d] = frame[d, 0] * a + frame[d, 1] * b + frame[d, 2] * c
-        for d in range(3):
-            largest = max(largest, abs(places[q, d]))
-    return largest
+@helper
+def _places(points, nodes, pairs, members, size, alike, frame, places):
+    """The nodes of pairs and their places (3, size) seen from the first, in y = frame x; returns the largest entry.
 
-
-@njit(cache=True)
-def _harmonic_basis(i, members, size, places, scale, basis, matrix):
-    """The fit of a potential about node i by a quadratic of known Laplacian, before any potential.
-
-    Eight harmonic polynomials at the members' places in units of `scale`, each over the squared distance in
-    basis (size, 9), whose last column is that square; each neighbor's difference quotient counts alike.
+    The last vector is filled up with the first. If tissue conducts alike in all directions, y = x.
     """
-    matrix[:, :] = 0.0
-    value, unit = np.empty(UNKNOWNS), 1.0 / scale
-    for q in range(size):
-        if members[q] == i:
-            continue
-        x, y, z = places[q, 0] * unit, places[q, 1] * unit, places[q, 2] * unit
-        square = x * x + y * y + z * z
-        value[0], value[1], value[2] = x, y, z
-        value[3], value[4], value[5] = x * y, y * z, x * z
-        value[6], value[7] = x * x - y * y, 2.0 * z * z - x * x - y * y
-        weight = 1.0 / square
-        for a in range(UNKNOWNS):
-            basis[q, a] = value[a] * weight
-        basis[q, UNKNOWNS] = square
-        add_outer(basis[q], value, matrix)
+    i, most, more, last = nodes[pairs[0]], 0.0, 0.0, 0.0
+    for q in range(-(-size // WIDTH) * WIDTH):
+        j = nodes[pairs[q]] if q < size else i
+        members[q] = j
+        x, y, z = points[j, 0] - points[i, 0], points[j, 1] - points[i, 1], points[j, 2] - points[i, 2]
+        if not alike:
+            a, b, c = x, y, z
+            x = frame[0, 0] * a + frame[0, 1] * b + frame[0, 2] * c
+            y = frame[1, 0] * a + frame[1, 1] * b + frame[1, 2] * c
+            z = frame[2, 0] * a + frame[2, 1] * b + frame[2, 2] * c
+        places[0, q], places[1, q], places[2, q] = x, y, z
+        x, y, z = abs(x), abs(y), abs(z)
+        most, more, last = x if x > most else most, y if y > more else more, z if z > last else last
+    return max(most, more, last)
 
 
-@njit(cache=True)
-def harmonic_fit(phi, k, i, members, size, scale, divergence, basis, matrix, out, fit):
-    """Coefficients (8,) of the quadratic that fits phi[:, k] about node i and has the Laplacian -divergence.
+@helper
+def harmonic_fit(phi, k, members, size, scale, divergence, basis, matrix, values, fit):
+    """Coefficients (8,) of the quadratic that fits phi[:, k] about a node and has the Laplacian -divergence.
 
-    It passes through phi at the node itself.
+    It passes through phi at the node itself, the first of the members. values (MOST,) is space.
     """
-    fit[:] = 0.0
-    for q in range(size):
-        j = members[q]
-        if j == i:
-            continue
-        value = phi[j, k] - phi[i, k] + divergence * scale * scale * basis[q, UNKNOWNS] / 6.0
-        for a in range(UNKNOWNS):
-            fit[a] += basis[q, a] * value
-    substitute(matrix, out, fit, np.int64(UNKNOWNS))
+    own, share = phi[members[0], k], divergence * scale * scale / 6.0
+    for q in range(-(-size // WIDTH) * WIDTH):
+        values[q] = phi[members[q], k] - own + share * basis[UNKNOWNS, q]
+    row_sums(basis, values, size, fit)
+    substitute(matrix, UNKNOWNS, fit, np.int64(0))
 
 
-@njit(cache=True)
-def _ring_around(p, first, near, pairs, seen, stamp):
-    """Pair p and its neighbors to the front of `pairs`; returns how many they are."""
-    pairs[0], seen[p] = p, stamp
-    size = min(first[p + 1] - first[p], pairs.shape[0] - 1)
-    for q in range(size):
-        pairs[q + 1] = near[first[p] + q]
-        seen[pairs[q + 1]] = stamp
-    return size + 1
-
-
-@njit(cache=True)
-def _next_ring(size, first, near, pairs, seen, stamp):
-    """Adds the neighbors of pairs[1:size]; what does not fit is left out. Returns the new size."""
-    inner = size
-    for q in range(1, inner):
+@helper
+def _next_ring(begin, size, first, near, pairs, seen, stamp):
+    """Adds the neighbors of pairs[begin:size]; what does not fit is left out. Returns the new size."""
+    for q in range(begin, size):
         for s in range(first[pairs[q]], first[pairs[q] + 1]):
-            if seen[near[s]] != stamp and size < pairs.shape[0]:
-                pairs[size], seen[near[s]] = near[s], stamp
-                size += 1
+            if size < pairs.shape[0]:
+                pair = near[s]
+                pairs[size] = pair
+                size += seen[pair] != stamp
+                seen[pair] = stamp
     return size
 
 
-@njit(cache=True)
-def prepare(mesh, p, pairs, members, places, frame, basis, matrix, out, seen, stamp):
+@helper
+def prepare(mesh, p, alike, pairs, members, places, frame, basis, matrix, seen, stamp):
     """The patch of pair p, its nodes in `members`, and the factor of its fit; returns its size and its scale.
 
     If one ring of neighbors does not determine all unknowns, the patch takes in the next.
     """
-    points, sigma, nodes, first, near = mesh
-    size, scale = _ring_around(p, first, near, pairs, seen, stamp), 0.0
+    points, nodes, first, near = mesh
+    pairs[0], seen[p], size, scale = p, stamp, np.int64(1), 0.0
     for ring in range(2):
-        if ring == 1:
-            size = _next_ring(size, first, near, pairs, seen, stamp)
-        elif size <= _ENOUGH:
+        size = _next_ring(np.int64(ring), size, first, near, pairs, seen, stamp)
+        if ring == 0 and size <= _ENOUGH:
             continue
-        for q in range(size):
-            members[q] = nodes[pairs[q]]
-        scale = _places(points, members[0], members, size, sigma, frame, places)
-        _harmonic_basis(members[0], members, size, places, scale, basis, matrix)
-        if not factor(matrix, np.int64(UNKNOWNS), np.int64(3), out):
+        scale = _places(points, nodes, pairs, members, size, alike, frame, places)
+        harmonic_sums(places, 1.0 / scale, size, basis, matrix)
+        if not factor(matrix, UNKNOWNS, 3):
             break
     return size, scale

@@ -9,7 +9,6 @@ import numpy as np
 from numba import njit
 
 from efield.kernels.elements.tets import conduct
-from efield.kernels.geometry.stars import nodes_around
 from efield.kernels.parts import in_parts
 
 
@@ -36,19 +35,18 @@ def gradients(points, tets, t, g):
     return six / 6.0
 
 
-def stiffness(points, tets, dofs, sigma, start, around, indptr, table):
-    """Column numbers (ascending) and values; table (10, 10, 4, 4) weighs the products of gradients."""
-    columns, values = np.empty(indptr[-1], dtype=np.int32), np.zeros(indptr[-1])
-    _stiffness(len(start) - 1, points, tets, dofs, sigma, start, around, indptr, table, columns, values)
-    return columns, values
+def stiffness(points, tets, dofs, sigma, start, around, row, columns, table):
+    """Values at the columns (`stars.neighbors`); table (10, 10, 4, 4) weighs the products of gradients."""
+    values = np.zeros(len(columns))
+    _stiffness(len(start) - 1, points, tets, dofs, sigma, start, around, row, columns, table, values)
+    return values
 
 
 @in_parts
-def _stiffness(first, last, points, tets, dofs, sigma, start, around, indptr, table, columns, values):
+def _stiffness(first, last, points, tets, dofs, sigma, start, around, row, columns, table, values):
     g, flow, gram = np.empty((4, 3)), np.empty((4, 3)), np.empty((4, 4))
     for i in range(first, last):
-        low = indptr[i]
-        nodes_around(dofs, start, around, i, np.int64(0), columns[low : indptr[i + 1]])
+        low = row[i]
         for s in range(start[i], start[i + 1]):
             t = np.int64(around[s])
             scale = gradients(points, tets, t, g)

@@ -7,22 +7,20 @@ else is asked for.
 import numpy as np
 from numba import njit
 
+from efield.kernels.elements.fits import PACKED, UNKNOWNS, substitute
 from efield.kernels.elements.patches import (
     MOST,
-    UNKNOWNS,
+    frame_of,
     harmonic_fit,
-    offset,
     prepare,
     primary_fit,
     primary_gradient,
-    ring_of,
-    substitute,
-    tissue_frame,
+    ring_of_node,
 )
-from efield.kernels.parts import in_parts
+from efield.kernels.parts import helper, in_parts
 
 
-@njit(cache=True)
+@helper
 def _write_field(fit, scale, frame, dadt, i, p, k, field):
     """E at pair p, for field k, from the coefficients of a fit about node i in y = frame x."""
     for d in range(3):
@@ -30,10 +28,12 @@ def _write_field(fit, scale, frame, dadt, i, p, k, field):
         field[p, d, k] = -dadt[i, d, k] - slope / scale
 
 
-@njit(cache=True)
-def _write_gradient(fit, scale, frame, divergence, primary, p, k, gradient):
-    """gradient[p, :, :, k] of E in x from the coefficients of a fit in y = frame x, whose Laplacian is -divergence."""
-    bend = np.empty((3, 3))
+@helper
+def _write_gradient(fit, scale, frame, divergence, primary, bend, p, k, gradient):
+    """gradient[p, :, :, k] of E in x from the coefficients of a fit in y = frame x, whose Laplacian is -divergence.
+
+    bend (3, 3) is space.
+    """
     curve, third = 1.0 / (scale * scale), divergence / 3.0
     bend[0, 0] = curve * (2.0 * fit[6] - 2.0 * fit[7]) - third
     bend[1, 1] = curve * (-2.0 * fit[6] - 2.0 * fit[7]) - third
@@ -47,126 +47,113 @@ def _write_gradient(fit, scale, frame, divergence, primary, p, k, gradient):
             for a in range(3):
                 for b in range(3):
                     second += frame[a, d] * bend[a, b] * frame[b, c]
-            gradient[p, d, c, k] = -second - primary[c, d]
+            gradient[p, d, c, k] = -second - primary[k, c, d]
 
 
-def recover(mesh, patches, chosen, phi, dadt, gradient):
+def recover(points, patches, chosen, frames, phi, dadt, gradient):
     """E (q, 3, b) at the chosen (q,) of the (node, tissue) pairs for potentials phi (n, b) and dadt (n, 3, b).
 
-    mesh is points, tets, tissue, sigma, start and around (`node_stars`); patches are nodes (p,) and tags (p,) of all
-    pairs, and who is beside whom, first (p + 1,) and near (s,) (`patches.neighbors`). gradient (q, 3, 3, b), or empty
-    if it is not wanted, becomes that of E; [d, c] is dE_c/dx_d. sigma is (m, 1, 1), then taken to be constant in
-    each tissue, or (m, 3, 3), then replaced by its mean around each node. With a constant sigma, sigma : grad(dA/dt +
-    grad phi) = 0 ties the second derivatives of phi together, which spares one unknown and most of the noise of a free
-    quadratic fit. Each pair is computed alone: its bits do not depend on the others asked.
+    points are those of the nodes; patches are nodes (p,) of all pairs, and who is beside whom, first (p + 1,) and near
+    (s,) (`patches.neighbors`). gradient (q, 3, 3, b), or empty if it is not wanted, becomes that of E; [d, c] is
+    dE_c/dx_d. Conductivity is taken to be constant in each tissue, or, if it is tensors, replaced by its mean around
+    each node (frames: `patches.frames`). With a constant sigma, sigma : grad(dA/dt + grad phi) = 0 ties the second
+    derivatives of phi together, which spares one unknown and most of the noise of a free quadratic fit. Each pair is
+    computed alone: its bits do not depend on the others asked.
     """
     field = np.empty((len(chosen), 3, phi.shape[1]))
-    _recover(len(chosen), mesh, patches, chosen, phi, dadt, field, gradient)
+    _recover(len(chosen), points, patches, chosen, frames, phi, dadt, field, gradient)
     return field
 
 
 @in_parts
-def _recover(begin, end, mesh, patches, chosen, phi, dadt, field, gradient):
+def _recover(begin, end, points, patches, chosen, frames, phi, dadt, field, gradient):
     """Places begin to end of `recover`; pairs of one node share the gradient of its primary field."""
-    points, tets, tissue, sigma, start, around = mesh
-    nodes, tags, first, near = patches
+    nodes, first, near = patches
+    mesh, alike = (points, nodes, first, near), frames.shape[0] == 0
     width = phi.shape[1]
     seen, stamp = np.zeros(max(points.shape[0], nodes.shape[0]), np.int32), np.int64(0)
-    pairs, members, places = np.empty(MOST, np.int64), np.empty(MOST, np.int64), np.empty((MOST, 3))
-    basis, matrix, out = (
-        np.empty((MOST, UNKNOWNS + 1)),
-        np.empty((UNKNOWNS, UNKNOWNS)),
-        np.empty(UNKNOWNS, np.bool_),
-    )
-    linear, primary, fit = np.empty((3, 3)), np.empty((width, 3, 3)), np.empty(UNKNOWNS)
-    tensor, frame = np.empty((3, 3)), np.empty((3, 3))
+    pairs, members, places = np.empty(MOST, np.int64), np.empty(MOST, np.int64), np.empty((3, MOST))
+    basis, values, matrix, fit = np.empty((UNKNOWNS + 1, MOST)), np.empty(MOST), np.empty(PACKED), np.empty(UNKNOWNS)
+    lean, linear, primary = np.empty((3, MOST)), np.empty(6), np.empty((width, 3, 3))
+    tensor, frame, bend = np.empty((3, 3)), np.empty((3, 3)), np.empty((3, 3))
     for p in range(begin, end):
         pair = chosen[p]
         i = nodes[pair]
         if p == begin or nodes[chosen[p - 1]] != i:
             stamp += 1
-            size = ring_of(tets, tissue, start, around, i, np.int64(-1), members, np.int64(0), seen, stamp)
-            primary_fit(points, i, members, size, linear, out)
+            size = ring_of_node(pair, nodes, first, near, members, seen, stamp)
+            primary_fit(points, members, size, lean, linear)
             for k in range(width):
-                primary_gradient(points, dadt, k, i, members, size, linear, out, primary[k])
-        tissue_frame(points, tets, tissue, sigma, start, around, i, np.int64(tags[pair]), tensor, frame)
+                primary_gradient(dadt, k, members, size, lean, linear, primary)
+        frame_of(frames, p, tensor, frame)
         stamp += 1
-        fitted = points, sigma, nodes, first, near
-        size, scale = prepare(fitted, pair, pairs, members, places, frame, basis, matrix, out, seen, stamp)
+        size, scale = prepare(mesh, pair, alike, pairs, members, places, frame, basis, matrix, seen, stamp)
         for k in range(width):
             divergence = 0.0
             for d in range(3):
                 for c in range(3):
                     divergence += tensor[d, c] * primary[k, c, d]
-            harmonic_fit(phi, k, i, members, size, scale, divergence, basis, matrix, out, fit)
+            harmonic_fit(phi, k, members, size, scale, divergence, basis, matrix, values, fit)
             _write_field(fit, scale, frame, dadt, i, p, k, field)
             if gradient.shape[0]:
-                _write_gradient(fit, scale, frame, divergence, primary[k], p, k, gradient)
+                _write_gradient(fit, scale, frame, divergence, primary, bend, p, k, gradient)
 
 
-@njit(cache=True)
-def _spread(points, i, ring, size, matrix, out, tensor, divergence, primary, k, on_dadt):
-    """Takes a weight of the divergence at node i back to dA/dt at its neighbors: the transpose of its linear fit."""
-    x = np.empty(3)
+@helper
+def _spread(ring, size, lean, matrix, tensor, divergence, primary, k, on_dadt):
+    """Takes a weight of the divergence at a node back to dA/dt at its neighbors: the transpose of its linear fit."""
+    i = ring[0]
     for c in range(3):
         for d in range(3):
             primary[c, d] = divergence * tensor[d, c]
-        substitute(matrix, out, primary[c], np.int64(3))
-    for q in range(size):
-        j = ring[q]
-        if j == i:
-            continue
-        weight = 1.0 / offset(points, i, j, x)
-        for c in range(3):
-            value = (primary[c, 0] * x[0] + primary[c, 1] * x[1] + primary[c, 2] * x[2]) * weight
-            on_dadt[j, c, k] += value
+        substitute(matrix, 3, primary, 3 * c)
+        for q in range(1, size):
+            value = primary[c, 0] * lean[0, q] + primary[c, 1] * lean[1, q] + primary[c, 2] * lean[2, q]
+            on_dadt[ring[q], c, k] += value
             on_dadt[i, c, k] -= value
 
 
 @njit(cache=True)
-def functional(mesh, patches, chosen, weights):
+def functional(points, patches, chosen, frames, weights):
     """The transpose of `recover`: what sums over pairs of weights (q, 3, b) . E mean for the potential and for dA/dt.
 
     Returns on_phi (n, b) and on_dadt (n, 3, b), so that the sums are those of on_phi . phi and on_dadt . dadt.
     """
-    points, tets, tissue, sigma, start, around = mesh
-    nodes, tags, first, near = patches
+    nodes, first, near = patches
+    mesh, alike = (points, nodes, first, near), frames.shape[0] == 0
     n, width = points.shape[0], weights.shape[2]
     on_phi, on_dadt = np.zeros((n, width)), np.zeros((n, 3, width))
     seen, stamp = np.zeros(max(n, nodes.shape[0]), np.int32), np.int64(0)
     ring, pairs, members = np.empty(MOST, np.int64), np.empty(MOST, np.int64), np.empty(MOST, np.int64)
-    places = np.empty((MOST, 3))
-    basis, matrix, out = np.empty((MOST, UNKNOWNS + 1)), np.empty((UNKNOWNS, UNKNOWNS)), np.empty(UNKNOWNS, np.bool_)
-    linear, primary, fit = np.empty((3, 3)), np.empty((3, 3)), np.empty(UNKNOWNS)
+    places, lean = np.empty((3, MOST)), np.empty((3, MOST))
+    basis, matrix, fit = np.empty((UNKNOWNS + 1, MOST)), np.empty(PACKED), np.empty(UNKNOWNS)
+    linear, primary = np.empty(6), np.empty((3, 3))
     tensor, frame = np.empty((3, 3)), np.empty((3, 3))
     for p in range(chosen.shape[0]):
         pair = chosen[p]
         i = nodes[pair]
         stamp += 1
-        around_size = ring_of(tets, tissue, start, around, i, np.int64(-1), ring, np.int64(0), seen, stamp)
-        primary_fit(points, i, ring, around_size, linear, out)
-        tissue_frame(points, tets, tissue, sigma, start, around, i, np.int64(tags[pair]), tensor, frame)
+        around_size = ring_of_node(pair, nodes, first, near, ring, seen, stamp)
+        primary_fit(points, ring, around_size, lean, linear)
+        frame_of(frames, p, tensor, frame)
         stamp += 1
-        fitted = points, sigma, nodes, first, near
-        size, scale = prepare(fitted, pair, pairs, members, places, frame, basis, matrix, out, seen, stamp)
+        size, scale = prepare(mesh, pair, alike, pairs, members, places, frame, basis, matrix, seen, stamp)
         for k in range(width):
             fit[:] = 0.0
             for d in range(3):
                 on_dadt[i, d, k] -= weights[p, d, k]
                 for c in range(3):
                     fit[d] -= frame[d, c] * weights[p, c, k] / scale
-            substitute(matrix, out, fit, np.int64(UNKNOWNS))
+            substitute(matrix, UNKNOWNS, fit, np.int64(0))
             divergence = 0.0
-            for q in range(size):
-                if members[q] == i:
-                    continue
+            for q in range(1, size):
                 value = 0.0
                 for a in range(UNKNOWNS):
-                    value += basis[q, a] * fit[a]
+                    value += basis[a, q] * fit[a]
                 on_phi[members[q], k] += value
                 on_phi[i, k] -= value
-                divergence += value * scale * scale * basis[q, UNKNOWNS] / 6.0
-            _spread(points, i, ring, around_size, linear, out, tensor, divergence, primary, k, on_dadt)
+                divergence += value * scale * scale * basis[UNKNOWNS, q] / 6.0
+            _spread(ring, around_size, lean, linear, tensor, divergence, primary, k, on_dadt)
     return on_phi, on_dadt
 
 

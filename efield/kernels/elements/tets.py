@@ -10,11 +10,12 @@ callers before types are found: a view of an array that is passed on is counted 
 import numpy as np
 from numba import njit
 
-from efield.kernels.geometry.stars import nodes_around
-from efield.kernels.parts import in_parts
+from efield.kernels.parts import helper, in_parts
 
 # Outward order of the face opposite each corner, so that its area vector points into the tetrahedron.
 _FACES = np.array([[1, 3, 2], [0, 2, 3], [0, 3, 1], [0, 1, 2]], dtype=np.int64)
+# Edge between two corners, in the order of `quadratic`.
+_EDGES = np.array([[-1, 0, 1, 2], [0, -1, 3, 4], [1, 3, -1, 5], [2, 4, 5, -1]], dtype=np.int64)
 
 
 @njit(inline="always")
@@ -53,35 +54,100 @@ def conduct(sigma, t, vector):
     return 1.0
 
 
-def stiffness(points, tets, sigma, start, around, indptr):
-    """Column numbers (ascending per row) and values of the stiffness matrix: integral of sigma grad.grad."""
-    columns, values = np.empty(indptr[-1], dtype=np.int32), np.zeros(indptr[-1])
-    _stiffness(len(start) - 1, points, tets, sigma, start, around, indptr, columns, values)
-    return columns, values
+@helper
+def _seen(points, i, j):
+    """Node j as seen from node i."""
+    return points[j, 0] - points[i, 0], points[j, 1] - points[i, 1], points[j, 2] - points[i, 2]
+
+
+@helper
+def _cross(a, b, factor):
+    x, y, z = a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]
+    return factor * x, factor * y, factor * z
+
+
+@helper
+def product(a, b):
+    return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
+
+
+@helper
+def _sum(a, b, c):
+    return a[0] + b[0] + c[0], a[1] + b[1] + c[1], a[2] + b[2] + c[2]
+
+
+@helper
+def slopes(points, tets, t):
+    """Volume of tetrahedron t and gradients of its barycentric coordinates."""
+    i = tets[t, 0]
+    a, b, c = _seen(points, i, tets[t, 1]), _seen(points, i, tets[t, 2]), _seen(points, i, tets[t, 3])
+    six = product(a, _cross(b, c, 1.0))
+    g1, g2, g3 = _cross(b, c, 1.0 / six), _cross(c, a, 1.0 / six), _cross(a, b, 1.0 / six)
+    x, y, z = _sum(g1, g2, g3)
+    return six / 6.0, (-x, -y, -z), g1, g2, g3
+
+
+@helper
+def flow_of(sigma, t, g):
+    """The current that flows with a gradient in tetrahedron t, over sigma if that is a number."""
+    if sigma.shape[1] == 1:
+        return g
+    x = sigma[t, 0, 0] * g[0] + sigma[t, 0, 1] * g[1] + sigma[t, 0, 2] * g[2]
+    y = sigma[t, 1, 0] * g[0] + sigma[t, 1, 1] * g[1] + sigma[t, 1, 2] * g[2]
+    return x, y, sigma[t, 2, 0] * g[0] + sigma[t, 2, 1] * g[1] + sigma[t, 2, 2] * g[2]
+
+
+@helper
+def products(points, tets, sigma, t):
+    """Volume grad(l_a) . sigma grad(l_b) for the six edges ab of tetrahedron t, in the order of `quadratic`.
+
+    Before them the gradients, the currents (`flow_of`), and the factor that the latter lack.
+    """
+    scale, g0, g1, g2, g3 = slopes(points, tets, t)
+    if sigma.shape[1] == 1:
+        scale *= sigma[t, 0, 0]
+    f0, f1, f2, f3 = flow_of(sigma, t, g0), flow_of(sigma, t, g1), flow_of(sigma, t, g2), flow_of(sigma, t, g3)
+    k01, k02, k03 = scale * product(g0, f1), scale * product(g0, f2), scale * product(g0, f3)
+    k12, k13, k23 = scale * product(g1, f2), scale * product(g1, f3), scale * product(g2, f3)
+    return (g0, g1, g2, g3), (f0, f1, f2, f3), scale, (k01, k02, k03, k12, k13, k23)
+
+
+def stiffness(points, tets, sigma, start, around, row, columns):
+    """Values of the stiffness matrix at the columns (`stars.neighbors`): integral of sigma grad.grad."""
+    edges, values = np.empty((len(tets), 6)), np.zeros(len(columns))
+    _products(len(tets), points, tets, sigma, edges)
+    _stiffness(len(start) - 1, tets, edges, start, around, row, columns, values)
+    return values
 
 
 @in_parts
-def _stiffness(first, last, points, tets, sigma, start, around, indptr, columns, values):
-    own, other, face0 = np.empty(3), np.empty(3), np.empty(3)
+def _products(first, last, points, tets, sigma, edges):
+    for t in range(first, last):
+        k = products(points, tets, sigma, t)[3]
+        edges[t, 0], edges[t, 1], edges[t, 2], edges[t, 3], edges[t, 4], edges[t, 5] = k
+
+
+@in_parts
+def _stiffness(first, last, tets, edges, start, around, row, columns, values):
+    place = np.empty(row.shape[0], np.int64)
     for i in range(first, last):
-        low = indptr[i]
-        nodes_around(tets, start, around, i, np.int64(0), columns[low : indptr[i + 1]])
+        for q in range(row[i], row[i + 1]):
+            place[columns[q]] = q
+        own = 0.0
         for s in range(start[i], start[i + 1]):
-            t = np.int64(around[s])
+            t = around[s]
             corner = 0
             for k in range(4):
                 if tets[t, k] == i:
                     corner = k
-            _face_vector(points, tets, t, np.int64(0), face0)
-            _face_vector(points, tets, t, corner, own)
-            scale = conduct(sigma, t, own) / (6.0 * _six_volumes(points, tets, t, face0))
             for k in range(4):
-                _face_vector(points, tets, t, k, other)
-                value = scale * (own[0] * other[0] + own[1] * other[1] + own[2] * other[2])
-                q = low
-                while columns[q] != tets[t, k]:
-                    q += 1
-                values[q] += value
+                if k != corner:
+                    value = edges[t, _EDGES[corner, k]]
+                    values[place[tets[t, k]]] += value
+                    own -= value
+        # Gradients add up to nothing, so that rows do.
+        if row[i] < row[i + 1]:
+            values[place[i]] = own
 
 
 def induced_load(points, tets, sigma, start, around, dadt):

@@ -6,7 +6,7 @@ Cells are tetrahedra by their corners (m, 4), or second-order ones by all their 
 import numpy as np
 from numba import njit
 
-from efield.kernels.parts import in_parts
+from efield.kernels.parts import helper, in_parts
 
 
 @njit(cache=True)
@@ -28,28 +28,44 @@ def node_stars(cells, n_nodes):
     return start, star
 
 
-@njit(cache=True)
-def nodes_around(cells, start, star, i, least, near):
-    """Nodes from `least` on that share a cell with node i, itself included, ascending, to the front of `near`.
+@helper
+def _nodes_around(cells, start, star, i, seen, near, begin):
+    """Nodes that share a cell with node i, itself included, ascending, to near[begin:]; returns where they end.
 
-    Returns how many they are.
+    seen (n,) holds i nowhere before.
     """
-    size = 0
+    end = begin
     for s in range(start[i], start[i + 1]):
+        t = star[s]
         for k in range(cells.shape[1]):
-            j = cells[star[s], k]
-            if j < least:
-                continue
-            q = size
-            while q > 0 and near[q - 1] > j:
-                q -= 1
-            if q > 0 and near[q - 1] == j:
-                continue
-            for r in range(size, q, -1):
-                near[r] = near[r - 1]
-            near[q] = j
-            size += 1
-    return size
+            j = cells[t, k]
+            near[end] = j
+            end += seen[j] != i
+            seen[j] = i
+    for q in range(begin + 1, end):
+        j, r = near[q], q
+        while r > begin and near[r - 1] > j:
+            near[r] = near[r - 1]
+            r -= 1
+        near[r] = j
+    return end
+
+
+@in_parts
+def neighbors(begun, ended, cells, start, star, bounds, begins, room, sizes, filled):
+    """Nodes that share a cell with each node, itself included, ascending, those of a part one behind the other.
+
+    Parts begin with nodes bounds (k + 1,), and at begins (k + 1,) of `room`, which has a place for each corner of each
+    cell around a node. sizes (n,) and filled (k,) become how many there are of each node and part.
+    """
+    seen = np.full(start.shape[0] - 1, -1, np.int32)
+    for part in range(begun, ended):
+        end = begins[part]
+        for i in range(bounds[part], bounds[part + 1]):
+            sizes[i] = -end
+            end = _nodes_around(cells, start, star, i, seen, room, end)
+            sizes[i] += end
+        filled[part] = end - begins[part]
 
 
 @njit(cache=True)
@@ -59,20 +75,6 @@ def _largest(start, first, last):
     for i in range(first, last):
         most = max(most, start[i + 1] - start[i])
     return most
-
-
-def neighbor_counts(cells, start, star):
-    """Number of nodes (n,) int64 that share a cell with each node, itself included."""
-    count = np.empty(len(start) - 1, dtype=np.int64)
-    _neighbor_counts(len(count), cells, start, star, count)
-    return count
-
-
-@in_parts
-def _neighbor_counts(first, last, cells, start, star, count):
-    near = np.empty(cells.shape[1] * _largest(start, first, last), dtype=np.int32)
-    for i in range(first, last):
-        count[i] = nodes_around(cells, start, star, i, np.int64(0), near)
 
 
 @njit(cache=True, nogil=True)

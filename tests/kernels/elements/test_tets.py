@@ -5,6 +5,7 @@ import pytest
 from scipy.sparse import csr_matrix
 from scipy.spatial import Delaunay
 
+from efield.fem.assembly import nodes_around
 from efield.ground import checks
 from efield.kernels.elements import tets as kernels
 from efield.kernels.geometry import stars
@@ -44,11 +45,10 @@ def test_every_node_lists_its_tetrahedra_in_order(mesh):
 
 def test_stiffness_matches_the_dense_formula_in_sorted_rows(mesh):
     points, tets, sigma, start, around = mesh
-    lengths = stars.neighbor_counts(tets, start, around)
-    indptr = np.concatenate([[0], np.cumsum(lengths)])
-    columns, values = kernels.stiffness(points, tets, sigma[:, None, None], start, around, indptr)
+    indptr, columns = nodes_around(tets, (start, around))
     for row in range(len(points)):
         assert (np.diff(columns[indptr[row] : indptr[row + 1]]) > 0).all()
+    values = kernels.stiffness(points, tets, sigma[:, None, None], start, around, indptr, columns)
     found = csr_matrix((values, columns, indptr)).toarray()
     wanted = dense_stiffness(points, tets, sigma)
     # Rounding, amplified by the flattest of the random tetrahedra.
