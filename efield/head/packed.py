@@ -16,6 +16,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from efield.ground.checks import read_only
 from efield.ground.errors import FileFormatError, InputError
 from efield.head.mesh import HeadMesh
 from efield.head.mni import AffineMap
@@ -174,8 +175,8 @@ def _unpacked(arrays: Mapping[str, NDArray[Any]]) -> HeadMesh:
         rows[:, corner] = rows[:, corner - 1] + _joined(arrays, f"corner{corner}")
     _swap_where(np.unpackbits(arrays["odd"], count=len(rows)).astype(bool), rows)
     return HeadMesh(
-        points=points,
-        tets=rows,
+        points=read_only(points),  # or they would be copied
+        tets=read_only(rows),
         tissue=arrays["tissue"],
         mni=AffineMap(arrays["mni_to_head"]) if "mni_to_head" in arrays else None,
     )
