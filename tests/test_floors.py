@@ -8,7 +8,7 @@ ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
 #: What conda-forge calls what we need of a package.
-CONDA = {"matplotlib-base": "matplotlib"}
+CONDA = {"matplotlib-base": "matplotlib", "python-isal": "isal"}
 
 
 def _bounds(lines):

@@ -143,7 +143,7 @@ def _write(
             _ = field.recovered.field
             written.append(beside.submit(field.to_nifti, folder / "field.nii.gz"))
             summary = field.summary(target)
-            title = caption(field, target, field.coil, drive=drive)
+            title = caption(field, target, field.coil, drive=drive, summary=summary)
             # Pictures are drawn in the first thread: not every system lets another do it.
             written.append(beside.submit(getattr, summary, "measures"))
         with steps(f"estimating errors, writing {', '.join(request.files[1:])}"):

@@ -151,12 +151,15 @@ def boundary(head: HeadMesh, tags: Iterable[int] | None = None) -> Surface:
     inside = np.isin(head.tissue, list(tags))
     if not inside.any():
         raise InputError(f"tags must occur in the head, which has {head.tags}; instead received {tags}")
+    chosen = np.flatnonzero(inside)
     beyond = _beyond_faces(head)
     if (beyond == _SEVERAL).any():
-        chosen = np.flatnonzero(inside)
-        owner, face = np.nonzero(_beyond(head.tets[chosen], len(head.points)) == _NOTHING)
-        return _of_faces(head, chosen[owner], face)
-    return _of_faces(head, *np.nonzero(inside[:, None] & ((beyond == _NOTHING) | ~inside[beyond])))
+        bounds = _beyond(head.tets[chosen], len(head.points)) == _NOTHING
+    else:
+        beyond = beyond[chosen]
+        bounds = (beyond == _NOTHING) | ~inside[beyond]
+    owner, face = np.nonzero(bounds)
+    return _of_faces(head, chosen[owner], face)
 
 
 @once_per_head

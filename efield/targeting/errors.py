@@ -74,7 +74,9 @@ _TAILS: Final = ("normal_in_p99", "normal_out_p99")
 _PLACES: Final = 20_000
 
 
-def estimated_errors(field: "EField", target: Target, values: Mapping[str, Value]) -> dict[str, float]:
+def estimated_errors(
+    field: "EField", target: Target, values: Mapping[str, Value], in_gray: FloatArray | None = None
+) -> dict[str, float]:
     """Estimates of the errors of measures, in their own units.
 
     Parameters
@@ -83,6 +85,8 @@ def estimated_errors(field: "EField", target: Target, values: Mapping[str, Value
     target : Target
     values : mapping
         The measures by name, as they are reported. Only what these need is computed.
+    in_gray : (g, 3) float, V/m, optional
+        The field at the centers of all gray matter, where it is known.
 
     Returns
     -------
@@ -103,7 +107,7 @@ def estimated_errors(field: "EField", target: Target, values: Mapping[str, Value
     if not values.keys().isdisjoint(IN_HEAD):
         gray = np.flatnonzero(head.tissue == GRAY_MATTER)
         e = at_centers(opinion, gray)
-        d = disagreement(field.in_tets(gray), e, head.volumes[gray])
+        d = disagreement(field.in_tets(gray) if in_gray is None else in_gray, e, head.volumes[gray])
         errors |= _errors(values, in_gray_matter(head, e), d, unseen(head))
     if any(name.startswith(MIDSURFACE) for name in values):
         measures, places = middle_of(head, target)

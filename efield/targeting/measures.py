@@ -291,7 +291,7 @@ def in_gray_matter(head: HeadMesh, e: FloatArray) -> dict[str, float | tuple[flo
     size, volume = np.linalg.norm(e, axis=1), head.volumes[gray]
     peak = weighted_percentile(size, volume, PEAK_PERCENTILE)
     top = size >= peak
-    place = np.average(head.barycenters[gray[top]], axis=0, weights=volume[top])
+    place = np.average(head.centers_of(gray[top]), axis=0, weights=volume[top])
     values: dict[str, float | tuple[float, ...] | None] = {"peak": peak, "peak_place": tuple(float(x) for x in place)}
     for share in (50, 75):
         values[f"focality_{share}"] = float(volume[size >= share / 100 * peak].sum()) / 1000.0

@@ -202,9 +202,9 @@ def summarize(field: "EField", target: Target) -> Summary:
     values["target_volume"] = float(measures.weights.sum())
     if isinstance(target.region, Disc):
         values |= {name: None if np.isnan(value) else value for name, value in on_midsurface(field, target).items()}
-    gray = np.flatnonzero(field.head.tissue == GRAY_MATTER)
-    values |= in_gray_matter(field.head, field.in_tets(gray)) | _distances(field, target)
-    return Summary(values, f"at {target.name}", partial(estimated_errors, field, target))
+    e = field.in_tets(np.flatnonzero(field.head.tissue == GRAY_MATTER))
+    values |= in_gray_matter(field.head, e) | _distances(field, target)
+    return Summary(values, f"at {target.name}", partial(estimated_errors, field, target, in_gray=e))
 
 
 def _distances(field: "EField", target: Target) -> dict[str, Value]:

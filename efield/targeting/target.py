@@ -240,7 +240,8 @@ class Target(Carded):
     def among(self, head: HeadMesh, points_mm: NDArray[np.float64]) -> NDArray[np.intp]:
         """Numbers of those of (n, 3) points in mm that lie in the region, whatever their tissue."""
         if self.region is None:
-            return np.flatnonzero(np.linalg.norm(points_mm - self.center_mm, axis=1) <= self.radius_mm)
+            offset = points_mm - self.center_mm
+            return np.flatnonzero(np.einsum("ij,ij->i", offset, offset) <= self.radius_mm**2)
         return np.flatnonzero(self.region.holds(head, points_mm))
 
     def tets(self, head: HeadMesh) -> NDArray[np.intp]:
@@ -258,7 +259,7 @@ class Target(Carded):
 
     def _find(self, head: HeadMesh) -> NDArray[np.intp]:
         own = np.flatnonzero(np.isin(head.tissue, self.tags))
-        found = own[self.among(head, head.barycenters[own])]
+        found = own[self.among(head, head.centers_of(own))]
         if not len(found):
             names = ", ".join(tissue_name(tag) for tag in self.tags)
             low, high = head.points.min(axis=0), head.points.max(axis=0)
@@ -272,7 +273,7 @@ class Target(Carded):
         """The same target with a region that can be stored: one that is no ball becomes its places on this head."""
         if self.region is None or isinstance(self.region, Places):
             return self
-        places = [head.barycenters[self.tets(head)]]
+        places = [head.centers_of(self.tets(head))]
         if GRAY_MATTER in head.tags:
             places.append(cortex(head).centers_mm)
         if {WHITE_MATTER, GRAY_MATTER} <= set(head.tags):

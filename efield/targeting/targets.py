@@ -168,7 +168,7 @@ def name_in_caps(head: HeadMesh, text: str) -> str:
 
 
 def _below_electrode(head: HeadMesh, name: str) -> Target:
-    gray = head.barycenters[head.tissue == GRAY_MATTER]
+    gray = head.centers_of(np.flatnonzero(head.tissue == GRAY_MATTER))
     place, origin = electrode_place(head, name)
     center = gray[nearest(gray, place)[0]]
     name = split_choice(name, CAP_CHOICES)[1] or name
@@ -201,7 +201,7 @@ def _motor_target(head: HeadLike, area: Area, side: Side, variant: str = "") -> 
 
 
 def _nearest_gray(head: HeadMesh, point: NDArray[np.float64]) -> NDArray[np.float64]:
-    gray = head.barycenters[head.tissue == GRAY_MATTER]
+    gray = head.centers_of(np.flatnonzero(head.tissue == GRAY_MATTER))
     index, distance = nearest(gray, point)
     if distance > _LONGEST_SNAP_MM:
         raise OutsideHeadError(

@@ -16,9 +16,18 @@ if TYPE_CHECKING:
     from efield.coils.model import Coil
     from efield.targeting.field import EField
     from efield.targeting.naming import Place
+    from efield.targeting.summary import Summary
+    from efield.targeting.target import Target
 
 
-def caption(field: "EField", target: "Place | None" = None, coil: "Coil | None" = None, *, drive: str = "") -> str:
+def caption(
+    field: "EField",
+    target: "Place | None" = None,
+    coil: "Coil | None" = None,
+    *,
+    drive: str = "",
+    summary: "Summary | None" = None,
+) -> str:
     """Coil, drive, field at the target and peak, the same numbers as in `EField.summary`.
 
     Parameters
@@ -30,6 +39,8 @@ def caption(field: "EField", target: "Place | None" = None, coil: "Coil | None" 
         Also which way its rising current induces, in its own frame.
     drive : str
         What sets dI/dt, such as ``magstim-rapid2 at 60 %``.
+    summary : Summary, optional
+        Of the field at the target, where it is known: nothing is measured twice.
 
     Returns
     -------
@@ -46,15 +57,23 @@ def caption(field: "EField", target: "Place | None" = None, coil: "Coil | None" 
     if field.others:
         parts.append(f"with {len(field.others)} more coil{'s' * (len(field.others) > 1)}, not drawn")
     if (target := target_if_any(field.head, target)) is not None:
-        measures = TargetMeasures.at(field.head, target)
-        found = dict(zip(measures.names, measures.of_field(field, target), strict=True))
-        parts.append(f"{target.name}: mean |E| {found['mean_magnitude']:.3g} V/m")
+        mean = _mean(field, target) if summary is None else summary["mean_magnitude"]
+        parts.append(f"{target.name}: mean |E| {mean:.3g} V/m")
     tag = drawn_tissue(field.head)
-    own = np.flatnonzero(field.head.tissue == tag)
-    size = np.linalg.norm(field.in_tets(own), axis=1)
-    peak = weighted_percentile(size, field.head.volumes[own], PEAK_PERCENTILE)
+    peak = _peak(field, tag) if summary is None else summary["peak"]
     parts.append(f"{tissue_name(tag)}: peak |E| {peak:.3g} V/m")
     return BETWEEN.join(parts)
+
+
+def _mean(field: "EField", target: "Target") -> float:
+    measures = TargetMeasures.at(field.head, target)
+    return dict(zip(measures.names, map(float, measures.of_field(field, target)), strict=True))["mean_magnitude"]
+
+
+def _peak(field: "EField", tag: int) -> float:
+    own = np.flatnonzero(field.head.tissue == tag)
+    size = np.linalg.norm(field.in_tets(own), axis=1)
+    return weighted_percentile(size, field.head.volumes[own], PEAK_PERCENTILE)
 
 
 def named(coil: "Coil") -> str:

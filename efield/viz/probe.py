@@ -1,8 +1,8 @@
 """Whether this machine can draw with OpenGL, found out without risking the running program.
 
 Without GL libraries VTK does not raise, it kills the process at its first render. So the first render happens
-in a child process, once for each program that draws. The child loads of VTK only what renders: it takes a third of the
-time of one that loads PyVista, which opens the same kind of window.
+in a child process, once for each program that draws. The child loads of VTK only what renders, and NumPy, which VTK can
+do without, not at all: it takes a quarter of the time of one that loads PyVista, which opens the same kind of window.
 """
 
 import os
@@ -25,6 +25,8 @@ import contextlib
 with contextlib.suppress(Exception):
     import resource
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+import sys
+sys.modules["numpy"] = None
 import vtkmodules.vtkRenderingOpenGL2
 from vtkmodules.vtkFiltersSources import vtkPlaneSource
 from vtkmodules.vtkRenderingCore import vtkActor, vtkPolyDataMapper

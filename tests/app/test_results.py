@@ -116,7 +116,7 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(monkeypatch, small, tmp_path
         assert run(monkeypatch, *VERBS[verb](small, out)) == 2
     errors = [line for line in capsys.readouterr().err.splitlines() if "error" in line]
     assert len(errors) == 1
-    assert any(words in errors[0] for words in ("error: File too large", "could not be written; check the free space"))
+    assert "error: File too large" in errors[0]
     assert not [path for path in tmp_path.rglob("*") if path != out]
     assert out.exists() == (" " in verb)
 

@@ -125,6 +125,7 @@ def test_the_title_says_coil_drive_and_the_summarys_numbers(case):
     assert words.startswith("small figure-8 (induces +y), dI/dt 1 A/µs")
     assert f"upper left: mean |E| {summary['mean_magnitude']:.3g} V/m" in words
     assert f"gray matter: peak |E| {summary['peak']:.3g} V/m" in words
+    assert caption(field, target, coil, summary=summary) == words
 
 
 def test_a_target_is_also_a_word_or_a_point(way, case, tmp_path):

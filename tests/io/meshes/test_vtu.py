@@ -49,20 +49,22 @@ def good(mesh, tmp_path):
     return (tmp_path / "good.vtu").read_bytes()
 
 
-def test_vtk_reads_what_we_write(mesh, tmp_path):
+@pytest.mark.parametrize("block", [vtu._BLOCK, 96])
+def test_vtk_reads_what_we_write(mesh, tmp_path, monkeypatch, block):
     import pyvista
 
+    monkeypatch.setattr(vtu, "_BLOCK", block)
     head = mesh.head()
     magn = np.linalg.norm(head.barycenters, axis=1)
-    vtu.write_vtu(
-        tmp_path / "a.vtu", head, cell_data={"E": head.barycenters, "magnE": magn}, point_data={"v": head.points[:, 0]}
-    )
+    others = {'strong & "near" <a>': magn > np.median(magn), "half": magn.astype(np.float16), "big": magn.astype(">f4")}
+    fields = {"E": head.barycenters, "magnE": magn, **others}
+    vtu.write_vtu(tmp_path / "a.vtu", head, cell_data=fields, point_data={"v": head.points[:, 0]})
     grid = pyvista.read(tmp_path / "a.vtu")
     assert_array_equal(grid.points, head.points)
     assert_array_equal(grid.cells_dict[10], head.tets)
     assert_array_equal(grid.cell_data["tissue"], head.tissue)
-    assert_array_equal(grid.cell_data["E"], head.barycenters)
-    assert_array_equal(grid.cell_data["magnE"], magn)
+    for name, values in fields.items():
+        assert_array_equal(grid.cell_data[name], values)
     assert_array_equal(grid.point_data["v"], head.points[:, 0])
     again = vtu.read_mesh(tmp_path / "a.vtu")
     assert_array_equal(again.element_data["E"], head.barycenters)
