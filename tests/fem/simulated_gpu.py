@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numba.cuda
 import numpy as np
+from numba.cuda.simulator.kernel import BlockManager, BlockThread
 
 import efield.fem.multigrid
 import efield.fem.ordering
@@ -44,7 +45,29 @@ def make_the_simulator_safe():
 
     FakeCUDAShared.array = locked
     numba.cuda.simulator.kernel.swapped_cuda_module = swapped_at_launch
-    sys.setswitchinterval(1e-4)
+    BlockManager.run, BlockThread.syncthreads = run_block, lambda thread: thread._manager.meeting.wait(60.0)
+
+
+def run_block(manager, grid_point, *args):
+    """Threads of a block wait for each other; the simulator's own are looked at by one that never rests."""
+    places = list(np.ndindex(*manager._block_dim))
+    manager.meeting = threading.Barrier(len(places))
+
+    def target():
+        try:
+            manager._f(*args)
+        except BaseException:
+            manager.meeting.abort()
+            raise
+
+    threads = [BlockThread(target, manager, grid_point, place, manager._debug) for place in places]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    failed = [thread.exception for thread in threads if thread.exception]
+    for error, trace in sorted(failed, key=lambda one: isinstance(one[0], threading.BrokenBarrierError)):
+        raise error.with_traceback(trace)
 
 
 @contextmanager
