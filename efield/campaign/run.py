@@ -10,7 +10,7 @@ from efield.campaign.compute import Bench, Result
 from efield.campaign.costs import duration
 from efield.campaign.mesh_errors import read_mesh_errors, write_mesh_errors
 from efield.campaign.store import Store, writing
-from efield.campaign.study import Chunk, Study
+from efield.campaign.study import Chunk, Study, head_loader
 from efield.campaign.tables import tables_stand, write_tables
 from efield.ground.errors import EfieldError, InputError
 from efield.ground.progress import Progress, Tell, told
@@ -190,11 +190,12 @@ def _take_over(store: Store, ear: Listener) -> int:
 
 def _check_heads(store: Store, coming: set[int], ear: Listener) -> None:
     """Refuse heads that are no longer those of their finished chunks; those that are computed show it themselves."""
+    load = head_loader(store.study.base)
     for number, entry in enumerate(store.study.heads):
         if number in coming:
             continue
         ear.note(f"looking at head {entry.label}")
-        if head_digest(entry.load(store.study.base)) != store.facts.heads[number].digest:
+        if head_digest(load(entry)) != store.facts.heads[number].digest:
             raise InputError(
                 f"the head {entry.label} must be as it was when the store {store.folder} was begun; instead its file "
                 "changed: put the file back, or give another output folder"

@@ -3,9 +3,9 @@
 A cell is one head with one target and one coil. Its placements are cut into chunks; a chunk is the unit of work.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -58,6 +58,16 @@ class HeadEntry:
     def conductivities(self) -> Conductivity:
         """The default table with this head's values."""
         return Conductivity().with_values(dict(self.conductivity))
+
+
+def head_loader(base: Path) -> Callable[[HeadEntry], HeadMesh]:
+    """What loads the heads of a study: entries that differ in conductivities and follow each other share one."""
+
+    @lru_cache(maxsize=1)
+    def loaded(source: str, register: bool) -> HeadMesh:
+        return HeadEntry("", source, register).load(base)
+
+    return lambda entry: loaded(entry.source, entry.register)
 
 
 @dataclass(frozen=True)

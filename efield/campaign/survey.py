@@ -1,5 +1,6 @@
 """What the heads of a study are, looked at once before any solve: hashes, sizes, and where each target lies."""
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
@@ -7,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from efield.campaign.problems import Problem, StudyError
-from efield.campaign.study import HeadEntry, Study, TargetEntry
+from efield.campaign.study import HeadEntry, Study, TargetEntry, head_loader
 from efield.coils.model import Coil
 from efield.ground.errors import CollisionError, InputError
 from efield.ground.pose import Pose
@@ -112,11 +113,11 @@ def survey(study: Study, progress: Progress = None) -> Survey:
     """
     problems: list[Problem] = []
     coils = [coil.load(study.base) for coil in study.coils]
-    heads = []
+    heads, load = [], head_loader(study.base)
     with told(progress, "survey", "heads", len(study.heads)) as tell:
         for done, entry in enumerate(study.heads):
             tell(done, len(study.heads), f"looking at head {entry.label}")
-            facts = _head_facts(study, entry, coils, problems)
+            facts = _head_facts(study, entry, load, coils, problems)
             if facts is not None:
                 heads.append(facts)
     if problems:
@@ -124,9 +125,15 @@ def survey(study: Study, progress: Progress = None) -> Survey:
     return Survey(tuple(heads), tuple(whole_coil_digest(coil) for coil in coils))
 
 
-def _head_facts(study: Study, entry: HeadEntry, coils: list[Coil], problems: list[Problem]) -> HeadFacts | None:
+def _head_facts(
+    study: Study,
+    entry: HeadEntry,
+    load: Callable[[HeadEntry], HeadMesh],
+    coils: list[Coil],
+    problems: list[Problem],
+) -> HeadFacts | None:
     try:
-        head = entry.load(study.base)
+        head = load(entry)
         check_sound(head)
         sigma = entry.conductivities().per_tet(head)
     except InputError as error:

@@ -17,12 +17,14 @@ import xarray
 
 from efield.campaign import disk
 from efield.campaign import store as stores
+from efield.campaign import study as studies
 from efield.campaign.estimate import estimate
 from efield.campaign.integrity import check, repair
 from efield.campaign.lock import Lock
 from efield.campaign.plan import read_study
 from efield.campaign.run import ChunkError, run
 from efield.campaign.store import reading, writing
+from efield.campaign.survey import survey
 from efield.coils.model import Coil
 from efield.ground.errors import FileFormatError, InputError
 from efield.head.spheres import sphere_head
@@ -51,6 +53,15 @@ def test_killed_at_any_step_it_ends_with_the_same_bytes(study, whole, pretend, k
         pytest.fail("a run had more steps than were tried")
     assert contents(out) == expected
     assert number > 5
+
+
+def test_a_head_with_other_conductivities_is_loaded_once(study, monkeypatch):
+    made, load = [], studies.load_head
+    monkeypatch.setattr(studies, "load_head", lambda source: made.append(source) or load(source))
+    one, other = survey(study).heads
+    assert len(made) == 1
+    assert one.digest == other.digest
+    assert one.conductivity != other.conductivity
 
 
 def test_finished_chunks_are_not_computed_again(study, pretend):
