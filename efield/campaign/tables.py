@@ -5,6 +5,7 @@
 
 import json
 from collections.abc import Iterator
+from functools import lru_cache
 from itertools import product
 from typing import TYPE_CHECKING, Any, Final
 
@@ -145,6 +146,12 @@ def _batches(store: Store, schema: "pyarrow.Schema") -> Iterator["pyarrow.Record
     arrays = {name: root[name] for name in ("pose", *lifted, *study.measures)}  # opened once, not for each batch
     rates = [study.rates(coil.load(study.base)) for coil in study.coils]
     blocks = range(0, study.count, _ROWS)
+
+    @lru_cache(maxsize=len(arrays))  # for the other drives, which lie in the same files
+    def stored(name: str, at: tuple[int, ...], first: int) -> Any:
+        inner = (slice(None),) if name in study.measures else ()
+        return arrays[name][(*at, *inner, slice(first, first + _ROWS))]
+
     for cell, drive, first in product(study.cells, range(len(study.drive.values)), blocks):
         rows, at = slice(first, min(first + _ROWS, study.count)), (cell.head, cell.target, cell.coil)
         numbers = np.arange(rows.start, rows.stop)
@@ -157,10 +164,10 @@ def _batches(store: Store, schema: "pyarrow.Schema") -> Iterator["pyarrow.Record
             "placement": numbers,
         }
         columns |= {name: values[rows] for name, values in known.items()}
-        poses = arrays["pose"][(*at, rows, slice(0, 3))].reshape(-1, len(POSE))
+        poses = stored("pose", at, first)[:, :3].reshape(-1, len(POSE))
         columns |= {name: np.ascontiguousarray(poses[:, k]) for k, name in enumerate(POSE)}
-        columns |= {name: arrays[name][(*at, rows)] for name in lifted}
-        columns |= {name: arrays[name][(*at, drive, rows)] for name in study.measures}
+        columns |= {name: stored(name, at, first) for name in lifted}
+        columns |= {name: stored(name, at, first)[drive] for name in study.measures}
         yield pyarrow.RecordBatch.from_arrays([columns[name] for name in schema.names], schema=schema)
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from efield.head import registration
+from efield.head.mesh import HeadMesh
 from efield.head.spheres import sphere_head
 from efield.io.load import load_head
 from efield.io.meshes import gmsh
@@ -81,6 +82,14 @@ def tags(tmp_path_factory):
     return path
 
 
+def bent_brain():
+    """What stands for the brain of MNI152, and can be laid onto balls by no affine."""
+    balls = sphere_head((22.0, 30.0, 34.0), (1, 2, 3), edge_mm=8.0)
+    bent = balls.points + np.outer(balls.points[:, 1] ** 2 / 20, (0, 0, 1))
+    surfaces = registration._brain(HeadMesh(bent, balls.tets, balls.tissue))
+    return surfaces, tuple(registration._sheet(surface) for surface in surfaces)
+
+
 def test_a_head_keeps_its_map_from_mni_beside_it(monkeypatch, capsys, tags, tmp_path):
     out, copy, coarse = tmp_path / "head.msh", tmp_path / "copy.vtu", ("--scale", "3", "--volume-tolerance", "100")
     assert run(monkeypatch, "mesh", "build", tags, out, *coarse, "--mni", "same") == 0
@@ -98,6 +107,7 @@ def test_a_head_keeps_its_map_from_mni_beside_it(monkeypatch, capsys, tags, tmp_
     # Balls are no brain: the file says MNI152, but its brain is not there, and no registration fits.
     meshed = replace(load_head(out), mni=None), []
     monkeypatch.setattr("efield.head.lattice.mesh_and_volumes", lambda *_, **__: meshed)
+    monkeypatch.setattr(registration, "_template_brain", bent_brain)
     monkeypatch.setattr(registration, "_STARTS_DEG", ((0, 0, 0),))
     monkeypatch.setattr(registration, "_SEEKERS", 200)
     assert run(monkeypatch, "mesh", "build", tags, out, *coarse) == 0
