@@ -1,6 +1,6 @@
-"""Compiling the kernels of solver, recovery and error estimates in a second process while `efield simulate` prepares.
+"""Compiling the kernels of solver, field and measures in a second process while `efield simulate` prepares.
 
-The first run on a machine compiles every Numba kernel, about 40 s of one core, and keeps the result for later runs.
+The first run on a machine compiles every Numba kernel, about 35 s of one core, and keeps the result for later runs.
 Compilation holds Python's interpreter lock, so threads do not help; a second process does, and its results reach this
 one through Numba's cache on disk.
 """
@@ -8,6 +8,7 @@ one through Numba's cache on disk.
 import subprocess
 import sys
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Self
 
@@ -16,9 +17,14 @@ from scipy.sparse import diags
 
 from efield.fem.problem import FemProblem
 from efield.fem.solvers import make_solver
+from efield.ground.pose import Pose
 from efield.head.conductivity import Conductivity
 from efield.head.spheres import sphere_head
+from efield.io.load import load_coil
 from efield.kernels.elements import recovery
+from efield.targeting.field import EField
+from efield.targeting.measures import TargetMeasures
+from efield.targeting.target import Target
 
 _LONGEST_S = 120.0
 
@@ -72,8 +78,20 @@ def _compile() -> None:
     head = sphere_head(edge_mm=25.0)
     problem = FemProblem(head, Conductivity().per_tet(head), solver="multigrid", device="cpu")
     phi, dadt = np.linspace(0.0, 1.0, len(head.points)), np.zeros(head.points.shape)
-    _ = problem.recovered_field(phi, dadt).field
+    field = EField(
+        head=head,
+        e=np.zeros((len(head.tets), 3)),
+        didt=1e6,
+        coil=load_coil("d70"),
+        pose=Pose(np.eye(4)),
+        iterations=0,
+        recover=partial(problem.recovered_field, phi, dadt),
+    )
+    _ = field.recovered.field
     problem.second_opinion(phi, dadt).at(np.zeros(1, np.int64), np.full((1, 4), 0.25))
+    target = Target.sphere(center_mm=(0.0, 0.0, 60.0), radius_mm=25.0)
+    TargetMeasures.at(head, target).of_field(field, target)
+    field.magnitude_on_grid((2, 2, 2), np.eye(4))
 
 
 if __name__ == "__main__":

@@ -6,15 +6,19 @@ import sys
 from efield.app.warmup import Warmup
 
 _COMPARED = """
+import sys
 import numpy as np
 from efield import Simulator, Target, load_coil
 from efield.app import warmup
 from efield.ground.pose import Pose
 from efield.head.spheres import sphere_head
-from efield.kernels.elements import bubbles, multigrid, recovery
+from efield.kernels import measures
+from efield.kernels.elements import bubbles, multigrid, patches, recovery
+from efield.kernels.geometry import raster
 
-parts = [recovery._recover, bubbles.apply, bubbles._field_at]
-kernels = [multigrid.smoothing_step, multigrid.descend, *(each.kernel for each in parts)]
+parts = [multigrid._smoothing_step, multigrid._descend, recovery._recover, recovery._centers]
+parts += [bubbles.apply, bubbles._field_at, measures._measures]
+kernels = [patches.corners, raster.paint_magnitude, *(each.kernel for each in parts)]
 warmup._compile()
 compiled = [list(kernel.signatures) for kernel in kernels]
 assert all(compiled), compiled
@@ -22,12 +26,13 @@ head = sphere_head((70.0, 73.0, 79.0, 85.0), (2, 3, 4, 5), edge_mm=25.0)
 pose = Pose(np.diag([-1.0, 1, -1, 1]))
 field = Simulator(head, solver="multigrid").solve(load_coil("d70"), pose, allow_collision=True)
 field.summary(Target.sphere(center_mm=(0.0, 0.0, 60.0), radius_mm=15.0)).measures
+field.to_nifti(sys.argv[1])
 assert [list(kernel.signatures) for kernel in kernels] == compiled
 """
 
 
-def test_it_compiles_what_a_simulation_needs():
-    subprocess.run([sys.executable, "-P", "-c", _COMPARED], check=True)
+def test_it_compiles_what_a_simulation_needs(tmp_path):
+    subprocess.run([sys.executable, "-P", "-c", _COMPARED, str(tmp_path / "field.nii")], check=True)
 
 
 def test_no_process_is_started_for_kernels_that_are_there(monkeypatch):
