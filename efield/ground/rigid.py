@@ -14,8 +14,9 @@ from efield.ground.errors import EfieldWarning, InputError
 #: the last, make it 1.7e-2; beyond this an axis is sheared or scaled, not rounded.
 TOLERANCE: Final = 2e-2
 
-#: Three decimals, as navigators write them, make it 1.7e-3. What misses by more is put right too, and said aloud.
-_THREE_DECIMALS: Final = 2e-3
+#: Three decimals, as navigators write them, make it 1.7e-3. What misses by more is put right too, and said aloud. Two
+#: decimals make it a multiple of 1e-4: none lies here, where the last bit would decide.
+_THREE_DECIMALS: Final = 1.95e-3
 
 #: Largest difference of the last row from 0 0 0 1.
 _LAST_ROW: Final = 1e-9

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
-from efield.ground.errors import InputError
+from efield.ground.errors import EfieldWarning, InputError
 from efield.ground.pose import Pose, given_poses, pose_matrices
 from efield.ground.rigid import put_right
 
@@ -66,8 +66,26 @@ def test_two_decimals_are_put_right_and_said(q):
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         assert Pose(matrix).matrix.tobytes() == found.tobytes()
-    rough = np.abs(matrix[:3, :3].T @ matrix[:3, :3] - np.eye(3)).max() > 2e-3
+    hundredths = np.rint(100 * matrix[:3, :3]).astype(int)
+    rough = np.abs(hundredths.T @ hundredths - 10_000 * np.eye(3, dtype=int)).max() > 19
     assert [f"turned by up to {turned[0]:.2g} degrees" in str(w.message) for w in caught] == [True] * int(rough)
+
+
+@pytest.mark.parametrize(
+    "axes",
+    [
+        [[-0.21, 0.96, -0.18], [-0.38, -0.25, -0.89], [-0.9, -0.12, 0.42]],
+        [[0.56, -0.75, 0.35], [-0.75, -0.28, 0.6], [-0.35, -0.6, -0.72]],
+    ],
+)
+def test_axes_that_miss_by_two_thousandths_are_two_decimals_whatever_the_last_bit(axes):
+    matrix = np.eye(4)
+    matrix[:3, :3] = axes
+    assert abs(np.abs(matrix[:3, :3].T @ axes - np.eye(3)).max() - 2e-3) < 1e-12
+    with pytest.warns(EfieldWarning, match="fewer than three decimals"):
+        Pose(matrix)
+    with pytest.warns(EfieldWarning, match="fewer than three decimals"):
+        Pose(matrix[[1, 0, 2, 3]][:, [1, 0, 2, 3]])
 
 
 def test_how_far_axes_were_turned_is_in_degrees():
