@@ -5,6 +5,7 @@ import runpy
 from pathlib import Path
 
 import matplotlib as mpl
+import matplotlib.pyplot as plt
 import pytest
 from matplotlib.figure import Figure
 
@@ -18,7 +19,10 @@ NOTEBOOKS = sorted(FOLDER.glob("notebooks/*.ipynb"))
 def test_the_example_runs(path, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setitem(mpl.rcParams, "backend", "agg")
-    left = runpy.run_path(str(path))
+    try:
+        left = runpy.run_path(str(path))
+    finally:
+        plt.close("all")  # what stays open is there for all tests of this process
     assert isinstance(left["figure"], Figure)
     assert "assert " in path.read_text(encoding="utf-8").rpartition("# %%")[2]
     assert capsys.readouterr().out.strip()

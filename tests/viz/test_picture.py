@@ -148,8 +148,9 @@ def test_the_title_says_that_other_coils_were_driven_too(case):
 def test_slices_leave_pyplot_alone(case, no_gl):
     from matplotlib import _pylab_helpers
 
+    before = list(_pylab_helpers.Gcf.figs)  # other tests run in this process, too
     slice_figure(*case, **SMALL)
-    assert not _pylab_helpers.Gcf.figs
+    assert list(_pylab_helpers.Gcf.figs) == before
 
 
 def test_slices_pass_through_the_target_and_all_planes_share_a_scale(case, no_gl):
