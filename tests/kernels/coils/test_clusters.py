@@ -79,6 +79,22 @@ def test_clusters_give_the_sum_over_segments_at_any_distance(name, distance):
     assert (off <= (series * TOLERANCE + ROUNDING) * largest(points, sources)).all()
 
 
+@pytest.mark.parametrize("kind", range(len(DEGREES)))
+def test_where_a_degree_just_does_the_worst_case_is_off_by_the_tolerance(kind):
+    """Of 1 / (d - 1), the potential of what lies at the edge of a cluster, its series up to degree p lacks (1/d)^(p + 1)."""
+    middles = np.zeros((1000, 3))
+    middles[:, 0], middles[0, 0] = 0.01, -0.01
+    half = np.array([0, 5e-8, 0])
+    sources = rows(middles - half, middles + half, np.r_[1e-9, np.ones(999)][:, None])
+    clusters = clustered(sources)
+    point = np.array([[1.000001 * 0.01 * np.sqrt(clusters.limits[0, kind]), 0, 0]])
+    exact = segments.vector_potential(point, sources)[0, 1]
+    off = exact - segments.vector_potential(point, clusters)[0, 1]
+    assert abs(off / exact - TOLERANCE) < 0.01 * TOLERANCE + ROUNDING
+    nearer = segments.vector_potential(0.999998 * point, sources) - segments.vector_potential(0.999998 * point, clusters)
+    assert abs(nearer[0, 1] / exact) < 0.2 * TOLERANCE  # a higher degree, or halves of the cluster
+
+
 def test_in_a_head_below_a_coil_the_error_is_that_of_rounding():
     sources = figure_of_eight()
     points = np.random.default_rng(6).uniform([-0.09, -0.11, 0.004], [0.14, 0.1, 0.22], (3000, 3))
