@@ -146,6 +146,6 @@ def test_kernels_give_the_same_bits_when_they_are_compiled_and_when_they_come_fr
     compiled = bits(NUMBA_CACHE_DIR=str(tmp_path))
     assert list(tmp_path.rglob("*.nbc"))
     assert bits(NUMBA_CACHE_DIR=str(tmp_path)) == compiled
-    assert len(compiled) == 10
+    assert len(compiled) == 11
     if note is not None:
         note.write_text("\n".join(compiled))
