@@ -1,5 +1,6 @@
 """The primary field of a posed coil: the one place where coil millimeters become meters."""
 
+from functools import lru_cache
 from itertools import product
 
 import numpy as np
@@ -12,7 +13,7 @@ from efield.ground.arrays import FloatArray
 from efield.ground.errors import InputError
 from efield.ground.pose import Pose
 from efield.ground.units import mm_to_m
-from efield.kernels.coils import dipoles, grid, segments
+from efield.kernels.coils import clusters, dipoles, grid, segments
 
 
 def dadt(coil: Coil, pose: Pose, points_mm: ArrayLike, didt: float) -> FloatArray:
@@ -124,7 +125,7 @@ def _vector_potential(source: Source, points_mm: FloatArray) -> FloatArray:
     if isinstance(source, Dipoles):
         return np.asarray(dipoles.vector_potential(mm_to_m(points_mm), dipole_rows(source)))
     if isinstance(source, Segments):
-        return np.asarray(segments.vector_potential(mm_to_m(points_mm), segment_rows(source)))
+        return np.asarray(segments.vector_potential(mm_to_m(points_mm), _clusters(source)))
     return _interpolated(source, points_mm)
 
 
@@ -159,6 +160,12 @@ def segment_rows(source: Segments) -> FloatArray:
     length = np.linalg.norm(ends - starts, axis=1)[:, None]
     tangent = (ends - starts) / length * source.turns[:, None]
     return np.ascontiguousarray(np.hstack([starts, ends, tangent, length]).T)
+
+
+@lru_cache(maxsize=16)
+def _clusters(source: Segments) -> clusters.Clusters:
+    """The same in clusters: for any number of points, so that A at one does not depend on which others are asked."""
+    return clusters.clustered(segment_rows(source))
 
 
 def _curl(source: SampledField, points_mm: FloatArray) -> FloatArray:

@@ -82,10 +82,13 @@ from efield.kernels.reduced import modes
 from efield.kernels.coils import stored
 from efield.kernels.reduced import reciprocity
 from efield.kernels.coils import segments
+from efield.kernels.coils.clusters import clustered
 rng = np.random.default_rng(0)
 points = rng.uniform(-0.3, 0.3, (5000, 3))
 sources = rng.uniform(-0.1, 0.1, (10, 37))
 sources[9] = np.linalg.norm(sources[3:6] - sources[:3], axis=0)
+many = rng.uniform(-0.02, 0.02, (10, 800))
+many[9] = np.linalg.norm(many[3:6] - many[:3], axis=0)
 children = -2 - np.arange(8, dtype=np.int32)[None]
 turn = np.ascontiguousarray(np.linalg.qr(rng.normal(size=(3, 3)))[0])
 cubes = rng.normal(size=(8, 8, 192)).astype(np.float32)
@@ -101,6 +104,7 @@ results = [
     dipoles.vector_potential(points, sources[:6]),
     dipoles.magnetic_field(points, sources[:6]),
     segments.vector_potential(points, sources),
+    segments.vector_potential(points, clustered(many)),
     segments.magnetic_field(points, sources, np.ones(37)),
     stored.evaluate(0.5 * points, turn, np.zeros(3), 0.32, children, cubes),
     reciprocity.inverse_distance(points, points[:40] + 1.0, points[:40]),
@@ -142,6 +146,6 @@ def test_kernels_give_the_same_bits_when_they_are_compiled_and_when_they_come_fr
     compiled = bits(NUMBA_CACHE_DIR=str(tmp_path))
     assert list(tmp_path.rglob("*.nbc"))
     assert bits(NUMBA_CACHE_DIR=str(tmp_path)) == compiled
-    assert len(compiled) == 10
+    assert len(compiled) == 11
     if note is not None:
         note.write_text("\n".join(compiled))

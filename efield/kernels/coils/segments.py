@@ -10,15 +10,18 @@ series while L/s is small: it does not cancel far away and runs in vector regist
 s^2 - L^2 = 2 (r1 r2 + p.q) would cancel and is written 2 |p x q|^2 / (r1 r2 - p.q) instead, so both formulas keep
 full precision up to the wire itself.
 
+Many segments that are far from a point are summed together, as the multipoles of `clusters`.
+
 Points are spread over threads; the sum for one point runs on one thread in a fixed order, so results are
-bitwise equal for any thread count. On a segment A and B are inf or nan; on its straight extension A is
-finite and B zero. Sources (10, k) are rows start x, y, z and end x, y, z in m, unit tangent times turns x, y, z,
-and length in m.
+bitwise equal for any thread count, and whatever points are asked together. On a segment A and B are inf or nan; on its
+straight extension A is finite and B zero. Sources (10, k) are rows start x, y, z and end x, y, z in m, unit tangent
+times turns x, y, z, and length in m.
 """
 
 import numpy as np
 from numba import njit
 
+from efield.kernels.coils.clusters import Clusters, add_multipoles, undivided
 from efield.kernels.lanes import LANES, blocks, fma, load, store
 from efield.kernels.parts import in_parts
 
@@ -82,9 +85,9 @@ def _logarithm_beside(x, y, z, s):
 
 
 @njit(cache=True, error_model="numpy")
-def _to_start(at, sources, k, r):
+def _to_start(at, sources, first, k, r):
     """Distances r (LANES,) to the start of segment k; they are there where it begins at the end of the one before."""
-    if k > 0:
+    if k > first:
         apart = abs(sources[0, k] - sources[3, k - 1]) + abs(sources[1, k] - sources[4, k - 1])
         if apart + abs(sources[2, k] - sources[5, k - 1]) == 0.0:
             return
@@ -93,12 +96,12 @@ def _to_start(at, sources, k, r):
 
 
 @njit(cache=True, error_model="numpy")
-def _far_sums(at, sources, a, near):
+def _far_sums(at, sources, first, last, a, near):
     """Sums that are valid where no segment is near, and how many are; returns whether any is."""
     before, total = np.empty(LANES), 0.0
-    for k in range(sources.shape[1]):
+    for k in range(first, last):
         s = _segment(sources, k)
-        _to_start(at, sources, k, before)
+        _to_start(at, sources, first, k, before)
         for i in range(LANES):
             r = _length(at[0, i] - s[3], at[1, i] - s[4], at[2, i] - s[5])
             t = s[9] / (before[i] + r)
@@ -114,12 +117,12 @@ def _far_sums(at, sources, a, near):
 
 
 @njit(cache=True, error_model="numpy")
-def _near_sums(at, sources, a, beside):
+def _near_sums(at, sources, first, last, a, beside):
     """Sums that are valid at points beside no wire, and beside how many they are."""
     before = np.empty(LANES)
-    for k in range(sources.shape[1]):
+    for k in range(first, last):
         s = _segment(sources, k)
-        _to_start(at, sources, k, before)
+        _to_start(at, sources, first, k, before)
         for i in range(LANES):
             r = _length(at[0, i] - s[3], at[1, i] - s[4], at[2, i] - s[5])
             t = s[9] / (before[i] + r)
@@ -133,10 +136,10 @@ def _near_sums(at, sources, a, beside):
 
 
 @njit(cache=True, error_model="numpy")
-def _any_sum(x, y, z, sources):
+def _any_sum(x, y, z, sources, first, last):
     """Sum valid everywhere, one segment at a time."""
     ax, ay, az = 0.0, 0.0, 0.0
-    for k in range(sources.shape[1]):
+    for k in range(first, last):
         s = _segment(sources, k)
         t = _length_over_sum(x, y, z, s)
         w = _logarithm_near(t) if t <= _NEAR else _logarithm_beside(x, y, z, s)
@@ -147,26 +150,49 @@ def _any_sum(x, y, z, sources):
 
 
 def vector_potential(points, sources):
-    """A (n, 3) in T m at points (n, 3) in m of sources (10, k)."""
+    """A (n, 3) in T m at points (n, 3) in m of sources (10, k), one by one, or of `Clusters` of them."""
     result = np.empty_like(points)
-    _vector_potential(blocks(points), points, sources, result)
+    c = sources if isinstance(sources, Clusters) else undivided(sources)
+    _vector_potential(blocks(points), points, c.sources, c.balls, c.links, c.limits, c.moments, result)
     return result
 
 
 @in_parts
-def _vector_potential(first, last, points, sources, result):
+def _vector_potential(first, last, points, sources, balls, links, limits, moments, result):
+    # Not divided into functions, each of which would be compiled twice: by itself and where it is called.
+    at, a, resume = np.empty((3, LANES)), np.empty((3, LANES)), np.empty(LANES, np.int64)
+    far, closer, local = np.empty((3, LANES)), np.empty((3, LANES)), np.empty((3, LANES))
+    near, beside, lanes = np.empty(LANES), np.empty(LANES), np.empty(LANES, np.int64)
     for block in range(first, last):
-        at, a, near = np.empty((3, LANES)), np.zeros((3, LANES)), np.zeros(LANES)
         load(points, block * LANES, at)
-        if _far_sums(at, sources, a, near):
-            closer, beside = np.zeros((3, LANES)), np.zeros(LANES)
-            _near_sums(at, sources, closer, beside)
+        for i in range(LANES):
+            a[0, i], a[1, i], a[2, i], resume[i] = 0.0, 0.0, 0.0, 0
+        cluster = np.int64(0)
+        while cluster < links.shape[0]:
+            begin, end, after = links[cluster, 0], links[cluster, 1], links[cluster, 2]
+            if not add_multipoles(at, cluster, balls, limits, after, moments, resume, lanes, local, far, near, a):
+                cluster = after
+                continue
+            cluster += 1
+            if cluster < after:  # on to its parts
+                continue
             for i in range(LANES):
+                far[0, i], far[1, i], far[2, i], near[i] = 0.0, 0.0, 0.0, 0.0
+                closer[0, i], closer[1, i], closer[2, i], beside[i] = 0.0, 0.0, 0.0, 0.0
+            if _far_sums(at, sources, begin, end, far, near):
+                _near_sums(at, sources, begin, end, closer, beside)
+            for i in range(LANES):
+                if resume[i] >= after:
+                    continue
                 # Each point takes the sum it needs itself, whatever its neighbors need.
+                x, y, z = far[0, i], far[1, i], far[2, i]
                 if beside[i] > 0.0:
-                    a[0, i], a[1, i], a[2, i] = _any_sum(at[0, i], at[1, i], at[2, i], sources)
+                    x, y, z = _any_sum(at[0, i], at[1, i], at[2, i], sources, begin, end)
                 elif near[i] > 0.0:
-                    a[0, i], a[1, i], a[2, i] = closer[0, i], closer[1, i], closer[2, i]
+                    x, y, z = closer[0, i], closer[1, i], closer[2, i]
+                a[0, i] += x
+                a[1, i] += y
+                a[2, i] += z
         store(a, _MU0_OVER_4PI, block * LANES, result)
 
 
