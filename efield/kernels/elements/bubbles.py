@@ -168,15 +168,9 @@ def load(first, last, stiffness, tets, edges, x, out):
             out[part, tets[t, 3]] += 0.25 * m3
 
 
-def field_at(points, tets, edges, phi, dadt, x, chosen, weights):
+@in_parts(new=lambda points, tets, edges, phi, dadt, x, chosen, weights: np.empty((len(chosen), 3)))
+def field_at(first, last, points, tets, edges, phi, dadt, x, chosen, weights, field):
     """E (q, 3) at barycentric coordinates weights (q, 4) of tetrahedra chosen (q,), with the bubbles times x."""
-    field = np.empty((len(chosen), 3))
-    _field_at(len(chosen), points, tets, edges, phi, dadt, x, chosen, weights, field)
-    return field
-
-
-@in_parts
-def _field_at(first, last, points, tets, edges, phi, dadt, x, chosen, weights, field):
     for q in range(first, last):
         t = chosen[q]
         w0, w1, w2, w3 = weights[q, 0], weights[q, 1], weights[q, 2], weights[q, 3]

@@ -74,18 +74,12 @@ def _stiffness(first, last, points, tets, dofs, sigma, start, around, row, colum
                 values[q] += value
 
 
-def induced_load(points, tets, dofs, sigma, start, around, table, dadt):
+@in_parts(new=lambda points, tets, dofs, sigma, start, around, table, dadt: np.zeros((len(start) - 1, dadt.shape[2])))
+def induced_load(first, last, points, tets, dofs, sigma, start, around, table, dadt, load):
     """Right-hand sides (n, k): minus the integral of sigma grad(shape) . dA/dt, dadt (n, 3, k) at the unknowns.
 
     table (10, 4, 10) holds the integrals of gradient coefficients with shape functions: exact for quadratic dA/dt.
     """
-    load = np.zeros((len(start) - 1, dadt.shape[2]))
-    _induced_load(len(load), points, tets, dofs, sigma, start, around, table, dadt, load)
-    return load
-
-
-@in_parts
-def _induced_load(first, last, points, tets, dofs, sigma, start, around, table, dadt, load):
     g = np.empty((4, 3))
     for i in range(first, last):
         for s in range(start[i], start[i + 1]):
@@ -109,19 +103,13 @@ def _induced_load(first, last, points, tets, dofs, sigma, start, around, table, 
                         load[i, c] += weight * dadt[j, d, c]
 
 
-def field_at(points, tets, dofs, phi, dadt, shape, slope):
+@in_parts(new=lambda points, tets, dofs, phi, dadt, shape, slope: np.zeros((len(tets), 3, phi.shape[1])))
+def field_at(first, last, points, tets, dofs, phi, dadt, shape, slope, field):
     """E (m, 3, k) at one place in every tetrahedron.
 
     shape (10,) are the shape functions there, slope (10, 4) the coefficients of their gradients over the gradients
     of the barycentric coordinates.
     """
-    field = np.zeros((len(tets), 3, phi.shape[1]))
-    _field_at(len(tets), points, tets, dofs, phi, dadt, shape, slope, field)
-    return field
-
-
-@in_parts
-def _field_at(first, last, points, tets, dofs, phi, dadt, shape, slope, field):
     g = np.empty((4, 3))
     for t in range(first, last):
         gradients(points, tets, t, g)

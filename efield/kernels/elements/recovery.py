@@ -157,19 +157,15 @@ def functional(points, patches, chosen, frames, weights):
     return on_phi, on_dadt
 
 
-def evaluate(points, tets, tissue, row, tags, field, gradient, tet, weights, targets):
+@in_parts(
+    new=lambda points, tets, tissue, row, tags, field, gradient, tet, weights, targets: np.full(targets.shape, np.nan)
+)
+def evaluate(first, last, points, tets, tissue, row, tags, field, gradient, tet, weights, targets, found):
     """E (q, 3) at targets (q, 3) inside tetrahedra (q,) with barycentric weights (q, 4); nan where tet is -1.
 
     The four corners' values and gradients are blended so that a quadratic field comes out exactly: the sum of
     w_k (E_k + grad E_k . (x - x_k) / 2).
     """
-    found = np.full(targets.shape, np.nan)
-    _evaluate(len(found), points, tets, tissue, row, tags, field, gradient, tet, weights, targets, found)
-    return found
-
-
-@in_parts
-def _evaluate(first, last, points, tets, tissue, row, tags, field, gradient, tet, weights, targets, found):
     for q in range(first, last):
         t = tet[q]
         if t < 0:
@@ -187,15 +183,9 @@ def _evaluate(first, last, points, tets, tissue, row, tags, field, gradient, tet
                 found[q, c] += weights[q, k] * value
 
 
-def centers(field, corners):
+@in_parts(new=lambda field, corners: np.empty((len(corners), *field.shape[1:])))
+def centers(first, last, field, corners, means):
     """(k, 3, b) means of a field (p, 3, b) over the pairs at the corners (k, 4) of tetrahedra: E at their centers."""
-    means = np.empty((len(corners), *field.shape[1:]))
-    _centers(len(corners), field, corners, means)
-    return means
-
-
-@in_parts
-def _centers(first, last, field, corners, means):
     for t in range(first, last):
         for d in range(3):
             for k in range(field.shape[2]):

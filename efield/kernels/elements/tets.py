@@ -150,18 +150,12 @@ def _stiffness(first, last, tets, edges, start, around, row, columns, values):
             values[place[i]] = own
 
 
-def induced_load(points, tets, sigma, start, around, dadt):
+@in_parts(new=lambda points, tets, sigma, start, around, dadt: np.zeros((len(start) - 1, dadt.shape[2])))
+def induced_load(first, last, points, tets, sigma, start, around, dadt, load):
     """Right-hand sides (n, k): minus the integral of sigma grad(shape) . dA/dt, for dadt (n, 3, k) at the nodes.
 
     dA/dt is averaged over the corners, exact for a linear dA/dt.
     """
-    load = np.zeros((len(start) - 1, dadt.shape[2]))
-    _induced_load(len(load), points, tets, sigma, start, around, dadt, load)
-    return load
-
-
-@in_parts
-def _induced_load(first, last, points, tets, sigma, start, around, dadt, load):
     face = np.empty(3)
     for i in range(first, last):
         for s in range(start[i], start[i + 1]):
@@ -179,15 +173,9 @@ def _induced_load(first, last, points, tets, sigma, start, around, dadt, load):
                     load[i, c] += weight * (dadt[p, d, c] + dadt[q, d, c] + dadt[r, d, c] + dadt[v, d, c])
 
 
-def element_field(points, tets, phi, dadt):
+@in_parts(new=lambda points, tets, phi, dadt: np.empty((len(tets), 3, phi.shape[1])))
+def element_field(first, last, points, tets, phi, dadt, field):
     """E (m, 3, k) = -(mean dA/dt of the corners) - grad phi, for phi (n, k) and dadt (n, 3, k)."""
-    field = np.empty((len(tets), 3, phi.shape[1]))
-    _element_field(len(tets), points, tets, phi, dadt, field)
-    return field
-
-
-@in_parts
-def _element_field(first, last, points, tets, phi, dadt, field):
     face = np.empty((4, 3))
     for t in range(first, last):
         for k in range(4):

@@ -52,15 +52,9 @@ def worst_in_star(points, tets, pointers, star, v, x, y, z, enough, first):
     return worst, where
 
 
-def dihedral_range_and_radius_ratio(points, tets):
+@in_parts(new=lambda points, tets: np.empty((len(tets), 3)))
+def dihedral_range_and_radius_ratio(first, last, points, tets, values):
     """(m, 3) smallest and largest dihedral angle (rad) and radius ratio 3 r_in / r_out of each tetrahedron."""
-    values = np.empty((len(tets), 3))
-    _dihedral_range_and_radius_ratio(len(tets), points, tets, values)
-    return values
-
-
-@in_parts
-def _dihedral_range_and_radius_ratio(first, last, points, tets, values):
     corners = np.empty((4, 3))
     for t in range(first, last):
         for k in range(4):
