@@ -10,27 +10,18 @@ from numba import njit
 
 from efield.kernels.elements.tets import conduct
 from efield.kernels.parts import in_parts
+from efield.kernels.triples import cross, dot, seen
 
 
 @njit(cache=True)
 def gradients(points, tets, t, g):
     """Gradients g (4, 3) of the barycentric coordinates of tetrahedron t; returns its volume."""
-    o, p, q, r = tets[t, 0], tets[t, 1], tets[t, 2], tets[t, 3]
+    i = tets[t, 0]
+    a, b, c = seen(points, i, tets[t, 1]), seen(points, i, tets[t, 2]), seen(points, i, tets[t, 3])
+    g1, g2, g3 = cross(b, c), cross(c, a), cross(a, b)
+    six = dot(a, g1)
     for d in range(3):
-        e, f = (d + 1) % 3, (d + 2) % 3
-        ae, af = points[p, e] - points[o, e], points[p, f] - points[o, f]
-        be, bf = points[q, e] - points[o, e], points[q, f] - points[o, f]
-        ce, cf = points[r, e] - points[o, e], points[r, f] - points[o, f]
-        g[1, d] = be * cf - bf * ce
-        g[2, d] = ce * af - cf * ae
-        g[3, d] = ae * bf - af * be
-    six = 0.0
-    for d in range(3):
-        six += (points[p, d] - points[o, d]) * g[1, d]
-    for d in range(3):
-        g[1, d] /= six
-        g[2, d] /= six
-        g[3, d] /= six
+        g[1, d], g[2, d], g[3, d] = g1[d] / six, g2[d] / six, g3[d] / six
         g[0, d] = -g[1, d] - g[2, d] - g[3, d]
     return six / 6.0
 

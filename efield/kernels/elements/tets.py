@@ -11,6 +11,7 @@ import numpy as np
 from numba import njit
 
 from efield.kernels.parts import helper, in_parts
+from efield.kernels.triples import cross, dot, seen
 
 # Outward order of the face opposite each corner, so that its area vector points into the tetrahedron.
 _FACES = np.array([[1, 3, 2], [0, 2, 3], [0, 3, 1], [0, 1, 2]], dtype=np.int64)
@@ -22,22 +23,13 @@ _EDGES = np.array([[-1, 0, 1, 2], [0, -1, 3, 4], [1, 3, -1, 5], [2, 4, 5, -1]], 
 def _face_vector(points, tets, t, k, out):
     """6 V grad(shape function k), from the area of the face opposite corner k."""
     a, b, c = tets[t, _FACES[k, 0]], tets[t, _FACES[k, 1]], tets[t, _FACES[k, 2]]
-    ux, uy, uz = points[b, 0] - points[a, 0], points[b, 1] - points[a, 1], points[b, 2] - points[a, 2]
-    vx, vy, vz = points[c, 0] - points[a, 0], points[c, 1] - points[a, 1], points[c, 2] - points[a, 2]
-    out[0] = uy * vz - uz * vy
-    out[1] = uz * vx - ux * vz
-    out[2] = ux * vy - uy * vx
+    out[0], out[1], out[2] = cross(seen(points, a, b), seen(points, a, c))
 
 
 @njit(inline="always")
 def _six_volumes(points, tets, t, face0):
     """6 V from the face vector of corner 0."""
-    i, j = tets[t, 0], tets[t, 1]
-    return (
-        face0[0] * (points[i, 0] - points[j, 0])
-        + face0[1] * (points[i, 1] - points[j, 1])
-        + face0[2] * (points[i, 2] - points[j, 2])
-    )
+    return dot(face0, seen(points, tets[t, 1], tets[t, 0]))
 
 
 @njit(inline="always")
@@ -55,35 +47,18 @@ def conduct(sigma, t, vector):
 
 
 @helper
-def _seen(points, i, j):
-    """Node j as seen from node i."""
-    return points[j, 0] - points[i, 0], points[j, 1] - points[i, 1], points[j, 2] - points[i, 2]
-
-
-@helper
-def _cross(a, b, factor):
-    x, y, z = a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]
-    return factor * x, factor * y, factor * z
-
-
-@helper
-def product(a, b):
-    return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
-
-
-@helper
-def _sum(a, b, c):
-    return a[0] + b[0] + c[0], a[1] + b[1] + c[1], a[2] + b[2] + c[2]
+def _scaled(factor, a):
+    return factor * a[0], factor * a[1], factor * a[2]
 
 
 @helper
 def slopes(points, tets, t):
     """Volume of tetrahedron t and gradients of its barycentric coordinates."""
     i = tets[t, 0]
-    a, b, c = _seen(points, i, tets[t, 1]), _seen(points, i, tets[t, 2]), _seen(points, i, tets[t, 3])
-    six = product(a, _cross(b, c, 1.0))
-    g1, g2, g3 = _cross(b, c, 1.0 / six), _cross(c, a, 1.0 / six), _cross(a, b, 1.0 / six)
-    x, y, z = _sum(g1, g2, g3)
+    a, b, c = seen(points, i, tets[t, 1]), seen(points, i, tets[t, 2]), seen(points, i, tets[t, 3])
+    six = dot(a, cross(b, c))
+    g1, g2, g3 = _scaled(1.0 / six, cross(b, c)), _scaled(1.0 / six, cross(c, a)), _scaled(1.0 / six, cross(a, b))
+    x, y, z = g1[0] + g2[0] + g3[0], g1[1] + g2[1] + g3[1], g1[2] + g2[2] + g3[2]
     return six / 6.0, (-x, -y, -z), g1, g2, g3
 
 
@@ -107,8 +82,8 @@ def products(points, tets, sigma, t):
     if sigma.shape[1] == 1:
         scale *= sigma[t, 0, 0]
     f0, f1, f2, f3 = flow_of(sigma, t, g0), flow_of(sigma, t, g1), flow_of(sigma, t, g2), flow_of(sigma, t, g3)
-    k01, k02, k03 = scale * product(g0, f1), scale * product(g0, f2), scale * product(g0, f3)
-    k12, k13, k23 = scale * product(g1, f2), scale * product(g1, f3), scale * product(g2, f3)
+    k01, k02, k03 = scale * dot(g0, f1), scale * dot(g0, f2), scale * dot(g0, f3)
+    k12, k13, k23 = scale * dot(g1, f2), scale * dot(g1, f3), scale * dot(g2, f3)
     return (g0, g1, g2, g3), (f0, f1, f2, f3), scale, (k01, k02, k03, k12, k13, k23)
 
 

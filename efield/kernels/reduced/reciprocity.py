@@ -7,6 +7,7 @@ from efield.kernels.lanes import LANES, blocks, fma, load, store
 from efield.kernels.octree import find, powers, slopes
 from efield.kernels.parts import helper, in_parts
 from efield.kernels.reduced.leaves import ROWS, products, value
+from efield.kernels.triples import row, turned
 
 #: Lattice points along each axis that share one source, and that one value is interpolated from.
 STENCIL = 8
@@ -208,18 +209,14 @@ def inverse_distance(first, last, points, places, currents, result):
 @helper
 def _leaf_of(m, points, i, center, half, children):
     """What `find` says of point i of a coil at a placement."""
-    u, v, w = points[i, 0], points[i, 1], points[i, 2]
-    x = m[0, 0] * u + m[0, 1] * v + m[0, 2] * w + m[0, 3] - center[0]
-    y = m[1, 0] * u + m[1, 1] * v + m[1, 2] * w + m[1, 3] - center[1]
-    z = m[2, 0] * u + m[2, 1] * v + m[2, 2] * w + m[2, 3] - center[2]
+    x, y, z = turned(m, row(points, i))
+    x, y, z = x + m[0, 3] - center[0], y + m[1, 3] - center[1], z + m[2, 3] - center[2]
     return find(x, y, z, half, children)
 
 
 @helper
-def _turned(m, u, v, w):
-    """A vector of a coil at a placement, in single precision."""
-    x, y = m[0, 0] * u + m[0, 1] * v + m[0, 2] * w, m[1, 0] * u + m[1, 1] * v + m[1, 2] * w
-    return np.float32(x), np.float32(y), np.float32(m[2, 0] * u + m[2, 1] * v + m[2, 2] * w)
+def _single(a):
+    return np.float32(a[0]), np.float32(a[1]), np.float32(a[2])
 
 
 @in_parts(new=lambda matrices, *tree: np.empty((len(matrices), tree[-1].shape[1])))
@@ -239,11 +236,11 @@ def placements(first, last, matrices, points, weights, center, half, children, c
             if leaf < 0:
                 total[:] = np.nan
                 break
-            turned = _turned(m, weights[i, 0], weights[i, 1], weights[i, 2])
+            vector = _single(turned(m, row(weights, i)))
             along = powers(x)
             products(powers(y), powers(z), pairs)
             for q in range(total.shape[0]):
-                total[q] += value(coefficients[leaf, q], along, turned, pairs)
+                total[q] += value(coefficients[leaf, q], along, vector, pairs)
 
 
 @in_parts(new=lambda matrices, *tree: np.empty((len(matrices), tree[-1].shape[1])))
@@ -258,7 +255,7 @@ def dipole_placements(first, last, matrices, points, moments, center, half, chil
             if leaf < 0:
                 total[:] = np.nan
                 break
-            a, b, c = _turned(m, moments[i, 0] / size, moments[i, 1] / size, moments[i, 2] / size)
+            a, b, c = _single(turned(m, (moments[i, 0] / size, moments[i, 1] / size, moments[i, 2] / size)))
             px, py, pz = powers(x), powers(y), powers(z)
             products(py, pz, pairs[0])
             products(slopes(y), pz, pairs[1])
