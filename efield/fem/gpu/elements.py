@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from efield.fem.answers import Answer, Places
 from efield.fem.assembly import LinearElements
-from efield.fem.gpu.device import FIELDS_AT_A_TIME, DeviceMemoryError, bytes_of_places, free_memory, memory_said
+from efield.fem.gpu.device import FIELDS_AT_A_TIME, bytes_of_places, free_memory
 from efield.fem.gpu.places import DevicePlaces
 from efield.fem.gpu.solver import DeviceCG
 from efield.fem.gpu.steps import DeviceArray, room, to_device
@@ -140,19 +140,8 @@ class DeviceElements:
     def _solved(
         self, count: int, fill: Fill | FloatArray, tol: float, use: Callable[[_Block], T]
     ) -> Iterator[tuple[slice, T]]:
-        """What `use` makes of block after block, of fewer columns once the memory has not been enough."""
-        first = 0
-        while first < count:
-            chosen = slice(first, min(first + self._solver.widest, count))
-            try:
-                with memory_said():
-                    found = use(self._solve(chosen, fill, tol))
-            except DeviceMemoryError:
-                if not self._solver.narrowed():
-                    raise
-                continue
-            yield chosen, found
-            first = chosen.stop
+        """What `use` makes of block after block."""
+        return self._solver.in_blocks(count, lambda chosen: use(self._solve(chosen, fill, tol)))
 
     @in_turn
     def _solve(self, chosen: slice, fill: Fill | FloatArray, tol: float) -> _Block:

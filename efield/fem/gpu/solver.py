@@ -6,8 +6,10 @@ without the host, which only asks whether a column is still active. Columns that
 CPU with its stronger smoother.
 """
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +25,7 @@ from efield.kernels.cuda import blocks as kernels
 from efield.kernels.cuda import launch
 
 FloatArray = NDArray[np.float64]
+T = TypeVar("T")
 
 
 class Means:
@@ -125,7 +128,8 @@ class DeviceCG:
     """
 
     def __init__(self, host: MultigridCG, widest: int, cycle: DeviceCycle | None = None) -> None:
-        self.host, self._widest = host, widest
+        #: Columns that are solved together.
+        self.host, self.widest = host, widest
         self.size = len(host.csr[0]) - 1
         self.order = np.arange(self.size, dtype=np.int32) if host.order is None else host.order.astype(np.int32)
         with memory_said():
@@ -135,47 +139,49 @@ class DeviceCG:
             self._cycle = cycle or DeviceCycle(host.preconditioner)
         self._work: _Work | None = None
 
-    @property
-    def widest(self) -> int:
-        """Columns that are solved together."""
-        return self._widest
-
     def of_matrix(self, matrix: csr_matrix) -> "DeviceCG":
         """The solver of another matrix of this size, preconditioned as this one is."""
-        return DeviceCG(self.host.of_matrix(matrix), self._widest, self._cycle)
+        return DeviceCG(self.host.of_matrix(matrix), self.widest, self._cycle)
 
     @in_turn
     def solve(self, load: FloatArray, tol: float) -> Solution:
         """Solve every column; raises SolverError when one does not converge."""
-        phi, first = np.empty_like(load, order="C"), 0
-        iterations, residual = 0, 0.0
-        while first < load.shape[1]:
-            last = min(first + self._widest, load.shape[1])
+        phi, iterations, residual = np.empty_like(load, order="C"), 0, 0.0
+        for block, found in self.in_blocks(load.shape[1], lambda block: self._solve_some(load[:, block], tol)):
+            phi[:, block] = found[0]
+            iterations, residual = max(iterations, found[1]), max(residual, found[2])
+        return Solution(phi, iterations, residual)
+
+    def in_blocks(self, count: int, use: Callable[[slice], T]) -> Iterator[tuple[slice, T]]:
+        """What `use` makes of block after block of columns, of fewer ones once the memory has not been enough."""
+        first = 0
+        while first < count:
+            chosen = slice(first, min(first + self.widest, count))
             try:
-                phi[:, first:last], taken, reached = self._solve_some(load[:, first:last], tol)
+                with memory_said():
+                    found = use(chosen)
             except DeviceMemoryError:
                 if not self.narrowed():
                     raise
                 continue
-            iterations, residual, first = max(iterations, taken), max(residual, reached), last
-        return Solution(phi, iterations, residual)
+            yield chosen, found
+            first = chosen.stop
 
     def narrowed(self) -> bool:
         """Whether fewer columns can be solved together, which they are from now on; their work space is freed."""
-        fewer = [width for width in launch.WIDTHS if width < self._widest]
+        fewer = [width for width in launch.WIDTHS if width < self.widest]
         self._work = None
         if fewer:
-            self._widest = fewer[0]
+            self.widest = fewer[0]
         return bool(fewer)
 
     def _solve_some(self, load: FloatArray, tol: float) -> tuple[FloatArray, int, float]:
-        with memory_said():
-            given = to_device(load)
-            inside = self.load_buffer(load.shape[1])
-            shape = launch.by_chunk(self.size, inside.shape[1])
-            kernels.reorder[shape](given, self.device_order, inside)
-            x, taken, reached = self.solve_inside(load.shape[1], tol)
-            return self.in_heads_order(x, load.shape[1]), taken, reached
+        given = to_device(load)
+        inside = self.load_buffer(load.shape[1])
+        shape = launch.by_chunk(self.size, inside.shape[1])
+        kernels.reorder[shape](given, self.device_order, inside)
+        x, taken, reached = self.solve_inside(load.shape[1], tol)
+        return self.in_heads_order(x, load.shape[1]), taken, reached
 
     def in_heads_order(self, x: DeviceArray, columns: int) -> FloatArray:
         """(n, columns) of a block (n, width), in the order of the matrix that was given, in memory."""
