@@ -115,11 +115,6 @@ class Grids:
         """Unknowns of each grid."""
         return [matrix.shape[0] for matrix in self.matrices]
 
-    @property
-    def operator_complexity(self) -> float:
-        """Entries of all matrices over those of the first."""
-        return float(sum(matrix.nnz for matrix in self.matrices) / self.matrices[0].nnz)
-
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """All of it by name, but the first matrix."""
         arrays: dict[str, NDArray[Any]] = {"tops": np.array(self.tops)}

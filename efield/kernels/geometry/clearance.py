@@ -182,8 +182,8 @@ def _signed(p, surface, upper, stack, bounds):
 def signed_distances(points, surface):
     """Distances (n,) of points (n, 3), negative inside.
 
-    surface: corners and boxes as in `nearest_triangles`, and normals (t, 7, 3), pseudonormals of each triangle's face, its
-    edges 01, 12 and 20, and its corners.
+    surface: corners and boxes as in `nearest_triangles`, and pseudonormals (t, 7, 3) of each triangle's face, its edges
+    01, 12 and 20, and its corners.
     """
     found = np.empty(points.shape[0])
     stack, bounds = np.empty(_DEPTH, np.int64), np.empty(_DEPTH)
