@@ -67,9 +67,9 @@ def _in_thin_sheet(points, tets, pointers, star, field, inverse_spacing, values,
 
 
 @njit(cache=True)
-def foot_point(field, inverse_spacing, x, y, z, steps):
-    """Newton steps along the gradient toward the zero set."""
-    for _ in range(steps):
+def foot_point(field, inverse_spacing, x, y, z):
+    """Two Newton steps along the gradient toward the zero set."""
+    for _ in range(2):
         value = value_at(field, inverse_spacing, x, y, z)
         gx, gy, gz = gradient_at(field, inverse_spacing, x, y, z)
         square = gx * gx + gy * gy + gz * gz
@@ -100,7 +100,7 @@ def snap(points, tets, pointers, star, field, inverse_spacing, values, node_bits
             continue
         if _in_thin_sheet(points, tets, pointers, star, field, inverse_spacing, values, v):
             continue
-        fx, fy, fz = foot_point(field, inverse_spacing, points[v, 0], points[v, 1], points[v, 2], 2)
+        fx, fy, fz = foot_point(field, inverse_spacing, points[v, 0], points[v, 1], points[v, 2])
         step = np.sqrt((fx - points[v, 0]) ** 2 + (fy - points[v, 1]) ** 2 + (fz - points[v, 2]) ** 2)
         near = abs(value_at(field, inverse_spacing, fx, fy, fz)) < 0.1 * distance + 1e-3
         if not (

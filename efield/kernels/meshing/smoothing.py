@@ -64,7 +64,7 @@ def smooth(points, tets, pointers, star, kinds, sheet_pointers, sheet, fields, i
             for _ in range(4):
                 x, y, z = ox + step * (gx - ox), oy + step * (gy - oy), oz + step * (gz - oz)
                 if kind > 0:
-                    x, y, z = foot_point(fields[kind - 1], inverse_spacing, x, y, z, 2)
+                    x, y, z = foot_point(fields[kind - 1], inverse_spacing, x, y, z)
                 worst, place = worst_in_star(points, tets, pointers, star, v, x, y, z, before, place)
                 if worst > before:
                     points[v, 0], points[v, 1], points[v, 2] = x, y, z
@@ -96,7 +96,7 @@ def project(points, tets, pointers, star, kinds, fields, inverse_spacing, least_
             if kind <= 0 or pointers[v] == pointers[v + 1]:
                 continue
             ox, oy, oz = points[v, 0], points[v, 1], points[v, 2]
-            fx, fy, fz = foot_point(fields[kind - 1], inverse_spacing, ox, oy, oz, 2)
+            fx, fy, fz = foot_point(fields[kind - 1], inverse_spacing, ox, oy, oz)
             distance = np.sqrt((fx - ox) ** 2 + (fy - oy) ** 2 + (fz - oz) ** 2)
             if distance < 1e-4 or distance > _mean_edge(points, tets, pointers, star, v):
                 continue
