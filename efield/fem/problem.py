@@ -114,9 +114,9 @@ class FemProblem:
             self._host = self._make_solver(kind)
         else:
             self._host = MultigridCG.from_arrays(prepared, head.points)
-        gpu = on_gpu(self._host, self.linear, order, asked=device == "cuda") if wanted else None
-        self._solver: Solver = gpu.solver if gpu else self._host
-        self._resident = gpu.elements if gpu else None
+        self._solver, self._resident = self._host, None
+        if wanted:
+            self._solver, self._resident = on_gpu(self._host, self.linear, order, asked=device == "cuda")
 
     @property
     def device(self) -> str:

@@ -7,7 +7,6 @@ CPU with its stronger smoother.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import TypeVar
 
@@ -54,64 +53,40 @@ class Means:
         ]
 
 
-@dataclass(eq=False)
 class _Work:
     """What a block of one width is solved in, and the launches that do it."""
 
-    load: DeviceArray
-    x: DeviceArray
-    scale: DeviceArray
-    limit: DeviceArray
-    active: DeviceArray
-    before: DeviceArray
-    square: DeviceArray
-    #: Takes the means from the load, and begins at x = 0.
-    balance: list[Launch]
-    #: Takes them from x, and finds what remains.
-    settle: list[Launch]
-    start: list[Launch]
-    iteration: Repeated
+    def __init__(self, csr: tuple[DeviceArray, ...], means: Means, cycle: DeviceCycle, n: int, width: int) -> None:
+        self.load, self.x, remainder, direction, image = (room((n, width)) for _ in range(5))
+        now, self.before, curvature, self.square = (room((1, width)) for _ in range(4))
+        self.scale, self.limit, self.active = room((width,)), room((width,)), room((width,), np.int32)
+        scaled, cycle_steps, preconditioned = cycle.steps(width)
+        shape, parts = launch.by_chunk(n, width), room((launch.chunks(n), width))
+        start = to_device(np.array([0, launch.chunks(n)], np.int32))
 
+        def summed(out: DeviceArray) -> Launch:
+            return Launch(kernels.sums, (1, (width, launch.ROWS)), (parts, start, out))
 
-def _work(csr: tuple[DeviceArray, ...], means: Means, cycle: DeviceCycle, n: int, width: int) -> _Work:
-    load, x, remainder, direction, image = (room((n, width)) for _ in range(5))
-    now, before, curvature, square = (room((1, width)) for _ in range(4))
-    scale, limit, active = room((width,)), room((width,)), room((width,), np.int32)
-    scaled, cycle_steps, preconditioned = cycle.steps(width)
-    shape, parts = launch.by_chunk(n, width), room((launch.chunks(n), width))
-    start = to_device(np.array([0, launch.chunks(n)], np.int32))
-
-    def summed(out: DeviceArray) -> Launch:
-        return Launch(kernels.sums, (1, (width, launch.ROWS)), (parts, start, out))
-
-    step = (now, curvature, active, direction, image, x, remainder, scale, scaled, parts)
-    iteration = [
-        *cycle_steps,
-        Launch(kernels.dot_stored, shape, (remainder, preconditioned, parts)),
-        summed(now),
-        Launch(kernels.turn, shape, (now, before, preconditioned, direction)),
-        Launch(kernels.product, shape, (*csr, direction, image, parts)),
-        summed(curvature),
-        Launch(kernels.descend, shape, step),
-        summed(square),
-        Launch(kernels.rest, (1, width), (square, limit, now, before, active)),
-    ]
-    residual = [Launch(kernels.remainder, shape, (*csr, load, x, remainder, parts)), summed(square)]
-    begin = [Launch(kernels.begin, shape, (remainder, scale, scaled, direction, parts)), summed(square)]
-    return _Work(
-        load=load,
-        x=x,
-        scale=scale,
-        limit=limit,
-        active=active,
-        before=before,
-        square=square,
-        balance=[*means.removal(load), Launch(kernels.zero, shape, (x,))],
-        # Rounding leaves constants in the residual that no potential can answer.
-        settle=[*means.removal(x), *residual, *means.removal(remainder)],
-        start=begin,
-        iteration=Repeated(iteration),
-    )
+        residual = Launch(kernels.remainder, shape, (*csr, self.load, self.x, remainder, parts)), summed(self.square)
+        #: Takes the means from the load, and begins at x = 0.
+        self.balance = [*means.removal(self.load), Launch(kernels.zero, shape, (self.x,))]
+        #: Takes them from x, and finds what remains; rounding leaves constants there that no potential can answer.
+        self.settle = [*means.removal(self.x), *residual, *means.removal(remainder)]
+        begin = (remainder, self.scale, scaled, direction, parts)
+        self.start = [Launch(kernels.begin, shape, begin), summed(self.square)]
+        step = (now, curvature, self.active, direction, image, self.x, remainder, self.scale, scaled, parts)
+        iteration = [
+            *cycle_steps,
+            Launch(kernels.dot_stored, shape, (remainder, preconditioned, parts)),
+            summed(now),
+            Launch(kernels.turn, shape, (now, self.before, preconditioned, direction)),
+            Launch(kernels.product, shape, (*csr, direction, image, parts)),
+            summed(curvature),
+            Launch(kernels.descend, shape, step),
+            summed(self.square),
+            Launch(kernels.rest, (1, width), (self.square, self.limit, now, self.before, self.active)),
+        ]
+        self.iteration = Repeated(iteration)
 
 
 class DeviceCG:
@@ -194,7 +169,7 @@ class DeviceCG:
         width = min(w for w in launch.WIDTHS if w >= columns)
         if self._work is None or self._work.load.shape[1] != width:
             self._work = None  # frees the memory before more is asked for
-            self._work = _work(self.csr, self._means, self._cycle, self.size, width)
+            self._work = _Work(self.csr, self._means, self._cycle, self.size, width)
         return self._work.load
 
     def solve_inside(self, columns: int, tol: float) -> tuple[DeviceArray, int, float]:

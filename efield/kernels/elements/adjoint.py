@@ -6,6 +6,7 @@ Rows gather through the list of tetrahedra around each node, as in `tets.py`: th
 import numpy as np
 
 from efield.kernels.elements.tets import _face_vector, _six_volumes, conduct
+from efield.kernels.geometry.stars import place_of
 from efield.kernels.parts import in_parts
 
 
@@ -16,9 +17,7 @@ def gradient_load(first, last, points, tets, start, around, weights, load):
     for i in range(first, last):
         for s in range(start[i], start[i + 1]):
             t = np.int64(around[s])
-            for k in range(4):
-                if tets[t, k] == i:
-                    _face_vector(points, tets, t, k, own)
+            _face_vector(points, tets, t, place_of(tets, t, i), own)
             _face_vector(points, tets, t, np.int64(0), face)
             scale = 1.0 / _six_volumes(points, tets, t, face)
             for d in range(3):

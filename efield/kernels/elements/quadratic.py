@@ -9,6 +9,7 @@ import numpy as np
 from numba import njit
 
 from efield.kernels.elements.tets import conduct
+from efield.kernels.geometry.stars import place_of
 from efield.kernels.parts import in_parts
 from efield.kernels.triples import cross, dot, seen
 
@@ -51,9 +52,7 @@ def _stiffness(first, last, points, tets, dofs, sigma, start, around, row, colum
             for a in range(4):
                 for b in range(4):
                     gram[a, b] = scale * (g[a, 0] * flow[b, 0] + g[a, 1] * flow[b, 1] + g[a, 2] * flow[b, 2])
-            own = 0
-            while dofs[t, own] != i:
-                own += 1
+            own = place_of(dofs, t, i)
             for k in range(10):
                 value = 0.0
                 for a in range(4):
@@ -80,9 +79,7 @@ def induced_load(first, last, points, tets, dofs, sigma, start, around, table, d
             for a in range(4):
                 factor = conduct(sigma, t, g[a])
             scale *= factor
-            own = 0
-            while dofs[t, own] != i:
-                own += 1
+            own = place_of(dofs, t, i)
             for k in range(10):
                 j = dofs[t, k]
                 for d in range(3):

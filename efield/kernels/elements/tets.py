@@ -10,6 +10,7 @@ callers before types are found: a view of an array that is passed on is counted 
 import numpy as np
 from numba import njit
 
+from efield.kernels.geometry.stars import place_of
 from efield.kernels.parts import helper, in_parts
 from efield.kernels.triples import cross, dot, seen
 
@@ -110,11 +111,8 @@ def _stiffness(first, last, tets, edges, start, around, row, columns, values):
             place[columns[q]] = q
         own = 0.0
         for s in range(start[i], start[i + 1]):
-            t = around[s]
-            corner = 0
-            for k in range(4):
-                if tets[t, k] == i:
-                    corner = k
+            t = np.int64(around[s])
+            corner = place_of(tets, t, i)
             for k in range(4):
                 if k != corner:
                     value = edges[t, _EDGES[corner, k]]
@@ -135,11 +133,7 @@ def induced_load(first, last, points, tets, sigma, start, around, dadt, load):
     for i in range(first, last):
         for s in range(start[i], start[i + 1]):
             t = np.int64(around[s])
-            corner = 0
-            for k in range(4):
-                if tets[t, k] == i:
-                    corner = k
-            _face_vector(points, tets, t, corner, face)
+            _face_vector(points, tets, t, place_of(tets, t, i), face)
             scale = -conduct(sigma, t, face) / 24.0
             p, q, r, v = tets[t, 0], tets[t, 1], tets[t, 2], tets[t, 3]
             for d in range(3):

@@ -29,6 +29,15 @@ def node_stars(cells, n_nodes):
 
 
 @helper
+def place_of(cells, t, i):
+    """Which corner of cell t node i is."""
+    k = 0
+    while cells[t, k] != i:
+        k += 1
+    return k
+
+
+@helper
 def _nodes_around(cells, start, star, i, seen, near, begin):
     """Nodes that share a cell with node i, itself included, ascending, to near[begin:]; returns where they end.
 
@@ -86,9 +95,7 @@ def _faces_from(tets, star, first, last, i, keys, owners):
     size = 0
     for s in range(first, last):
         t = np.int64(star[s])
-        own = 0
-        while tets[t, own] != i:
-            own += 1
+        own = place_of(tets, t, i)
         for step in range(3):
             k = (own + 1 + step) % 4
             a, b = np.int64(tets[t, (own + 1 + (step + 1) % 3) % 4]), np.int64(tets[t, (own + 1 + (step + 2) % 3) % 4])
