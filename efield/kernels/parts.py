@@ -64,8 +64,8 @@ def in_parts(
     number of them. Fewer than `least` rows are not worth a thread. A kernel must not call another of its kind. Division
     by zero gives inf or nan, as in Numba's own parallel loops. `kernel` is the compiled function.
 
-    With `new` it becomes one of the arguments between count and the last: that is what `new` makes of them, and what is
-    returned once its `rows` are written.
+    With `new` it becomes one of the arguments between count and the last: that is what `new` makes of them, an array or
+    several, and what is returned once the `rows` of the first are written.
     """
     if function is None:
         return partial(in_parts, least=least, new=new, rows=rows)
@@ -85,9 +85,10 @@ def in_parts(
                 raise error
 
     def filled(*arrays: Any) -> Any:
-        result = new(*arrays)  # type: ignore[misc]
-        over(rows(result), *arrays, result)
-        return result
+        made = new(*arrays)  # type: ignore[misc]
+        written = made if isinstance(made, tuple) else (made,)
+        over(rows(written[0]), *arrays, *written)
+        return made
 
     public = wraps(function)(over if new is None else filled)
     public.kernel = kernel  # type: ignore[attr-defined]

@@ -121,7 +121,7 @@ def load_with_tensors(problem, given):
     mesh = elements.DeviceElements(other.linear, problem._solver)
     out = problem._solver.load_buffer(2)
     dadt = steps.room((out.shape[0], 3, 2))
-    mesh._upload(given["dadt"][..., :2], dadt)
+    mesh._solver.upload(given["dadt"][..., :2], dadt)
     element_kernels.load[launch.by_row(*out.shape)](*problem._solver.csr[:2], mesh._weights, dadt, out)
     load = np.empty((len(other.head.points), 2))
     load[problem._solver.order] = out.copy_to_host()

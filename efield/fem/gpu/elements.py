@@ -132,11 +132,6 @@ class DeviceElements:
             self._looked_at = DevicePlaces(places, stencils, self._place)
         return self._looked_at
 
-    def _upload(self, given: FloatArray, out: DeviceArray) -> None:
-        """Primary fields (n, 3, k) of the head's nodes to columns of out (n, 3, width), zero in further ones."""
-        shape = launch.by_row(out.shape[0], out.shape[2])
-        kernels.reorder_vectors[shape](to_device(given), self._solver.device_order, out)
-
     def _solved(
         self, count: int, fill: Fill | FloatArray, tol: float, use: Callable[[_Block], T]
     ) -> Iterator[tuple[slice, T]]:
@@ -150,7 +145,7 @@ class DeviceElements:
         dadt = room((self._solver.size, 3, load.shape[1]))
         given = fill[..., chosen] if isinstance(fill, np.ndarray) else fill(chosen, self.points, dadt)
         if given is not None:
-            self._upload(given, dadt)
+            self._solver.upload(given, dadt)
         shape = launch.by_row(self._solver.size, load.shape[1])
         kernels.load[shape](*self._solver.csr[:2], self._weights, dadt, load)
         x, taken, reached = self._solver.solve_inside(columns, tol)

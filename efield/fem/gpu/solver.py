@@ -21,7 +21,7 @@ from efield.fem.solvers import MultigridCG
 from efield.fem.system import ConstantsPerPart, Solution
 from efield.ground.turns import in_turn
 from efield.kernels.cuda import blocks as kernels
-from efield.kernels.cuda import launch
+from efield.kernels.cuda import elements, launch
 
 FloatArray = NDArray[np.float64]
 T = TypeVar("T")
@@ -151,12 +151,15 @@ class DeviceCG:
         return bool(fewer)
 
     def _solve_some(self, load: FloatArray, tol: float) -> tuple[FloatArray, int, float]:
-        given = to_device(load)
         inside = self.load_buffer(load.shape[1])
-        shape = launch.by_chunk(self.size, inside.shape[1])
-        kernels.reorder[shape](given, self.device_order, inside)
+        self.upload(load[:, None], inside.reshape(self.size, 1, -1))
         x, taken, reached = self.solve_inside(load.shape[1], tol)
         return self.in_heads_order(x, load.shape[1]), taken, reached
+
+    def upload(self, given: FloatArray, out: DeviceArray) -> None:
+        """Numbers (n, d, k) of the head's nodes to columns of out (n, d, width), zero in further ones."""
+        shape = launch.by_row(self.size, out.shape[2])
+        elements.reorder_vectors[shape](to_device(given), self.device_order, out)
 
     def in_heads_order(self, x: DeviceArray, columns: int) -> FloatArray:
         """(n, columns) of a block (n, width), in the order of the matrix that was given, in memory."""

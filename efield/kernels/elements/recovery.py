@@ -50,7 +50,8 @@ def _write_gradient(fit, scale, frame, divergence, primary, bend, p, k, gradient
             gradient[p, d, c, k] = -second - primary[k, c, d]
 
 
-def recover(points, patches, chosen, frames, phi, dadt, gradient):
+@in_parts(new=lambda points, patches, chosen, frames, phi, *_: np.empty((len(chosen), 3, phi.shape[1])))
+def recover(begin, end, points, patches, chosen, frames, phi, dadt, gradient, field):
     """E (q, 3, b) at the chosen (q,) of the (node, tissue) pairs for potentials phi (n, b) and dadt (n, 3, b).
 
     points are those of the nodes; patches are nodes (p,) of all pairs, and who is beside whom, first (p + 1,) and near
@@ -60,14 +61,6 @@ def recover(points, patches, chosen, frames, phi, dadt, gradient):
     derivatives of phi together, which spares one unknown and most of the noise of a free quadratic fit. Each pair is
     computed alone: its bits do not depend on the others asked.
     """
-    field = np.empty((len(chosen), 3, phi.shape[1]))
-    _recover(len(chosen), points, patches, chosen, frames, phi, dadt, field, gradient)
-    return field
-
-
-@in_parts
-def _recover(begin, end, points, patches, chosen, frames, phi, dadt, field, gradient):
-    """Places begin to end of `recover`; pairs of one node share the gradient of its primary field."""
     nodes, first, near = patches
     mesh, alike = (points, nodes, first, near), frames.shape[0] == 0
     width = phi.shape[1]
@@ -79,7 +72,7 @@ def _recover(begin, end, points, patches, chosen, frames, phi, dadt, field, grad
     for p in range(begin, end):
         pair = chosen[p]
         i = nodes[pair]
-        if p == begin or nodes[chosen[p - 1]] != i:
+        if p == begin or nodes[chosen[p - 1]] != i:  # pairs of one node share the gradient of its primary field
             stamp += 1
             size = ring_of_node(pair, nodes, first, near, members, seen, stamp)
             primary_fit(points, members, size, lean, linear)

@@ -56,7 +56,12 @@ def _weights(points, tet, x, y, z, out):
     return min(out[0], out[1], out[2], out[3])
 
 
-def find_tets(points, tets, start, inside, targets, bins, order, tolerance):
+def _nowhere(points, tets, start, inside, targets, *_):
+    return np.full(len(targets), -1, dtype=np.int64), np.full((len(targets), 4), np.nan)
+
+
+@in_parts(new=_nowhere)
+def find_tets(first, last, points, tets, start, inside, targets, bins, order, tolerance, found, weights):
     """Tetrahedron (q,) int64 of each target, -1 outside, and barycentric coordinates (q, 4).
 
     Targets are taken in the given order (q,): bin by bin, neighboring tetrahedra stay in the cache.
@@ -64,14 +69,6 @@ def find_tets(points, tets, start, inside, targets, bins, order, tolerance):
     A target counts as inside when no coordinate is below -tolerance; of several, the tetrahedron with the lowest
     number is taken. Outside, the coordinates are nan.
     """
-    found = np.full(len(targets), -1, dtype=np.int64)
-    weights = np.full((len(targets), 4), np.nan)
-    _find_tets(len(targets), points, tets, start, inside, targets, bins, order, tolerance, found, weights)
-    return found, weights
-
-
-@in_parts
-def _find_tets(first, last, points, tets, start, inside, targets, bins, order, tolerance, found, weights):
     trial = np.empty(4)
     for p in range(first, last):
         q = order[p]

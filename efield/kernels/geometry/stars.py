@@ -77,15 +77,6 @@ def neighbors(begun, ended, cells, start, star, bounds, begins, room, sizes, fil
         filled[part] = end - begins[part]
 
 
-@njit(cache=True)
-def _largest(start, first, last):
-    """Most cells around one of the nodes from first to last."""
-    most = 0
-    for i in range(first, last):
-        most = max(most, start[i + 1] - start[i])
-    return most
-
-
 @njit(cache=True, nogil=True)
 def _faces_from(tets, star, first, last, i, keys, owners):
     """Faces of the cells star[first:last] whose lowest node is i: the two others as one number, and 4 cell + corner.
@@ -111,13 +102,13 @@ def face_neighbors(tets, start, star):
     A face is looked at from its lowest node, among the couple of dozen that have the same.
     """
     neighbors = np.full(tets.shape, -1, dtype=np.int32)
-    _face_neighbors(len(start) - 1, tets, start, star, neighbors)
+    most = 3 * int(np.diff(start).max(initial=0))
+    _face_neighbors(len(start) - 1, tets, start, star, most, neighbors)
     return neighbors
 
 
 @in_parts
-def _face_neighbors(first, last, tets, start, star, neighbors):
-    most = 3 * _largest(start, first, last)
+def _face_neighbors(first, last, tets, start, star, most, neighbors):
     keys, owners = np.empty(most, dtype=np.int64), np.empty(most, dtype=np.int64)
     for i in range(first, last):
         size = _faces_from(tets, star, start[i], start[i + 1], i, keys, owners)
