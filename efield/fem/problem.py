@@ -351,21 +351,14 @@ class FemProblem:
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """E (q, 3, b) at the pairs and (k, 3, b) in the tetrahedra of places in V/m, for phi (n, b), dadt (n, 3, b)."""
         at_pairs = in_tets = np.empty((0, *dadt_nodes.shape[1:]))
-        if len(places.pairs):
-            at_pairs = self.recovered_at(phi, dadt_nodes, places.pairs)
+        if len(places.pairs) and self._quadratic is None:
+            at_pairs = self.patches.recover(phi, dadt_nodes, places.pairs)
+        elif len(places.pairs):
+            alone = (self.recovered_field(phi[:, k], dadt_nodes[..., k]) for k in range(phi.shape[1]))
+            at_pairs = np.stack([one.field[places.pairs] for one in alone], axis=2)
         if len(places.tets):
             in_tets = self._elements.field(phi, dadt_nodes, places.tets)
         return at_pairs, in_tets
-
-    @in_turn
-    def recovered_at(
-        self, phi: NDArray[np.float64], dadt_nodes: NDArray[np.float64], pairs: NDArray[np.intp]
-    ) -> NDArray[np.float64]:
-        """(q, 3, k) recovered E in V/m at pairs (q,) of `patches`, for phi (n, k) and dadt (n, 3, k)."""
-        if self._quadratic is None:
-            return self.patches.recover(phi, dadt_nodes, pairs)
-        each = [self.recovered_field(phi[:, k], dadt_nodes[..., k]).field[pairs] for k in range(phi.shape[1])]
-        return np.stack(each, axis=2)
 
     def _as_block(self, dadt_nodes: ArrayLike) -> NDArray[np.float64]:
         dadt = checks.as_float_array("dadt_nodes", dadt_nodes)
