@@ -5,9 +5,8 @@ else is asked for.
 """
 
 import numpy as np
-from numba import njit
 
-from efield.kernels.elements.fits import PACKED, UNKNOWNS, substitute
+from efield.kernels.elements.fits import PACKED, UNKNOWNS
 from efield.kernels.elements.patches import (
     MOST,
     frame_of,
@@ -90,64 +89,6 @@ def recover(begin, end, points, patches, chosen, frames, phi, dadt, gradient, fi
             _write_field(fit, scale, frame, dadt, i, p, k, field)
             if gradient.shape[0]:
                 _write_gradient(fit, scale, frame, divergence, primary, bend, p, k, gradient)
-
-
-@helper
-def _spread(ring, size, lean, matrix, tensor, divergence, primary, k, on_dadt):
-    """Takes a weight of the divergence at a node back to dA/dt at its neighbors: the transpose of its linear fit."""
-    i = ring[0]
-    for c in range(3):
-        for d in range(3):
-            primary[c, d] = divergence * tensor[d, c]
-        substitute(matrix, 3, primary, 3 * c)
-        for q in range(1, size):
-            value = primary[c, 0] * lean[0, q] + primary[c, 1] * lean[1, q] + primary[c, 2] * lean[2, q]
-            on_dadt[ring[q], c, k] += value
-            on_dadt[i, c, k] -= value
-
-
-@njit(cache=True)
-def functional(points, patches, chosen, frames, weights):
-    """The transpose of `recover`: what sums over pairs of weights (q, 3, b) . E mean for the potential and for dA/dt.
-
-    Returns on_phi (n, b) and on_dadt (n, 3, b), so that the sums are those of on_phi . phi and on_dadt . dadt.
-    """
-    nodes, first, near = patches
-    mesh, alike = (points, nodes, first, near), frames.shape[0] == 0
-    n, width = points.shape[0], weights.shape[2]
-    on_phi, on_dadt = np.zeros((n, width)), np.zeros((n, 3, width))
-    seen, stamp = np.zeros(max(n, nodes.shape[0]), np.int32), np.int64(0)
-    ring, pairs, members = np.empty(MOST, np.int64), np.empty(MOST, np.int64), np.empty(MOST, np.int64)
-    places, lean = np.empty((3, MOST)), np.empty((3, MOST))
-    basis, matrix, fit = np.empty((UNKNOWNS + 1, MOST)), np.empty(PACKED), np.empty(UNKNOWNS)
-    linear, primary = np.empty(6), np.empty((3, 3))
-    tensor, frame = np.empty((3, 3)), np.empty((3, 3))
-    for p in range(chosen.shape[0]):
-        pair = chosen[p]
-        i = nodes[pair]
-        stamp += 1
-        around_size = ring_of_node(pair, nodes, first, near, ring, seen, stamp)
-        primary_fit(points, ring, around_size, lean, linear)
-        frame_of(frames, p, tensor, frame)
-        stamp += 1
-        size, scale = prepare(mesh, pair, alike, pairs, members, places, frame, basis, matrix, seen, stamp)
-        for k in range(width):
-            fit[:] = 0.0
-            for d in range(3):
-                on_dadt[i, d, k] -= weights[p, d, k]
-                for c in range(3):
-                    fit[d] -= frame[d, c] * weights[p, c, k] / scale
-            substitute(matrix, UNKNOWNS, fit, np.int64(0))
-            divergence = 0.0
-            for q in range(1, size):
-                value = 0.0
-                for a in range(UNKNOWNS):
-                    value += basis[a, q] * fit[a]
-                on_phi[members[q], k] += value
-                on_phi[i, k] -= value
-                divergence += value * scale * scale * basis[UNKNOWNS, q] / 6.0
-            _spread(ring, around_size, lean, linear, tensor, divergence, primary, k, on_dadt)
-    return on_phi, on_dadt
 
 
 @in_parts(
