@@ -63,9 +63,9 @@ class Warmup:
 
 
 def _compiled_before() -> bool:
-    folder = recovery._recover.kernel.stats.cache_path
+    folder = recovery.recover.kernel.stats.cache_path
     # Nothing is kept where no folder can be written: a second process could not hand on what it compiles.
-    return folder is None or any(Path(folder).glob("recovery._recover-*.nbi"))
+    return folder is None or any(Path(folder).glob("recovery.recover-*.nbi"))
 
 
 def _compile() -> None:

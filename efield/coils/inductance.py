@@ -12,6 +12,7 @@ import numpy as np
 
 from efield.coils.equivalent import open_end_gap_mm, wires
 from efield.coils.model import Coil, Segments
+from efield.coils.primary import segment_rows
 from efield.ground.units import MU0_OVER_4PI, mm_to_m
 from efield.kernels.coils.linkage import linkage
 
@@ -43,26 +44,19 @@ def inductance(coil: Coil) -> Inductance | None:
     parts = [source for source in coil.sources if isinstance(source, Segments)]
     if len(parts) < len(coil.sources) or any(open_end_gap_mm(part) is not None for part in parts):
         return None
-    known = parts[0].gmd_mm is not None and len({part.gmd_mm for part in parts}) == 1
-    gmd = parts[0].gmd_mm if known and parts[0].gmd_mm is not None else ASSUMED_GMD_MM
-    joined = Segments(
-        np.concatenate([part.starts_mm for part in parts]),
-        np.concatenate([part.ends_mm for part in parts]),
-        np.concatenate([part.turns for part in parts]),
-    )
-    return Inductance(_neumann(joined, gmd), thickness_assumed=not known)
+    whole = Segments.joined(parts)
+    gmd = ASSUMED_GMD_MM if whole.gmd_mm is None else whole.gmd_mm
+    return Inductance(_neumann(whole, gmd), thickness_assumed=whole.gmd_mm is None)
 
 
 def _neumann(segments: Segments, gmd_mm: float) -> float:
     """Henry; two Gauss points on each segment, whose own potential is exact."""
     starts, ends = mm_to_m(segments.starts_mm), mm_to_m(segments.ends_mm)
     along = ends - starts
-    length = np.linalg.norm(along, axis=1)[:, None]
-    rows = np.hstack([starts, ends, along / length * segments.turns[:, None], length])
     wire = wires(segments)
     middle, offset = (starts + ends) / 2, along / np.sqrt(12)
     points = np.concatenate([middle - offset, middle + offset])
     elements = np.tile(along * segments.turns[:, None] / 2, (2, 1))
     squared = float(mm_to_m(np.array(gmd_mm))) ** 2
-    per_place = linkage(points, elements, np.tile(wire, 2), np.ascontiguousarray(rows.T), wire, squared)
+    per_place = linkage(points, elements, np.tile(wire, 2), segment_rows(segments), wire, squared)
     return MU0_OVER_4PI * float(per_place.sum())

@@ -5,6 +5,7 @@ head, y away from the handle. The windings of a flat coil lie at z < 0. Whether 
 along +y or -y under the center is the coil's own: `efield.coils.polarity`.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
@@ -109,6 +110,14 @@ class Segments(Carded):
         if len(empty):
             raise InputError(f"every segment must have a length; instead segment {empty[0]} starts where it ends")
         _freeze(self, starts_mm=starts, ends_mm=ends, turns=turns)
+
+    @classmethod
+    def joined(cls, parts: Sequence[Self]) -> Self:
+        """All segments of several sets; the mean distance is known where all have the same."""
+        distances = {part.gmd_mm for part in parts}
+        starts, ends, turns = zip(*((part.starts_mm, part.ends_mm, part.turns) for part in parts), strict=True)
+        gmd = distances.pop() if len(distances) == 1 else None
+        return cls(np.concatenate(starts), np.concatenate(ends), np.concatenate(turns), gmd)
 
     def __len__(self) -> int:
         return len(self.starts_mm)

@@ -5,12 +5,12 @@ Against three times finer sampling, A of every coil of the catalog changes by 6e
 """
 
 from dataclasses import dataclass, field, replace
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 
 from efield.coils.model import Coil, Dipoles, Segments
-from efield.coils.winding import DIPOLE_SPACING_MM, Winding
+from efield.coils.winding import DIPOLE_SPACING_MM, Winding, circle
 from efield.ground import checks
 from efield.ground.arrays import FloatArray
 
@@ -38,13 +38,7 @@ class Assembly:
 
     def segments(self, *, refinement: int = 1) -> Segments:
         """All windings as wire segments; see `Winding.segments`."""
-        parts = [winding.segments(refinement=refinement) for winding in self.windings]
-        return Segments(
-            np.concatenate([part.starts_mm for part in parts]),
-            np.concatenate([part.ends_mm for part in parts]),
-            np.concatenate([part.turns for part in parts]),
-            gmd_mm=parts[0].gmd_mm,  # the wings are wound of the same wire
-        )
+        return Segments.joined([winding.segments(refinement=refinement) for winding in self.windings])
 
     def dipoles(self, *, spacing_mm: float = DIPOLE_SPACING_MM) -> Dipoles:
         """All windings as magnetic dipoles; see `Winding.dipoles`."""
@@ -59,28 +53,15 @@ class Assembly:
         turned = tuple(replace(winding, clockwise=not winding.clockwise) for winding in self.windings)
         return replace(self, windings=turned)
 
-    def coil(
-        self,
-        name: str,
-        *,
-        citation: str = "",
-        assumptions: tuple[str, ...] = (),
-        max_didt: float | None = None,
-        aliases: tuple[str, ...] = (),
-        uncertainty: str = "",
-    ) -> Coil:
-        """A coil of these windings, with wire segments as sources; arguments as in `Coil`."""
+    def coil(self, name: str, **about: Any) -> Coil:
+        """A coil of these windings, with wire segments as sources; what is known about it as `Coil` takes it."""
         return Coil(
             name=name,
             sources=(self.segments(),),
             windings=tuple(line for winding in self.windings for line in winding.polylines()),
             casing_mm=self.casing_mm,
             casing_points_mm=self.casing_points_mm,
-            citation=citation,
-            assumptions=assumptions,
-            max_didt=max_didt,
-            aliases=aliases,
-            uncertainty=uncertainty,
+            **about,
         )
 
 
@@ -164,12 +145,6 @@ def _casing_face(winding: Winding, casing_mm: float, open_center: bool) -> Float
     steps = _CASING_SPACING_MM * np.arange(-count, count + 1)
     lattice = np.stack(np.meshgrid(steps, steps), axis=-1).reshape(-1, 2)
     radius = np.hypot(*lattice.T)
-    rims = [_rim(r) for r in (inner, outer) if r > 0]
+    rims = [circle(r, int(np.ceil(2 * np.pi * r / _CASING_SPACING_MM)))[:-1, :2] for r in (inner, outer) if r > 0]
     points = np.concatenate([lattice[(radius >= inner) & (radius <= outer)], *rims])
     return np.column_stack([points, np.zeros(len(points))])
-
-
-def _rim(radius_mm: float) -> FloatArray:
-    count = int(np.ceil(2 * np.pi * radius_mm / _CASING_SPACING_MM))
-    angle = 2 * np.pi * np.arange(count) / count
-    return radius_mm * np.column_stack([np.cos(angle), np.sin(angle)])

@@ -183,7 +183,7 @@ class Winding(Carded):
             nodes, parts = np.polynomial.legendre.leggauss(ceil(3 * half / spacing_mm) + 2 * int(low == 0))
             for radius, part in zip(low + half * (1 + nodes), half * parts, strict=True):
                 number = _sides(radius, spacing_mm)
-                points.append(_circle(radius, number)[:-1])
+                points.append(circle(radius, number)[:-1])
                 weights.append(np.full(number, turns * part * 2 * np.pi * radius / number))
         return np.concatenate(points), np.concatenate(weights)
 
@@ -219,7 +219,7 @@ def _sides(radius_mm: float, side_mm: float) -> int:
     return max(12, 2 * ceil(np.pi * radius_mm / side_mm))
 
 
-def _circle(radius_mm: float, number: int) -> FloatArray:
+def circle(radius_mm: float, number: int) -> FloatArray:
     """Closed (number + 1, 3) polygon, counterclockwise."""
     angle = 2 * np.pi * np.arange(number + 1) / number
     angle[-1] = 0.0
@@ -228,7 +228,7 @@ def _circle(radius_mm: float, number: int) -> FloatArray:
 
 def _polygon(radius_mm: float, number: int) -> FloatArray:
     """A regular polygon with the area, and so the magnetic moment, of its circle."""
-    return _circle(radius_mm * _equal_area(number), number)
+    return circle(radius_mm * _equal_area(number), number)
 
 
 def _equal_area(number: int) -> float:

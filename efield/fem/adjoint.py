@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from efield.fem.problem import FemProblem
+from efield.fem.stencils import Stencils
 from efield.ground import checks
 from efield.ground.errors import InputError
 from efield.ground.numbering import renumbered
@@ -86,4 +87,4 @@ def _recovered(problem: FemProblem, weights: NDArray[np.float64]) -> tuple[NDArr
     at_pairs = np.zeros((len(pairs), *weights.shape[1:]))
     # The field at a center is the mean of those at the corners.
     np.add.at(at_pairs, corners.ravel(), np.repeat(weights[tets] / 4.0, 4, axis=0))
-    return problem.patches.functional(pairs, at_pairs)
+    return Stencils.of(problem.patches, pairs).functional(at_pairs, len(problem.linear.points))

@@ -6,13 +6,14 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import csr_matrix
 
-from efield.ground.checks import plain
+from efield.ground.checks import as_float_array, plain
 from efield.ground.errors import InputError
 from efield.kernels.elements import bubbles
 from efield.kernels.elements import tets as kernels
+from efield.kernels.elements.tensors import first_not_positive
 from efield.kernels.geometry import stars
 
 Lists = tuple[NDArray[np.int64], NDArray[np.int32]]
@@ -150,3 +151,38 @@ class LinearElements:
         """(m, 3, k) E in V/m for potentials (n, k) in V and dA/dt (n, 3, k) in V/m; of chosen tetrahedra, or all."""
         tets = self.tets if chosen is None else plain(self.tets[chosen])
         return np.asarray(kernels.element_field(self.points, tets, plain(phi), plain(dadt)))
+
+
+def checked_sigma(sigma: ArrayLike, n_tets: int) -> NDArray[np.float64]:
+    """Conductivities (m,) or tensors (m, 3, 3) in S/m, or an error that says what is wrong with them."""
+    values = as_float_array("sigma", sigma)
+    if values.shape == (n_tets, 3, 3):
+        _check_tensors(values)
+        return values
+    if values.shape != (n_tets,):
+        raise InputError(
+            f"sigma must have one conductivity per tetrahedron, shape ({n_tets},), or one tensor, shape "
+            f"({n_tets}, 3, 3); instead received {values.shape}"
+        )
+    bad = np.flatnonzero(values <= 0)
+    if len(bad):
+        raise InputError(
+            f"sigma must be > 0 S/m everywhere; instead {len(bad)} tetrahedra have none (first: {bad[0]}): "
+            "give their tissue a conductivity, or leave air out of the mesh"
+        )
+    return values
+
+
+def _check_tensors(tensors: NDArray[np.float64]) -> None:
+    skew, bad = first_not_positive(tensors)
+    if skew >= 0:
+        raise InputError(
+            f"sigma must be symmetric tensors; instead that of tetrahedron {skew} is {tensors[skew].tolist()}: "
+            "give the mean of each tensor and its transpose, if they differ by noise only"
+        )
+    if bad >= 0:
+        eigenvalues = ", ".join(f"{value:.4g}" for value in np.linalg.eigvalsh(tensors[bad]))
+        raise InputError(
+            f"sigma must be positive definite tensors; instead that of tetrahedron {bad} has the eigenvalues "
+            f"{eigenvalues} S/m: raise those that are zero or negative"
+        )

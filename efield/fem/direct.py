@@ -64,7 +64,8 @@ class DirectSolver:
         self._matrix = with_unused_nodes(matrix)
         self._upper = csr_matrix(triu(self._grounded(), format="csr"))
         self._pardiso: Any = pardiso.PyPardisoSolver(mtype=_SYMMETRIC_POSITIVE_DEFINITE)
-        _factorize(self._pardiso, self._upper)
+        _check_process()
+        self._pardiso.factorize(self._upper)
         # The library keeps a factor until it is told; in a forked process it must not be called.
         weakref.finalize(self, _forget, self._pardiso, os.getpid()).atexit = False
 
@@ -89,7 +90,8 @@ class DirectSolver:
     def solve(self, load: NDArray[np.float64], tol: float) -> Solution:
         """Solve every column; raises SolverError when the residual stays above tol."""
         balanced = self._null.remove(load)
-        phi = self._null.remove(_substitute(self._pardiso, self._upper, balanced).reshape(balanced.shape))
+        _check_process()
+        phi = self._null.remove(np.asarray(self._pardiso.solve(self._upper, balanced)).reshape(balanced.shape))
         image = self._matrix @ phi
         norm = np.linalg.norm(balanced, axis=0)
         reached = np.linalg.norm(balanced - image, axis=0) / np.where(norm > 0, norm, 1.0)
@@ -99,16 +101,6 @@ class DirectSolver:
                 "check the mesh for slivers and the conductivities for extreme contrasts, or use a larger tol"
             )
         return Solution(phi, 0, float(reached.max()))
-
-
-def _factorize(pardiso: Any, upper: csr_matrix) -> None:
-    _check_process()
-    pardiso.factorize(upper)
-
-
-def _substitute(pardiso: Any, upper: csr_matrix, load: NDArray[np.float64]) -> NDArray[np.float64]:
-    _check_process()
-    return np.asarray(pardiso.solve(upper, load))
 
 
 @cache

@@ -36,10 +36,10 @@ class Level:
     down: Csr
     up: Csr
     factor: Csr | None = None
-    load: NDArray[np.float32] = field(default_factory=lambda: np.empty((0, 0), np.float32))
-    x: NDArray[np.float32] = field(default_factory=lambda: np.empty((0, 0), np.float32))
-    spare: NDArray[np.float32] = field(default_factory=lambda: np.empty((0, 0), np.float32))
-    step: NDArray[np.float32] = field(default_factory=lambda: np.empty((0, 0), np.float32))
+    load: NDArray[np.float32] = field(init=False)
+    x: NDArray[np.float32] = field(init=False)
+    spare: NDArray[np.float32] = field(init=False)
+    step: NDArray[np.float32] = field(init=False)
 
     def smooth_from_zero(self) -> None:
         """The first step needs no product."""
@@ -114,11 +114,6 @@ class Grids:
     def sizes(self) -> list[int]:
         """Unknowns of each grid."""
         return [matrix.shape[0] for matrix in self.matrices]
-
-    @property
-    def operator_complexity(self) -> float:
-        """Entries of all matrices over those of the first."""
-        return float(sum(matrix.nnz for matrix in self.matrices) / self.matrices[0].nnz)
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """All of it by name, but the first matrix."""
@@ -204,11 +199,10 @@ class VCycle:
 
     def load(self, width: int) -> NDArray[np.float32]:
         """(n, width) buffer to fill with the right-hand sides before a call."""
-        if self.levels and self.levels[0].load.shape[1] != width:
+        if self._load.shape[1] != width:
             for level in self.levels:
                 shape = (len(level.inverse_diagonal), width)
                 level.load, level.x, level.spare, level.step = (np.empty(shape, np.float32) for _ in range(4))
-        if self._load.shape[1] != width:
             self._load, self._x = (np.empty((self.grids.sizes[-1], width), np.float32) for _ in range(2))
         return self.levels[0].load if self.levels else self._load
 

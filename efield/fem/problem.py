@@ -5,7 +5,7 @@ then E = -dA/dt - grad phi.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import csr_matrix
 
 from efield.fem.answers import Answer, Places
-from efield.fem.assembly import LinearElements
+from efield.fem.assembly import LinearElements, checked_sigma
 from efield.fem.enrichment import AveragedField, Bubbles, EnrichedField, SecondOpinion
 from efield.fem.gpu.choice import on_gpu
 from efield.fem.gpu.device import is_cuda
@@ -23,12 +23,10 @@ from efield.fem.recovery import Patches, RecoveredField
 from efield.fem.solvers import SOLVERS, MultigridCG, is_direct, make_solver
 from efield.fem.system import Solution, Solver
 from efield.ground import checks
-from efield.ground.card import Card, Carded
 from efield.ground.errors import InputError
 from efield.ground.turns import in_turn
 from efield.ground.units import m_to_mm, mm_to_m
 from efield.head.mesh import HeadMesh
-from efield.kernels.elements.tensors import first_not_positive
 
 if TYPE_CHECKING:
     from efield.fem.gpu.elements import Fill, Take
@@ -44,29 +42,6 @@ _TOGETHER: Final = 8
 #: Relative residual of the potential that answers to bubbles, a correction of some percent: a thousandth estimates
 #: errors no better (docs/accuracy.md).
 _ENRICHED_TOL: Final = 0.1
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class PotentialSolution(Carded):
-    """The potential that a primary field sets up in the head.
-
-    Parameters
-    ----------
-    phi : (n,) or (n, k) ndarray, V
-        Potential at the nodes, zero mean on each connected part; (n, k) when k primary fields were given.
-    iterations : int
-        Iterations of the solver; 0 for a direct one.
-    residual : float
-        Largest relative residual |b - K phi| / |b| reached.
-    """
-
-    phi: NDArray[np.float64]
-    iterations: int
-    residual: float
-
-    def _card(self) -> Card:
-        shape = " x ".join(map(str, self.phi.shape))
-        return Card("PotentialSolution", (("size", f"{shape}, V"), ("iterations", str(self.iterations))))
 
 
 class FemProblem:
@@ -124,7 +99,7 @@ class FemProblem:
         prepared: Mapping[str, NDArray[Any]] | None = None,
     ) -> None:
         self.head = head
-        self.sigma = checks.read_only(_check_sigma(sigma, len(head.tets)))
+        self.sigma = checks.read_only(checked_sigma(sigma, len(head.tets)))
         self.tol = checks.in_range("tol", tol, *TOL_RANGE)
         if order not in (1, 2):
             raise InputError(f"order must be 1 or 2; instead received {order!r}")
@@ -139,9 +114,9 @@ class FemProblem:
             self._host = self._make_solver(kind)
         else:
             self._host = MultigridCG.from_arrays(prepared, head.points)
-        gpu = on_gpu(self._host, self.linear, order, asked=device == "cuda") if wanted else None
-        self._solver: Solver = gpu.solver if gpu else self._host
-        self._resident = gpu.elements if gpu else None
+        self._solver, self._resident = self._host, None
+        if wanted:
+            self._solver, self._resident = on_gpu(self._host, self.linear, order, asked=device == "cuda")
 
     @property
     def device(self) -> str:
@@ -201,7 +176,7 @@ class FemProblem:
         return self._solver.solve(load, self.tol if tol is None else tol)
 
     @in_turn
-    def solve(self, dadt_nodes: ArrayLike, tol: float | None = None) -> PotentialSolution:
+    def solve(self, dadt_nodes: ArrayLike, tol: float | None = None) -> Solution:
         """Potential for one or several primary fields.
 
         Parameters
@@ -213,7 +188,7 @@ class FemProblem:
 
         Returns
         -------
-        PotentialSolution
+        Solution
 
         Raises
         ------
@@ -228,7 +203,7 @@ class FemProblem:
         else:
             solution = self._resident.potentials(dadt, self.tol if tol is None else tol)
         phi = solution.phi[:, 0] if np.ndim(dadt_nodes) == 2 else solution.phi
-        return PotentialSolution(checks.read_only(phi), solution.iterations, solution.residual)
+        return replace(solution, phi=checks.read_only(phi))
 
     def answers(self, dadt_nodes: "NDArray[np.float64] | Fill", count: int) -> Iterator[Answer]:
         """Potential, primary field and field of several placements, in their order.
@@ -376,21 +351,14 @@ class FemProblem:
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """E (q, 3, b) at the pairs and (k, 3, b) in the tetrahedra of places in V/m, for phi (n, b), dadt (n, 3, b)."""
         at_pairs = in_tets = np.empty((0, *dadt_nodes.shape[1:]))
-        if len(places.pairs):
-            at_pairs = self.recovered_at(phi, dadt_nodes, places.pairs)
+        if len(places.pairs) and self._quadratic is None:
+            at_pairs = self.patches.recover(phi, dadt_nodes, places.pairs)
+        elif len(places.pairs):
+            alone = (self.recovered_field(phi[:, k], dadt_nodes[..., k]) for k in range(phi.shape[1]))
+            at_pairs = np.stack([one.field[places.pairs] for one in alone], axis=2)
         if len(places.tets):
             in_tets = self._elements.field(phi, dadt_nodes, places.tets)
         return at_pairs, in_tets
-
-    @in_turn
-    def recovered_at(
-        self, phi: NDArray[np.float64], dadt_nodes: NDArray[np.float64], pairs: NDArray[np.intp]
-    ) -> NDArray[np.float64]:
-        """(q, 3, k) recovered E in V/m at pairs (q,) of `patches`, for phi (n, k) and dadt (n, 3, k)."""
-        if self._quadratic is None:
-            return self.patches.recover(phi, dadt_nodes, pairs)
-        each = [self.recovered_field(phi[:, k], dadt_nodes[..., k]).field[pairs] for k in range(phi.shape[1])]
-        return np.stack(each, axis=2)
 
     def _as_block(self, dadt_nodes: ArrayLike) -> NDArray[np.float64]:
         dadt = checks.as_float_array("dadt_nodes", dadt_nodes)
@@ -419,37 +387,3 @@ def _in_memory(dadt_nodes: "NDArray[np.float64] | Fill") -> NDArray[np.float64]:
 def _fetched(array: Any) -> NDArray[np.float64]:
     """What may lie on a GPU, in memory."""
     return np.asarray(array if isinstance(array, np.ndarray) else array.copy_to_host())
-
-
-def _check_sigma(sigma: ArrayLike, n_tets: int) -> NDArray[np.float64]:
-    values = checks.as_float_array("sigma", sigma)
-    if values.shape == (n_tets, 3, 3):
-        _check_tensors(values)
-        return values
-    if values.shape != (n_tets,):
-        raise InputError(
-            f"sigma must have one conductivity per tetrahedron, shape ({n_tets},), or one tensor, shape "
-            f"({n_tets}, 3, 3); instead received {values.shape}"
-        )
-    bad = np.flatnonzero(values <= 0)
-    if len(bad):
-        raise InputError(
-            f"sigma must be > 0 S/m everywhere; instead {len(bad)} tetrahedra have none (first: {bad[0]}): "
-            "give their tissue a conductivity, or leave air out of the mesh"
-        )
-    return values
-
-
-def _check_tensors(tensors: NDArray[np.float64]) -> None:
-    skew, bad = first_not_positive(tensors)
-    if skew >= 0:
-        raise InputError(
-            f"sigma must be symmetric tensors; instead that of tetrahedron {skew} is {tensors[skew].tolist()}: "
-            "give the mean of each tensor and its transpose, if they differ by noise only"
-        )
-    if bad >= 0:
-        eigenvalues = ", ".join(f"{value:.4g}" for value in np.linalg.eigvalsh(tensors[bad]))
-        raise InputError(
-            f"sigma must be positive definite tensors; instead that of tetrahedron {bad} has the eigenvalues "
-            f"{eigenvalues} S/m: raise those that are zero or negative"
-        )

@@ -78,7 +78,7 @@ def _place(at: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.flo
 
 @dataclass(frozen=True, eq=False)
 class QuadraticElements:
-    """Continuous, piecewise quadratic potentials on a tetrahedral mesh.
+    """Continuous, piecewise quadratic potentials on a tetrahedral mesh; unknown n + i sits in the middle of edge i.
 
     Parameters
     ----------
@@ -87,11 +87,6 @@ class QuadraticElements:
     """
 
     linear: LinearElements
-
-    @property
-    def edges(self) -> NDArray[np.int32]:
-        """(e, 2) node numbers of the edges, ascending; unknown n + i sits in the middle of edge i."""
-        return self.linear.edges
 
     @cached_property
     def dofs(self) -> NDArray[np.int32]:
@@ -102,7 +97,7 @@ class QuadraticElements:
     def places(self) -> NDArray[np.float64]:
         """(N, 3) places of the unknowns in m."""
         points = self.linear.points
-        return np.concatenate([points, points[self.edges].mean(axis=1)])
+        return np.concatenate([points, points[self.linear.edges].mean(axis=1)])
 
     @cached_property
     def _around(self) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
@@ -118,9 +113,9 @@ class QuadraticElements:
 
     def from_linear(self) -> csr_matrix:
         """(N, n) interpolation of linear potentials, the way up from the linear grid."""
-        n, e = len(self.linear.points), len(self.edges)
+        n, e = len(self.linear.points), len(self.linear.edges)
         values = np.concatenate([np.ones(n), np.full(2 * e, 0.5)])
-        columns = np.concatenate([np.arange(n, dtype=np.int32), self.edges.ravel()])
+        columns = np.concatenate([np.arange(n, dtype=np.int32), self.linear.edges.ravel()])
         indptr = np.concatenate([np.arange(n + 1), n + 2 * np.arange(1, e + 1)]).astype(np.int32)
         return csr_matrix((values, columns, indptr), shape=(n + e, n))
 

@@ -118,13 +118,6 @@ class Patches:
 
         return RecoveredField(self, at)
 
-    def functional(
-        self, pairs: NDArray[np.integer], weights: NDArray[np.float64]
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """What sums of weights (q, 3, b) . E over pairs (q,) mean for the potential (n, b) and dA/dt (n, 3, b)."""
-        on_phi, on_dadt = kernels.functional(*self.for_kernels(pairs), plain(weights))
-        return on_phi, on_dadt
-
     def average(self, corners: NDArray[np.float64], centers: NDArray[np.float64]) -> "RecoveredField":
         """The field from its values at the corners (m, 4, 3) and centers (m, 3) of second-order elements, in V/m.
 

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix, diags, triu
 
+from efield.fem.system import csr_rows
 from efield.kernels.elements import incomplete
 
 #: Where so many rows have such a sum of positive couplings over their diagonal, elements are flat. Of head meshes at
@@ -50,11 +51,7 @@ def has_slivers(matrix: csr_matrix) -> bool:
 
 def as_float32(matrix: csr_matrix) -> Csr:
     """A matrix as kernels take it."""
-    return (
-        matrix.indptr.astype(np.int32, copy=False),
-        matrix.indices.astype(np.int32, copy=False),
-        matrix.data.astype(np.float32),
-    )
+    return (*csr_rows(matrix), matrix.data.astype(np.float32))
 
 
 def incomplete_factor(matrix: csr_matrix, inverse_diagonal: NDArray[np.float64]) -> Csr:
@@ -71,7 +68,7 @@ def incomplete_factor(matrix: csr_matrix, inverse_diagonal: NDArray[np.float64])
     root = np.sqrt(inverse_diagonal)
     upper = csr_matrix(triu(diags(root) @ matrix @ diags(root), format="csr"))
     upper.sort_indices()
-    indptr, columns = (index.astype(np.int32, copy=False) for index in (upper.indptr, upper.indices))
+    indptr, columns = csr_rows(upper)
     incomplete.factorize(indptr, columns, upper.data)
     back = np.divide(1.0, root, out=np.ones_like(root), where=root > 0)
     return indptr, columns, (upper.data * back[columns]).astype(np.float32)

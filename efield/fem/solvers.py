@@ -14,7 +14,15 @@ from efield.fem.direct import DirectSolver, fits, pays_off
 from efield.fem.multigrid import Grids, VCycle
 from efield.fem.ordering import local_order, reordered
 from efield.fem.smoothing import has_slivers
-from efield.fem.system import ConstantsPerPart, Solution, Solver, csr_arrays, csr_from_arrays, with_unused_nodes
+from efield.fem.system import (
+    ConstantsPerPart,
+    Solution,
+    Solver,
+    csr_arrays,
+    csr_from_arrays,
+    csr_rows,
+    with_unused_nodes,
+)
 from efield.ground.errors import EfieldWarning, InputError, SolverError
 from efield.ground.turns import in_turn
 from efield.kernels.elements import multigrid as kernels
@@ -90,11 +98,7 @@ class MultigridCG:
         null: ConstantsPerPart,
     ) -> None:
         self.order, self.points, self.null = order, points, null
-        self.csr = (
-            system.indptr.astype(np.int32, copy=False),
-            system.indices.astype(np.int32, copy=False),
-            system.data,
-        )
+        self.csr = (*csr_rows(system), system.data)
         self.preconditioner = cycle
 
     @cached_property

@@ -5,6 +5,7 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
 
 from efield.fem.recovery import Patches
 from efield.ground.turns import side_by_side
@@ -48,3 +49,15 @@ class Stencils:
         lengths, members, slopes, ring, bends, shares = (np.concatenate(each) for each in zip(*parts, strict=True))
         row, ring_row = (np.concatenate([[0], np.cumsum(column)]) for column in lengths.T)
         return cls(lists[0][chosen], row, members, slopes, ring_row, ring, bends, shares)
+
+    def functional(self, weights: NDArray[np.float64], n: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """What sums of weights (q, 3, b) . E over the pairs mean for the potential (n, b) and dA/dt (n, 3, b)."""
+
+        def spread(values: NDArray[np.float64], columns: NDArray[np.int32], row: NDArray[np.int64]) -> csr_matrix:
+            return csr_matrix((values, columns, row), shape=(len(self.nodes), n)).T
+
+        on_phi = sum(spread(self.slopes[:, d], self.members, self.row) @ weights[:, d] for d in range(3))
+        divergence = np.einsum("qd,qdb->qb", self.shares, weights)
+        on_dadt = np.stack([spread(self.bends[:, c], self.ring, self.ring_row) @ divergence for c in range(3)], axis=1)
+        np.subtract.at(on_dadt, self.nodes, weights)
+        return np.asarray(on_phi), on_dadt

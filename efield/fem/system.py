@@ -9,19 +9,21 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import connected_components
 
+from efield.ground.card import Card, Carded
 from efield.ground.errors import InputError
 
 
-@dataclass(frozen=True)
-class Solution:
+@dataclass(frozen=True, eq=False, repr=False)
+class Solution(Carded):
     """Potentials and how they were reached.
 
     Parameters
     ----------
     phi : (n, k) ndarray, V
-        One column per right-hand side, with zero mean on every connected part of the mesh.
+        At the nodes, with zero mean on every connected part of the mesh: one column per right-hand side. (n,) of
+        `FemProblem.solve` where one primary field was given as such.
     iterations : int
-        Most iterations any column took.
+        Most iterations any column took; 0 of a direct solver.
     residual : float
         Largest true residual |b - K phi| / |b| of any column.
     """
@@ -29,6 +31,10 @@ class Solution:
     phi: NDArray[np.float64]
     iterations: int
     residual: float
+
+    def _card(self) -> Card:
+        shape = " x ".join(map(str, self.phi.shape))
+        return Card("Solution", (("size", f"{shape}, V"), ("iterations", str(self.iterations))))
 
 
 class Solver(Protocol):
@@ -80,6 +86,11 @@ def with_unused_nodes(matrix: csr_matrix) -> csr_matrix:
     given = matrix.tocoo()
     rows, columns = (np.concatenate([index, empty]) for index in (given.row, given.col))
     return csr_matrix((np.concatenate([given.data, np.ones(len(empty))]), (rows, columns)), shape=matrix.shape)
+
+
+def csr_rows(matrix: csr_matrix) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """Row starts and columns of a matrix as kernels take them."""
+    return matrix.indptr.astype(np.int32, copy=False), matrix.indices.astype(np.int32, copy=False)
 
 
 def csr_arrays(name: str, matrix: csr_matrix) -> dict[str, NDArray[Any]]:

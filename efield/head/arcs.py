@@ -73,7 +73,7 @@ class _Cut:
     def with_point(self, point: NDArray[np.float64]) -> "_Cut":
         """The same cut with one more point, the last, that splits the nearest segment."""
         starts, ends = self.segments.T
-        nearest = _nearest_on_segments(point, self.points[starts], self.points[ends])[0]
+        nearest = _nearest_segment(point, self.points[starts], self.points[ends])
         new = len(self.points)
         halves = np.array([[starts[nearest], new], [new, ends[nearest]]])
         return _Cut(
@@ -121,8 +121,8 @@ def whole_arc(surface: Surface, start: NDArray[np.float64], via: NDArray[np.floa
     InputError
         If the three points are in line, or not on one piece of the cut.
     """
-    cut, pieces = _ways(surface, start, via, end)
-    return _taut(cut.points[np.concatenate([pieces[0], pieces[1][1:]])], _plane_normal(start, via, end))
+    first, second, normal = _ways(surface, start, via, end)
+    return _taut(np.concatenate([first, second[1:]]), normal)
 
 
 def half_arcs(
@@ -141,9 +141,8 @@ def half_arcs(
     InputError
         If the three points are in line, or not on one piece of the cut.
     """
-    normal = _plane_normal(start, middle, end)
-    cut, (first, second) = _ways(surface, start, middle, end)
-    return _taut(cut.points[first], normal), _taut(cut.points[second], normal)
+    first, second, normal = _ways(surface, start, middle, end)
+    return _taut(first, normal), _taut(second, normal)
 
 
 def nearest_on_surface(surface: Surface, point: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -153,12 +152,15 @@ def nearest_on_surface(surface: Surface, point: NDArray[np.float64]) -> NDArray[
 
 def _ways(
     surface: Surface, start: NDArray[np.float64], middle: NDArray[np.float64], end: NDArray[np.float64]
-) -> tuple[_Cut, tuple[NDArray[np.int64], NDArray[np.int64]]]:
-    cut = _plane_cut(surface, start, _plane_normal(start, middle, end))
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Points along the cut from start to middle and from middle to end, and the normal of the plane."""
+    normal = _plane_normal(start, middle, end)
+    cut = _plane_cut(surface, start, normal)
     for point in (start, middle, end):
         cut = cut.with_point(point)
     first, second, third = range(len(cut.points) - 3, len(cut.points))
-    return cut, (cut.way(first, second, without=third), cut.way(second, third, without=first))
+    before, after = cut.way(first, second, without=third), cut.way(second, third, without=first)
+    return cut.points[before], cut.points[after], normal
 
 
 def _plane_normal(
@@ -211,16 +213,13 @@ def _taut(path: NDArray[np.float64], normal: NDArray[np.float64]) -> Arc:
     return Arc(path, touched)
 
 
-def _nearest_on_segments(
-    point: NDArray[np.float64], starts: NDArray[np.float64], ends: NDArray[np.float64]
-) -> tuple[int, NDArray[np.float64]]:
-    """The number of the nearest of (s, 3) segments, and its point nearest to the given one."""
+def _nearest_segment(point: NDArray[np.float64], starts: NDArray[np.float64], ends: NDArray[np.float64]) -> int:
+    """The number of the nearest of (s, 3) segments."""
     along = ends - starts
     square = np.einsum("ij,ij->i", along, along)
     share = np.einsum("ij,ij->i", point - starts, along) / np.where(square > 0, square, 1.0)
     feet = starts + np.clip(share, 0.0, 1.0)[:, None] * along
-    best = int(np.linalg.norm(feet - point, axis=1).argmin())
-    return best, feet[best]
+    return int(np.linalg.norm(feet - point, axis=1).argmin())
 
 
 def _triple(values: NDArray[np.float64]) -> str:

@@ -71,7 +71,7 @@ class SignedDistance:
     def __call__(self, points_mm: FloatArray) -> FloatArray:
         """(n,) distances of (n, 3) points in mm, negative inside."""
         points = np.ascontiguousarray(points_mm, dtype=np.float64)
-        return np.asarray(kernel.signed_distances(points, self.corners, self.boxes, self.normals))
+        return np.asarray(kernel.signed_distances(points, (self.corners, self.boxes, self.normals)))
 
     @cached_property
     def lattice(self) -> tuple[tuple[FloatArray, float], FloatArray]:

@@ -10,12 +10,12 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from efield.ground.card import Card, Carded, counted, extent
-from efield.ground.checks import plain, read_only
+from efield.ground.checks import read_only
 from efield.ground.errors import InputError
 from efield.ground.numbering import renumbered
 from efield.head.mesh import HeadMesh, once_per_head
+from efield.head.quality import face_neighbors
 from efield.head.tissue import GRAY_MATTER, WHITE_MATTER
-from efield.kernels.geometry import stars
 
 #: Faces of a positively oriented tetrahedron, each listed so that its normal points out.
 _OUTWARD_FACES = np.array([[0, 2, 1], [0, 1, 3], [1, 2, 3], [0, 3, 2]])
@@ -176,8 +176,7 @@ def _beyond_faces(head: HeadMesh) -> NDArray[np.int32]:
 
 def _beyond(tets: NDArray[np.int32], n_points: int) -> NDArray[np.int32]:
     """(m, 4) the tetrahedron beyond each face, `_NOTHING` or `_SEVERAL`."""
-    rows = plain(tets)
-    return np.asarray(stars.face_neighbors(rows, *stars.node_stars(rows, n_points))[:, _OPPOSITE])
+    return face_neighbors(tets, n_points)[:, _OPPOSITE]
 
 
 def _of_faces(head: HeadMesh, owners: NDArray[np.int64], faces: NDArray[np.int64]) -> Surface:

@@ -51,18 +51,26 @@ if hasattr(os, "register_at_fork"):  # a forked process has the queue, but none 
     os.register_at_fork(after_in_child=_tasks.cache_clear)
 
 
-def in_parts(function: Callable[..., None] | None = None, *, least: int = 1) -> Any:
+def in_parts(
+    function: Callable[..., None] | None = None,
+    *,
+    least: int = 1,
+    new: Callable[..., Any] | None = None,
+    rows: Callable[[Any], int] = len,
+) -> Any:
     """Compile a kernel(first, last, ...) and make it one of (count, ...) that runs on as many threads as Numba's do.
 
     Each row is written by one thread, and a kernel whose rows do not depend on each other gives the same bits for any
     number of them. Fewer than `least` rows are not worth a thread. A kernel must not call another of its kind. Division
     by zero gives inf or nan, as in Numba's own parallel loops. `kernel` is the compiled function.
+
+    With `new` it becomes one of the arguments between count and the last: that is what `new` makes of them, an array or
+    several, and what is returned once the `rows` of the first are written.
     """
     if function is None:
-        return partial(in_parts, least=least)
+        return partial(in_parts, least=least, new=new, rows=rows)
     kernel = njit(cache=True, nogil=True, error_model="numpy")(function)
 
-    @wraps(function)
     def over(count: int, *arrays: Any) -> None:
         parts = max(1, min(numba.get_num_threads(), count // least))
         if parts == 1:
@@ -76,5 +84,12 @@ def in_parts(function: Callable[..., None] | None = None, *, least: int = 1) -> 
             if error is not None:
                 raise error
 
-    over.kernel = kernel  # type: ignore[attr-defined]
-    return over
+    def filled(*arrays: Any) -> Any:
+        made = new(*arrays)  # type: ignore[misc]
+        written = made if isinstance(made, tuple) else (made,)
+        over(rows(written[0]), *arrays, *written)
+        return made
+
+    public = wraps(function)(over if new is None else filled)
+    public.kernel = kernel  # type: ignore[attr-defined]
+    return public

@@ -16,8 +16,8 @@ from efield.kernels import measures
 from efield.kernels.elements import bubbles, multigrid, patches, recovery
 from efield.kernels.geometry import raster
 
-parts = [multigrid._smoothing_step, multigrid._descend, recovery._recover, recovery._centers]
-parts += [bubbles.apply, bubbles._field_at, measures._measures]
+parts = [multigrid._smoothing_step, multigrid._descend, recovery.recover, recovery.centers]
+parts += [bubbles.apply, bubbles.field_at, measures._measures]
 kernels = [patches.corners, raster.paint_magnitude, *(each.kernel for each in parts)]
 warmup._compile()
 compiled = [list(kernel.signatures) for kernel in kernels]

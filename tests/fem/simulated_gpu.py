@@ -121,7 +121,7 @@ def load_with_tensors(problem, given):
     mesh = elements.DeviceElements(other.linear, problem._solver)
     out = problem._solver.load_buffer(2)
     dadt = steps.room((out.shape[0], 3, 2))
-    mesh._upload(given["dadt"][..., :2], dadt)
+    mesh._solver.upload(given["dadt"][..., :2], dadt)
     element_kernels.load[launch.by_row(*out.shape)](*problem._solver.csr[:2], mesh._weights, dadt, out)
     load = np.empty((len(other.head.points), 2))
     load[problem._solver.order] = out.copy_to_host()
@@ -162,7 +162,7 @@ def stored(given):
 
 def with_little_memory(problem, dadt):
     """The memory runs out once; then columns are solved one width lower, the rest again."""
-    launch.WIDTHS, problem._solver._widest = (2, 1), 2
+    launch.WIDTHS, problem._solver.widest = (2, 1), 2
     room, left = elements.room, [1]
 
     def scarce(*given):
@@ -179,7 +179,7 @@ def with_little_memory(problem, dadt):
 
 def with_places_that_leave_little(problem):
     """Columns that are solved together once places are on the device and memory is left for one column of theirs."""
-    some, problem._solver._widest = Places(np.arange(5), np.arange(3)), 2
+    some, problem._solver.widest = Places(np.arange(5), np.arange(3)), 2
     elements.free_memory = lambda: elements.bytes_of_places(5, 3, 1)
     problem._resident._on_device(some, problem.patches)
     return problem._solver.widest, sum(array.copy_to_host().nbytes for array in problem._resident._looked_at._sums)

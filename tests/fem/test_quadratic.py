@@ -25,7 +25,7 @@ def test_unknowns_are_the_nodes_then_the_middles_of_the_edges(head, problem):
     assert np.array_equal(problem.nodes_mm[:n], head.points) or np.allclose(problem.nodes_mm[:n], head.points)
     # Euler characteristic of a ball: n - e + f - m = 1, with f = (4 m + boundary) / 2.
     elements = QuadraticElements(LinearElements(head.points / 1e3, head.tets, problem.sigma))
-    assert len(problem.nodes_mm) == n + len(elements.edges)
+    assert len(problem.nodes_mm) == n + len(elements.linear.edges)
     corners = elements.places[elements.dofs[:, 4]]
     np.testing.assert_allclose(corners, elements.linear.points[head.tets[:, :2]].mean(axis=1))
 

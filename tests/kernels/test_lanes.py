@@ -121,7 +121,7 @@ for result in results:
 
 def compiled_before():
     """Where bits of freshly compiled kernels are noted; None where kernels are not kept by all that decides them."""
-    locator = dipoles._vector_potential.kernel._cache._impl.locator
+    locator = dipoles.vector_potential.kernel._cache._impl.locator
     if not hasattr(locator, "_stamp"):
         return None
     return Path(locator.get_cache_path()) / f"bits-{hashlib.sha256(KERNELS.encode()).hexdigest()[:16]}.txt"

@@ -24,6 +24,16 @@ def _refuse_the_last(first, last, bad):
             raise ValueError("a row was refused")
 
 
+@in_parts(new=lambda given: np.zeros((len(given), 2)), rows=lambda result: len(result) - 1)
+def _doubled(first, last, given, result):
+    for i in range(first, last):
+        result[i, 1] = 2 * given[i]
+
+
+def test_the_array_that_is_new_comes_back_with_as_many_rows_written_as_it_is_told():
+    np.testing.assert_array_equal(_doubled(np.array([3.0, 4.0, 5.0])), [[0, 6], [0, 8], [0, 0]])
+
+
 @pytest.mark.parametrize("rows", [0, 1, 9, 19, 20, 1001])
 @pytest.mark.parametrize("threads", [1, numba.config.NUMBA_NUM_THREADS])
 def test_each_row_is_computed_once(rows, threads):

@@ -1,7 +1,6 @@
 """What of a problem goes to the GPU. What works on one is imported when it does."""
 
 import warnings
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from efield.fem.assembly import LinearElements
@@ -12,19 +11,10 @@ from efield.ground.errors import EfieldWarning
 
 if TYPE_CHECKING:
     from efield.fem.gpu.elements import DeviceElements
-    from efield.fem.gpu.solver import DeviceCG
 
 
-@dataclass(frozen=True, eq=False)
-class OnGpu:
-    """A solver on the device and, of first-order elements, the mesh."""
-
-    solver: "DeviceCG"
-    elements: "DeviceElements | None"
-
-
-def on_gpu(host: Solver, linear: LinearElements, order: int, *, asked: bool) -> OnGpu | None:
-    """A solver and its elements on the GPU; None where the CPU is to compute.
+def on_gpu(host: Solver, linear: LinearElements, order: int, *, asked: bool) -> tuple[Solver, "DeviceElements | None"]:
+    """A solver and, of first-order elements, the mesh on the GPU; the given solver and None where the CPU computes.
 
     Parameters
     ----------
@@ -41,7 +31,7 @@ def on_gpu(host: Solver, linear: LinearElements, order: int, *, asked: bool) -> 
         If one was asked for and its memory does not hold the head.
     """
     if not isinstance(host, MultigridCG):
-        return None
+        return host, None
     if host.preconditioner.strong:
         if asked:
             warnings.warn(
@@ -50,20 +40,20 @@ def on_gpu(host: Solver, linear: LinearElements, order: int, *, asked: bool) -> 
                 EfieldWarning,
                 stacklevel=3,
             )
-        return None
+        return host, None
     try:
         return _prepared(host, linear, order)
     except DeviceMemoryError:
         if asked:
             raise
-        return None
+        return host, None
 
 
-def _prepared(host: MultigridCG, linear: LinearElements, order: int) -> OnGpu:
+def _prepared(host: MultigridCG, linear: LinearElements, order: int) -> tuple[Solver, "DeviceElements | None"]:
     indptr, columns, _ = host.csr
     widest = widest_that_fits(len(indptr) - 1, len(columns), len(linear.tets))
     from efield.fem.gpu.elements import DeviceElements
     from efield.fem.gpu.solver import DeviceCG
 
     solver = DeviceCG(host, widest)
-    return OnGpu(solver, DeviceElements(linear, solver) if order == 1 else None)
+    return solver, DeviceElements(linear, solver) if order == 1 else None

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from efield.fem.answers import Answer, Places
 from efield.fem.assembly import LinearElements
-from efield.fem.gpu.device import FIELDS_AT_A_TIME, DeviceMemoryError, bytes_of_places, free_memory, memory_said
+from efield.fem.gpu.device import FIELDS_AT_A_TIME, bytes_of_places, free_memory
 from efield.fem.gpu.places import DevicePlaces
 from efield.fem.gpu.solver import DeviceCG
 from efield.fem.gpu.steps import DeviceArray, room, to_device
@@ -132,27 +132,11 @@ class DeviceElements:
             self._looked_at = DevicePlaces(places, stencils, self._place)
         return self._looked_at
 
-    def _upload(self, given: FloatArray, out: DeviceArray) -> None:
-        """Primary fields (n, 3, k) of the head's nodes to columns of out (n, 3, width), zero in further ones."""
-        shape = launch.by_row(out.shape[0], out.shape[2])
-        kernels.reorder_vectors[shape](to_device(given), self._solver.device_order, out)
-
     def _solved(
         self, count: int, fill: Fill | FloatArray, tol: float, use: Callable[[_Block], T]
     ) -> Iterator[tuple[slice, T]]:
-        """What `use` makes of block after block, of fewer columns once the memory has not been enough."""
-        first = 0
-        while first < count:
-            chosen = slice(first, min(first + self._solver.widest, count))
-            try:
-                with memory_said():
-                    found = use(self._solve(chosen, fill, tol))
-            except DeviceMemoryError:
-                if not self._solver.narrowed():
-                    raise
-                continue
-            yield chosen, found
-            first = chosen.stop
+        """What `use` makes of block after block."""
+        return self._solver.in_blocks(count, lambda chosen: use(self._solve(chosen, fill, tol)))
 
     @in_turn
     def _solve(self, chosen: slice, fill: Fill | FloatArray, tol: float) -> _Block:
@@ -161,7 +145,7 @@ class DeviceElements:
         dadt = room((self._solver.size, 3, load.shape[1]))
         given = fill[..., chosen] if isinstance(fill, np.ndarray) else fill(chosen, self.points, dadt)
         if given is not None:
-            self._upload(given, dadt)
+            self._solver.upload(given, dadt)
         shape = launch.by_row(self._solver.size, load.shape[1])
         kernels.load[shape](*self._solver.csr[:2], self._weights, dadt, load)
         x, taken, reached = self._solver.solve_inside(columns, tol)

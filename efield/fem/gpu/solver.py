@@ -6,8 +6,9 @@ without the host, which only asks whether a column is still active. Columns that
 CPU with its stronger smoother.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from itertools import pairwise
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,9 +21,10 @@ from efield.fem.solvers import MultigridCG
 from efield.fem.system import ConstantsPerPart, Solution
 from efield.ground.turns import in_turn
 from efield.kernels.cuda import blocks as kernels
-from efield.kernels.cuda import launch
+from efield.kernels.cuda import elements, launch
 
 FloatArray = NDArray[np.float64]
+T = TypeVar("T")
 
 
 class Means:
@@ -51,64 +53,40 @@ class Means:
         ]
 
 
-@dataclass(eq=False)
 class _Work:
     """What a block of one width is solved in, and the launches that do it."""
 
-    load: DeviceArray
-    x: DeviceArray
-    scale: DeviceArray
-    limit: DeviceArray
-    active: DeviceArray
-    before: DeviceArray
-    square: DeviceArray
-    #: Takes the means from the load, and begins at x = 0.
-    balance: list[Launch]
-    #: Takes them from x, and finds what remains.
-    settle: list[Launch]
-    start: list[Launch]
-    iteration: Repeated
+    def __init__(self, csr: tuple[DeviceArray, ...], means: Means, cycle: DeviceCycle, n: int, width: int) -> None:
+        self.load, self.x, remainder, direction, image = (room((n, width)) for _ in range(5))
+        now, self.before, curvature, self.square = (room((1, width)) for _ in range(4))
+        self.scale, self.limit, self.active = room((width,)), room((width,)), room((width,), np.int32)
+        scaled, cycle_steps, preconditioned = cycle.steps(width)
+        shape, parts = launch.by_chunk(n, width), room((launch.chunks(n), width))
+        start = to_device(np.array([0, launch.chunks(n)], np.int32))
 
+        def summed(out: DeviceArray) -> Launch:
+            return Launch(kernels.sums, (1, (width, launch.ROWS)), (parts, start, out))
 
-def _work(csr: tuple[DeviceArray, ...], means: Means, cycle: DeviceCycle, n: int, width: int) -> _Work:
-    load, x, remainder, direction, image = (room((n, width)) for _ in range(5))
-    now, before, curvature, square = (room((1, width)) for _ in range(4))
-    scale, limit, active = room((width,)), room((width,)), room((width,), np.int32)
-    scaled, cycle_steps, preconditioned = cycle.steps(width)
-    shape, parts = launch.by_chunk(n, width), room((launch.chunks(n), width))
-    start = to_device(np.array([0, launch.chunks(n)], np.int32))
-
-    def summed(out: DeviceArray) -> Launch:
-        return Launch(kernels.sums, (1, (width, launch.ROWS)), (parts, start, out))
-
-    step = (now, curvature, active, direction, image, x, remainder, scale, scaled, parts)
-    iteration = [
-        *cycle_steps,
-        Launch(kernels.dot_stored, shape, (remainder, preconditioned, parts)),
-        summed(now),
-        Launch(kernels.turn, shape, (now, before, preconditioned, direction)),
-        Launch(kernels.product, shape, (*csr, direction, image, parts)),
-        summed(curvature),
-        Launch(kernels.descend, shape, step),
-        summed(square),
-        Launch(kernels.rest, (1, width), (square, limit, now, before, active)),
-    ]
-    residual = [Launch(kernels.remainder, shape, (*csr, load, x, remainder, parts)), summed(square)]
-    begin = [Launch(kernels.begin, shape, (remainder, scale, scaled, direction, parts)), summed(square)]
-    return _Work(
-        load=load,
-        x=x,
-        scale=scale,
-        limit=limit,
-        active=active,
-        before=before,
-        square=square,
-        balance=[*means.removal(load), Launch(kernels.zero, shape, (x,))],
-        # Rounding leaves constants in the residual that no potential can answer.
-        settle=[*means.removal(x), *residual, *means.removal(remainder)],
-        start=begin,
-        iteration=Repeated(iteration),
-    )
+        residual = Launch(kernels.remainder, shape, (*csr, self.load, self.x, remainder, parts)), summed(self.square)
+        #: Takes the means from the load, and begins at x = 0.
+        self.balance = [*means.removal(self.load), Launch(kernels.zero, shape, (self.x,))]
+        #: Takes them from x, and finds what remains; rounding leaves constants there that no potential can answer.
+        self.settle = [*means.removal(self.x), *residual, *means.removal(remainder)]
+        begin = (remainder, self.scale, scaled, direction, parts)
+        self.start = [Launch(kernels.begin, shape, begin), summed(self.square)]
+        step = (now, curvature, self.active, direction, image, self.x, remainder, self.scale, scaled, parts)
+        iteration = [
+            *cycle_steps,
+            Launch(kernels.dot_stored, shape, (remainder, preconditioned, parts)),
+            summed(now),
+            Launch(kernels.turn, shape, (now, self.before, preconditioned, direction)),
+            Launch(kernels.product, shape, (*csr, direction, image, parts)),
+            summed(curvature),
+            Launch(kernels.descend, shape, step),
+            summed(self.square),
+            Launch(kernels.rest, (1, width), (self.square, self.limit, now, self.before, self.active)),
+        ]
+        self.iteration = Repeated(iteration)
 
 
 class DeviceCG:
@@ -125,7 +103,8 @@ class DeviceCG:
     """
 
     def __init__(self, host: MultigridCG, widest: int, cycle: DeviceCycle | None = None) -> None:
-        self.host, self._widest = host, widest
+        #: Columns that are solved together.
+        self.host, self.widest = host, widest
         self.size = len(host.csr[0]) - 1
         self.order = np.arange(self.size, dtype=np.int32) if host.order is None else host.order.astype(np.int32)
         with memory_said():
@@ -135,47 +114,52 @@ class DeviceCG:
             self._cycle = cycle or DeviceCycle(host.preconditioner)
         self._work: _Work | None = None
 
-    @property
-    def widest(self) -> int:
-        """Columns that are solved together."""
-        return self._widest
-
     def of_matrix(self, matrix: csr_matrix) -> "DeviceCG":
         """The solver of another matrix of this size, preconditioned as this one is."""
-        return DeviceCG(self.host.of_matrix(matrix), self._widest, self._cycle)
+        return DeviceCG(self.host.of_matrix(matrix), self.widest, self._cycle)
 
     @in_turn
     def solve(self, load: FloatArray, tol: float) -> Solution:
         """Solve every column; raises SolverError when one does not converge."""
-        phi, first = np.empty_like(load, order="C"), 0
-        iterations, residual = 0, 0.0
-        while first < load.shape[1]:
-            last = min(first + self._widest, load.shape[1])
+        phi, iterations, residual = np.empty_like(load, order="C"), 0, 0.0
+        for block, found in self.in_blocks(load.shape[1], lambda block: self._solve_some(load[:, block], tol)):
+            phi[:, block] = found[0]
+            iterations, residual = max(iterations, found[1]), max(residual, found[2])
+        return Solution(phi, iterations, residual)
+
+    def in_blocks(self, count: int, use: Callable[[slice], T]) -> Iterator[tuple[slice, T]]:
+        """What `use` makes of block after block of columns, of fewer ones once the memory has not been enough."""
+        first = 0
+        while first < count:
+            chosen = slice(first, min(first + self.widest, count))
             try:
-                phi[:, first:last], taken, reached = self._solve_some(load[:, first:last], tol)
+                with memory_said():
+                    found = use(chosen)
             except DeviceMemoryError:
                 if not self.narrowed():
                     raise
                 continue
-            iterations, residual, first = max(iterations, taken), max(residual, reached), last
-        return Solution(phi, iterations, residual)
+            yield chosen, found
+            first = chosen.stop
 
     def narrowed(self) -> bool:
         """Whether fewer columns can be solved together, which they are from now on; their work space is freed."""
-        fewer = [width for width in launch.WIDTHS if width < self._widest]
+        fewer = [width for width in launch.WIDTHS if width < self.widest]
         self._work = None
         if fewer:
-            self._widest = fewer[0]
+            self.widest = fewer[0]
         return bool(fewer)
 
     def _solve_some(self, load: FloatArray, tol: float) -> tuple[FloatArray, int, float]:
-        with memory_said():
-            given = to_device(load)
-            inside = self.load_buffer(load.shape[1])
-            shape = launch.by_chunk(self.size, inside.shape[1])
-            kernels.reorder[shape](given, self.device_order, inside)
-            x, taken, reached = self.solve_inside(load.shape[1], tol)
-            return self.in_heads_order(x, load.shape[1]), taken, reached
+        inside = self.load_buffer(load.shape[1])
+        self.upload(load[:, None], inside.reshape(self.size, 1, -1))
+        x, taken, reached = self.solve_inside(load.shape[1], tol)
+        return self.in_heads_order(x, load.shape[1]), taken, reached
+
+    def upload(self, given: FloatArray, out: DeviceArray) -> None:
+        """Numbers (n, d, k) of the head's nodes to columns of out (n, d, width), zero in further ones."""
+        shape = launch.by_row(self.size, out.shape[2])
+        elements.reorder_vectors[shape](to_device(given), self.device_order, out)
 
     def in_heads_order(self, x: DeviceArray, columns: int) -> FloatArray:
         """(n, columns) of a block (n, width), in the order of the matrix that was given, in memory."""
@@ -188,7 +172,7 @@ class DeviceCG:
         width = min(w for w in launch.WIDTHS if w >= columns)
         if self._work is None or self._work.load.shape[1] != width:
             self._work = None  # frees the memory before more is asked for
-            self._work = _work(self.csr, self._means, self._cycle, self.size, width)
+            self._work = _Work(self.csr, self._means, self._cycle, self.size, width)
         return self._work.load
 
     def solve_inside(self, columns: int, tol: float) -> tuple[DeviceArray, int, float]:

@@ -5,13 +5,11 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from efield.ground.checks import plain
 from efield.ground.numbering import renumbered
 from efield.head.lattice.enclosed import cut_out
 from efield.head.lattice.grid import LabelGrid
 from efield.head.lattice.pieces import Pieces
-from efield.head.quality import outer_faces, pinched_nodes
-from efield.kernels.geometry import stars
+from efield.head.quality import face_neighbors, outer_faces, pinched_nodes
 from efield.kernels.meshing import trilinear
 
 _MOST_FILLS = 20
@@ -88,8 +86,7 @@ def _sound_surface(
     tets: NDArray[np.int32], ranks: NDArray[np.uint8], n_points: int, outermost: int
 ) -> NDArray[np.uint8]:
     """Ranks with the outside filled where the outer surface touches itself, until it is a manifold."""
-    rows = plain(tets)
-    neighbors = stars.face_neighbors(rows, *stars.node_stars(rows, n_points))
+    neighbors = face_neighbors(tets, n_points)
     sound = ranks.copy()
     for _ in range(_MOST_FILLS):
         beyond = np.where(neighbors >= 0, sound[neighbors], 0)

@@ -22,15 +22,9 @@ def _dipole(sources, k):
     return sources[0, k], sources[1, k], sources[2, k], sources[3, k], sources[4, k], sources[5, k]
 
 
-def vector_potential(points, sources):
+@in_parts(new=lambda points, sources: np.empty_like(points), rows=blocks)
+def vector_potential(first, last, points, sources, result):
     """A (n, 3) in T m at points (n, 3) in m; sources (6, k): rows x, y, z in m and moment in A m^2."""
-    result = np.empty_like(points)
-    _vector_potential(blocks(points), points, sources, result)
-    return result
-
-
-@in_parts
-def _vector_potential(first, last, points, sources, result):
     for block in range(first, last):
         at, a = np.empty((3, LANES)), np.zeros((3, LANES))
         load(points, block * LANES, at)
@@ -46,15 +40,9 @@ def _vector_potential(first, last, points, sources, result):
         store(a, _MU0_OVER_4PI, block * LANES, result)
 
 
-def magnetic_field(points, sources):
+@in_parts(new=lambda points, sources: np.empty_like(points), rows=blocks)
+def magnetic_field(first, last, points, sources, result):
     """B (n, 3) in T at points (n, 3) in m; sources as in `vector_potential`."""
-    result = np.empty_like(points)
-    _magnetic_field(blocks(points), points, sources, result)
-    return result
-
-
-@in_parts
-def _magnetic_field(first, last, points, sources, result):
     for block in range(first, last):
         at, b = np.empty((3, LANES)), np.zeros((3, LANES))
         load(points, block * LANES, at)

@@ -11,15 +11,9 @@ from efield.kernels.parts import in_parts
 _EDGE = 1e-9
 
 
-def trilinear(indices, samples):
+@in_parts(new=lambda indices, samples: np.empty_like(indices))
+def trilinear(first, last, indices, samples, result):
     """Values (n, 3) at fractional grid indices (n, 3) of samples (nx, ny, nz, 3); nan outside."""
-    result = np.empty_like(indices)
-    _trilinear(len(indices), indices, samples, result)
-    return result
-
-
-@in_parts
-def _trilinear(first, last, indices, samples, result):
     nx, ny, nz = samples.shape[0], samples.shape[1], samples.shape[2]
     for i in range(first, last):
         x, y, z = indices[i, 0], indices[i, 1], indices[i, 2]

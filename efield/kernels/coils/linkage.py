@@ -9,19 +9,13 @@ import numpy as np
 from efield.kernels.parts import in_parts
 
 
-def linkage(points, elements, wires, sources, source_wires, own_squared):
+@in_parts(new=lambda points, elements, wires, sources, source_wires, own_squared: np.empty(len(points)))
+def linkage(first, last, points, elements, wires, sources, source_wires, own_squared, result):
     """Sum over all sources of t . dl ln[(s + L) / (s - L)] at each of n places on the wires.
 
     points, elements (n, 3): places and wire elements dl (m, times turns); wires (n,): the wire of each; sources (10, k)
     as in `segments`; source_wires (k,); own_squared: g^2 in m^2. Returns (n,) in m.
     """
-    result = np.empty(len(points))
-    _linkage(len(points), points, elements, wires, sources, source_wires, own_squared, result)
-    return result
-
-
-@in_parts
-def _linkage(first, last, points, elements, wires, sources, source_wires, own_squared, result):
     for i in range(first, last):
         total = 0.0
         for k in range(sources.shape[1]):

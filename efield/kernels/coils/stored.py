@@ -19,19 +19,13 @@ def _sum8(p, a, b, c, d, e, f, g, h):
     return fma(p7, h, fma(p6, g, fma(p5, f, fma(p4, e, fma(p3, d, fma(p2, c, fma(p1, b, a)))))))
 
 
-def evaluate(points, rotation, center, half, children, coefficients):
+@in_parts(new=lambda points, rotation, center, half, children, coefficients: np.empty_like(points))
+def evaluate(first, last, points, rotation, center, half, children, coefficients, result):
     """Values (n, 3) in head axes at points (n, 3) in head coordinates in m.
 
     rotation (3, 3) and center (3,) take the tree's frame to the head's; half and children are an octree around the
     tree's origin, in m; coefficients (leaves, 8, 192) float32. A point that is not in a leaf gets nan.
     """
-    result = np.empty_like(points)
-    _evaluate(len(points), points, rotation, center, half, children, coefficients, result)
-    return result
-
-
-@in_parts
-def _evaluate(first, last, points, rotation, center, half, children, coefficients, result):
     g, h = np.empty(192, np.float32), np.empty(24, np.float32)
     for i in range(first, last):
         sx = points[i, 0] - center[0]

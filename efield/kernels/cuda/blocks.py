@@ -83,15 +83,6 @@ def zero(block):
 
 
 @cuda.jit(cache=True)
-def reorder(given, order, out):
-    """out[i] = given[order[i]] for blocks of as many columns as there are in given; the others become zero."""
-    c = cuda.threadIdx.x
-    first = cuda.blockIdx.x * CHUNK
-    for i in range(first + cuda.threadIdx.y, min(first + CHUNK, out.shape[0]), ROWS):
-        out[i, c] = given[order[i], c] if c < given.shape[1] else 0.0
-
-
-@cuda.jit(cache=True)
 def put_back(found, order, out):
     """out[order[i]] = found[i], as many columns as out has."""
     c = cuda.threadIdx.x

@@ -9,11 +9,15 @@ import math
 import numpy as np
 from numba import cuda
 
+from efield.kernels.octree import find
+
 _MU0_OVER_4PI = 1e-7
 # As in kernels/coils/segments: up to _FAR a series of artanh is exact, up to _NEAR after two halvings of its argument.
 _FAR, _NEAR = 0.2, 0.67
 # As in kernels/coils/grid: so far outside of the samples, in voxels, is inside.
 _EDGE = 1e-9
+# The same search as on the CPU. Numba does not see a change of it: remove the kernels that it keeps after one.
+_find = cuda.jit(device=True)(find.py_func)
 
 
 @cuda.jit(device=True)
@@ -133,24 +137,6 @@ def add_samples(points, rotation, center, to_index, samples, missing, a):
 
 
 @cuda.jit(device=True)
-def _find(x, y, z, half, children):
-    """Leaf number, negative where none is stored, and the position in the leaf from -1 to 1 (kernels/octree)."""
-    cell, leaf = 0, -1
-    if abs(x) <= half and abs(y) <= half and abs(z) <= half:
-        while True:
-            half *= 0.5
-            octant = (1 if x > 0.0 else 0) + (2 if y > 0.0 else 0) + (4 if z > 0.0 else 0)
-            x += -half if x > 0.0 else half
-            y += -half if y > 0.0 else half
-            z += -half if z > 0.0 else half
-            cell = children[cell, octant]
-            if cell <= 0:
-                leaf = -2 - cell
-                break
-    return leaf, x / half, y / half, z / half
-
-
-@cuda.jit(device=True)
 def _powers(t, out):
     """Chebyshev polynomials of degree 0 to 7 of a number, in single precision."""
     out[0] = np.float32(1.0)
@@ -166,7 +152,7 @@ def stored(points, rotation, center, half, children, coefficients, missing, a):
     px, py, pz = cuda.local.array(8, np.float32), cuda.local.array(8, np.float32), cuda.local.array(8, np.float32)
     for i in range(cuda.grid(1), points.shape[0], cuda.gridsize(1)):
         x, y, z = _in_coil(points, rotation, center, i)
-        leaf, x, y, z = _find(x, y, z, half, children)
+        leaf, x, y, z, _ = _find(x, y, z, half, children)
         missing[i] = 1 if leaf < 0 else 0
         ax, ay, az = np.float32(0.0), np.float32(0.0), np.float32(0.0)
         if leaf >= 0:

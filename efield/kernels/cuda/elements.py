@@ -117,11 +117,11 @@ def element_field(points, tets, chosen, phi, dadt, first, out):
 
 @cuda.jit(cache=True)
 def reorder_vectors(given, order, out):
-    """out[i] = given[order[i]] for (n, 3, k); columns that are not in given become zero. Launched by row."""
+    """out[i] = given[order[i]] for (n, d, k); columns that are not in given become zero. Launched by row."""
     c = cuda.threadIdx.x
     for i in range(cuda.blockIdx.x * ROWS + cuda.threadIdx.y, out.shape[0], cuda.gridDim.x * ROWS):
         j = order[i]
-        for d in range(3):
+        for d in range(out.shape[1]):
             out[i, d, c] = given[j, d, c] if c < given.shape[2] else 0.0
 
 

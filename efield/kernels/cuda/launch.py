@@ -32,11 +32,10 @@ MEASURING = 4 if SIMULATED else 256
 #: Most blocks of such a kernel; each thread then takes several.
 _MOST_BLOCKS = 2 if SIMULATED else 65536
 
-#: Vectors of the V-cycle are kept as bfloat16, the upper half of a float32, or as float32. What bounds the cycle is how
-#: many bytes of vectors it gathers, and it need only be roughly right. Numba does not see a change of this file: remove
-#: the kernels that it keeps after one.
-BFLOAT16 = True
-STORED = np.uint16 if BFLOAT16 else np.float32
+#: Vectors of the V-cycle are kept as bfloat16, the upper half of a float32. What bounds the cycle is how many bytes of
+#: vectors it gathers, and it need only be roughly right. Numba does not see a change of this file: remove the kernels
+#: that it keeps after one.
+STORED = np.uint16
 
 
 def chunks(n: int) -> int:
@@ -59,19 +58,7 @@ def by_item(n: int) -> tuple[int, int]:
     return min(max(1, -(-n // THREADS)), _MOST_BLOCKS), THREADS
 
 
-if not BFLOAT16:
-
-    @cuda.jit(device=True)
-    def wide(number):
-        """float32 of what is stored."""
-        return number
-
-    @cuda.jit(device=True)
-    def narrow(number):
-        """What is stored of a float32."""
-        return number
-
-elif SIMULATED:
+if SIMULATED:
 
     @cuda.jit(device=True)
     def wide(number):

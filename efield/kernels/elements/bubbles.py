@@ -7,8 +7,9 @@ adds to any of the matrices follows from its six numbers volume grad(l_a) . sigm
 
 import numpy as np
 
-from efield.kernels.elements.tets import product, products, slopes
+from efield.kernels.elements.tets import products, slopes
 from efield.kernels.parts import helper, in_parts
+from efield.kernels.triples import dot, row
 
 # Sums over tetrahedra are taken in so many parts.
 PARTS = 4
@@ -39,11 +40,6 @@ def _edges_of_tets(first, last, tets, start, star, row, columns, found):
                     found[t, k] = place[max(a, b)]
 
 
-@helper
-def _at(vectors, i):
-    return vectors[i, 0], vectors[i, 1], vectors[i, 2]
-
-
 def balance(points, tets, sigma, edges, phi, dadt, residual, diagonal):
     """(m, 6) volume grad(l_a) . sigma grad(l_b) for the edges of each tetrahedron.
 
@@ -70,19 +66,19 @@ def _balance(first, last, points, tets, sigma, edges, phi, dadt, stiffness, resi
             k00, k11, k22, k33 = _own(edge)
             # The integral of l_a times a linear flow is volume (sum + own) / 20.
             s = 5.0 * (phi[n1] - phi[n0]), 5.0 * (phi[n2] - phi[n0]), 5.0 * (phi[n3] - phi[n0])
-            a0, a1, a2, a3 = _at(dadt, n0), _at(dadt, n1), _at(dadt, n2), _at(dadt, n3)
+            a0, a1, a2, a3 = row(dadt, n0), row(dadt, n1), row(dadt, n2), row(dadt, n3)
             x = a0[0] + a1[0] + a2[0] + a3[0] + s[0] * g1[0] + s[1] * g2[0] + s[2] * g3[0]
             y = a0[1] + a1[1] + a2[1] + a3[1] + s[0] * g1[1] + s[1] * g2[1] + s[2] * g3[1]
             z = a0[2] + a1[2] + a2[2] + a3[2] + s[0] * g1[2] + s[1] * g2[2] + s[2] * g3[2]
             a0, a1 = (x + a0[0], y + a0[1], z + a0[2]), (x + a1[0], y + a1[1], z + a1[2])
             a2, a3 = (x + a2[0], y + a2[1], z + a2[2]), (x + a3[0], y + a3[1], z + a3[2])
             scale *= -0.2
-            residual[part, edges[t, 0]] += scale * (product(f0, a1) + product(f1, a0))
-            residual[part, edges[t, 1]] += scale * (product(f0, a2) + product(f2, a0))
-            residual[part, edges[t, 2]] += scale * (product(f0, a3) + product(f3, a0))
-            residual[part, edges[t, 3]] += scale * (product(f1, a2) + product(f2, a1))
-            residual[part, edges[t, 4]] += scale * (product(f1, a3) + product(f3, a1))
-            residual[part, edges[t, 5]] += scale * (product(f2, a3) + product(f3, a2))
+            residual[part, edges[t, 0]] += scale * (dot(f0, a1) + dot(f1, a0))
+            residual[part, edges[t, 1]] += scale * (dot(f0, a2) + dot(f2, a0))
+            residual[part, edges[t, 2]] += scale * (dot(f0, a3) + dot(f3, a0))
+            residual[part, edges[t, 3]] += scale * (dot(f1, a2) + dot(f2, a1))
+            residual[part, edges[t, 4]] += scale * (dot(f1, a3) + dot(f3, a1))
+            residual[part, edges[t, 5]] += scale * (dot(f2, a3) + dot(f3, a2))
             diagonal[part, edges[t, 0]] += 1.6 * (k00 + k11 + k01)
             diagonal[part, edges[t, 1]] += 1.6 * (k00 + k22 + k02)
             diagonal[part, edges[t, 2]] += 1.6 * (k00 + k33 + k03)
@@ -168,15 +164,9 @@ def load(first, last, stiffness, tets, edges, x, out):
             out[part, tets[t, 3]] += 0.25 * m3
 
 
-def field_at(points, tets, edges, phi, dadt, x, chosen, weights):
+@in_parts(new=lambda points, tets, edges, phi, dadt, x, chosen, weights: np.empty((len(chosen), 3)))
+def field_at(first, last, points, tets, edges, phi, dadt, x, chosen, weights, field):
     """E (q, 3) at barycentric coordinates weights (q, 4) of tetrahedra chosen (q,), with the bubbles times x."""
-    field = np.empty((len(chosen), 3))
-    _field_at(len(chosen), points, tets, edges, phi, dadt, x, chosen, weights, field)
-    return field
-
-
-@in_parts
-def _field_at(first, last, points, tets, edges, phi, dadt, x, chosen, weights, field):
     for q in range(first, last):
         t = chosen[q]
         w0, w1, w2, w3 = weights[q, 0], weights[q, 1], weights[q, 2], weights[q, 3]

@@ -8,6 +8,7 @@ from numba import njit
 
 from efield.kernels.elements.fits import UNKNOWNS, factor, harmonic_sums, row_sums, substitute
 from efield.kernels.parts import helper, in_parts
+from efield.kernels.triples import seen, six_volumes, turned
 from efield.kernels.vectors import WIDTH
 
 # Fewer neighbors than this and the patch takes in the next ring: half again as many as unknowns.
@@ -113,7 +114,7 @@ def primary_fit(points, members, size, lean, matrix):
     i = members[0]
     for q in range(1, size):
         j = members[q]
-        x, y, z = points[j, 0] - points[i, 0], points[j, 1] - points[i, 1], points[j, 2] - points[i, 2]
+        x, y, z = seen(points, i, j)
         weight = 1.0 / (x * x + y * y + z * z)
         a, b, c = x * weight, y * weight, z * weight
         lean[0, q], lean[1, q], lean[2, q] = a, b, c
@@ -141,12 +142,7 @@ def _mean_tensor(points, tets, tissue, sigma, start, around, i, tag, mean):
     for s in range(start[i], start[i + 1]):
         t = np.int64(around[s])
         if tissue[t] == tag:
-            a, b, c, v, volume = tets[t, 0], tets[t, 1], tets[t, 2], tets[t, 3], 0.0
-            for d in range(3):
-                e, f = (d + 1) % 3, (d + 2) % 3
-                x = (points[c, e] - points[a, e]) * (points[v, f] - points[a, f])
-                y = (points[c, f] - points[a, f]) * (points[v, e] - points[a, e])
-                volume += (points[b, d] - points[a, d]) * (x - y)
+            volume = six_volumes(points, tets, t)
             for d in range(3):
                 for c in range(3):
                     mean[d, c] += volume * sigma[t, d, c]
@@ -212,12 +208,9 @@ def _places(points, nodes, pairs, members, size, alike, frame, places):
     for q in range(-(-size // WIDTH) * WIDTH):
         j = nodes[pairs[q]] if q < size else i
         members[q] = j
-        x, y, z = points[j, 0] - points[i, 0], points[j, 1] - points[i, 1], points[j, 2] - points[i, 2]
+        x, y, z = seen(points, i, j)
         if not alike:
-            a, b, c = x, y, z
-            x = frame[0, 0] * a + frame[0, 1] * b + frame[0, 2] * c
-            y = frame[1, 0] * a + frame[1, 1] * b + frame[1, 2] * c
-            z = frame[2, 0] * a + frame[2, 1] * b + frame[2, 2] * c
+            x, y, z = turned(frame, (x, y, z))
         places[0, q], places[1, q], places[2, q] = x, y, z
         x, y, z = abs(x), abs(y), abs(z)
         most, more, last = x if x > most else most, y if y > more else more, z if z > last else last

@@ -9,28 +9,20 @@ import numpy as np
 from numba import njit
 
 from efield.kernels.elements.tets import conduct
+from efield.kernels.geometry.stars import place_of
 from efield.kernels.parts import in_parts
+from efield.kernels.triples import cross, dot, seen
 
 
 @njit(cache=True)
 def gradients(points, tets, t, g):
     """Gradients g (4, 3) of the barycentric coordinates of tetrahedron t; returns its volume."""
-    o, p, q, r = tets[t, 0], tets[t, 1], tets[t, 2], tets[t, 3]
+    i = tets[t, 0]
+    a, b, c = seen(points, i, tets[t, 1]), seen(points, i, tets[t, 2]), seen(points, i, tets[t, 3])
+    g1, g2, g3 = cross(b, c), cross(c, a), cross(a, b)
+    six = dot(a, g1)
     for d in range(3):
-        e, f = (d + 1) % 3, (d + 2) % 3
-        ae, af = points[p, e] - points[o, e], points[p, f] - points[o, f]
-        be, bf = points[q, e] - points[o, e], points[q, f] - points[o, f]
-        ce, cf = points[r, e] - points[o, e], points[r, f] - points[o, f]
-        g[1, d] = be * cf - bf * ce
-        g[2, d] = ce * af - cf * ae
-        g[3, d] = ae * bf - af * be
-    six = 0.0
-    for d in range(3):
-        six += (points[p, d] - points[o, d]) * g[1, d]
-    for d in range(3):
-        g[1, d] /= six
-        g[2, d] /= six
-        g[3, d] /= six
+        g[1, d], g[2, d], g[3, d] = g1[d] / six, g2[d] / six, g3[d] / six
         g[0, d] = -g[1, d] - g[2, d] - g[3, d]
     return six / 6.0
 
@@ -60,9 +52,7 @@ def _stiffness(first, last, points, tets, dofs, sigma, start, around, row, colum
             for a in range(4):
                 for b in range(4):
                     gram[a, b] = scale * (g[a, 0] * flow[b, 0] + g[a, 1] * flow[b, 1] + g[a, 2] * flow[b, 2])
-            own = 0
-            while dofs[t, own] != i:
-                own += 1
+            own = place_of(dofs, t, i)
             for k in range(10):
                 value = 0.0
                 for a in range(4):
@@ -74,18 +64,12 @@ def _stiffness(first, last, points, tets, dofs, sigma, start, around, row, colum
                 values[q] += value
 
 
-def induced_load(points, tets, dofs, sigma, start, around, table, dadt):
+@in_parts(new=lambda points, tets, dofs, sigma, start, around, table, dadt: np.zeros((len(start) - 1, dadt.shape[2])))
+def induced_load(first, last, points, tets, dofs, sigma, start, around, table, dadt, load):
     """Right-hand sides (n, k): minus the integral of sigma grad(shape) . dA/dt, dadt (n, 3, k) at the unknowns.
 
     table (10, 4, 10) holds the integrals of gradient coefficients with shape functions: exact for quadratic dA/dt.
     """
-    load = np.zeros((len(start) - 1, dadt.shape[2]))
-    _induced_load(len(load), points, tets, dofs, sigma, start, around, table, dadt, load)
-    return load
-
-
-@in_parts
-def _induced_load(first, last, points, tets, dofs, sigma, start, around, table, dadt, load):
     g = np.empty((4, 3))
     for i in range(first, last):
         for s in range(start[i], start[i + 1]):
@@ -95,9 +79,7 @@ def _induced_load(first, last, points, tets, dofs, sigma, start, around, table, 
             for a in range(4):
                 factor = conduct(sigma, t, g[a])
             scale *= factor
-            own = 0
-            while dofs[t, own] != i:
-                own += 1
+            own = place_of(dofs, t, i)
             for k in range(10):
                 j = dofs[t, k]
                 for d in range(3):
@@ -109,19 +91,13 @@ def _induced_load(first, last, points, tets, dofs, sigma, start, around, table, 
                         load[i, c] += weight * dadt[j, d, c]
 
 
-def field_at(points, tets, dofs, phi, dadt, shape, slope):
+@in_parts(new=lambda points, tets, dofs, phi, dadt, shape, slope: np.zeros((len(tets), 3, phi.shape[1])))
+def field_at(first, last, points, tets, dofs, phi, dadt, shape, slope, field):
     """E (m, 3, k) at one place in every tetrahedron.
 
     shape (10,) are the shape functions there, slope (10, 4) the coefficients of their gradients over the gradients
     of the barycentric coordinates.
     """
-    field = np.zeros((len(tets), 3, phi.shape[1]))
-    _field_at(len(tets), points, tets, dofs, phi, dadt, shape, slope, field)
-    return field
-
-
-@in_parts
-def _field_at(first, last, points, tets, dofs, phi, dadt, shape, slope, field):
     g = np.empty((4, 3))
     for t in range(first, last):
         gradients(points, tets, t, g)

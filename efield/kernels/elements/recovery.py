@@ -5,9 +5,8 @@ else is asked for.
 """
 
 import numpy as np
-from numba import njit
 
-from efield.kernels.elements.fits import PACKED, UNKNOWNS, substitute
+from efield.kernels.elements.fits import PACKED, UNKNOWNS
 from efield.kernels.elements.patches import (
     MOST,
     frame_of,
@@ -50,7 +49,8 @@ def _write_gradient(fit, scale, frame, divergence, primary, bend, p, k, gradient
             gradient[p, d, c, k] = -second - primary[k, c, d]
 
 
-def recover(points, patches, chosen, frames, phi, dadt, gradient):
+@in_parts(new=lambda points, patches, chosen, frames, phi, *_: np.empty((len(chosen), 3, phi.shape[1])))
+def recover(begin, end, points, patches, chosen, frames, phi, dadt, gradient, field):
     """E (q, 3, b) at the chosen (q,) of the (node, tissue) pairs for potentials phi (n, b) and dadt (n, 3, b).
 
     points are those of the nodes; patches are nodes (p,) of all pairs, and who is beside whom, first (p + 1,) and near
@@ -60,14 +60,6 @@ def recover(points, patches, chosen, frames, phi, dadt, gradient):
     derivatives of phi together, which spares one unknown and most of the noise of a free quadratic fit. Each pair is
     computed alone: its bits do not depend on the others asked.
     """
-    field = np.empty((len(chosen), 3, phi.shape[1]))
-    _recover(len(chosen), points, patches, chosen, frames, phi, dadt, field, gradient)
-    return field
-
-
-@in_parts
-def _recover(begin, end, points, patches, chosen, frames, phi, dadt, field, gradient):
-    """Places begin to end of `recover`; pairs of one node share the gradient of its primary field."""
     nodes, first, near = patches
     mesh, alike = (points, nodes, first, near), frames.shape[0] == 0
     width = phi.shape[1]
@@ -79,7 +71,7 @@ def _recover(begin, end, points, patches, chosen, frames, phi, dadt, field, grad
     for p in range(begin, end):
         pair = chosen[p]
         i = nodes[pair]
-        if p == begin or nodes[chosen[p - 1]] != i:
+        if p == begin or nodes[chosen[p - 1]] != i:  # pairs of one node share the gradient of its primary field
             stamp += 1
             size = ring_of_node(pair, nodes, first, near, members, seen, stamp)
             primary_fit(points, members, size, lean, linear)
@@ -99,77 +91,15 @@ def _recover(begin, end, points, patches, chosen, frames, phi, dadt, field, grad
                 _write_gradient(fit, scale, frame, divergence, primary, bend, p, k, gradient)
 
 
-@helper
-def _spread(ring, size, lean, matrix, tensor, divergence, primary, k, on_dadt):
-    """Takes a weight of the divergence at a node back to dA/dt at its neighbors: the transpose of its linear fit."""
-    i = ring[0]
-    for c in range(3):
-        for d in range(3):
-            primary[c, d] = divergence * tensor[d, c]
-        substitute(matrix, 3, primary, 3 * c)
-        for q in range(1, size):
-            value = primary[c, 0] * lean[0, q] + primary[c, 1] * lean[1, q] + primary[c, 2] * lean[2, q]
-            on_dadt[ring[q], c, k] += value
-            on_dadt[i, c, k] -= value
-
-
-@njit(cache=True)
-def functional(points, patches, chosen, frames, weights):
-    """The transpose of `recover`: what sums over pairs of weights (q, 3, b) . E mean for the potential and for dA/dt.
-
-    Returns on_phi (n, b) and on_dadt (n, 3, b), so that the sums are those of on_phi . phi and on_dadt . dadt.
-    """
-    nodes, first, near = patches
-    mesh, alike = (points, nodes, first, near), frames.shape[0] == 0
-    n, width = points.shape[0], weights.shape[2]
-    on_phi, on_dadt = np.zeros((n, width)), np.zeros((n, 3, width))
-    seen, stamp = np.zeros(max(n, nodes.shape[0]), np.int32), np.int64(0)
-    ring, pairs, members = np.empty(MOST, np.int64), np.empty(MOST, np.int64), np.empty(MOST, np.int64)
-    places, lean = np.empty((3, MOST)), np.empty((3, MOST))
-    basis, matrix, fit = np.empty((UNKNOWNS + 1, MOST)), np.empty(PACKED), np.empty(UNKNOWNS)
-    linear, primary = np.empty(6), np.empty((3, 3))
-    tensor, frame = np.empty((3, 3)), np.empty((3, 3))
-    for p in range(chosen.shape[0]):
-        pair = chosen[p]
-        i = nodes[pair]
-        stamp += 1
-        around_size = ring_of_node(pair, nodes, first, near, ring, seen, stamp)
-        primary_fit(points, ring, around_size, lean, linear)
-        frame_of(frames, p, tensor, frame)
-        stamp += 1
-        size, scale = prepare(mesh, pair, alike, pairs, members, places, frame, basis, matrix, seen, stamp)
-        for k in range(width):
-            fit[:] = 0.0
-            for d in range(3):
-                on_dadt[i, d, k] -= weights[p, d, k]
-                for c in range(3):
-                    fit[d] -= frame[d, c] * weights[p, c, k] / scale
-            substitute(matrix, UNKNOWNS, fit, np.int64(0))
-            divergence = 0.0
-            for q in range(1, size):
-                value = 0.0
-                for a in range(UNKNOWNS):
-                    value += basis[a, q] * fit[a]
-                on_phi[members[q], k] += value
-                on_phi[i, k] -= value
-                divergence += value * scale * scale * basis[UNKNOWNS, q] / 6.0
-            _spread(ring, around_size, lean, linear, tensor, divergence, primary, k, on_dadt)
-    return on_phi, on_dadt
-
-
-def evaluate(points, tets, tissue, row, tags, field, gradient, tet, weights, targets):
+@in_parts(
+    new=lambda points, tets, tissue, row, tags, field, gradient, tet, weights, targets: np.full(targets.shape, np.nan)
+)
+def evaluate(first, last, points, tets, tissue, row, tags, field, gradient, tet, weights, targets, found):
     """E (q, 3) at targets (q, 3) inside tetrahedra (q,) with barycentric weights (q, 4); nan where tet is -1.
 
     The four corners' values and gradients are blended so that a quadratic field comes out exactly: the sum of
     w_k (E_k + grad E_k . (x - x_k) / 2).
     """
-    found = np.full(targets.shape, np.nan)
-    _evaluate(len(found), points, tets, tissue, row, tags, field, gradient, tet, weights, targets, found)
-    return found
-
-
-@in_parts
-def _evaluate(first, last, points, tets, tissue, row, tags, field, gradient, tet, weights, targets, found):
     for q in range(first, last):
         t = tet[q]
         if t < 0:
@@ -187,15 +117,9 @@ def _evaluate(first, last, points, tets, tissue, row, tags, field, gradient, tet
                 found[q, c] += weights[q, k] * value
 
 
-def centers(field, corners):
+@in_parts(new=lambda field, corners: np.empty((len(corners), *field.shape[1:])))
+def centers(first, last, field, corners, means):
     """(k, 3, b) means of a field (p, 3, b) over the pairs at the corners (k, 4) of tetrahedra: E at their centers."""
-    means = np.empty((len(corners), *field.shape[1:]))
-    _centers(len(corners), field, corners, means)
-    return means
-
-
-@in_parts
-def _centers(first, last, field, corners, means):
     for t in range(first, last):
         for d in range(3):
             for k in range(field.shape[2]):

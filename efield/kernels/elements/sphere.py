@@ -5,19 +5,13 @@ import numpy as np
 from efield.kernels.parts import in_parts
 
 
-def dipoles_in_sphere(points, dipoles, moments):
+@in_parts(new=lambda points, dipoles, moments: np.empty((len(points), 3)))
+def dipoles_in_sphere(first, last, points, dipoles, moments, field):
     """E (n, 3) per unit dI/dt, without the factor mu0 / 4 pi, at points (n, 3) inside the dipoles' radius.
 
     Heller and van Hulsteyn 1992 (Biophys J 63:129), eq. 12 and following, for a sphere about the origin.
     Infinite where a point and a dipole coincide.
     """
-    field = np.empty((len(points), 3))
-    _dipoles_in_sphere(len(points), points, dipoles, moments, field)
-    return field
-
-
-@in_parts
-def _dipoles_in_sphere(first, last, points, dipoles, moments, field):
     for i in range(first, last):
         x, y, z = points[i, 0], points[i, 1], points[i, 2]
         ex = ey = ez = 0.0

@@ -34,20 +34,14 @@ def first_not_positive(tensors):
     return skew, bad
 
 
-def sample_valid(grid, indices):
+@in_parts(new=lambda grid, indices: (np.zeros((len(indices), grid.shape[3])), np.empty(len(indices))))
+def sample_valid(first, last, grid, indices, values, weights):
     """Trilinear means (n, c) of grid (nx, ny, nz, c) at voxel indices (n, 3), and the weight (n,) of voxels with data.
 
     A voxel whose values are all zero or not all finite has no data and does not count: the others' weights are
     scaled to one. Within half a voxel outside the grid the outermost voxels' values hold; farther out the weight is -1.
     Without data the mean is zero.
     """
-    values, weights = np.zeros((len(indices), grid.shape[3])), np.empty(len(indices))
-    _sample_valid(len(indices), grid, indices, values, weights)
-    return values, weights
-
-
-@in_parts
-def _sample_valid(first, last, grid, indices, values, weights):
     channels = grid.shape[3]
     low, share, place = np.empty(3, dtype=np.int64), np.empty(3), np.empty(3, dtype=np.int64)
     for p in range(first, last):

@@ -10,7 +10,9 @@ callers before types are found: a view of an array that is passed on is counted 
 import numpy as np
 from numba import njit
 
+from efield.kernels.geometry.stars import place_of
 from efield.kernels.parts import helper, in_parts
+from efield.kernels.triples import cross, dot, seen
 
 # Outward order of the face opposite each corner, so that its area vector points into the tetrahedron.
 _FACES = np.array([[1, 3, 2], [0, 2, 3], [0, 3, 1], [0, 1, 2]], dtype=np.int64)
@@ -22,22 +24,13 @@ _EDGES = np.array([[-1, 0, 1, 2], [0, -1, 3, 4], [1, 3, -1, 5], [2, 4, 5, -1]], 
 def _face_vector(points, tets, t, k, out):
     """6 V grad(shape function k), from the area of the face opposite corner k."""
     a, b, c = tets[t, _FACES[k, 0]], tets[t, _FACES[k, 1]], tets[t, _FACES[k, 2]]
-    ux, uy, uz = points[b, 0] - points[a, 0], points[b, 1] - points[a, 1], points[b, 2] - points[a, 2]
-    vx, vy, vz = points[c, 0] - points[a, 0], points[c, 1] - points[a, 1], points[c, 2] - points[a, 2]
-    out[0] = uy * vz - uz * vy
-    out[1] = uz * vx - ux * vz
-    out[2] = ux * vy - uy * vx
+    out[0], out[1], out[2] = cross(seen(points, a, b), seen(points, a, c))
 
 
 @njit(inline="always")
 def _six_volumes(points, tets, t, face0):
     """6 V from the face vector of corner 0."""
-    i, j = tets[t, 0], tets[t, 1]
-    return (
-        face0[0] * (points[i, 0] - points[j, 0])
-        + face0[1] * (points[i, 1] - points[j, 1])
-        + face0[2] * (points[i, 2] - points[j, 2])
-    )
+    return dot(face0, seen(points, tets[t, 1], tets[t, 0]))
 
 
 @njit(inline="always")
@@ -55,35 +48,18 @@ def conduct(sigma, t, vector):
 
 
 @helper
-def _seen(points, i, j):
-    """Node j as seen from node i."""
-    return points[j, 0] - points[i, 0], points[j, 1] - points[i, 1], points[j, 2] - points[i, 2]
-
-
-@helper
-def _cross(a, b, factor):
-    x, y, z = a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]
-    return factor * x, factor * y, factor * z
-
-
-@helper
-def product(a, b):
-    return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
-
-
-@helper
-def _sum(a, b, c):
-    return a[0] + b[0] + c[0], a[1] + b[1] + c[1], a[2] + b[2] + c[2]
+def _scaled(factor, a):
+    return factor * a[0], factor * a[1], factor * a[2]
 
 
 @helper
 def slopes(points, tets, t):
     """Volume of tetrahedron t and gradients of its barycentric coordinates."""
     i = tets[t, 0]
-    a, b, c = _seen(points, i, tets[t, 1]), _seen(points, i, tets[t, 2]), _seen(points, i, tets[t, 3])
-    six = product(a, _cross(b, c, 1.0))
-    g1, g2, g3 = _cross(b, c, 1.0 / six), _cross(c, a, 1.0 / six), _cross(a, b, 1.0 / six)
-    x, y, z = _sum(g1, g2, g3)
+    a, b, c = seen(points, i, tets[t, 1]), seen(points, i, tets[t, 2]), seen(points, i, tets[t, 3])
+    six = dot(a, cross(b, c))
+    g1, g2, g3 = _scaled(1.0 / six, cross(b, c)), _scaled(1.0 / six, cross(c, a)), _scaled(1.0 / six, cross(a, b))
+    x, y, z = g1[0] + g2[0] + g3[0], g1[1] + g2[1] + g3[1], g1[2] + g2[2] + g3[2]
     return six / 6.0, (-x, -y, -z), g1, g2, g3
 
 
@@ -107,8 +83,8 @@ def products(points, tets, sigma, t):
     if sigma.shape[1] == 1:
         scale *= sigma[t, 0, 0]
     f0, f1, f2, f3 = flow_of(sigma, t, g0), flow_of(sigma, t, g1), flow_of(sigma, t, g2), flow_of(sigma, t, g3)
-    k01, k02, k03 = scale * product(g0, f1), scale * product(g0, f2), scale * product(g0, f3)
-    k12, k13, k23 = scale * product(g1, f2), scale * product(g1, f3), scale * product(g2, f3)
+    k01, k02, k03 = scale * dot(g0, f1), scale * dot(g0, f2), scale * dot(g0, f3)
+    k12, k13, k23 = scale * dot(g1, f2), scale * dot(g1, f3), scale * dot(g2, f3)
     return (g0, g1, g2, g3), (f0, f1, f2, f3), scale, (k01, k02, k03, k12, k13, k23)
 
 
@@ -135,11 +111,8 @@ def _stiffness(first, last, tets, edges, start, around, row, columns, values):
             place[columns[q]] = q
         own = 0.0
         for s in range(start[i], start[i + 1]):
-            t = around[s]
-            corner = 0
-            for k in range(4):
-                if tets[t, k] == i:
-                    corner = k
+            t = np.int64(around[s])
+            corner = place_of(tets, t, i)
             for k in range(4):
                 if k != corner:
                     value = edges[t, _EDGES[corner, k]]
@@ -150,27 +123,17 @@ def _stiffness(first, last, tets, edges, start, around, row, columns, values):
             values[place[i]] = own
 
 
-def induced_load(points, tets, sigma, start, around, dadt):
+@in_parts(new=lambda points, tets, sigma, start, around, dadt: np.zeros((len(start) - 1, dadt.shape[2])))
+def induced_load(first, last, points, tets, sigma, start, around, dadt, load):
     """Right-hand sides (n, k): minus the integral of sigma grad(shape) . dA/dt, for dadt (n, 3, k) at the nodes.
 
     dA/dt is averaged over the corners, exact for a linear dA/dt.
     """
-    load = np.zeros((len(start) - 1, dadt.shape[2]))
-    _induced_load(len(load), points, tets, sigma, start, around, dadt, load)
-    return load
-
-
-@in_parts
-def _induced_load(first, last, points, tets, sigma, start, around, dadt, load):
     face = np.empty(3)
     for i in range(first, last):
         for s in range(start[i], start[i + 1]):
             t = np.int64(around[s])
-            corner = 0
-            for k in range(4):
-                if tets[t, k] == i:
-                    corner = k
-            _face_vector(points, tets, t, corner, face)
+            _face_vector(points, tets, t, place_of(tets, t, i), face)
             scale = -conduct(sigma, t, face) / 24.0
             p, q, r, v = tets[t, 0], tets[t, 1], tets[t, 2], tets[t, 3]
             for d in range(3):
@@ -179,15 +142,9 @@ def _induced_load(first, last, points, tets, sigma, start, around, dadt, load):
                     load[i, c] += weight * (dadt[p, d, c] + dadt[q, d, c] + dadt[r, d, c] + dadt[v, d, c])
 
 
-def element_field(points, tets, phi, dadt):
+@in_parts(new=lambda points, tets, phi, dadt: np.empty((len(tets), 3, phi.shape[1])))
+def element_field(first, last, points, tets, phi, dadt, field):
     """E (m, 3, k) = -(mean dA/dt of the corners) - grad phi, for phi (n, k) and dadt (n, 3, k)."""
-    field = np.empty((len(tets), 3, phi.shape[1]))
-    _element_field(len(tets), points, tets, phi, dadt, field)
-    return field
-
-
-@in_parts
-def _element_field(first, last, points, tets, phi, dadt, field):
     face = np.empty((4, 3))
     for t in range(first, last):
         for k in range(4):

@@ -2,12 +2,13 @@
 
 The tree is complete and binary: the children of box i are 2i + 1 and 2i + 2, and the last level holds the leaves,
 each with `LEAF` triangles in the order of `corners`. Boxes without triangles are empty (low = inf). Queries are few
-and pruned hard, so they run on one thread. Coordinates are in mm. Vectors are tuples: arrays would be
-allocated for every triangle.
+and pruned hard, so they run on one thread. Coordinates are in mm.
 """
 
 import numpy as np
 from numba import njit
+
+from efield.kernels.triples import along, cross, dot, less, row, turned
 
 #: Triangles in a leaf.
 LEAF = 4
@@ -36,29 +37,9 @@ def _triangle(corners, t):
 
 
 @njit(cache=True, error_model="numpy")
-def _less(a, b):
-    return a[0] - b[0], a[1] - b[1], a[2] - b[2]
-
-
-@njit(cache=True, error_model="numpy")
-def _along(a, t, u):
-    return a[0] + t * u[0], a[1] + t * u[1], a[2] + t * u[2]
-
-
-@njit(cache=True, error_model="numpy")
-def _dot(a, b):
-    return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
-
-
-@njit(cache=True, error_model="numpy")
-def _cross(a, b):
-    return a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]
-
-
-@njit(cache=True, error_model="numpy")
 def _squared(p, q):
-    d = _less(p, q)
-    return _dot(d, d)
+    d = less(p, q)
+    return dot(d, d)
 
 
 @njit(cache=True, error_model="numpy")
@@ -84,7 +65,7 @@ def _box_beside_plane(a, normal, boxes, i):
 @njit(cache=True, error_model="numpy")
 def _beside_plane(a, normal, p, q, r):
     """Squared distance of triangle p, q, r from the plane through `a` with a unit normal; 0 where they cross."""
-    x, y, z = _dot(normal, _less(p, a)), _dot(normal, _less(q, a)), _dot(normal, _less(r, a))
+    x, y, z = dot(normal, less(p, a)), dot(normal, less(q, a)), dot(normal, less(r, a))
     beside = max(min(x, y, z), -max(x, y, z), 0.0)
     return beside * beside
 
@@ -92,9 +73,9 @@ def _beside_plane(a, normal, p, q, r):
 @njit(cache=True, error_model="numpy")
 def _to_segment(p, a, edge):
     """Squared distance to the segment from `a` along `edge`, and the share of it at the nearest point."""
-    length = _dot(edge, edge)
-    t = min(max(_dot(_less(p, a), edge) / length, 0.0), 1.0) if length > 0.0 else 0.0
-    return _squared(p, _along(a, t, edge)), t
+    length = dot(edge, edge)
+    t = min(max(dot(less(p, a), edge) / length, 0.0), 1.0) if length > 0.0 else 0.0
+    return _squared(p, along(a, t, edge)), t
 
 
 @njit(cache=True, error_model="numpy")
@@ -103,24 +84,33 @@ def _point_to_triangle(p, a, b, c):
 
     A weight is exactly 0, or the two exactly 1 together, where the point lies on an edge.
     """
-    ab, ac, ap = _less(b, a), _less(c, a), _less(p, a)
-    d00, d01, d11, d20, d21 = _dot(ab, ab), _dot(ab, ac), _dot(ac, ac), _dot(ap, ab), _dot(ap, ac)
+    ab, ac, ap = less(b, a), less(c, a), less(p, a)
+    d00, d01, d11, d20, d21 = dot(ab, ab), dot(ab, ac), dot(ac, ac), dot(ap, ab), dot(ap, ac)
     area = d00 * d11 - d01 * d01
     v = (d11 * d20 - d01 * d21) / area
     w = (d00 * d21 - d01 * d20) / area
     if v > 0.0 and w > 0.0 and v + w < 1.0:
-        return _squared(p, _along(_along(a, v, ab), w, ac)), v, w
+        return _squared(p, along(along(a, v, ab), w, ac)), v, w
     best, t = _to_segment(p, a, ab)
     v, w = t, 0.0
     other, t = _to_segment(p, a, ac)
     if other < best:
         best, v, w = other, 0.0, t
-    other, t = _to_segment(p, b, _less(c, b))
+    other, t = _to_segment(p, b, less(c, b))
     if other < best:
         best, v, w = other, 1.0 - t, t
         # On this edge the weights add up to 1; rounding must not move the point off it.
         v = 1.0 - w
     return best, v, w
+
+
+@njit(cache=True, error_model="numpy")
+def _push_children(stack, bounds, top, box, left, right, first):
+    """Push both children of a box with their bounds, last the one to be taken first; returns the new top."""
+    swap = 1 if first else 0
+    stack[top], bounds[top] = 2 * box + 1 + swap, right if first else left
+    stack[top + 1], bounds[top + 1] = 2 * box + 2 - swap, left if first else right
+    return top + 2
 
 
 @njit(cache=True, error_model="numpy")
@@ -143,10 +133,7 @@ def _nearest(p, corners, boxes, upper, stack, bounds):
                     best, number, of_b, of_c = distance, t, v, w
             continue
         left, right = _box_to_box(p, p, boxes, 2 * box + 1), _box_to_box(p, p, boxes, 2 * box + 2)
-        swap = 1 if left < right else 0  # the nearer one is pushed last and taken first
-        stack[top], bounds[top] = 2 * box + 1 + swap, right if swap else left
-        stack[top + 1], bounds[top + 1] = 2 * box + 2 - swap, left if swap else right
-        top += 2
+        top = _push_children(stack, bounds, top, box, left, right, left < right)
     return number, of_b, of_c, best
 
 
@@ -162,7 +149,7 @@ def nearest_triangles(points, corners, boxes, upper):
     number, weights, squared = np.zeros(n, np.int64), np.zeros((n, 2)), np.empty(n)
     stack, bounds = np.empty(_DEPTH, np.int64), np.empty(_DEPTH)
     for i in range(n):
-        p = (points[i, 0], points[i, 1], points[i, 2])
+        p = row(points, i)
         number[i], weights[i, 0], weights[i, 1], squared[i] = _nearest(p, corners, boxes, upper, stack, bounds)
     return number, weights, squared
 
@@ -179,40 +166,36 @@ def _feature(v, w):
 
 
 @njit(cache=True, error_model="numpy")
-def _signed(p, corners, boxes, normals, upper, stack, bounds):
+def _signed(p, surface, upper, stack, bounds):
     """Signed distance of a point, negative inside; not below sqrt(upper) where nothing is nearer than that."""
+    corners, boxes, normals = surface
     t, v, w, squared = _nearest(p, corners, boxes, upper, stack, bounds)
     if squared >= upper:
         return np.sqrt(squared)
     a, b, c = _triangle(corners, t)
-    foot = _along(_along(a, v, _less(b, a)), w, _less(c, a))
-    inside = _dot(_less(p, foot), _vector(normals, t, _feature(v, w))) < 0.0
+    foot = along(along(a, v, less(b, a)), w, less(c, a))
+    inside = dot(less(p, foot), _vector(normals, t, _feature(v, w))) < 0.0
     return -np.sqrt(squared) if inside else np.sqrt(squared)
 
 
 @njit(cache=True, error_model="numpy")
-def signed_distances(points, corners, boxes, normals):
+def signed_distances(points, surface):
     """Distances (n,) of points (n, 3), negative inside.
 
-    corners and boxes as in `nearest_triangles`; normals (t, 7, 3) are pseudonormals of each triangle's face, its
-    edges 01, 12 and 20, and its corners.
+    surface: corners and boxes as in `nearest_triangles`, and pseudonormals (t, 7, 3) of each triangle's face, its edges
+    01, 12 and 20, and its corners.
     """
     found = np.empty(points.shape[0])
     stack, bounds = np.empty(_DEPTH, np.int64), np.empty(_DEPTH)
     for i in range(points.shape[0]):
-        p = (points[i, 0], points[i, 1], points[i, 2])
-        found[i] = _signed(p, corners, boxes, normals, np.inf, stack, bounds)
+        found[i] = _signed(row(points, i), surface, np.inf, stack, bounds)
     return found
 
 
 @njit(cache=True, error_model="numpy")
 def _posed(rotation, origin, points, i):
-    x, y, z = points[i, 0], points[i, 1], points[i, 2]
-    return (
-        rotation[0, 0] * x + rotation[0, 1] * y + rotation[0, 2] * z + origin[0],
-        rotation[1, 0] * x + rotation[1, 1] * y + rotation[1, 2] * z + origin[1],
-        rotation[2, 0] * x + rotation[2, 1] * y + rotation[2, 2] * z + origin[2],
-    )
+    x, y, z = turned(rotation, row(points, i))
+    return x + origin[0], y + origin[1], z + origin[2]
 
 
 @njit(cache=True, error_model="numpy")
@@ -234,19 +217,16 @@ def lowest(rotation, origin, cloud, of_blocks, of_points, out, surface):
     and of their points those that may be it.
     """
     points, starts, centers, reach = cloud
-    corners, boxes, normals = surface
     blocks = centers.shape[0]
     stack, bounds = np.empty(_DEPTH, np.int64), np.empty(_DEPTH)
     low, span, best = np.empty(blocks), np.zeros(blocks), np.inf
-    middle = np.empty(blocks)
-    for one in range(blocks):
-        middle[one] = np.nan
+    middle = np.full(blocks, np.nan)
     for first in range(0, blocks, _TOGETHER):
         last = min(first + _TOGETHER, blocks)
         one = (first + last) // 2
         if np.isnan(of_blocks[one, 1]):  # neighbors are first known by one of them
             place = _posed(rotation, origin, centers, one)
-            distance = _signed(place, corners, boxes, normals, np.inf, stack, bounds)
+            distance = _signed(place, surface, np.inf, stack, bounds)
             for k in range(first, last):
                 way = np.sqrt(_squared(place, _posed(rotation, origin, centers, k)))
                 of_blocks[k, 0], of_blocks[k, 1] = out, distance - way
@@ -262,7 +242,7 @@ def lowest(rotation, origin, cloud, of_blocks, of_points, out, surface):
             return best
         if np.isnan(middle[k]):
             center = _posed(rotation, origin, centers, k)
-            middle[k] = _signed(center, corners, boxes, normals, np.inf, stack, bounds)
+            middle[k] = _signed(center, surface, np.inf, stack, bounds)
             of_blocks[k, 0], of_blocks[k, 1] = out, middle[k]
             low[k] = middle[k] - span[k]
             continue
@@ -272,7 +252,7 @@ def lowest(rotation, origin, cloud, of_blocks, of_points, out, surface):
             if least < best:
                 # A little farther than the lowest so far: it tells more of places near by.
                 upper = (best + _MARGIN) ** 2 if least > 0.0 else np.inf
-                found = _signed(_posed(rotation, origin, points, i), corners, boxes, normals, upper, stack, bounds)
+                found = _signed(_posed(rotation, origin, points, i), surface, upper, stack, bounds)
                 of_points[i, 0], of_points[i, 1] = out, found
                 best = min(best, found)
 
@@ -280,27 +260,27 @@ def lowest(rotation, origin, cloud, of_blocks, of_points, out, surface):
 @njit(cache=True, error_model="numpy")
 def _edge_to_edge(a, u, b, v):
     """Squared distance of the segments a + s u and b + t v, s and t in [0, 1]."""
-    w = _less(a, b)
-    uu, uv, vv, uw, vw = _dot(u, u), _dot(u, v), _dot(v, v), _dot(u, w), _dot(v, w)
+    w = less(a, b)
+    uu, uv, vv, uw, vw = dot(u, u), dot(u, v), dot(v, v), dot(u, w), dot(v, w)
     cross = uu * vv - uv * uv
     s = min(max((uv * vw - vv * uw) / cross, 0.0), 1.0) if cross > 1e-12 * uu * vv else 0.0
     t = min(max((uv * s + vw) / vv, 0.0), 1.0)
     s = min(max((uv * t - uw) / uu, 0.0), 1.0)
-    return _squared(_along(a, s, u), _along(b, t, v))
+    return _squared(along(a, s, u), along(b, t, v))
 
 
 @njit(cache=True, error_model="numpy")
 def _pierces(a, b, p, q, r):
     """Whether the segment from a to b crosses the triangle p, q, r."""
-    normal = _cross(_less(q, p), _less(r, p))
-    above, below = _dot(normal, _less(a, p)), _dot(normal, _less(b, p))
+    normal = cross(less(q, p), less(r, p))
+    above, below = dot(normal, less(a, p)), dot(normal, less(b, p))
     if above * below > 0.0 or above == below:
         return False
-    hit = _along(a, above / (above - below), _less(b, a))
+    hit = along(a, above / (above - below), less(b, a))
     return (
-        _dot(_cross(_less(q, p), _less(hit, p)), normal) >= 0.0
-        and _dot(_cross(_less(r, q), _less(hit, q)), normal) >= 0.0
-        and _dot(_cross(_less(p, r), _less(hit, r)), normal) >= 0.0
+        dot(cross(less(q, p), less(hit, p)), normal) >= 0.0
+        and dot(cross(less(r, q), less(hit, q)), normal) >= 0.0
+        and dot(cross(less(p, r), less(hit, r)), normal) >= 0.0
     )
 
 
@@ -310,7 +290,7 @@ def _triangle_to_triangle(a, b, c, p, q, r):
     best = np.inf
     for _ in range(3):
         for _ in range(3):
-            best = min(best, _edge_to_edge(a, _less(b, a), p, _less(q, p)))
+            best = min(best, _edge_to_edge(a, less(b, a), p, less(q, p)))
             p, q, r = q, r, p
         if _pierces(a, b, p, q, r) or _pierces(p, q, a, b, c):
             return 0.0
@@ -326,8 +306,8 @@ def _triangle_to_surface(a, b, c, surface, best, stack, bounds):
     corners, boxes, normals = surface
     low = (min(a[0], b[0], c[0]), min(a[1], b[1], c[1]), min(a[2], b[2], c[2]))
     high = (max(a[0], b[0], c[0]), max(a[1], b[1], c[1]), max(a[2], b[2], c[2]))
-    normal = _cross(_less(b, a), _less(c, a))
-    size = np.sqrt(_dot(normal, normal))
+    normal = cross(less(b, a), less(c, a))
+    size = np.sqrt(dot(normal, normal))
     normal = (normal[0] / size, normal[1] / size, normal[2] / size) if size > 0.0 else (0.0, 0.0, 0.0)
     leaves = (boxes.shape[0] + 1) // 2
     stack[0], bounds[0], top = 0, 0.0, 1
@@ -350,10 +330,7 @@ def _triangle_to_surface(a, b, c, surface, best, stack, bounds):
             left = max(left, _box_beside_plane(a, normal, boxes, 2 * box + 1))
         if right < best:
             right = max(right, _box_beside_plane(a, normal, boxes, 2 * box + 2))
-        swap = 1 if left < right else 0  # the nearer one is pushed last and taken first
-        stack[top], bounds[top] = 2 * box + 1 + swap, right if swap else left
-        stack[top + 1], bounds[top + 1] = 2 * box + 2 - swap, left if swap else right
-        top += 2
+        top = _push_children(stack, bounds, top, box, left, right, left < right)
     return best
 
 
@@ -364,7 +341,6 @@ def _bounds(p, lattice, known, surface, stack, bounds):
     A distance changes by no more than the way; of the corners the one behind the point tells most. Outside the lattice
     its nearest cell is taken. Corners are looked at when they are first needed.
     """
-    corners, boxes, normals = surface
     origin, step = lattice
     a = min(max(int((p[0] - origin[0]) / step), 0), known.shape[0] - 2)
     b = min(max(int((p[1] - origin[1]) / step), 0), known.shape[1] - 2)
@@ -375,7 +351,7 @@ def _bounds(p, lattice, known, surface, stack, bounds):
             for k in range(c, c + 2):
                 q = (origin[0] + step * i, origin[1] + step * j, origin[2] + step * k)
                 if np.isnan(known[i, j, k]):
-                    known[i, j, k] = _signed(q, corners, boxes, normals, np.inf, stack, bounds)
+                    known[i, j, k] = _signed(q, surface, np.inf, stack, bounds)
                 way = np.sqrt(_squared(p, q))
                 low, high = max(low, known[i, j, k] - way), min(high, known[i, j, k] + way)
     return low, high
@@ -413,10 +389,7 @@ def nearest_pair(rotation, origin, casing, surface, lattice, known, upper):
                 center, radius = _posed(rotation, origin, centers, 2 * node + 1 + k), radii[2 * node + 1 + k]
                 low, far[k] = _bounds(center, lattice, known, surface, stack, bounds)
                 near[k] = low - radius
-            swap = 1 if far[0] < far[1] else 0  # the nearer one is pushed last and taken first
-            nodes[top], least[top] = 2 * node + 1 + swap, near[swap]
-            nodes[top + 1], least[top + 1] = 2 * node + 2 - swap, near[1 - swap]
-            top += 2
+            top = _push_children(nodes, least, top, node, near[0], near[1], far[0] < far[1])
     return best
 
 

@@ -4,6 +4,7 @@ import numpy as np
 from numba import njit
 
 from efield.kernels.parts import in_parts
+from efield.kernels.triples import cross, dot, less, row, seen
 
 
 @njit(cache=True)
@@ -45,22 +46,22 @@ def fill_bins(points, tets, origin, size, shape):
 @njit(cache=True)
 def _weights(points, tet, x, y, z, out):
     """Barycentric coordinates of (x, y, z) and the smallest of them."""
-    o = points[tet[0]]
-    a0, a1, a2 = points[tet[1], 0] - o[0], points[tet[1], 1] - o[1], points[tet[1], 2] - o[2]
-    b0, b1, b2 = points[tet[2], 0] - o[0], points[tet[2], 1] - o[1], points[tet[2], 2] - o[2]
-    c0, c1, c2 = points[tet[3], 0] - o[0], points[tet[3], 1] - o[1], points[tet[3], 2] - o[2]
-    p0, p1, p2 = x - o[0], y - o[1], z - o[2]
-    n0, n1, n2 = b1 * c2 - b2 * c1, b2 * c0 - b0 * c2, b0 * c1 - b1 * c0
-    inverse = 1.0 / (a0 * n0 + a1 * n1 + a2 * n2)
-    out[1] = (p0 * n0 + p1 * n1 + p2 * n2) * inverse
-    m0, m1, m2 = a1 * p2 - a2 * p1, a2 * p0 - a0 * p2, a0 * p1 - a1 * p0
-    out[2] = (m0 * c0 + m1 * c1 + m2 * c2) * inverse
-    out[3] = -(m0 * b0 + m1 * b1 + m2 * b2) * inverse
+    i = tet[0]
+    a, b, c = seen(points, i, tet[1]), seen(points, i, tet[2]), seen(points, i, tet[3])
+    p = less((x, y, z), row(points, i))
+    n, m = cross(b, c), cross(a, p)
+    inverse = 1.0 / dot(a, n)
+    out[1], out[2], out[3] = dot(p, n) * inverse, dot(m, c) * inverse, -dot(m, b) * inverse
     out[0] = 1.0 - out[1] - out[2] - out[3]
     return min(out[0], out[1], out[2], out[3])
 
 
-def find_tets(points, tets, start, inside, targets, bins, order, tolerance):
+def _nowhere(points, tets, start, inside, targets, *_):
+    return np.full(len(targets), -1, dtype=np.int64), np.full((len(targets), 4), np.nan)
+
+
+@in_parts(new=_nowhere)
+def find_tets(first, last, points, tets, start, inside, targets, bins, order, tolerance, found, weights):
     """Tetrahedron (q,) int64 of each target, -1 outside, and barycentric coordinates (q, 4).
 
     Targets are taken in the given order (q,): bin by bin, neighboring tetrahedra stay in the cache.
@@ -68,14 +69,6 @@ def find_tets(points, tets, start, inside, targets, bins, order, tolerance):
     A target counts as inside when no coordinate is below -tolerance; of several, the tetrahedron with the lowest
     number is taken. Outside, the coordinates are nan.
     """
-    found = np.full(len(targets), -1, dtype=np.int64)
-    weights = np.full((len(targets), 4), np.nan)
-    _find_tets(len(targets), points, tets, start, inside, targets, bins, order, tolerance, found, weights)
-    return found, weights
-
-
-@in_parts
-def _find_tets(first, last, points, tets, start, inside, targets, bins, order, tolerance, found, weights):
     trial = np.empty(4)
     for p in range(first, last):
         q = order[p]

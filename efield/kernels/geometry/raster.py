@@ -3,6 +3,8 @@
 import numpy as np
 from numba import njit
 
+from efield.kernels.triples import cross, dot, less, row
+
 
 @njit(cache=True, inline="always")
 def _rows(a, b, c, d, count):
@@ -24,30 +26,21 @@ def paint_magnitude(points, tets, values, volume):
     tolerance = -1e-9
     for t in range(tets.shape[0]):
         p, q, r, s = np.uint64(tets[t, 0]), np.uint64(tets[t, 1]), np.uint64(tets[t, 2]), np.uint64(tets[t, 3])
-        ox, oy, oz = points[p, 0], points[p, 1], points[p, 2]
-        ax, ay, az = points[q, 0], points[q, 1], points[q, 2]
-        bx, by, bz = points[r, 0], points[r, 1], points[r, 2]
-        cx, cy, cz = points[s, 0], points[s, 1], points[s, 2]
-        first_i, last_i = _rows(ox, ax, bx, cx, volume.shape[0])
-        first_j, last_j = _rows(oy, ay, by, cy, volume.shape[1])
-        first_k, last_k = _rows(oz, az, bz, cz, volume.shape[2])
+        o, a, b, c = row(points, p), row(points, q), row(points, r), row(points, s)
+        first_i, last_i = _rows(o[0], a[0], b[0], c[0], volume.shape[0])
+        first_j, last_j = _rows(o[1], a[1], b[1], c[1], volume.shape[1])
+        first_k, last_k = _rows(o[2], a[2], b[2], c[2], volume.shape[2])
         if first_i >= last_i or first_j >= last_j or first_k >= last_k:
             continue
-        ax, ay, az = ax - ox, ay - oy, az - oz
-        bx, by, bz = bx - ox, by - oy, bz - oz
-        cx, cy, cz = cx - ox, cy - oy, cz - oz
+        a, b, c = less(a, o), less(b, o), less(c, o)
         # Rows of the inverse of [a b c], up to the determinant.
-        bcx, bcy, bcz = by * cz - bz * cy, bz * cx - bx * cz, bx * cy - by * cx
-        cax, cay, caz = cy * az - cz * ay, cz * ax - cx * az, cx * ay - cy * ax
-        abx, aby, abz = ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx
-        over = 1.0 / (ax * bcx + ay * bcy + az * bcz)
+        bc, ca, ab = cross(b, c), cross(c, a), cross(a, b)
+        over = 1.0 / dot(a, bc)
         for i in range(first_i, last_i):
             for j in range(first_j, last_j):
                 for k in range(first_k, last_k):
-                    x, y, z = i - ox, j - oy, k - oz
-                    u = (x * bcx + y * bcy + z * bcz) * over
-                    v = (x * cax + y * cay + z * caz) * over
-                    w = (x * abx + y * aby + z * abz) * over
+                    x = i - o[0], j - o[1], k - o[2]
+                    u, v, w = dot(x, bc) * over, dot(x, ca) * over, dot(x, ab) * over
                     rest = 1.0 - u - v - w
                     if u < tolerance or v < tolerance or w < tolerance or rest < tolerance:
                         continue

@@ -29,6 +29,15 @@ def node_stars(cells, n_nodes):
 
 
 @helper
+def place_of(cells, t, i):
+    """Which corner of cell t node i is."""
+    k = 0
+    while cells[t, k] != i:
+        k += 1
+    return k
+
+
+@helper
 def _nodes_around(cells, start, star, i, seen, near, begin):
     """Nodes that share a cell with node i, itself included, ascending, to near[begin:]; returns where they end.
 
@@ -68,15 +77,6 @@ def neighbors(begun, ended, cells, start, star, bounds, begins, room, sizes, fil
         filled[part] = end - begins[part]
 
 
-@njit(cache=True)
-def _largest(start, first, last):
-    """Most cells around one of the nodes from first to last."""
-    most = 0
-    for i in range(first, last):
-        most = max(most, start[i + 1] - start[i])
-    return most
-
-
 @njit(cache=True, nogil=True)
 def _faces_from(tets, star, first, last, i, keys, owners):
     """Faces of the cells star[first:last] whose lowest node is i: the two others as one number, and 4 cell + corner.
@@ -86,9 +86,7 @@ def _faces_from(tets, star, first, last, i, keys, owners):
     size = 0
     for s in range(first, last):
         t = np.int64(star[s])
-        own = 0
-        while tets[t, own] != i:
-            own += 1
+        own = place_of(tets, t, i)
         for step in range(3):
             k = (own + 1 + step) % 4
             a, b = np.int64(tets[t, (own + 1 + (step + 1) % 3) % 4]), np.int64(tets[t, (own + 1 + (step + 2) % 3) % 4])
@@ -104,13 +102,13 @@ def face_neighbors(tets, start, star):
     A face is looked at from its lowest node, among the couple of dozen that have the same.
     """
     neighbors = np.full(tets.shape, -1, dtype=np.int32)
-    _face_neighbors(len(start) - 1, tets, start, star, neighbors)
+    most = 3 * int(np.diff(start).max(initial=0))
+    _face_neighbors(len(start) - 1, tets, start, star, most, neighbors)
     return neighbors
 
 
 @in_parts
-def _face_neighbors(first, last, tets, start, star, neighbors):
-    most = 3 * _largest(start, first, last)
+def _face_neighbors(first, last, tets, start, star, most, neighbors):
     keys, owners = np.empty(most, dtype=np.int64), np.empty(most, dtype=np.int64)
     for i in range(first, last):
         size = _faces_from(tets, star, start[i], start[i + 1], i, keys, owners)

@@ -9,6 +9,7 @@ from numba import njit
 
 from efield.kernels.meshing.trilinear import value_at
 from efield.kernels.parts import in_parts
+from efield.kernels.triples import along, row, seen, six_volumes
 
 _HASH_MULTIPLIER = -7046029254386353131  # 2^64 / golden ratio, as a signed number
 EMPTY = -1
@@ -45,9 +46,9 @@ def doubled_rows(array):
     """A copy of an (n, k) array with room for as many rows again; the new rows are not set."""
     # Element by element: assigning a slice compiles numpy's broadcasting errors too, which takes seconds.
     grown = np.empty((2 * array.shape[0], array.shape[1]), dtype=array.dtype)
-    for row in range(array.shape[0]):
-        for column in range(array.shape[1]):
-            grown[row, column] = array[row, column]
+    for i in range(array.shape[0]):
+        for j in range(array.shape[1]):
+            grown[i, j] = array[i, j]
     return grown
 
 
@@ -55,8 +56,8 @@ def doubled_rows(array):
 def doubled(array):
     """A copy of an (n,) array with as many zeros behind it."""
     grown = np.zeros(2 * array.shape[0], dtype=array.dtype)
-    for row in range(array.shape[0]):
-        grown[row] = array[row]
+    for i in range(array.shape[0]):
+        grown[i] = array[i]
     return grown
 
 
@@ -72,17 +73,14 @@ def mark_coarse(first, last, points, tets, active, sizes, floors, fields, invers
         marked[t] = 0
         if active[t] == 0:
             continue
-        marked[t] = _too_coarse(points, tets[t], sizes, floors, fields, inverse_spacing, tolerance)
+        marked[t] = _too_coarse(points, tets, t, sizes, floors, fields, inverse_spacing, tolerance)
 
 
 @njit(cache=True)
-def _too_coarse(points, tet, sizes, floors, fields, inverse_spacing, tolerance):
+def _too_coarse(points, tets, t, sizes, floors, fields, inverse_spacing, tolerance):
+    tet = tets[t]
     p0, p1, p2, p3 = points[tet[0]], points[tet[1]], points[tet[2]], points[tet[3]]
-    a0, a1, a2 = p1[0] - p0[0], p1[1] - p0[1], p1[2] - p0[2]
-    b0, b1, b2 = p2[0] - p0[0], p2[1] - p0[1], p2[2] - p0[2]
-    c0, c1, c2 = p3[0] - p0[0], p3[1] - p0[1], p3[2] - p0[2]
-    det = a0 * (b1 * c2 - b2 * c1) - a1 * (b0 * c2 - b2 * c0) + a2 * (b0 * c1 - b1 * c0)
-    edge = (_REGULAR * abs(det) / 6.0) ** (1.0 / 3.0)
+    edge = (_REGULAR * abs(six_volumes(points, tets, t)) / 6.0) ** (1.0 / 3.0)
     cx = 0.25 * (p0[0] + p1[0] + p2[0] + p3[0])
     cy = 0.25 * (p0[1] + p1[1] + p2[1] + p3[1])
     cz = 0.25 * (p0[2] + p1[2] + p2[2] + p3[2])
@@ -115,17 +113,11 @@ def _unresolved(points, tet, field, inverse_spacing, tolerance, edge):
         return False
     for i in range(3):
         for j in range(i + 1, 4):
-            p, q = points[tet[i]], points[tet[j]]
+            p, way = row(points, tet[i]), seen(points, tet[i], tet[j])
             for quarter in range(1, 4):
                 s = 0.25 * quarter
                 linear = corner[i] + s * (corner[j] - corner[i])
-                value = value_at(
-                    field,
-                    inverse_spacing,
-                    p[0] + s * (q[0] - p[0]),
-                    p[1] + s * (q[1] - p[1]),
-                    p[2] + s * (q[2] - p[2]),
-                )
+                value = value_at(field, inverse_spacing, *along(p, s, way))
                 if value * linear < 0.0 and abs(value - linear) > tolerance * edge:
                     return True
     return False

@@ -6,6 +6,7 @@ from numba import njit
 from efield.kernels.meshing.bisection import EMPTY, doubled, doubled_rows, edge_slot
 from efield.kernels.meshing.shapes import worst_in_star
 from efield.kernels.meshing.trilinear import gradient_at, value_at
+from efield.kernels.triples import along, dot, row, seen, six_volumes
 
 
 @njit(cache=True)
@@ -45,33 +46,30 @@ def _nearest_crossing(points, tets, pointers, star, field, inverse_spacing, valu
             distance = t * np.sqrt(length)
             if distance < best_distance:
                 best, best_distance = t, distance
-                x = points[v, 0] + t * (points[w, 0] - points[v, 0])
-                y = points[v, 1] + t * (points[w, 1] - points[v, 1])
-                z = points[v, 2] + t * (points[w, 2] - points[v, 2])
+                x, y, z = along(row(points, v), t, seen(points, v, w))
     return best, best_distance, x, y, z
 
 
 @njit(cache=True)
 def _in_thin_sheet(points, tets, pointers, star, field, inverse_spacing, values, v):
     """Whether the zero set also passes behind node v, seen from its nearest part: then v holds a sheet open."""
-    gx, gy, gz = gradient_at(field, inverse_spacing, points[v, 0], points[v, 1], points[v, 2])
-    length = np.sqrt(gx * gx + gy * gy + gz * gz)
+    gradient = gradient_at(field, inverse_spacing, points[v, 0], points[v, 1], points[v, 2])
+    length = np.sqrt(dot(gradient, gradient))
     for s in range(pointers[v], pointers[v + 1]):
         for k in range(4):
             w = tets[star[s], k]
             if values[v] * values[w] >= 0.0:
                 continue
-            ex, ey, ez = points[w, 0] - points[v, 0], points[w, 1] - points[v, 1], points[w, 2] - points[v, 2]
-            along = (ex * gx + ey * gy + ez * gz) * np.sign(values[v])
-            if along > 0.7 * length * np.sqrt(ex * ex + ey * ey + ez * ez):
+            way = seen(points, v, w)
+            if dot(way, gradient) * np.sign(values[v]) > 0.7 * length * np.sqrt(dot(way, way)):
                 return True
     return False
 
 
 @njit(cache=True)
-def foot_point(field, inverse_spacing, x, y, z, steps):
-    """Newton steps along the gradient toward the zero set."""
-    for _ in range(steps):
+def foot_point(field, inverse_spacing, x, y, z):
+    """Two Newton steps along the gradient toward the zero set."""
+    for _ in range(2):
         value = value_at(field, inverse_spacing, x, y, z)
         gx, gy, gz = gradient_at(field, inverse_spacing, x, y, z)
         square = gx * gx + gy * gy + gz * gz
@@ -102,7 +100,7 @@ def snap(points, tets, pointers, star, field, inverse_spacing, values, node_bits
             continue
         if _in_thin_sheet(points, tets, pointers, star, field, inverse_spacing, values, v):
             continue
-        fx, fy, fz = foot_point(field, inverse_spacing, points[v, 0], points[v, 1], points[v, 2], 2)
+        fx, fy, fz = foot_point(field, inverse_spacing, points[v, 0], points[v, 1], points[v, 2])
         step = np.sqrt((fx - points[v, 0]) ** 2 + (fy - points[v, 1]) ** 2 + (fz - points[v, 2]) ** 2)
         near = abs(value_at(field, inverse_spacing, fx, fy, fz)) < 0.1 * distance + 1e-3
         if not (
@@ -122,14 +120,8 @@ def snap(points, tets, pointers, star, field, inverse_spacing, values, node_bits
 
 @njit(cache=True)
 def _add_tet(out, n, a, b, c, d, points):
-    ux, uy, uz = points[b, 0] - points[a, 0], points[b, 1] - points[a, 1], points[b, 2] - points[a, 2]
-    vx, vy, vz = points[c, 0] - points[a, 0], points[c, 1] - points[a, 1], points[c, 2] - points[a, 2]
-    wx, wy, wz = points[d, 0] - points[a, 0], points[d, 1] - points[a, 1], points[d, 2] - points[a, 2]
-    det = ux * (vy * wz - vz * wy) - uy * (vx * wz - vz * wx) + uz * (vx * wy - vy * wx)
-    out[n, 0], out[n, 1] = a, b
-    if det >= 0.0:
-        out[n, 2], out[n, 3] = c, d
-    else:
+    out[n, 0], out[n, 1], out[n, 2], out[n, 3] = a, b, c, d
+    if six_volumes(points, out, n) < 0.0:
         out[n, 2], out[n, 3] = d, c
     return n + 1
 

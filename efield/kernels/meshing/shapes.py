@@ -4,6 +4,7 @@ import numpy as np
 from numba import njit
 
 from efield.kernels.parts import in_parts
+from efield.kernels.triples import cross, dot
 
 _SCALE = 6.0 * np.sqrt(2.0)
 
@@ -52,15 +53,9 @@ def worst_in_star(points, tets, pointers, star, v, x, y, z, enough, first):
     return worst, where
 
 
-def dihedral_range_and_radius_ratio(points, tets):
+@in_parts(new=lambda points, tets: np.empty((len(tets), 3)))
+def dihedral_range_and_radius_ratio(first, last, points, tets, values):
     """(m, 3) smallest and largest dihedral angle (rad) and radius ratio 3 r_in / r_out of each tetrahedron."""
-    values = np.empty((len(tets), 3))
-    _dihedral_range_and_radius_ratio(len(tets), points, tets, values)
-    return values
-
-
-@in_parts
-def _dihedral_range_and_radius_ratio(first, last, points, tets, values):
     corners = np.empty((4, 3))
     for t in range(first, last):
         for k in range(4):
@@ -68,18 +63,6 @@ def _dihedral_range_and_radius_ratio(first, last, points, tets, values):
                 corners[k, d] = points[tets[t, k], d]
         smallest, largest, ratio = _angles_and_ratio(corners)
         values[t, 0], values[t, 1], values[t, 2] = smallest, largest, ratio
-
-
-@njit(cache=True)
-def _cross(a, b, out):
-    out[0] = a[1] * b[2] - a[2] * b[1]
-    out[1] = a[2] * b[0] - a[0] * b[2]
-    out[2] = a[0] * b[1] - a[1] * b[0]
-
-
-@njit(cache=True)
-def _dot(a, b):
-    return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
 
 
 @njit(cache=True)
@@ -91,17 +74,18 @@ def _angles_and_ratio(p):
     # Area vectors of the four faces, all out (or, of an inverted tetrahedron, all in); they add up to zero.
     normals = np.empty((4, 3))
     for k in range(3):
-        _cross(edges[(k + 2) % 3], edges[(k + 1) % 3], normals[k + 1])
+        x, y, z = cross(edges[(k + 2) % 3], edges[(k + 1) % 3])
+        normals[k + 1, 0], normals[k + 1, 1], normals[k + 1, 2] = x, y, z
     w = np.empty(3)
     area = 0.0
     for d in range(3):
         normals[0, d] = -normals[1, d] - normals[2, d] - normals[3, d]
         w[d] = 0.0
         for k in range(3):
-            w[d] -= _dot(edges[k], edges[k]) * normals[k + 1, d]
-    volume6 = -_dot(edges[0], normals[1])
+            w[d] -= dot(edges[k], edges[k]) * normals[k + 1, d]
+    volume6 = -dot(edges[0], normals[1])
     for k in range(4):
-        doubled_area = np.sqrt(_dot(normals[k], normals[k]))
+        doubled_area = np.sqrt(dot(normals[k], normals[k]))
         area += 0.5 * doubled_area
         for d in range(3):
             normals[k, d] /= max(doubled_area, 1e-300)
@@ -117,7 +101,7 @@ def _angles_and_ratio(p):
             angle = 2.0 * np.arctan2(np.sqrt(plus), np.sqrt(minus))
             smallest, largest = min(smallest, angle), max(largest, angle)
     # r_in = 3 V / A and 12 V r_out = |a^2 (b x c) + b^2 (c x a) + c^2 (a x b)|
-    length = np.sqrt(_dot(w, w))
+    length = np.sqrt(dot(w, w))
     if length == 0.0 or area == 0.0:
         return smallest, largest, 0.0
     return smallest, largest, 3.0 * (0.5 * volume6 / area) * (2.0 * volume6 / length)

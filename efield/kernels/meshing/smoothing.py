@@ -10,6 +10,7 @@ from numba import njit
 from efield.kernels.meshing.cutting import foot_point
 from efield.kernels.meshing.shapes import quality, worst_in_star
 from efield.kernels.meshing.trilinear import value_at
+from efield.kernels.triples import along, less, row, six_volumes
 
 
 @njit(cache=True)
@@ -18,10 +19,7 @@ def _star_centroid(points, tets, pointers, star, v):
     for s in range(pointers[v], pointers[v + 1]):
         t = star[s]
         p0, p1, p2, p3 = points[tets[t, 0]], points[tets[t, 1]], points[tets[t, 2]], points[tets[t, 3]]
-        a0, a1, a2 = p1[0] - p0[0], p1[1] - p0[1], p1[2] - p0[2]
-        b0, b1, b2 = p2[0] - p0[0], p2[1] - p0[1], p2[2] - p0[2]
-        c0, c1, c2 = p3[0] - p0[0], p3[1] - p0[1], p3[2] - p0[2]
-        volume = abs(a0 * (b1 * c2 - b2 * c1) - a1 * (b0 * c2 - b2 * c0) + a2 * (b0 * c1 - b1 * c0))
+        volume = abs(six_volumes(points, tets, t))
         total += volume
         x += 0.25 * volume * (p0[0] + p1[0] + p2[0] + p3[0])
         y += 0.25 * volume * (p0[1] + p1[1] + p2[1] + p3[1])
@@ -42,11 +40,8 @@ def _sheet_mean(points, sheet_pointers, sheet, v, weight):
         x += points[w, 0]
         y += points[w, 1]
         z += points[w, 2]
-    return (
-        points[v, 0] + weight * (x / count - points[v, 0]),
-        points[v, 1] + weight * (y / count - points[v, 1]),
-        points[v, 2] + weight * (z / count - points[v, 2]),
-    )
+    own = row(points, v)
+    return along(own, weight, less((x / count, y / count, z / count), own))
 
 
 @njit(cache=True)
@@ -69,7 +64,7 @@ def smooth(points, tets, pointers, star, kinds, sheet_pointers, sheet, fields, i
             for _ in range(4):
                 x, y, z = ox + step * (gx - ox), oy + step * (gy - oy), oz + step * (gz - oz)
                 if kind > 0:
-                    x, y, z = foot_point(fields[kind - 1], inverse_spacing, x, y, z, 2)
+                    x, y, z = foot_point(fields[kind - 1], inverse_spacing, x, y, z)
                 worst, place = worst_in_star(points, tets, pointers, star, v, x, y, z, before, place)
                 if worst > before:
                     points[v, 0], points[v, 1], points[v, 2] = x, y, z
@@ -101,7 +96,7 @@ def project(points, tets, pointers, star, kinds, fields, inverse_spacing, least_
             if kind <= 0 or pointers[v] == pointers[v + 1]:
                 continue
             ox, oy, oz = points[v, 0], points[v, 1], points[v, 2]
-            fx, fy, fz = foot_point(fields[kind - 1], inverse_spacing, ox, oy, oz, 2)
+            fx, fy, fz = foot_point(fields[kind - 1], inverse_spacing, ox, oy, oz)
             distance = np.sqrt((fx - ox) ** 2 + (fy - oy) ** 2 + (fz - oz) ** 2)
             if distance < 1e-4 or distance > _mean_edge(points, tets, pointers, star, v):
                 continue

@@ -46,15 +46,9 @@ def gradient_at(field, inverse_spacing, x, y, z):
     return gx * inverse_spacing[0], gy * inverse_spacing[1], gz * inverse_spacing[2]
 
 
-def sample(field, inverse_spacing, points):
+@in_parts(new=lambda field, inverse_spacing, points: np.empty(len(points)))
+def sample(first, last, field, inverse_spacing, points, values):
     """The field at (n, 3) positions."""
-    values = np.empty(len(points))
-    _sample(len(points), field, inverse_spacing, points, values)
-    return values
-
-
-@in_parts
-def _sample(first, last, field, inverse_spacing, points, values):
     for p in range(first, last):
         values[p] = value_at(field, inverse_spacing, points[p, 0], points[p, 1], points[p, 2])
 

@@ -96,15 +96,9 @@ def times(matrix, vector):
     return times_each(matrix, vector[None])[0]
 
 
-def times_each(matrix, vectors):
+@in_parts(new=lambda matrix, vectors: np.empty((len(vectors), len(matrix))))
+def times_each(first, last, matrix, vectors, result):
     """Matrix (m, s) times each of vectors (p, s): (p, m) float64; one vector is one thread's."""
-    result = np.empty((len(vectors), len(matrix)))
-    _times_each(len(vectors), matrix, vectors, result)
-    return result
-
-
-@in_parts
-def _times_each(first, last, matrix, vectors, result):
     for p in range(first, last):
         for i in range(matrix.shape[0]):
             result[p, i] = dot(matrix, i, vectors, p)

@@ -5,8 +5,9 @@ from numba import njit
 
 from efield.kernels.lanes import LANES, blocks, fma, load, store
 from efield.kernels.octree import find, powers, slopes
-from efield.kernels.parts import in_parts
+from efield.kernels.parts import helper, in_parts
 from efield.kernels.reduced.leaves import ROWS, products, value
+from efield.kernels.triples import row, turned
 
 #: Lattice points along each axis that share one source, and that one value is interpolated from.
 STENCIL = 8
@@ -187,15 +188,9 @@ def add_near(first, last, points, sources, currents, origin, reach, starts, resu
                             result[i, d] += w * currents[k, d]
 
 
-def inverse_distance(points, places, currents):
+@in_parts(new=lambda points, places, currents: np.empty_like(points), rows=blocks)
+def inverse_distance(first, last, points, places, currents, result):
     """Sums (n, 3) of currents (k, 3) over the distance from places (k, 3) to points (n, 3)."""
-    result = np.empty_like(points)
-    _inverse_distance(blocks(points), points, places, currents, result)
-    return result
-
-
-@in_parts
-def _inverse_distance(first, last, points, places, currents, result):
     for block in range(first, last):
         at, total = np.empty((3, LANES)), np.zeros((3, LANES))
         load(points, block * LANES, at)
@@ -211,77 +206,56 @@ def _inverse_distance(first, last, points, places, currents, result):
         store(total, 1.0, block * LANES, result)
 
 
-def placements(matrices, points, weights, center, half, children, coefficients):
+@helper
+def _leaf_of(m, points, i, center, half, children):
+    """What `find` says of point i of a coil at a placement."""
+    x, y, z = turned(m, row(points, i))
+    x, y, z = x + m[0, 3] - center[0], y + m[1, 3] - center[1], z + m[2, 3] - center[2]
+    return find(x, y, z, half, children)
+
+
+@helper
+def _single(a):
+    return np.float32(a[0]), np.float32(a[1]), np.float32(a[2])
+
+
+@in_parts(new=lambda matrices, *tree: np.empty((len(matrices), tree[-1].shape[1])))
+def placements(first, last, matrices, points, weights, center, half, children, coefficients, result):
     """Sums (p, d) over a coil's points of its weights times each of d stored fields, for each of p placements.
 
     matrices (p, 4, 4) take the coil's points (k, 3) and weights (k, 3) to the head, in m; center, half and children are
     an octree as in `octree`, coefficients (leaves, d, 3, TERMS) float32 its leaves, as in `leaves.value`.
     nan where a point is not in a leaf.
     """
-    result = np.empty((len(matrices), coefficients.shape[1]))
-    _placements(len(matrices), matrices, points, weights, center, half, children, coefficients, result)
-    return result
-
-
-@in_parts
-def _placements(first, last, matrices, points, weights, center, half, children, coefficients, result):
     pairs = np.zeros(ROWS[0], np.float32)
     for p in range(first, last):
         m, total = matrices[p], result[p]
         total[:] = 0.0
         for i in range(points.shape[0]):
-            u, v, w = points[i, 0], points[i, 1], points[i, 2]
-            leaf, x, y, z, _ = find(
-                m[0, 0] * u + m[0, 1] * v + m[0, 2] * w + m[0, 3] - center[0],
-                m[1, 0] * u + m[1, 1] * v + m[1, 2] * w + m[1, 3] - center[1],
-                m[2, 0] * u + m[2, 1] * v + m[2, 2] * w + m[2, 3] - center[2],
-                half,
-                children,
-            )
+            leaf, x, y, z, _ = _leaf_of(m, points, i, center, half, children)
             if leaf < 0:
                 total[:] = np.nan
                 break
-            u, v, w = weights[i, 0], weights[i, 1], weights[i, 2]
-            turned = (
-                np.float32(m[0, 0] * u + m[0, 1] * v + m[0, 2] * w),
-                np.float32(m[1, 0] * u + m[1, 1] * v + m[1, 2] * w),
-                np.float32(m[2, 0] * u + m[2, 1] * v + m[2, 2] * w),
-            )
+            vector = _single(turned(m, row(weights, i)))
             along = powers(x)
             products(powers(y), powers(z), pairs)
             for q in range(total.shape[0]):
-                total[q] += value(coefficients[leaf, q], along, turned, pairs)
+                total[q] += value(coefficients[leaf, q], along, vector, pairs)
 
 
-def dipole_placements(matrices, points, moments, center, half, children, coefficients):
+@in_parts(new=lambda matrices, *tree: np.empty((len(matrices), tree[-1].shape[1])))
+def dipole_placements(first, last, matrices, points, moments, center, half, children, coefficients, result):
     """`placements` of dipoles: sums (p, d) of moments (k, 3) times the curl of each stored field at points (k, 3)."""
-    result = np.empty((len(matrices), coefficients.shape[1]))
-    _dipole_placements(len(matrices), matrices, points, moments, center, half, children, coefficients, result)
-    return result
-
-
-@in_parts
-def _dipole_placements(first, last, matrices, points, moments, center, half, children, coefficients, result):
     zero, pairs = np.float32(0.0), np.zeros((3, ROWS[0]), np.float32)
     for p in range(first, last):
         m, total = matrices[p], result[p]
         total[:] = 0.0
         for i in range(points.shape[0]):
-            u, v, w = points[i, 0], points[i, 1], points[i, 2]
-            leaf, x, y, z, size = find(
-                m[0, 0] * u + m[0, 1] * v + m[0, 2] * w + m[0, 3] - center[0],
-                m[1, 0] * u + m[1, 1] * v + m[1, 2] * w + m[1, 3] - center[1],
-                m[2, 0] * u + m[2, 1] * v + m[2, 2] * w + m[2, 3] - center[2],
-                half,
-                children,
-            )
+            leaf, x, y, z, size = _leaf_of(m, points, i, center, half, children)
             if leaf < 0:
                 total[:] = np.nan
                 break
-            u, v, w = moments[i, 0] / size, moments[i, 1] / size, moments[i, 2] / size
-            a = np.float32(m[0, 0] * u + m[0, 1] * v + m[0, 2] * w)
-            b = np.float32(m[1, 0] * u + m[1, 1] * v + m[1, 2] * w)
-            c = np.float32(m[2, 0] * u + m[2, 1] * v + m[2, 2] * w)
+            a, b, c = _single(turned(m, (moments[i, 0] / size, moments[i, 1] / size, moments[i, 2] / size)))
             px, py, pz = powers(x), powers(y), powers(z)
             products(py, pz, pairs[0])
             products(slopes(y), pz, pairs[1])
