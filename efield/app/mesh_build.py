@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Final
 import numpy as np
 import typer
 
+from efield.app import options
 from efield.app.console import Bar, remark
 from efield.app.meshes import OutArgument, check_out, report, with_map
-from efield.app.options import JsonOption
 from efield.ground import checks
 from efield.ground.errors import InputError
 
@@ -28,35 +28,23 @@ def build(
         Path, typer.Argument(help="Label volume (.nii, .nii.gz, .mgz): 1 white, 2 gray, 3 CSF, 4 bone, 5 scalp, ...")
     ],
     out: OutArgument,
-    scale: Annotated[float, typer.Option(help="Multiplies every edge length; 1 gives about 3 million tets.")] = 1.6,
+    scale: Annotated[float, "Multiplies every edge length; 1 gives about 3 million tets."] = 1.6,
     edge: Annotated[
-        list[str] | None,
-        typer.Option(help="Edge length of a tissue in mm, --edge gray-matter=1.8 or 2=1.8; repeatable."),
+        list[str] | None, "Edge length of a tissue in mm, --edge gray-matter=1.8 or 2=1.8; repeatable."
     ] = None,
-    refine: Annotated[
-        list[str] | None, typer.Option(help="Finer sphere, X,Y,Z,RADIUS,FACTOR (mm; factor below 1); repeatable.")
-    ] = None,
+    refine: Annotated[list[str] | None, "Finer sphere, X,Y,Z,RADIUS,FACTOR (mm; factor below 1); repeatable."] = None,
     label_map: Annotated[
-        Path | None,
-        typer.Option(
-            help="CSV of label,tag for another scheme (FreeSurfer's aseg) or tags of your own; tag 0 drops it."
-        ),
+        Path | None, "CSV of label,tag for another scheme (FreeSurfer's aseg) or tags of your own; tag 0 drops it."
     ] = None,
     nesting: Annotated[
-        str | None,
-        typer.Option(help="Tissues that are layers, from the inside out, such as 1,2,3,7,5; found if left out."),
+        str | None, "Tissues that are layers, from the inside out, such as 1,2,3,7,5; found if left out."
     ] = None,
-    affine: Annotated[
-        str | None, typer.Option(help="sform or qform: which to take where a NIfTI header has two that disagree.")
-    ] = None,
-    mni: Annotated[
-        str,
-        typer.Option(help="Map from MNI coordinates, kept beside the mesh: auto, register, same, or none."),
-    ] = "auto",
+    affine: Annotated[str | None, "sform or qform: which to take where a NIfTI header has two that disagree."] = None,
+    mni: Annotated[str, "Map from MNI coordinates, kept beside the mesh: auto, register, same, or none."] = "auto",
     volume_tolerance: Annotated[
-        float, typer.Option(help="Percent by which a tissue's volume may miss that of its labels (0.5 cm3 always may).")
+        float, "Percent by which a tissue's volume may miss that of its labels (0.5 cm3 always may)."
     ] = 5.0,
-    as_json: JsonOption = False,
+    as_json: options.Json = False,
 ) -> None:
     """Tetrahedra from a label volume, in any orientation and voxel size.
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 import typer
 from rich.table import Table
 
+from efield.app import options
 from efield.app.console import OUT, print_json, remark, say
-from efield.app.options import JsonOption
 from efield.ground.errors import InputError
 from efield.io.atomic import check_place
 
@@ -27,12 +27,11 @@ T = TypeVar("T")
 LEAST_DIHEDRAL_DEG: Final = 5.0
 LEAST_RADIUS_RATIO: Final = 0.25
 
-app = typer.Typer(help="Head meshes.", no_args_is_help=True)
+app = options.Commands(help="Head meshes.", no_args_is_help=True)
 
 OutArgument = Annotated[Path, typer.Argument(help="Mesh to write: .msh (Gmsh, SimNIBS) or .vtu (ParaView).")]
 TagsOption = Annotated[
-    list[str] | None,
-    typer.Option(help="Name of the array with the tissue tags; or NUMBER=TISSUE or GROUP=TISSUE, repeated."),
+    list[str] | None, "Name of the array with the tissue tags; or NUMBER=TISSUE or GROUP=TISSUE, repeated."
 ]
 
 
@@ -40,7 +39,7 @@ TagsOption = Annotated[
 def info(
     head: Annotated[str, typer.Argument(help="mni152, sphere, a mesh file, or a folder m2m_<id>.")],
     tags: TagsOption = None,
-    as_json: JsonOption = False,
+    as_json: options.Json = False,
 ) -> None:
     """Size, tissues and element quality of a head."""
     from efield.io.load import load_head
@@ -53,7 +52,7 @@ def convert(
     mesh: Annotated[Path, typer.Argument(help="Mesh of a head: .msh, .vtu, .inp, .xdmf, .mesh, .med, ...")],
     out: OutArgument,
     tags: TagsOption = None,
-    as_json: JsonOption = False,
+    as_json: options.Json = False,
 ) -> None:
     """A head mesh, or a result such as field.vtu, as .msh (Gmsh, SimNIBS) or .vtu (ParaView), with its fields.
 
@@ -91,9 +90,9 @@ def with_map(out: Path, mni: "MniMap | None", write: Callable[[Path], T]) -> T:
 def repair(
     mesh: Annotated[Path, typer.Argument(help="Mesh of a head that `efield mesh info` calls not whole.")],
     out: OutArgument,
-    tolerance: Annotated[float, typer.Option(help="Nodes nearer to each other than this are one, mm.")] = 1e-3,
+    tolerance: Annotated[float, "Nodes nearer to each other than this are one, mm."] = 1e-3,
     tags: TagsOption = None,
-    as_json: JsonOption = False,
+    as_json: options.Json = False,
 ) -> None:
     """Merge nodes that are there twice, and remove tetrahedra that are; nothing is written if that does not mend it.
 
