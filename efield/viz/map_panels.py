@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from efield.ground.card import Card, Carded, counted
 from efield.ground.errors import InputError
+from efield.head.mesh import HeadMesh
 from efield.targeting.tangent import medial_sign
 from efield.viz import palette
 from efield.viz.drawn_tissue import drawn_tissue
@@ -18,8 +19,6 @@ from efield.viz.page import LABEL_PT, TICK_PT, halo, label_axes
 if TYPE_CHECKING:
     import xarray
     from matplotlib.figure import Figure
-
-    from efield.head.mesh import HeadMesh
 
 #: Coordinates of a grid that a map needs.
 _NEEDED: Final = ("position", "u_mm", "v_mm", "angle_deg")
@@ -206,7 +205,7 @@ def _draw_shares(axes: Any, best: BestOfPositions) -> None:
     axes.clabel(lines, fmt={level: f"{100 * level / top:.0f} %" for level in levels}, fontsize=TICK_PT)
 
 
-def draw_gyri(axes: Any, head: "HeadMesh", dataset: "xarray.Dataset") -> None:
+def draw_gyri(axes: Any, head: HeadMesh, dataset: "xarray.Dataset") -> None:
     """The cortex below a grid in light gray, seen along the grid's normal; crowns are light, walls and sulci dark.
 
     Parameters

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from efield.ground.errors import InputError
+from efield.head.mesh import HeadMesh
 from efield.viz.map_panels import (
     best_of_positions,
     draw_angles,
@@ -26,8 +27,6 @@ from efield.viz.report import write_page
 if TYPE_CHECKING:
     import xarray
     from matplotlib.figure import Figure
-
-    from efield.head.mesh import HeadMesh
 
 #: More maps than this are too small to read.
 _MOST: Final = (6, 6)
@@ -60,7 +59,7 @@ class MapPanel:
     column: str
     dataset: "xarray.Dataset"
     measure: str
-    head: "HeadMesh | None" = None
+    head: HeadMesh | None = None
 
 
 def save_map_sheet(path: str | os.PathLike[str], panels: Sequence[MapPanel], title: str = "") -> None:

@@ -7,6 +7,7 @@ import numpy as np
 
 from efield.ground.errors import InputError
 from efield.ground.units import AMPERE_PER_MICROSECOND
+from efield.head.mesh import HeadMesh
 from efield.viz.map_panels import best_of_positions, draw_angles, draw_gyri, draw_values, frame
 from efield.viz.page import LABEL_PT, new_page
 from efield.viz.report import write_page
@@ -14,8 +15,6 @@ from efield.viz.report import write_page
 if TYPE_CHECKING:
     import xarray
     from matplotlib.figure import Figure
-
-    from efield.head.mesh import HeadMesh
 
 SIZE: Final = (2160, 1130)
 
@@ -42,7 +41,7 @@ def save_sweep_map(
     dataset: "xarray.Dataset",
     *,
     measure: str | None = None,
-    head: "HeadMesh | None" = None,
+    head: HeadMesh | None = None,
     size: tuple[int, int] = SIZE,
 ) -> None:
     """Draw the map of a sweep and write it.
@@ -66,7 +65,7 @@ def sweep_map(
     dataset: "xarray.Dataset",
     *,
     measure: str | None = None,
-    head: "HeadMesh | None" = None,
+    head: HeadMesh | None = None,
     size: tuple[int, int] = SIZE,
 ) -> "Figure":
     """The best value at each position of a grid, and the coil angle that gives it.

@@ -5,22 +5,21 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
+from efield.coils.model import Coil
 from efield.ground import checks
+from efield.ground.pose import Pose
 from efield.io.atomic import replacing
-from efield.targeting.naming import target_if_any
+from efield.targeting.field import EField
+from efield.targeting.naming import Place, target_if_any
+from efield.targeting.targets import Target
 from efield.viz.probe import can_render
 from efield.viz.report import PICTURES, PictureReport, drawn
+from efield.viz.theme import Theme
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from efield.coils.model import Coil
-    from efield.ground.pose import Pose
-    from efield.targeting.field import EField
-    from efield.targeting.naming import Place
-    from efield.targeting.targets import Target
     from efield.viz.sheet import PageOptions
-    from efield.viz.theme import Theme
 
 
 def load_libraries() -> None:
@@ -33,14 +32,14 @@ def load_libraries() -> None:
 
 
 def field_figure(
-    field: "EField",
-    target: "Place | None" = None,
-    coil: "Coil | None" = None,
-    pose: "Pose | None" = None,
+    field: EField,
+    target: Place | None = None,
+    coil: Coil | None = None,
+    pose: Pose | None = None,
     *,
     width_mm: float = 180.0,
     dpi: float = 300.0,
-    theme: "str | Theme" = "light",
+    theme: str | Theme = "light",
     title: str | None = None,
 ) -> "Figure":
     """The field on the cortex with the coil over it, or slices where nothing can be rendered.
@@ -83,10 +82,10 @@ def field_figure(
 
 def save_picture(
     path: str | PathLike[str],
-    field: "EField",
-    target: "Place | None" = None,
-    coil: "Coil | None" = None,
-    pose: "Pose | None" = None,
+    field: EField,
+    target: Place | None = None,
+    coil: Coil | None = None,
+    pose: Pose | None = None,
     **page: "Unpack[PageOptions]",
 ) -> PictureReport:
     """Write `field_figure` to a file.
@@ -118,9 +117,7 @@ def save_picture(
     return drawn(where)
 
 
-def _scene_figure(
-    field: "EField", target: "Target | None", coil: "Coil | None", pose: "Pose | None", **page: Any
-) -> "Figure":
+def _scene_figure(field: EField, target: Target | None, coil: Coil | None, pose: Pose | None, **page: Any) -> "Figure":
     from efield.viz.overview import field_scene
     from efield.viz.sheet import Panel, sheet_figure
 
@@ -131,9 +128,7 @@ def _scene_figure(
     return sheet_figure([Panel(whole, "head", first), Panel(close, "target", second)], **page)
 
 
-def _slice_figure(
-    field: "EField", target: "Target | None", coil: "Coil | None", pose: "Pose | None", **page: Any
-) -> "Figure":
+def _slice_figure(field: EField, target: Target | None, coil: Coil | None, pose: Pose | None, **page: Any) -> "Figure":
     from efield.viz.slices import slice_figure
 
     return slice_figure(field, target, coil, pose, **page)

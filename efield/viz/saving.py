@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from efield.ground import checks
 from efield.ground.errors import MissingDependencyError
 from efield.io.atomic import replacing
+from efield.io.volumes.image import HeadImage
 from efield.viz.planes import image_over
 from efield.viz.probe import can_render, remedy
 from efield.viz.report import PICTURES, PictureReport, drawn
@@ -17,7 +18,6 @@ from efield.viz.views import View
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from efield.io.volumes.image import HeadImage
     from efield.viz.scene import Scene
 
 _FILMS: Final = (".gif", ".mp4")
@@ -30,14 +30,14 @@ _ONE_MM, _SEVERAL_MM = 85.0, 180.0
 def save_scene(
     path: str | PathLike[str],
     scene: "Scene",
-    view: "str | View | Sequence[str | View]" = "head",
+    view: str | View | Sequence[str | View] = "head",
     *,
     width_mm: float | None = None,
     dpi: float = 300.0,
-    theme: "str | Theme" = "light",
+    theme: str | Theme = "light",
     title: str = "",
     slices: bool = True,
-    image: "HeadImage | str | PathLike[str] | None" = None,
+    image: HeadImage | str | PathLike[str] | None = None,
 ) -> PictureReport:
     """Draw a scene and write it, completely or not at all.
 
@@ -100,9 +100,9 @@ def picture_of(
     views: Sequence["str | View"],
     width: float,
     dpi: float,
-    theme: "str | Theme",
+    theme: str | Theme,
     title: str,
-    image: "HeadImage | None" = None,
+    image: HeadImage | None = None,
 ) -> "Figure":
     """The figure of `save_scene`: a sheet, or slices without OpenGL; `width` in mm."""
     if can_render():

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from efield.ground.progress import in_notebook
 from efield.viz.theme import Theme
+from efield.viz.views import View
 
 if TYPE_CHECKING:
     from efield.viz.scene import Scene
-    from efield.viz.views import View
 
 #: Dots per inch in a notebook: 180 mm are 850 pixels, which a cell shows whole.
 _DPI = 120.0
@@ -18,11 +18,11 @@ _DPI = 120.0
 
 def show_scene(
     scene: "Scene",
-    view: "str | View" = "head",
+    view: str | View = "head",
     *,
     turnable: bool = False,
     width_mm: float = 120.0,
-    theme: "str | Theme" = "light",
+    theme: str | Theme = "light",
     title: str = "",
     slices: bool = False,
 ) -> Any:

@@ -7,7 +7,12 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from efield.targeting.naming import target_if_any
+from efield.coils.model import Coil
+from efield.ground.pose import Pose
+from efield.head.mesh import HeadMesh
+from efield.io.volumes.image import HeadImage
+from efield.targeting.naming import Place, target_if_any
+from efield.targeting.targets import Target
 from efield.viz import palette
 from efield.viz.caption import caption
 from efield.viz.drawn_tissue import current_at, drawn_tissue, strongest_point
@@ -40,13 +45,7 @@ from efield.viz.theme import Theme, theme_of
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from efield.coils.model import Coil
-    from efield.ground.pose import Pose
-    from efield.head.mesh import HeadMesh
-    from efield.io.volumes.image import HeadImage
     from efield.targeting.field import EField
-    from efield.targeting.naming import Place
-    from efield.targeting.targets import Target
 
 #: Height of the page over its width: with the planes beside each other, and below each other on narrow pages (mm).
 _BESIDE, _BELOW = 0.704, 2.06
@@ -62,27 +61,27 @@ _PIXEL_MM: Final = 0.5
 class _Drawing:
     """What all slices have in common: nodal |E| per tissue, colors, place, current direction, windings, image."""
 
-    head: "HeadMesh"
+    head: HeadMesh
     values: Nodal
     scale: Scale
     theme: Theme
     center: NDArray[np.float64]
     along: NDArray[np.float64]
     windings: list[NDArray[np.float64]]
-    image: "HeadImage | None"
+    image: HeadImage | None
 
 
 def slice_figure(
     field: "EField",
-    target: "Place | None" = None,
-    coil: "Coil | None" = None,
-    pose: "Pose | None" = None,
+    target: Place | None = None,
+    coil: Coil | None = None,
+    pose: Pose | None = None,
     *,
     width_mm: float = 180.0,
     dpi: float = 300.0,
-    theme: "str | Theme" = "light",
+    theme: str | Theme = "light",
     title: str | None = None,
-    image: "HeadImage | str | PathLike[str] | None" = None,
+    image: HeadImage | str | PathLike[str] | None = None,
 ) -> "Figure":
     """|E| in gray and white matter on the sagittal, coronal and axial plane through the target, whole and close.
 
@@ -140,11 +139,11 @@ def slice_figure(
 
 def _drawing(
     field: "EField",
-    target: "Target | None",
-    coil: "Coil | None",
-    pose: "Pose | None",
+    target: Target | None,
+    coil: Coil | None,
+    pose: Pose | None,
     theme: Theme,
-    image: "HeadImage | None",
+    image: HeadImage | None,
 ) -> _Drawing:
     tissue, values = drawn_tissue(field.head), magnitudes(field)
     center = np.asarray(strongest_point(field, tissue) if target is None else target.center_mm)

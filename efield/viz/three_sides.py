@@ -4,28 +4,26 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from efield.coils.model import Coil
 from efield.ground import checks
+from efield.ground.pose import Pose
 from efield.io.atomic import replacing
-from efield.targeting.naming import target_of
+from efield.targeting.field import EField
+from efield.targeting.naming import Place, target_of
+from efield.targeting.targets import Target
 from efield.viz.probe import can_render
 from efield.viz.report import PICTURES, PictureReport, drawn
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from efield.coils.model import Coil
-    from efield.ground.pose import Pose
-    from efield.targeting.field import EField
-    from efield.targeting.naming import Place
-    from efield.targeting.targets import Target
-
 
 def save_three_sides(
     path: str | PathLike[str],
-    field: "EField",
-    target: "Place",
-    coil: "Coil",
-    pose: "Pose",
+    field: EField,
+    target: Place,
+    coil: Coil,
+    pose: Pose,
     *,
     width_mm: float = 190.0,
     dpi: float = 220.0,
@@ -63,7 +61,7 @@ def save_three_sides(
     return drawn(where)
 
 
-def _sides(field: "EField", target: "Target", coil: "Coil", pose: "Pose", width_mm: float, dpi: float) -> "Figure":
+def _sides(field: EField, target: Target, coil: Coil, pose: Pose, width_mm: float, dpi: float) -> "Figure":
     from efield.viz.overview import field_scene
     from efield.viz.sheet import Panel, sheet_figure
 
@@ -77,7 +75,7 @@ def _sides(field: "EField", target: "Target", coil: "Coil", pose: "Pose", width_
     return sheet_figure(panels, width_mm=width_mm, dpi=dpi)
 
 
-def _slices(field: "EField", target: "Target", coil: "Coil", pose: "Pose", width_mm: float, dpi: float) -> "Figure":
+def _slices(field: EField, target: Target, coil: Coil, pose: Pose, width_mm: float, dpi: float) -> "Figure":
     from efield.viz.slices import slice_figure
 
     return slice_figure(field, target, coil, pose, width_mm=width_mm, dpi=dpi, theme="light", title="")
