@@ -3,9 +3,11 @@
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
+import xarray
+from matplotlib.figure import Figure
 
 from efield.ground.errors import InputError
 from efield.head.mesh import HeadMesh
@@ -23,10 +25,6 @@ from efield.viz.map_panels import (
 from efield.viz.maps import SIGNED, medial_is_right, short_name
 from efield.viz.page import LABEL_PT, TICK_PT, new_page
 from efield.viz.report import write_page
-
-if TYPE_CHECKING:
-    import xarray
-    from matplotlib.figure import Figure
 
 #: More maps than this are too small to read.
 _MOST: Final = (6, 6)
@@ -57,7 +55,7 @@ class MapPanel:
 
     row: str
     column: str
-    dataset: "xarray.Dataset"
+    dataset: xarray.Dataset
     measure: str
     head: HeadMesh | None = None
 
@@ -73,7 +71,7 @@ def save_map_sheet(path: str | os.PathLike[str], panels: Sequence[MapPanel], tit
     write_page(path, lambda: map_sheet(panels, title), "map")
 
 
-def map_sheet(panels: Sequence[MapPanel], title: str = "") -> "Figure":
+def map_sheet(panels: Sequence[MapPanel], title: str = "") -> Figure:
     """The best value at each position of several sweeps, with the angle that gives it, over the gyri.
 
     Maps of a row have the same colors, so that coils can be compared; arrows are along the induced current, lines where

@@ -2,7 +2,8 @@
 
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+from matplotlib.figure import Figure
 
 from efield.coils.model import Coil
 from efield.ground import checks
@@ -11,11 +12,11 @@ from efield.io.atomic import replacing
 from efield.targeting.field import EField
 from efield.targeting.naming import Place, target_of
 from efield.targeting.targets import Target
+from efield.viz.overview import field_scene
 from efield.viz.probe import can_render
 from efield.viz.report import PICTURES, PictureReport, drawn
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+from efield.viz.sheet import Panel, sheet_figure
+from efield.viz.slices import slice_figure
 
 
 def save_three_sides(
@@ -61,10 +62,7 @@ def save_three_sides(
     return drawn(where)
 
 
-def _sides(field: EField, target: Target, coil: Coil, pose: Pose, width_mm: float, dpi: float) -> "Figure":
-    from efield.viz.overview import field_scene
-    from efield.viz.sheet import Panel, sheet_figure
-
+def _sides(field: EField, target: Target, coil: Coil, pose: Pose, width_mm: float, dpi: float) -> Figure:
     whole, close = field_scene(field, target, coil, pose)
     side = "right" if target.center_mm[0] > 0 else "left"
     panels = [
@@ -75,7 +73,5 @@ def _sides(field: EField, target: Target, coil: Coil, pose: Pose, width_mm: floa
     return sheet_figure(panels, width_mm=width_mm, dpi=dpi)
 
 
-def _slices(field: EField, target: Target, coil: Coil, pose: Pose, width_mm: float, dpi: float) -> "Figure":
-    from efield.viz.slices import slice_figure
-
+def _slices(field: EField, target: Target, coil: Coil, pose: Pose, width_mm: float, dpi: float) -> Figure:
     return slice_figure(field, target, coil, pose, width_mm=width_mm, dpi=dpi, theme="light", title="")
