@@ -11,6 +11,7 @@ from efield.coils.inductance import inductance
 from efield.coils.model import Coil, SampledField, Segments
 from efield.coils.polarity import induced_direction, induced_words
 from efield.ground.errors import InputError
+from efield.io.coils.grid import sampled, write_samples
 from efield.io.load import load_coil
 from efield.targeting.depth_spread import depth_spread
 
@@ -161,8 +162,6 @@ def _needs_dipoles(coil: Coil, *, ccd: bool) -> bool:
 
 
 def _write_grid(coil: Coil, out: Path, spacing_mm: float) -> list[str]:
-    from efield.io.coils.grid import sampled, write_samples
-
     first = coil.sources[0]
     if len(coil.sources) == 1 and isinstance(first, SampledField):
         write_samples(out, first)

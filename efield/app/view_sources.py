@@ -10,7 +10,9 @@ import numpy as np
 
 from efield.app.console import remark
 from efield.app.view_request import ViewRequest
+from efield.basis.storage import describe
 from efield.coils.model import Coil
+from efield.explorer.stored import StoredField, numbers_of
 from efield.ground.errors import InputError, naming
 from efield.ground.pose import Pose
 from efield.head.conductivity import Conductivity
@@ -114,8 +116,6 @@ def _found(request: ViewRequest) -> Looked:
 
 
 def _basis(path: Path, request: ViewRequest) -> Looked:
-    from efield.basis.storage import describe
-
     coil = describe(path)["coil"]
     if coil == "any" and request.coil is None:
         raise InputError(f"--coil must be given: the basis {path} serves any coil")
@@ -123,8 +123,6 @@ def _basis(path: Path, request: ViewRequest) -> Looked:
 
 
 def _result(path: Path, request: ViewRequest) -> Looked:
-    from efield.explorer.stored import StoredField, numbers_of
-
     note = path / "summary.json"
     with naming(note):
         document = _document(note)

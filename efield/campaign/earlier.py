@@ -5,6 +5,7 @@ placement has the same place in the grid or the same pose. What a placement give
 bit, so that a study that grew ends in the same bytes as one that was begun large.
 """
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+import zarr
 from numpy.typing import NDArray
 
 from efield.campaign.files import COMPLETE, EARLIER, MARKERS, NOTE, TABLES, ZARR
@@ -111,8 +113,6 @@ class Earlier:
 
     @cached_property
     def _root(self) -> Any:
-        import zarr
-
         return zarr.open_group(str(self.folder / ZARR), mode="r", zarr_format=3)
 
     @cached_property
@@ -283,8 +283,6 @@ def check_grows(folder: Path, study: Study, facts: Survey, earlier: Iterable[Ear
 
 def describe(names: Iterable[str], was: dict[str, Any], now: dict[str, Any]) -> str:
     """Settings that changed, in words."""
-    import json
-
     return "; ".join(
         f"{name} was {json.dumps(was.get(name))}, is {json.dumps(now.get(name))}" if name in {*was, *now} else name
         for name in names

@@ -15,6 +15,7 @@ from efield.head.mesh import HeadMesh
 from efield.head.tissue import GRAY_MATTER, WHITE_MATTER
 from efield.io.meshes.mesh_files import read_mesh
 from efield.io.volumes.image import HeadImage
+from efield.targeting.measures import MEASURES
 from efield.targeting.targets import Target
 from efield.viz.drawn_tissue import drawn_tissue
 from efield.viz.field_shapes import outer_surface
@@ -108,8 +109,6 @@ class StoredField:
 
 def numbers_of(measures: dict[str, Any]) -> list[tuple[str, str, str]]:
     """Name, value with unit, and meaning of the measures in a ``summary.json``."""
-    from efield.targeting.measures import MEASURES
-
     found = []
     for name, one in measures.items():
         value, unit = (one.get("value"), one.get("unit", "")) if isinstance(one, dict) else (one, "")

@@ -16,6 +16,7 @@ from efield.ground.errors import EfieldWarning, FileFormatError, InputError
 from efield.head.mesh import HeadMesh
 from efield.head.remarks import remarks
 from efield.io.choice import split_choice
+from efield.io.coils.stl import read_stl
 from efield.io.meshes import mesh_files
 from efield.io.meshes.tags import Tags
 from efield.io.mni_sidecar import read_sidecar
@@ -191,8 +192,6 @@ def _in_casing(coil: Coil, text: str, suffix: str) -> Coil:
     beside = Path(text[: -len(suffix)] + ".stl")
     if coil.shape_from not in ("sources", "nothing") or not beside.is_file():
         return coil
-    from efield.io.coils.stl import read_stl
-
     note = f"casing read from {beside.name}, beside the coil's file"
     return replace(coil.with_casing(read_stl(beside)), assumptions=(*coil.assumptions, note))
 
