@@ -151,10 +151,6 @@ class EField(Carded):
         """(p, 3) recovered field at a surface's vertices, on the side of tissue `tag`, V/m."""
         return self.recovered.on_nodes(surface.nodes, tag)
 
-    def on_triangles(self, surface: Surface, tag: int) -> NDArray[np.float64]:
-        """(t, 3) recovered field at the centers of a surface's triangles, on the side of tissue `tag`, V/m."""
-        return np.asarray(self.on_vertices(surface, tag)[surface.triangles].mean(axis=1))
-
     def on_surface(self, surface: TriangleSurface) -> "SurfaceField":
         """The recovered field, its normal and its tangential part at the vertices of any surface in the head.
 
@@ -205,8 +201,12 @@ class EField(Carded):
         Raises
         ------
         InputError
-            If the name ends otherwise.
+            If it is no name of a file, or the name ends otherwise.
         """
+        if not isinstance(path, str | PathLike):
+            raise InputError(
+                f"path must be the name of a file, such as 'field.vtu'; instead received {checks.kind(path)}"
+            )
         data = {"E": self.e.astype(np.float32), "magnE": self.magnitude.astype(np.float32)}
         suffix = Path(path).suffix.lower()
         if suffix == ".vtu":
