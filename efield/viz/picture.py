@@ -2,31 +2,28 @@
 
 from importlib import import_module
 from os import PathLike
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
 from efield.coils.model import Coil
-from efield.ground import checks
 from efield.ground.pose import Pose
-from efield.io.atomic import replacing
 from efield.targeting.field import EField
 from efield.targeting.naming import Place, target_if_any
 from efield.targeting.targets import Target
+from efield.viz.caption import caption
+from efield.viz.overview import field_scene
 from efield.viz.probe import can_render
-from efield.viz.report import PICTURES, PictureReport, drawn
+from efield.viz.report import PictureReport, drawn, write_page
+from efield.viz.sheet import PageOptions, Panel, sheet_figure
+from efield.viz.slices import slice_figure
 from efield.viz.theme import Theme
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from efield.viz.sheet import PageOptions
-
 
 def load_libraries() -> None:
     """Load what `save_picture` will need, and find out what can be rendered: for a thread beside other work."""
-    drawing = (
-        ("pyvista.plotting", "efield.viz.sheet", "efield.viz.overview") if can_render() else ("efield.viz.slices",)
-    )
+    drawing = ("pyvista.plotting",) if can_render() else ()
     for name in (*drawing, "matplotlib.figure", "matplotlib.backends.backend_agg"):
         import_module(name)
 
@@ -72,11 +69,9 @@ def field_figure(
     OutsideHeadError
         If the target's region holds no tissue.
     """
-    from efield.viz.caption import caption
-
     target = target_if_any(field.head, target)
     words = caption(field, target, coil) if title is None else title
-    draw = _scene_figure if can_render() else _slice_figure
+    draw = _scene_figure if can_render() else slice_figure
     return draw(field, target, coil, pose, width_mm=width_mm, dpi=dpi, theme=theme, title=words)
 
 
@@ -86,7 +81,7 @@ def save_picture(
     target: Place | None = None,
     coil: Coil | None = None,
     pose: Pose | None = None,
-    **page: "Unpack[PageOptions]",
+    **page: Unpack[PageOptions],
 ) -> PictureReport:
     """Write `field_figure` to a file.
 
@@ -108,27 +103,13 @@ def save_picture(
     OutsideHeadError
         If the target's region holds no tissue.
     """
-    where = Path(path)
-    checks.choice("the suffix of a picture", where.suffix.lower(), PICTURES)
-    with replacing(where) as temporary:
-        from efield.viz.sheet import write_figure
-
-        write_figure(field_figure(field, target, coil, pose, **page), temporary)
-    return drawn(where)
+    write_page(path, lambda: field_figure(field, target, coil, pose, **page))
+    return drawn(path)
 
 
 def _scene_figure(field: EField, target: Target | None, coil: Coil | None, pose: Pose | None, **page: Any) -> "Figure":
-    from efield.viz.overview import field_scene
-    from efield.viz.sheet import Panel, sheet_figure
-
     whole, close = field_scene(field, target, coil, pose)
     first = "Coil on the head; arrow: induced current" if whole.coils else "Whole head"
     place = "Seen from outside" if pose is None else "Seen along the coil's axis"
     second = f"{place}; arrows: E (pink: at the target)"
     return sheet_figure([Panel(whole, "head", first), Panel(close, "target", second)], **page)
-
-
-def _slice_figure(field: EField, target: Target | None, coil: Coil | None, pose: Pose | None, **page: Any) -> "Figure":
-    from efield.viz.slices import slice_figure
-
-    return slice_figure(field, target, coil, pose, **page)

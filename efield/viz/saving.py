@@ -12,8 +12,11 @@ from efield.io.volumes.image import HeadImage
 from efield.viz.planes import image_over
 from efield.viz.probe import can_render, remedy
 from efield.viz.report import PICTURES, PictureReport, drawn
+from efield.viz.sheet import Panel, sheet_figure, write_figure
+from efield.viz.slices import slice_figure
 from efield.viz.theme import Theme
 from efield.viz.views import View
+from efield.viz.web import page_text, voxels_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -84,13 +87,9 @@ def save_scene(
     below = None if image is None else image_over(scene.head, image)
     with replacing(where) as temporary:
         if suffix in _PAGES:
-            from efield.viz.web import page_text, voxels_of
-
             voxels = voxels_of(scene, below) if slices else None
             temporary.write_text(page_text(scene, views[0], theme=theme, title=title, voxels=voxels), encoding="utf-8")
             return PictureReport(where, "page")
-        from efield.viz.sheet import write_figure
-
         write_figure(picture_of(scene, views, width, dpi, theme, title, below), temporary)
     return drawn(where)
 
@@ -106,14 +105,10 @@ def picture_of(
 ) -> "Figure":
     """The figure of `save_scene`: a sheet, or slices without OpenGL; `width` in mm."""
     if can_render():
-        from efield.viz.sheet import Panel, sheet_figure
-
         panels = [Panel(scene, view, view if isinstance(view, str) and len(views) > 1 else "") for view in views]
         return sheet_figure(panels, width_mm=width, dpi=dpi, theme=theme, title=title)
     if scene.field is None:
         raise MissingDependencyError(f"a scene without a field cannot be shown as slices; {remedy()}")
-    from efield.viz.slices import slice_figure
-
     coil, pose = scene.coils[0] if scene.coils else (None, None)
     options: dict[str, Any] = {"width_mm": width, "dpi": dpi, "image": image}
     return slice_figure(scene.field, scene.place, coil, pose, theme=theme, title=title or None, **options)

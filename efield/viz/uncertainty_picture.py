@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Unpack
 from efield.ground import checks
 from efield.ground.errors import MissingDependencyError
 from efield.head.mesh import HeadMesh
-from efield.io.atomic import replacing
 from efield.planning.uncertain_measures import Uncertainty
 from efield.targeting.naming import Place
 from efield.viz.probe import can_render, remedy
-from efield.viz.report import PICTURES, PictureReport, drawn
+from efield.viz.report import PICTURES, PictureReport, drawn, write_page
 from efield.viz.scene import Scene
-from efield.viz.sheet import PageOptions, Panel, sheet_figure, write_figure
+from efield.viz.sheet import PageOptions, Panel, sheet_figure
 from efield.viz.uncertainty_map import SHOWN
 from efield.viz.views import View
 
@@ -73,6 +72,5 @@ def save_uncertainty_picture(
 ) -> PictureReport:
     """Draw `uncertainty_figure` and write it (``.png``, ``.svg`` or ``.pdf``), completely or not at all."""
     check_drawable(path)
-    with replacing(path) as temporary:
-        write_figure(uncertainty_figure(head, sure, target, title=title), temporary)
-    return drawn(Path(path))
+    write_page(path, lambda: uncertainty_figure(head, sure, target, title=title))
+    return drawn(path)
