@@ -13,11 +13,14 @@ from efield.app.console import Bar, remark
 from efield.app.meshes import OutArgument, check_out, report, with_map
 from efield.ground import checks
 from efield.ground.errors import InputError
+from efield.head.mni import AffineMap
+from efield.head.tissue import GRAY_MATTER, WHITE_MATTER, tissue_tag
+from efield.io.volumes.label_map import mapped, read_label_map
+from efield.io.volumes.labels import LabelImage, read_label_image
 
 if TYPE_CHECKING:
     from efield.head.lattice import KeptVolume, Refinement
     from efield.head.mesh import HeadMesh
-    from efield.io.volumes.labels import LabelImage
 
 #: Where the map from MNI152 comes from.
 _MNI: Final = ("auto", "register", "same", "none")
@@ -58,7 +61,6 @@ def build(
       efield mesh build aseg.nii.gz head.msh --label-map aseg.csv --refine=-37,-21,58,20,0.5
     """
     from efield.head.lattice import mesh_and_volumes
-    from efield.io.volumes.labels import read_label_image
 
     check_out(out)
     checks.choice("--mni", mni, _MNI)
@@ -83,9 +85,8 @@ def build(
         raise InputError(_rejected(lost, place))
 
 
-def _in_tags(image: "LabelImage", label_map: Path | None) -> "LabelImage":
+def _in_tags(image: LabelImage, label_map: Path | None) -> LabelImage:
     """The labels as tissue tags, by a map, or because they look like such."""
-    from efield.io.volumes.label_map import mapped, read_label_map
     from efield.io.volumes.label_scheme import check_scheme
 
     if label_map is not None:
@@ -101,11 +102,9 @@ def _rejected(lost: "list[KeptVolume]", place: Path) -> str:
     )
 
 
-def _with_map(head: "HeadMesh", image: "LabelImage", wanted: str) -> "HeadMesh":
+def _with_map(head: "HeadMesh", image: LabelImage, wanted: str) -> "HeadMesh":
     """The head with a map from MNI152: the labels' own coordinates, or one by the shape of the brain."""
-    from efield.head.mni import AffineMap
     from efield.head.registration import register_to_mni
-    from efield.head.tissue import GRAY_MATTER, WHITE_MATTER
     from efield.io.subject import FARTHEST_FROM_BRAIN_MM, distance_from_brain
 
     same = AffineMap(np.eye(4), "the coordinates of the label volume, which are MNI152")
@@ -125,14 +124,10 @@ def _with_map(head: "HeadMesh", image: "LabelImage", wanted: str) -> "HeadMesh":
 
 
 def _layers(text: str) -> list[int]:
-    from efield.head.tissue import tissue_tag
-
     return [tissue_tag(part) for part in text.split(",")]
 
 
 def _edge(text: str) -> tuple[int, float]:
-    from efield.head.tissue import tissue_tag
-
     tissue, equals, length = text.partition("=")
     if not equals:
         raise InputError(f"--edge must be TISSUE=MM, such as gray-matter=1.8 or 2=1.8; instead received {text!r}")

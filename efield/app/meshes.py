@@ -11,13 +11,15 @@ from rich.table import Table
 
 from efield.app import options
 from efield.app.console import OUT, print_json, remark, say
-from efield.ground.errors import InputError
-from efield.io.atomic import check_place
+from efield.ground.errors import InputError, naming
+from efield.head.mni import AffineMap, MniMap
+from efield.head.tissue import tissue_name
+from efield.io.atomic import check_place, replacing
+from efield.io.mni_sidecar import read_sidecar, sidecar_of, write_sidecar
 
 if TYPE_CHECKING:
     from efield.head.lattice import KeptVolume
     from efield.head.mesh import HeadMesh
-    from efield.head.mni import MniMap
     from efield.io.meshes.meshdata import MeshData
     from efield.io.meshes.tags import Tags
 
@@ -71,12 +73,8 @@ def convert(
     report(str(out), head, as_json)
 
 
-def with_map(out: Path, mni: "MniMap | None", write: Callable[[Path], T]) -> T:
+def with_map(out: Path, mni: MniMap | None, write: Callable[[Path], T]) -> T:
     """Write a mesh and its map beside it, both or neither; a map of before would be taken for that of this mesh."""
-    from efield.head.mni import AffineMap
-    from efield.io.atomic import replacing
-    from efield.io.mni_sidecar import sidecar_of, write_sidecar
-
     with replacing(out) as temporary:
         said = write(temporary)
         if isinstance(mni, AffineMap):
@@ -102,7 +100,6 @@ def repair(
 
       efield mesh repair cut.msh whole.msh
     """
-    from efield.ground.errors import naming
     from efield.head.soundness import check_sound
     from efield.io.meshes.repair import merge_nodes
 
@@ -119,11 +116,9 @@ def repair(
 
 def _content(path: Path, tags: "Tags | None") -> "tuple[MeshData, HeadMesh]":
     """All that a mesh file holds, and the head it makes, with its map; of a folder or a name the head only."""
-    from efield.ground.errors import naming
     from efield.io.load import load_head
     from efield.io.meshes import mesh_files
     from efield.io.meshes.meshdata import MeshData
-    from efield.io.mni_sidecar import read_sidecar
 
     if path.is_dir() or path.suffix.lower() not in mesh_files.SUFFIXES:
         head = load_head(path, tags=tags)
@@ -205,7 +200,6 @@ def _facts(mesh: "HeadMesh", volumes: "Sequence[KeptVolume] | None") -> dict[str
 
 def _tissue_facts(mesh: "HeadMesh", tag: int, pieces: int, volume: "KeptVolume | None") -> dict[str, Any]:
     from efield.head.conductivity import Conductivity
-    from efield.head.tissue import tissue_name
 
     return {
         "tag": tag,

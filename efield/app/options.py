@@ -12,8 +12,10 @@ from typing import Annotated, Any, Final, TypeVar, get_args, get_type_hints
 
 import typer
 
+from efield.fem.gpu.device import DEVICES
 from efield.ground import checks
 from efield.ground.errors import InputError
+from efield.targeting.motor_sites import NAMES
 
 
 def _heads(incomplete: str) -> Iterator[str]:
@@ -30,8 +32,6 @@ def _coils(incomplete: str) -> Iterator[str]:
 
 
 def _targets(incomplete: str) -> Iterator[str]:
-    from efield.targeting.motor_sites import NAMES
-
     return (name for name in NAMES if name.startswith(incomplete))
 
 
@@ -72,8 +72,6 @@ DEVICE_HELP: Final = (
 
 def known_device(device: str | None) -> str | None:
     """The device of an option, refused before any work if there is no such; None was not said."""
-    from efield.fem.gpu.device import DEVICES
-
     return None if device is None else checks.choice("--device", device, DEVICES)
 
 

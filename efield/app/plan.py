@@ -9,6 +9,7 @@ from rich.table import Table
 from efield.app import options
 from efield.app.console import OUT, answer, print_json, remark, say
 from efield.app.plan_request import PlanRequest
+from efield.app.plan_sheet import compared, read_plan
 
 app = typer.Typer(invoke_without_command=True, help="Where, at which angle, how hard, how sure: a plan and its sheet.")
 
@@ -69,8 +70,6 @@ def compare(
     as_json: options.Json = False,
 ) -> None:
     """Two plans side by side."""
-    from efield.app.plan_sheet import compared, read_plan
-
     rows = compared(read_plan(one), read_plan(other))
     table = Table("", str(one), str(other), title="Two plans")
     for row in rows:

@@ -15,6 +15,7 @@ from efield.ground import checks
 from efield.ground.card import counted
 from efield.ground.directions import in_words
 from efield.ground.errors import InputError
+from efield.io.volumes.nifti import read_grid
 
 if TYPE_CHECKING:
     from efield.io.poses.pose_table import PoseTable
@@ -185,8 +186,6 @@ def _affine(head: str, image: Path | None) -> Any:
     file = image or (inside if inside.is_file() else None)
     if file is None:
         return None
-    from efield.io.volumes.nifti import read_grid
-
     return read_grid(file)[1]
 
 

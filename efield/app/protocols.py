@@ -7,6 +7,7 @@ import typer
 from efield.app import options
 from efield.app.console import OUT, print_json, say
 from efield.dosing.protocols import Protocol, body_parts, chosen, list_protocols, pain_types, protocol
+from efield.dosing.safety import safety
 from efield.dosing.trains import Trains
 from efield.dosing.words import EVIDENCE, METHODS
 from efield.ground import checks
@@ -117,7 +118,6 @@ def _reports(
 ) -> dict[str, Any]:
     """Safety, and feasibility where an output is given."""
     from efield.dosing.feasibility import feasibility
-    from efield.dosing.safety import safety
 
     found: dict[str, Any] = {"safety": safety(source, percent, method=method)}
     if output is not None and stimulator is not None:

@@ -13,6 +13,7 @@ from typer.core import TyperGroup
 from efield.app import options
 from efield.app.console import ERR, OUT, Bar, aside, print_json, remark, say, say_written
 from efield.app.pulses_request import PulsesRequest
+from efield.campaign.problems import StudyError
 from efield.ground import checks
 from efield.ground.errors import InputError
 from efield.ground.progress import Tell
@@ -285,8 +286,6 @@ def _runner(workers: int | None, scheduler: str | None) -> "Runner | None":
 @contextmanager
 def _listed() -> Iterator[None]:
     """Problems of a study on a line each."""
-    from efield.campaign.problems import StudyError
-
     try:
         yield
     except StudyError as error:

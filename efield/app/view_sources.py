@@ -11,6 +11,7 @@ import numpy as np
 from efield.app.console import remark
 from efield.app.view_request import ViewRequest
 from efield.basis.storage import describe
+from efield.campaign.files import BASES
 from efield.coils.model import Coil
 from efield.explorer.stored import StoredField, numbers_of
 from efield.ground.errors import InputError, naming
@@ -190,7 +191,6 @@ def _target(note: dict[str, Any]) -> Target:
 def _study(path: Path, request: ViewRequest) -> Looked:
     """The first head of a study that something is known of, with the best placements of its best cell."""
     from efield.campaign.best import best
-    from efield.campaign.files import BASES
     from efield.campaign.store import reading
 
     store = reading(path)
