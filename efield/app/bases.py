@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from efield.app import options
-from efield.app.console import Bar, Steps, print_json, remark, say
+from efield.app.console import Bar, Steps, answer, print_json, remark, say
 from efield.ground.errors import InputError
 
 if TYPE_CHECKING:
@@ -185,7 +185,4 @@ def _pair(option: str, text: str) -> tuple[float, float]:
 
 
 def _show(certificate: "Certificate", as_json: bool) -> None:
-    if as_json:
-        print_json(certificate.to_json() | {"met": certificate.met})
-    else:
-        say(str(certificate))
+    answer(certificate.to_json() | {"met": certificate.met}, as_json, str(certificate))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from efield.app import bases, coils, mesh_build, meshes, options, plan, poses, protocols, sweeps
-from efield.app.console import ERR, OUT, Steps, answer, print_json, remark, say, say_written
+from efield.app.console import ERR, OUT, Steps, answer, remark, say_written
 from efield.app.dose_request import DoseRequest
 from efield.app.planning_request import OptimizeRequest, UncertaintyRequest
 from efield.app.request import Request
@@ -77,11 +77,9 @@ def _report(document: dict[str, Any], summary: "Summary", as_json: bool) -> None
     """What a simulation found: JSON for machines, or a table, notes and the files written."""
     from efield.app.tables import summary_table
 
-    if as_json:
-        print_json(document)
-        return
-    OUT.print(summary_table(document, summary))
-    say_written(document)
+    answer(document, as_json, summary_table(document, summary))
+    if not as_json:
+        say_written(document)
 
 
 @app.command()
@@ -167,11 +165,8 @@ def optimize(request: OptimizeRequest, as_json: options.Json = False) -> None:
     from efield.app.tables import optimum_table
 
     best, document = find_best(request)
-    if as_json:
-        print_json(document)
-        return
-    OUT.print(optimum_table(document, best))
-    say(f"written: {Path(document['folder']) / 'pose.txt'}, optimum.json, loss.png")
+    written = f"written: {Path(document['folder']) / 'pose.txt'}, optimum.json, loss.png"
+    answer(document, as_json, optimum_table(document, best), written)
 
 
 @app.command()
@@ -191,12 +186,8 @@ def uncertainty(request: UncertaintyRequest, as_json: options.Json = False) -> N
     from efield.app.tables import uncertainty_table
 
     sure, document = how_sure(request)
-    if as_json:
-        print_json(document)
-        return
-    OUT.print(uncertainty_table(document, sure))
-    for line in (*document["conductivity"].items(), ("placement", document["placement"] or "as planned")):
-        say(": ".join(line))
+    lines = (*document["conductivity"].items(), ("placement", document["placement"] or "as planned"))
+    answer(document, as_json, uncertainty_table(document, sure), *map(": ".join, lines))
 
 
 @app.command()
@@ -210,11 +201,7 @@ def targets(as_json: options.Json = False) -> None:
     from efield.targeting.naming import list_targets, target_facts
 
     known = list_targets()
-    if as_json:
-        print_json({"targets": [target_facts(name) for name in known]})
-        return
-    OUT.print(listing_table(known))
-    say(known.note)
+    answer({"targets": [target_facts(name) for name in known]}, as_json, listing_table(known), known.note)
 
 
 @app.command()

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from efield.app import options
-from efield.app.console import OUT, print_json, say
+from efield.app.console import OUT, answer, print_json, say
 from efield.dosing.protocols import Protocol, body_parts, chosen, list_protocols, pain_types, protocol
 from efield.dosing.safety import safety
 from efield.dosing.trains import Trains
@@ -35,9 +35,9 @@ def list_them(
     if as_json:
         print_json([_document(one) for one in chosen(pain, body_part, evidence)])
         return
-    found = list_protocols(pain=pain, body_part=body_part, evidence=evidence)
     from efield.app.tables import listing_table
 
+    found = list_protocols(pain=pain, body_part=body_part, evidence=evidence)
     OUT.print(listing_table(found))
     say(found.note)
 
@@ -66,7 +66,7 @@ def show(
     else:
         document |= {name: report.to_json() for name, report in reports.items()}
         texts += [f"{name}:\n{report}" for name, report in reports.items()]
-    _print(texts, document, as_json)
+    answer(document, as_json, "\n\n".join(texts))
 
 
 @app.command()
@@ -96,7 +96,7 @@ def check(
     session = Trains(freq_hz=hz, train_s=train, trains=checks.whole("--trains", trains, 1), iti_s=gap)
     reports = _reports(session, session, percent, method, output, stimulator, coil)
     texts = [f"{name}:\n{report}" for name, report in reports.items()]
-    _print(texts, {name: report.to_json() for name, report in reports.items()}, as_json)
+    answer({name: report.to_json() for name, report in reports.items()}, as_json, "\n\n".join(texts))
 
 
 def _check_machine(output: float | None, stimulator: str | None, coil: str) -> None:
@@ -130,10 +130,3 @@ def _document(one: Protocol) -> dict[str, Any]:
     beside = [vars(statement) for statement in one.evidence]
     words = {"pain_types": one.pain_types, "body_parts": one.body_parts, "source": one.source, "status": one.status}
     return {"name": one.name, **words, "cells": cells, "unverified": one.unverified, "evidence_beside": beside}
-
-
-def _print(texts: list[str], document: dict[str, Any], as_json: bool) -> None:
-    if as_json:
-        print_json(document)
-    else:
-        say("\n\n".join(texts))

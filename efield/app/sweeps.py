@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from efield.app import options
-from efield.app.console import ERR, OUT, Bar, aside, print_json, remark, say, say_written
+from efield.app.console import ERR, OUT, Bar, answer, aside, print_json, remark, say, say_written
 from efield.app.pulses_request import PulsesRequest
 from efield.campaign.problems import StudyError
 from efield.ground import checks
@@ -105,12 +105,9 @@ def run_study(
             return
         with _shown(plan, runner) as progress, _stoppable(plan, _again(study, out, workers, scheduler, errors)):
             outcome = run(plan, runner, progress, errors=errors)
-    found = {"store": plan.output, **vars(outcome)}
-    if as_json:
-        print_json(found)
-        return
-    say(f"{outcome.chunks} chunks finished, {outcome.computed} of them now: {plan.output}")
-    say(f"see `efield sweep show {plan.output}`, table.csv, table.parquet, and sweep.zarr for xarray.open_zarr")
+    done = f"{outcome.chunks} chunks finished, {outcome.computed} of them now: {plan.output}"
+    see = f"see `efield sweep show {plan.output}`, table.csv, table.parquet, and sweep.zarr for xarray.open_zarr"
+    answer({"store": plan.output, **vars(outcome)}, as_json, done, see)
 
 
 @app.command()
@@ -195,13 +192,9 @@ def recorded_pulses(request: PulsesRequest, as_json: options.Json = False) -> No
     from efield.app.tables import pulses_lines, pulses_table
 
     _, document = run(request)
-    if as_json:
-        print_json(document)
-        return
-    OUT.print(pulses_table(document))
-    for line in pulses_lines(document):
-        say(line)
-    say_written(document)
+    answer(document, as_json, pulses_table(document), *pulses_lines(document))
+    if not as_json:
+        say_written(document)
 
 
 @app.command()
