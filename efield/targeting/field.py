@@ -20,12 +20,16 @@ from efield.ground.card import Card, Carded, counted, listed, place, rate
 from efield.ground.errors import InputError
 from efield.ground.pose import Pose
 from efield.head.mesh import HeadMesh
+from efield.head.midsurface import mid_surface
 from efield.head.surface import Surface, TriangleSurface, boundary
+from efield.io.meshes.meshdata import MeshData
+from efield.io.surfaces.gifti import SURFACE_SUFFIX, VALUE_SUFFIXES, write_surface, write_values
+from efield.io.volumes.nifti import read_grid, sample_grid, write_scalar_nifti
 from efield.kernels.geometry.raster import paint_magnitude
+from efield.targeting.held import warn_if_mistaken
+from efield.targeting.naming import Place, target_of
 
 if TYPE_CHECKING:
-    from efield.io.meshes.meshdata import MeshData
-    from efield.targeting.naming import Place
     from efield.targeting.summary import Summary
     from efield.targeting.surface_field import SurfaceField
 
@@ -168,7 +172,7 @@ class EField(Carded):
 
         return field_on_surface(self, surface)
 
-    def summary(self, target: "Place") -> "Summary":
+    def summary(self, target: Place) -> "Summary":
         """What the field does at a target and in the whole gray matter (see `efield.targeting.measures`).
 
         Parameters
@@ -181,8 +185,6 @@ class EField(Carded):
         EfieldWarning
             If the coil would be over the target had its pose been read otherwise, such as LPS for RAS.
         """
-        from efield.targeting.held import warn_if_mistaken
-        from efield.targeting.naming import target_of
         from efield.targeting.summary import summarize
 
         place = target_of(self.head, target)
@@ -220,10 +222,8 @@ class EField(Carded):
         else:
             raise InputError(f"the file's name must end in .vtu or .msh; instead received {Path(path).name!r}")
 
-    def _with_surfaces(self, data: dict[str, NDArray[np.float32]]) -> "MeshData":
+    def _with_surfaces(self, data: dict[str, NDArray[np.float32]]) -> MeshData:
         """The head, its fields, and the faces in which each tissue meets a later one or the air."""
-        from efield.io.meshes.meshdata import MeshData
-
         head, tags = self.head, self.head.tags
         faces = [(tag, boundary(head, [inner for inner in tags if inner <= tag])) for tag in tags]
         own = [(tag, surface, head.tissue[surface.owners] == tag) for tag, surface in faces]
@@ -276,9 +276,6 @@ class EField(Carded):
             If the name ends otherwise, the surface is inflated or spherical, or the head has no white matter and no
             surface is given.
         """
-        from efield.head.midsurface import mid_surface
-        from efield.io.surfaces.gifti import SURFACE_SUFFIX, VALUE_SUFFIXES, write_surface, write_values
-
         if str(path).endswith(SURFACE_SUFFIX):
             raise InputError(
                 f"{Path(path).name} must end in .func.gii or plain .gii; instead it ends in {SURFACE_SUFFIX}, and such "
@@ -317,7 +314,7 @@ class EField(Carded):
         grid.cell_data["E"], grid.cell_data["magnE"] = self.e.copy(), self.magnitude.copy()
         return grid
 
-    def plot(self, target: "Place | None" = None, coil: Coil | None = None) -> Any:
+    def plot(self, target: Place | None = None, coil: Coil | None = None) -> Any:
         """Show the field on the cortex in three dimensions (PyVista); `efield.viz.Scene` shows more, and elsewhere.
 
         Parameters
@@ -333,7 +330,6 @@ class EField(Carded):
             Two panels, 960 pixels wide: the whole head, and the cortex at the target. Call its ``show()``, or
             ``screenshot(path)``.
         """
-        from efield.targeting.naming import target_of
         from efield.viz.overview import field_plotter
 
         place = None if target is None else target_of(self.head, target)
@@ -359,8 +355,6 @@ def write_on_grid(
     like: str | PathLike[str] | None,
 ) -> None:
     """Write what `values` gives for a grid's shape and affine; the grid is that of `like`, or of whole millimeters."""
-    from efield.io.volumes.nifti import read_grid, sample_grid, write_scalar_nifti
-
     bounds = np.array([head.points.min(axis=0), head.points.max(axis=0)])
     shape, affine = sample_grid(bounds, _VOXEL_MM) if like is None else read_grid(like)
     is_mni = head.mni is not None and head.mni.is_identity
