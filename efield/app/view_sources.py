@@ -102,11 +102,9 @@ def _found(request: ViewRequest) -> Looked:
         return _study(path, request)
     if kind == "result":
         return _result(path, request)
-    if path.suffix.lower() in (".vtu", ".msh") and path.is_file() and request.basis is None:
-        from efield.explorer.stored import StoredField
-
-        if (field := StoredField.read(path)) is not None:
-            return Looked(page=field.page(path.name, image=request.t1))
+    is_mesh = path.suffix.lower() in (".vtu", ".msh") and path.is_file()
+    if is_mesh and request.basis is None and (field := StoredField.read(path)) is not None:
+        return Looked(page=field.page(path.name, image=request.t1))
     if request.source not in HEAD_NAMES and not path.exists():
         raise InputError(
             "SOURCE must be a folder of `efield basis build`, `efield simulate` or `efield sweep`, a head "

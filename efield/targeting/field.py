@@ -6,7 +6,7 @@ from functools import cached_property
 from numbers import Real
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -22,16 +22,16 @@ from efield.ground.pose import Pose
 from efield.head.mesh import HeadMesh
 from efield.head.midsurface import mid_surface
 from efield.head.surface import Surface, TriangleSurface, boundary
+from efield.io.meshes.gmsh import write_mesh
 from efield.io.meshes.meshdata import MeshData
+from efield.io.meshes.vtu import write_vtu
 from efield.io.surfaces.gifti import SURFACE_SUFFIX, VALUE_SUFFIXES, write_surface, write_values
 from efield.io.volumes.nifti import read_grid, sample_grid, write_scalar_nifti
 from efield.kernels.geometry.raster import paint_magnitude
 from efield.targeting.held import warn_if_mistaken
 from efield.targeting.naming import Place, target_of
-
-if TYPE_CHECKING:
-    from efield.targeting.summary import Summary
-    from efield.targeting.surface_field import SurfaceField
+from efield.targeting.summary import Summary, summarize
+from efield.targeting.surface_field import SurfaceField, field_on_surface
 
 #: Spacing of the grid of an image that is not asked to be like another.
 _VOXEL_MM: Final = 1.0
@@ -155,7 +155,7 @@ class EField(Carded):
         """(p, 3) recovered field at a surface's vertices, on the side of tissue `tag`, V/m."""
         return self.recovered.on_nodes(surface.nodes, tag)
 
-    def on_surface(self, surface: TriangleSurface) -> "SurfaceField":
+    def on_surface(self, surface: TriangleSurface) -> SurfaceField:
         """The recovered field, its normal and its tangential part at the vertices of any surface in the head.
 
         Parameters
@@ -168,11 +168,9 @@ class EField(Carded):
         OutsideHeadError
             If more than half of the vertices lie outside the head.
         """
-        from efield.targeting.surface_field import field_on_surface
-
         return field_on_surface(self, surface)
 
-    def summary(self, target: Place) -> "Summary":
+    def summary(self, target: Place) -> Summary:
         """What the field does at a target and in the whole gray matter (see `efield.targeting.measures`).
 
         Parameters
@@ -185,8 +183,6 @@ class EField(Carded):
         EfieldWarning
             If the coil would be over the target had its pose been read otherwise, such as LPS for RAS.
         """
-        from efield.targeting.summary import summarize
-
         place = target_of(self.head, target)
         warn_if_mistaken(self.head, self.coil, self.pose, place.center_mm)
         return summarize(self, place)
@@ -212,12 +208,8 @@ class EField(Carded):
         data = {"E": self.e.astype(np.float32), "magnE": self.magnitude.astype(np.float32)}
         suffix = Path(path).suffix.lower()
         if suffix == ".vtu":
-            from efield.io.meshes.vtu import write_vtu
-
             write_vtu(path, self.head, cell_data=data)
         elif suffix == ".msh":
-            from efield.io.meshes.gmsh import write_mesh
-
             write_mesh(path, self._with_surfaces(data))
         else:
             raise InputError(f"the file's name must end in .vtu or .msh; instead received {Path(path).name!r}")
@@ -251,7 +243,7 @@ class EField(Carded):
         """
         write_on_grid(path, self.head, self.magnitude_on_grid, like)
 
-    def to_gifti(self, path: str | PathLike[str], surface: TriangleSurface | None = None) -> "SurfaceField":
+    def to_gifti(self, path: str | PathLike[str], surface: TriangleSurface | None = None) -> SurfaceField:
         """Write the recovered field on a surface: ``E_magn``, ``E_normal`` (positive into the cortex), ``E_tangent``.
 
         Parameters

@@ -10,7 +10,7 @@ from efield.ground.arrays import FloatArray
 from efield.ground.pose import Pose
 from efield.head.surface import TriangleSurface
 from efield.viz import palette
-from efield.viz.shapes import Glass, Shape, arrow, joined, tube
+from efield.viz.shapes import Glass, Shape, arrow, joined, moved, tube
 
 #: Opacity of each wall of a casing: what is under it must stay readable.
 _CASING: Final[Glass] = (0.13, 0.6)
@@ -60,8 +60,6 @@ def coil_shapes(
 
 
 def _placed(shape: Shape, pose: Pose) -> Shape:
-    from efield.viz.shapes import moved
-
     return moved(shape, pose.to_head(shape.surface.points_mm))
 
 

@@ -9,6 +9,7 @@ from efield.ground import checks
 from efield.ground.errors import MissingDependencyError
 from efield.io.atomic import replacing
 from efield.io.volumes.image import HeadImage
+from efield.viz.films import save_turn
 from efield.viz.planes import image_over
 from efield.viz.probe import can_render, remedy
 from efield.viz.report import PICTURES, PictureReport, drawn
@@ -81,8 +82,6 @@ def save_scene(
     views = [view] if isinstance(view, (str, View)) else list(view)
     width = width_mm if width_mm is not None else _ONE_MM if len(views) == 1 else _SEVERAL_MM
     if suffix in _FILMS:
-        from efield.viz.films import save_turn
-
         return save_turn(where, scene, views[0], width_mm=width, theme=theme, title=title)
     below = None if image is None else image_over(scene.head, image)
     with replacing(where) as temporary:

@@ -17,11 +17,15 @@ from efield.head.surface import scalp
 from efield.head.tissue import tissue_name
 from efield.targeting.naming import Place, target_of
 from efield.viz import field_shapes as fields
+from efield.viz.cameras import camera
 from efield.viz.coil_shapes import coil_shapes
 from efield.viz.drawn_tissue import current_at
 from efield.viz.field_parts import FieldParts
 from efield.viz.map_shapes import map_shapes, pose_shape
+from efield.viz.render import plotter_of
+from efield.viz.saving import save_scene
 from efield.viz.shapes import Glass, Shape
+from efield.viz.showing import show_scene
 from efield.viz.stage import Stage
 from efield.viz.views import View
 
@@ -159,8 +163,6 @@ class Scene(FieldParts):
 
     def view(self, view: str | View = "head", aspect: float = 1.0) -> View:
         """How the scene is seen from a camera with a name (see `efield.viz.cameras.NAMES`), or the view itself."""
-        from efield.viz.cameras import camera
-
         return camera(self, view, aspect)
 
     def save(self, path: str | PathLike[str], view: str | View | Sequence[str | View] = "head", **options: Any) -> Any:
@@ -168,8 +170,6 @@ class Scene(FieldParts):
 
         ``.png``, ``.svg`` and ``.pdf`` are pictures, ``.html`` a page to turn it in, ``.gif`` and ``.mp4`` a turn.
         """
-        from efield.viz.saving import save_scene
-
         return save_scene(path, self, view, **options)
 
     def show(self, view: str | View = "head", *, turnable: bool = False, **options: Any) -> Any:
@@ -177,14 +177,10 @@ class Scene(FieldParts):
 
         Nothing is drawn before this is called: a picture of the default head takes seconds without a graphics card.
         """
-        from efield.viz.showing import show_scene
-
         return show_scene(self, view, turnable=turnable, **options)
 
     def plotter(self, view: str | View = "head", **options: Any) -> Any:
         """The scene in a `pyvista.Plotter`, to add to it; see `efield.viz.render.plotter_of`."""
-        from efield.viz.render import plotter_of
-
         return plotter_of([(self, view)], **options)
 
     def _card(self) -> Card:
