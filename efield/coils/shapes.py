@@ -5,7 +5,7 @@ Against three times finer sampling, A of every coil of the catalog changes by 6e
 """
 
 from dataclasses import dataclass, field, replace
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 
@@ -59,28 +59,15 @@ class Assembly:
         turned = tuple(replace(winding, clockwise=not winding.clockwise) for winding in self.windings)
         return replace(self, windings=turned)
 
-    def coil(
-        self,
-        name: str,
-        *,
-        citation: str = "",
-        assumptions: tuple[str, ...] = (),
-        max_didt: float | None = None,
-        aliases: tuple[str, ...] = (),
-        uncertainty: str = "",
-    ) -> Coil:
-        """A coil of these windings, with wire segments as sources; arguments as in `Coil`."""
+    def coil(self, name: str, **facts: Any) -> Coil:
+        """A coil of these windings, with wire segments as sources; what is known of it besides as in `Coil`."""
         return Coil(
             name=name,
             sources=(self.segments(),),
             windings=tuple(line for winding in self.windings for line in winding.polylines()),
             casing_mm=self.casing_mm,
             casing_points_mm=self.casing_points_mm,
-            citation=citation,
-            assumptions=assumptions,
-            max_didt=max_didt,
-            aliases=aliases,
-            uncertainty=uncertainty,
+            **facts,
         )
 
 

@@ -132,13 +132,8 @@ def _packed(shape: Shape, scene: "Scene", theme: Theme, blob: bytearray) -> dict
     span = np.maximum(surface.points_mm.max(axis=0) - low, 1e-6)
     places = np.round((surface.points_mm - low) / span * _STEPS).astype(np.int32)
     told: dict[str, Any] = {
-        "name": shape.name,
+        **{name: getattr(shape, name) for name in ("name", "glass", "closed", "flat", "on_top", "lit")},
         "color": color_of(shape, theme),
-        "glass": shape.glass,
-        "closed": shape.closed,
-        "flat": shape.flat,
-        "on_top": shape.on_top,
-        "lit": shape.lit,
         "count": len(places),
         "faces": len(surface.triangles),
         "low": low.tolist(),
@@ -172,15 +167,8 @@ def scale_told(scale: Scale) -> dict[str, Any]:
     """What a page must know of a scale."""
     from matplotlib.colors import to_hex
 
-    return {
-        "label": scale.label,
-        "unit": scale.unit,
-        "words": scale.words,
-        "note": scale.note,
-        "low": scale.low,
-        "high": scale.high,
-        "colors": [to_hex(color) for color in scale.colormap(np.linspace(0.0, 1.0, 256))],
-    }
+    colors = [to_hex(color) for color in scale.colormap(np.linspace(0.0, 1.0, 256))]
+    return {**vars(scale), "words": scale.words, "colors": colors}
 
 
 def views_told(scene: "Scene", first: str | View) -> list[dict[str, Any]]:
