@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-import zarr
 from numpy.typing import NDArray
 
 from efield.campaign.files import COMPLETE, EARLIER, MARKERS, NOTE, TABLES, ZARR
@@ -113,6 +112,8 @@ class Earlier:
 
     @cached_property
     def _root(self) -> Any:
+        import zarr
+
         return zarr.open_group(str(self.folder / ZARR), mode="r", zarr_format=3)
 
     @cached_property

@@ -5,10 +5,7 @@ from dataclasses import astuple, dataclass, field
 from typing import Any, Final
 
 import numpy as np
-import zarr
 from numpy.typing import NDArray
-from zarr.codecs import ZstdCodec
-from zarr.storage import MemoryStore
 
 from efield.campaign.study import Chunk, Study
 from efield.campaign.survey import Survey
@@ -214,6 +211,10 @@ def _recorded(table: PoseTable) -> list[Fixed]:
 
 def empty(study: Study, facts: Survey, attributes: dict[str, Any]) -> dict[str, bytes]:
     """The files of the store without results, by name: the same bytes every time."""
+    import zarr
+    from zarr.codecs import ZstdCodec
+    from zarr.storage import MemoryStore
+
     # Zarr writes a file in a thread of its own each time: slower than all else here.
     files: dict[str, Any] = {}
     store = MemoryStore(files)

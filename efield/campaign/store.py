@@ -24,7 +24,6 @@ from shutil import rmtree
 from typing import Any
 
 import numpy as np
-import zarr
 from numpy.typing import NDArray
 
 from efield.campaign import disk
@@ -142,6 +141,8 @@ class Store(Carded):
 
     @cached_property
     def _arrays(self) -> dict[str, Any]:
+        import zarr
+
         root = zarr.open_group(str(self.zarr), mode="r+", zarr_format=3)
         with zarr.config.set({"array.write_empty_chunks": True}):  # an array takes it when it is opened
             return {variable.path: root[variable.path] for variable in self.variables}

@@ -13,7 +13,6 @@ import numpy as np
 import pyarrow
 import pyarrow.csv
 import pyarrow.parquet
-import zarr
 
 from efield.campaign import disk
 from efield.campaign.files import COMPLETE, TABLES
@@ -128,6 +127,8 @@ def _known_columns(store: Store) -> dict[str, Any]:
 
 def _batches(store: Store, schema: pyarrow.Schema) -> Iterator["pyarrow.RecordBatch"]:
     """The rows, cell by cell, drive by drive, a limited number at a time."""
+    import zarr
+
     study, known = store.study, _known_columns(store)
     root: Any = zarr.open_group(str(store.zarr), mode="r", zarr_format=3)
     lifted = [] if study.grid is None else ["lifted_mm"]

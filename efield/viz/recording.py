@@ -1,9 +1,8 @@
 """What was done, as pictures: drift and field over the session, the responses' curve, and maps on the cortex."""
 
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from efield.delivered.pulses import Pulses
@@ -12,13 +11,16 @@ from efield.viz.page import LABEL_PT, label_axes, new_page
 from efield.viz.scene import Scene
 from efield.viz.sheet import Panel, sheet_figure
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 SIZE: Final = (2160, 1240)
 
 #: How the share of variance is called in a picture.
 _R2: Final = "R² of the responses"
 
 
-def recording_figure(done: Pulses, title: str = "") -> Figure:
+def recording_figure(done: Pulses, title: str = "") -> "Figure":
     """Drift and the field at the target over the session; beside them, where there are responses, their curve.
 
     Parameters
@@ -40,7 +42,7 @@ def recording_figure(done: Pulses, title: str = "") -> Figure:
     return page
 
 
-def recording_maps(done: Pulses, **options: Any) -> Figure:
+def recording_maps(done: Pulses, **options: Any) -> "Figure":
     """The mean of |E| on the cortex, and what it explains of the responses; needs OpenGL.
 
     Parameters

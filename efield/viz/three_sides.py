@@ -1,9 +1,7 @@
 """A placement from three sides: the head from the side and from above, and the cortex along the coil's axis."""
 
 from os import PathLike
-from typing import Any
-
-from matplotlib.figure import Figure
+from typing import TYPE_CHECKING, Any
 
 from efield.coils.model import Coil
 from efield.ground.pose import Pose
@@ -15,6 +13,9 @@ from efield.viz.probe import can_render
 from efield.viz.report import PictureReport, drawn, write_page
 from efield.viz.sheet import Panel, sheet_figure
 from efield.viz.slices import slice_figure
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 def save_three_sides(
@@ -56,7 +57,7 @@ def save_three_sides(
     return drawn(path)
 
 
-def _sides(field: EField, target: Target, coil: Coil, pose: Pose, **page: Any) -> Figure:
+def _sides(field: EField, target: Target, coil: Coil, pose: Pose, **page: Any) -> "Figure":
     whole, close = field_scene(field, target, coil, pose)
     side = "right" if target.center_mm[0] > 0 else "left"
     panels = [
