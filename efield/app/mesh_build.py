@@ -67,7 +67,7 @@ def build(
     tolerance = checks.in_range("--volume-tolerance", volume_tolerance, 0.0, 100.0) / 100
     edges = dict(_edge(text) for text in edge or ())
     spheres = [_refinement(text) for text in refine or ()]
-    layers = None if nesting is None else _layers(nesting)
+    layers = None if nesting is None else [tissue_tag(part) for part in nesting.split(",")]
     image = _in_tags(read_label_image(labels, affine=affine), label_map)
     with Bar("meshing", 100, "%") as bar:
         head, volumes = mesh_and_volumes(
@@ -121,10 +121,6 @@ def _with_map(head: "HeadMesh", image: LabelImage, wanted: str) -> "HeadMesh":
         # An hour of meshing is not lost for want of a map.
         remark(f"no map from MNI coordinates: {error}")
         return head
-
-
-def _layers(text: str) -> list[int]:
-    return [tissue_tag(part) for part in text.split(",")]
 
 
 def _edge(text: str) -> tuple[int, float]:

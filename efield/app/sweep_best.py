@@ -42,11 +42,6 @@ def shown(store: Store, measure: str | None, top: int | None, among: dict[str, s
     ]
 
 
-def to_json(block: Block) -> dict[str, Any]:
-    """Plain values for `json.dump`."""
-    return dict(vars(block))
-
-
 def print_blocks(store: Store, blocks: Sequence[Block]) -> None:
     """A table for each cell; the map as text where it is one."""
     for block in blocks:

@@ -44,7 +44,7 @@ class Plan:
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for `json.dump`."""
-        return self.takes.to_json() | {"store": self.study.output, "didt": self.didt, "targets": self.targets}
+        return vars(self.takes) | {"store": self.study.output, "didt": self.didt, "targets": self.targets}
 
 
 def look(study: Study, probe: bool) -> Plan:

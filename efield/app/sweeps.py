@@ -159,7 +159,7 @@ def show(
     blocks = sweep_best.shown(found, measure, top, {"head": head, "target": target, "coil": coil})
     pending = len(found.pending())
     if as_json:
-        print_json({"pending_chunks": pending, "blocks": [sweep_best.to_json(block) for block in blocks]})
+        print_json({"pending_chunks": pending, "blocks": [vars(block) for block in blocks]})
     elif as_csv:
         sweep_best.print_csv(found, blocks, sys.stdout)
     else:

@@ -90,7 +90,7 @@ class Explorer:
             raise
         self._tasks = [asyncio.ensure_future(session.hub.run())]
         await session.hold(start, PAGE)
-        self._door.lead_to(page, session)
+        self._door.server.become(page, session)
         if source is not None:
             self._tasks.append(asyncio.ensure_future(session.follow(source)))
 

@@ -216,17 +216,13 @@ def _add(plotter: Any, shape: Shape, theme: Theme) -> None:
 
 def _add_letters(plotter: Any, theme: Theme) -> None:
     """Right, anterior and superior in the lower left corner, on the page's color: the cortex may be behind them."""
+    from matplotlib.colors import to_rgb
+
     actor = plotter.add_axes(xlabel="R", ylabel="A", zlabel="S", color=theme.ink, viewport=(0, 0, 0.24, 0.24))
     for caption in (actor.GetXAxisCaptionActor2D(), actor.GetYAxisCaptionActor2D(), actor.GetZAxisCaptionActor2D()):
         letters = caption.GetCaptionTextProperty()
-        letters.SetBackgroundColor(*_rgb(theme.paper))
+        letters.SetBackgroundColor(*to_rgb(theme.paper))
         letters.SetBackgroundOpacity(0.75)
-
-
-def _rgb(color: str) -> tuple[float, float, float]:
-    from matplotlib.colors import to_rgb
-
-    return to_rgb(color)
 
 
 def plain_words(words: str) -> str:
