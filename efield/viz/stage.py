@@ -91,12 +91,10 @@ class Stage(Carded):
             raise InputError("the field must be of the scene's head; instead it was computed in another one")
         return self.field if field is None else field
 
-    def on_cortex(
-        self, field: "EField | None", part: str = "", limit: float | None = None
-    ) -> "tuple[EField, Surface, NDArray[np.float64], Scale]":
+    def on_cortex(self, field: "EField | None", part: str = "") -> "tuple[EField, Surface, NDArray[np.float64], Scale]":
         """A field or the scene's own, the cortex, E (p, 3) on it, and its colors; `part` is what needs them."""
         shown = self.field if field is None else field
         if shown is None:
             raise InputError(f"{part} need a field; instead the scene has none: give {part}(field)")
         surface, e = cortex_with_field(shown, self.tag)
-        return shown, surface, e, self.field_scale(np.linalg.norm(e, axis=1), surface, limit)
+        return shown, surface, e, self.field_scale(np.linalg.norm(e, axis=1), surface, None)

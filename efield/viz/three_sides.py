@@ -18,16 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def save_three_sides(
-    path: str | PathLike[str],
-    field: EField,
-    target: Place,
-    coil: Coil,
-    pose: Pose,
-    *,
-    width_mm: float = 190.0,
-    dpi: float = 220.0,
-) -> PictureReport:
+def save_three_sides(path: str | PathLike[str], field: EField, target: Place, coil: Coil, pose: Pose) -> PictureReport:
     """Draw a placement from three sides, or slices where nothing can be rendered.
 
     Parameters
@@ -39,8 +30,6 @@ def save_three_sides(
         As in `efield.targeting.naming.target_of`.
     coil : Coil
     pose : Pose
-    width_mm, dpi : float
-        How wide it is printed, and dots per inch there.
 
     Returns
     -------
@@ -49,9 +38,9 @@ def save_three_sides(
     Raises
     ------
     InputError
-        If the name ends otherwise, the folder cannot be written, or the width or dpi is out of range.
+        If the name ends otherwise or the folder cannot be written.
     """
-    page: dict[str, Any] = {"width_mm": width_mm, "dpi": dpi, "title": ""}
+    page: dict[str, Any] = {"width_mm": 190.0, "dpi": 220.0, "title": ""}
     draw = _sides if can_render() else slice_figure
     write_page(path, lambda: draw(field, target_of(field.head, target), coil, pose, **page))
     return drawn(path)
