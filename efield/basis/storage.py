@@ -57,7 +57,7 @@ def save(basis: "ReducedBasis", path: str | PathLike[str]) -> None:
 
 
 def load(path: str | PathLike[str], made_with: Mapping[str, str]) -> dict[str, Any]:
-    """What a `ReducedBasis` has besides its simulator and its coil, by name; the modes stay on disk until they are used.
+    """What a `ReducedBasis` has besides simulator and coil, by name; the modes stay on disk until they are used.
 
     Parameters
     ----------
