@@ -1,8 +1,8 @@
 """`explore`: opens the explorer from Python, in a notebook or a script."""
 
 import webbrowser
+from collections.abc import Iterable
 from os import PathLike
-from typing import TYPE_CHECKING
 
 from efield.basis.reduced_basis import ReducedBasis
 from efield.coils import stimulators
@@ -26,9 +26,6 @@ from efield.targeting.naming import Place, target_of
 from efield.targeting.simulate import Simulator
 from efield.viz.planes import image_over
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
 
 def explore(
     engine: ReducedBasis | Simulator,
@@ -40,7 +37,7 @@ def explore(
     stimulator: str | None = None,
     pose: Pose | str | PathLike[str] | None = None,
     plan: Pose | str | PathLike[str] | None = None,
-    poses: "PoseTable | Iterable[Pose] | str | PathLike[str] | None" = None,
+    poses: PoseTable | Iterable[Pose] | str | PathLike[str] | None = None,
     follow: str | None = None,
     threshold: float | None = None,
     outside: str = "refuse",
