@@ -1,7 +1,7 @@
 """A placement from three sides: the head from the side and from above, and the cortex along the coil's axis."""
 
 from os import PathLike
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from efield.coils.model import Coil
 from efield.ground.pose import Pose
@@ -16,6 +16,9 @@ from efield.viz.slices import slice_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+#: Dots per inch where the page is printed, 190 mm wide.
+_DPI: Final = 220.0
 
 
 def save_three_sides(path: str | PathLike[str], field: EField, target: Place, coil: Coil, pose: Pose) -> PictureReport:
@@ -40,7 +43,7 @@ def save_three_sides(path: str | PathLike[str], field: EField, target: Place, co
     InputError
         If the name ends otherwise or the folder cannot be written.
     """
-    page: dict[str, Any] = {"width_mm": 190.0, "dpi": 220.0, "title": ""}
+    page: dict[str, Any] = {"width_mm": 190.0, "dpi": _DPI, "title": ""}
     draw = _sides if can_render() else slice_figure
     write_page(path, lambda: draw(field, target_of(field.head, target), coil, pose, **page))
     return drawn(path)
