@@ -15,11 +15,10 @@ from efield.head.spheres import sphere_head
 from efield.io import load
 from efield.targeting import field
 from efield.targeting.validation import validation_coil
-from efield.viz import films, render, voxels
+from efield.viz import films, render, three_sides, voxels
 from efield.viz.picture import field_figure
 from efield.viz.saving import save_scene
 from efield.viz.sheet import sheet_figure
-from efield.viz.three_sides import save_three_sides
 
 #: Options that make a basis of a few solves, whatever a page asks for.
 BASIS = {
@@ -94,5 +93,6 @@ def draw_small(patch):
     patch.setattr(films, "_DPI", 70.0)
     patch.setattr(voxels, "_SPACINGS_MM", (4.0,))
     patch.setattr(field, "_VOXEL_MM", 4.0)
-    for draw in (field_figure, save_scene, sheet_figure, save_three_sides):
+    patch.setattr(three_sides, "_DPI", 100.0)
+    for draw in (field_figure, save_scene, sheet_figure):
         patch.setitem(draw.__kwdefaults__, "dpi", 100.0)

@@ -6,15 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from efield.app.console import Bar, Steps, print_json, remark, say
-from efield.app.options import (
-    ConductivityOption,
-    ConductivityTableOption,
-    DeviceOption,
-    HeadOption,
-    JsonOption,
-    TargetOption,
-)
+from efield.app import options
+from efield.app.console import Bar, Steps, answer, print_json, remark, say
 from efield.ground.errors import InputError
 
 if TYPE_CHECKING:
@@ -23,7 +16,7 @@ if TYPE_CHECKING:
     from efield.head.conductivity import Conductivity
     from efield.targeting.simulate import Simulator
 
-app = typer.Typer(
+app = options.Commands(
     help="Reduced bases: the field of any placement over one patch of scalp, in about a millisecond.",
     no_args_is_help=True,
 )
@@ -37,27 +30,23 @@ AnyCoilOption = Annotated[
 @app.command()
 def build(
     out: Annotated[Path, typer.Argument(help="Folder to write; it must not exist yet.")],
-    head: HeadOption = "mni152",
+    head: options.Head = "mni152",
     coil: AnyCoilOption = "magstim-70mm-figure8",
-    target: TargetOption = "m1-hand-left",
-    radius: Annotated[float, typer.Option(help="Placements reach this far over the scalp, mm.")] = 25.0,
-    tilt: Annotated[float, typer.Option(help="Largest tilt against the scalp, degrees.")] = 8.0,
-    distances: Annotated[str, typer.Option(help="Least and largest gap from scalp to coil, mm.")] = "2,10",
-    region_radius: Annotated[
-        float | None, typer.Option(help="Brain within this distance of the target, mm; 35 unless given.")
-    ] = None,
-    whole_brain: Annotated[bool, typer.Option("--whole-brain", help="All of the brain, both hemispheres.")] = False,
-    at: Annotated[str, typer.Option(help="tets: gray and white matter; surface: the middle of the cortex.")] = "tets",
-    clearance: Annotated[
-        float | None, typer.Option(help="With --coil any: least gap from scalp to wires, mm; 5 unless given.")
-    ] = None,
-    tol: Annotated[float, typer.Option(help="Largest relative error of E wanted at any held-out placement.")] = 1e-3,
-    max_solves: Annotated[int, typer.Option(help="Give up after this many full solves.")] = 512,
-    seed: Annotated[int, typer.Option(help="The same seed gives the same basis.")] = 0,
-    conductivity: ConductivityOption = None,
-    conductivity_table: ConductivityTableOption = None,
-    device: DeviceOption = "auto",
-    as_json: JsonOption = False,
+    target: options.Target = "m1-hand-left",
+    radius: Annotated[float, "Placements reach this far over the scalp, mm."] = 25.0,
+    tilt: Annotated[float, "Largest tilt against the scalp, degrees."] = 8.0,
+    distances: Annotated[str, "Least and largest gap from scalp to coil, mm."] = "2,10",
+    region_radius: Annotated[float | None, "Brain within this distance of the target, mm; 35 unless given."] = None,
+    whole_brain: Annotated[bool, "All of the brain, both hemispheres."] = False,
+    at: Annotated[str, "tets: gray and white matter; surface: the middle of the cortex."] = "tets",
+    clearance: Annotated[float | None, "With --coil any: least gap from scalp to wires, mm; 5 unless given."] = None,
+    tol: Annotated[float, "Largest relative error of E wanted at any held-out placement."] = 1e-3,
+    max_solves: Annotated[int, "Give up after this many full solves."] = 512,
+    seed: Annotated[int, "The same seed gives the same basis."] = 0,
+    conductivity: options.Conductivity = None,
+    conductivity_table: options.ConductivityTable = None,
+    device: options.Device = "auto",
+    as_json: options.Json = False,
 ) -> None:
     """Solve placements over a target until a basis of them is accurate enough, and write it.
 
@@ -121,7 +110,7 @@ def _check_met(certificate: "Certificate") -> None:
 
 
 @app.command()
-def info(folder: FolderArgument, as_json: JsonOption = False) -> None:
+def info(folder: FolderArgument, as_json: options.Json = False) -> None:
     """What a basis is for, its size, and its certificate: the error measured on placements it had never seen."""
     from efield.basis.certificate import Certificate
     from efield.basis.storage import describe
@@ -146,14 +135,14 @@ def info(folder: FolderArgument, as_json: JsonOption = False) -> None:
 @app.command()
 def check(
     folder: FolderArgument,
-    head: HeadOption = "mni152",
+    head: options.Head = "mni152",
     coil: AnyCoilOption = "magstim-70mm-figure8",
-    conductivity: ConductivityOption = None,
-    conductivity_table: ConductivityTableOption = None,
-    device: DeviceOption = "auto",
+    conductivity: options.Conductivity = None,
+    conductivity_table: options.ConductivityTable = None,
+    device: options.Device = "auto",
     placements: Annotated[int, typer.Option(min=1, help="Fresh placements to solve in full.")] = 16,
-    seed: Annotated[int, typer.Option(help="Another seed draws other placements.")] = 1,
-    as_json: JsonOption = False,
+    seed: Annotated[int, "Another seed draws other placements."] = 1,
+    as_json: options.Json = False,
 ) -> None:
     """Compare a basis with fresh full solves. Exit code 1 if the largest error of E is above what it was built for.
 
@@ -196,7 +185,4 @@ def _pair(option: str, text: str) -> tuple[float, float]:
 
 
 def _show(certificate: "Certificate", as_json: bool) -> None:
-    if as_json:
-        print_json(certificate.to_json() | {"met": certificate.met})
-    else:
-        say(str(certificate))
+    answer(certificate.to_json() | {"met": certificate.met}, as_json, str(certificate))

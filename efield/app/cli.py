@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from efield.app import bases, coils, mesh_build, meshes, plan, poses, protocols, sweeps
-from efield.app.console import ERR, OUT, Steps, answer, print_json, remark, say, say_written
+from efield.app import bases, coils, mesh_build, meshes, options, plan, poses, protocols, sweeps
+from efield.app.console import ERR, OUT, Steps, answer, remark, say_written
 from efield.app.dose_request import DoseRequest
-from efield.app.options import JsonOption, asking_for
 from efield.app.planning_request import OptimizeRequest, UncertaintyRequest
 from efield.app.request import Request
 from efield.app.serve_request import ServeRequest
@@ -57,8 +56,8 @@ def _root(
 
 
 @app.command()
-@asking_for(Request)
-def simulate(request: Request, as_json: JsonOption = False) -> None:
+@options.asking_for(Request)
+def simulate(request: Request, as_json: options.Json = False) -> None:
     """Field of one coil placement: numbers, field files and a picture.
 
     With no option: a 70 mm figure-8 over the left hand area of the MNI152 head, driven at 1 A/us.
@@ -78,16 +77,14 @@ def _report(document: dict[str, Any], summary: "Summary", as_json: bool) -> None
     """What a simulation found: JSON for machines, or a table, notes and the files written."""
     from efield.app.tables import summary_table
 
-    if as_json:
-        print_json(document)
-        return
-    OUT.print(summary_table(document, summary))
-    say_written(document)
+    answer(document, as_json, summary_table(document, summary))
+    if not as_json:
+        say_written(document)
 
 
 @app.command()
-@asking_for(DoseRequest)
-def dose(request: DoseRequest, as_json: JsonOption = False) -> None:
+@options.asking_for(DoseRequest)
+def dose(request: DoseRequest, as_json: options.Json = False) -> None:
     """Output at one place that gives the field of the motor threshold measured at another.
 
     The field at threshold is mean |E| on the middle of the cortex in the target's region. Beside it: a fixed
@@ -107,8 +104,8 @@ def dose(request: DoseRequest, as_json: JsonOption = False) -> None:
 
 
 @app.command()
-@asking_for(ServeRequest)
-def serve(request: ServeRequest, as_json: JsonOption = False) -> None:
+@options.asking_for(ServeRequest)
+def serve(request: ServeRequest, as_json: options.Json = False) -> None:
     """Follow the coil: poses come in from a navigator, the field at the target goes out, until Ctrl-C.
 
     Poses come over OpenIGTLink (each TRANSFORM is answered by a STRING of JSON), over Socket.IO, or from what --follow
@@ -129,8 +126,8 @@ def serve(request: ServeRequest, as_json: JsonOption = False) -> None:
 
 
 @app.command()
-@asking_for(ViewRequest)
-def view(request: ViewRequest, as_json: JsonOption = False) -> None:
+@options.asking_for(ViewRequest)
+def view(request: ViewRequest, as_json: options.Json = False) -> None:
     """Look and move: a page where the coil is dragged over the scalp and the field follows, until Ctrl-C.
 
     Of a basis the field follows at once. Of a head a basis is built first, which takes minutes, and kept. Results and
@@ -151,8 +148,8 @@ def view(request: ViewRequest, as_json: JsonOption = False) -> None:
 
 
 @app.command()
-@asking_for(OptimizeRequest)
-def optimize(request: OptimizeRequest, as_json: JsonOption = False) -> None:
+@options.asking_for(OptimizeRequest)
+def optimize(request: OptimizeRequest, as_json: options.Json = False) -> None:
     """The best place, angle and tilt of a coil for a target, and how exact they must be.
 
     Values are of full solves. Look at loss.png for what is lost away from the best; go on with
@@ -168,16 +165,13 @@ def optimize(request: OptimizeRequest, as_json: JsonOption = False) -> None:
     from efield.app.tables import optimum_table
 
     best, document = find_best(request)
-    if as_json:
-        print_json(document)
-        return
-    OUT.print(optimum_table(document, best))
-    say(f"written: {Path(document['folder']) / 'pose.txt'}, optimum.json, loss.png")
+    written = f"written: {Path(document['folder']) / 'pose.txt'}, optimum.json, loss.png"
+    answer(document, as_json, optimum_table(document, best), written)
 
 
 @app.command()
-@asking_for(UncertaintyRequest)
-def uncertainty(request: UncertaintyRequest, as_json: JsonOption = False) -> None:
+@options.asking_for(UncertaintyRequest)
+def uncertainty(request: UncertaintyRequest, as_json: options.Json = False) -> None:
     """How sure the field of a placement is: over published ranges of the conductivities, and how the coil is held.
 
     The ranges say what is believed of people, not what is known of this person.
@@ -192,16 +186,12 @@ def uncertainty(request: UncertaintyRequest, as_json: JsonOption = False) -> Non
     from efield.app.tables import uncertainty_table
 
     sure, document = how_sure(request)
-    if as_json:
-        print_json(document)
-        return
-    OUT.print(uncertainty_table(document, sure))
-    for line in (*document["conductivity"].items(), ("placement", document["placement"] or "as planned")):
-        say(": ".join(line))
+    lines = (*document["conductivity"].items(), ("placement", document["placement"] or "as planned"))
+    answer(document, as_json, uncertainty_table(document, sure), *map(": ".join, lines))
 
 
 @app.command()
-def targets(as_json: JsonOption = False) -> None:
+def targets(as_json: options.Json = False) -> None:
     """The places that are known by name: coordinates, their space and spread between people, and who says so.
 
     --target also takes an electrode (C3), a label of a volume (mask.nii.gz:3) or of a surface
@@ -211,16 +201,12 @@ def targets(as_json: JsonOption = False) -> None:
     from efield.targeting.naming import list_targets, target_facts
 
     known = list_targets()
-    if as_json:
-        print_json({"targets": [target_facts(name) for name in known]})
-        return
-    OUT.print(listing_table(known))
-    say(known.note)
+    answer({"targets": [target_facts(name) for name in known]}, as_json, listing_table(known), known.note)
 
 
 @app.command()
 def validate(
-    as_json: JsonOption = False,
+    as_json: options.Json = False,
 ) -> None:
     """Check this installation: a layered sphere, whose field is known in closed form, solved at three mesh sizes."""
     from efield.app.tables import validation_table

@@ -11,6 +11,8 @@ from efield.coils.inductance import inductance
 from efield.coils.model import Coil, SampledField, Segments
 from efield.coils.polarity import induced_direction, induced_words
 from efield.ground.errors import InputError
+from efield.io.coils.ccd import write_ccd
+from efield.io.coils.grid import sampled, write_samples
 from efield.io.load import load_coil
 from efield.targeting.depth_spread import depth_spread
 
@@ -131,8 +133,6 @@ def convert_coil(coil: Coil, out: Path, spacing_mm: float) -> list[str]:
         error = potential_error(written, coil)
         notes.append(f"wires replaced by {len(written)} dipoles: A differs by {error:.1e} of its maximum at 20 mm")
     if suffix == ".ccd":
-        from efield.io.coils.ccd import write_ccd
-
         write_ccd(out, written)
     else:
         from efield.io.coils.tcd import write_tcd
@@ -161,8 +161,6 @@ def _needs_dipoles(coil: Coil, *, ccd: bool) -> bool:
 
 
 def _write_grid(coil: Coil, out: Path, spacing_mm: float) -> list[str]:
-    from efield.io.coils.grid import sampled, write_samples
-
     first = coil.sources[0]
     if len(coil.sources) == 1 and isinstance(first, SampledField):
         write_samples(out, first)

@@ -5,16 +5,16 @@ from typing import Annotated
 
 import typer
 
+from efield.app import options
 from efield.app.console import OUT, answer, aside, print_json, remark, say
-from efield.app.options import COIL_HELP, JsonOption
 from efield.ground.errors import InputError
 from efield.io.atomic import check_place
 
-app = typer.Typer(help="Coils and stimulators.", no_args_is_help=True)
+app = options.Commands(help="Coils and stimulators.", no_args_is_help=True)
 
 
 @app.command("list")
-def list_coils(as_json: JsonOption = False) -> None:
+def list_coils(as_json: options.Json = False) -> None:
     """The catalog: names, aliases, and the largest dI/dt where it is known."""
     from efield.coils import catalog, stimulators
     from efield.coils.polarity import induced_direction
@@ -36,11 +36,9 @@ def list_coils(as_json: JsonOption = False) -> None:
 
 @app.command()
 def info(
-    name: Annotated[str, typer.Argument(help=COIL_HELP)],
-    as_json: JsonOption = False,
-    picture: Annotated[
-        Path | None, typer.Option(help="Draw the coil's field in a spherical head to this file.")
-    ] = None,
+    name: Annotated[str, typer.Argument(help=options.COIL_HELP)],
+    as_json: options.Json = False,
+    picture: Annotated[Path | None, "Draw the coil's field in a spherical head to this file."] = None,
 ) -> None:
     """One coil: sources, geometry, field, assumptions and where they come from."""
     from efield.app.coil_facts import coil_facts, facts_table
@@ -67,11 +65,9 @@ def _check_picture(path: Path) -> None:
 
 @app.command()
 def convert(
-    source: Annotated[str, typer.Argument(metavar="IN", help=COIL_HELP)],
+    source: Annotated[str, typer.Argument(metavar="IN", help=options.COIL_HELP)],
     out: Annotated[Path, typer.Argument(metavar="OUT", help="The file to write: .ccd, .tcd, .nii or .nii.gz.")],
-    spacing: Annotated[
-        float | None, typer.Option(help="Distance of the samples of a .nii file in mm; 4 unless given.")
-    ] = None,
+    spacing: Annotated[float | None, "Distance of the samples of a .nii file in mm; 4 unless given."] = None,
 ) -> None:
     """Write a coil in another format and say what that costs.
 

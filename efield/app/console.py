@@ -39,12 +39,13 @@ def print_json(document: Any) -> None:
     sys.stdout.write("\n")
 
 
-def answer(document: Any, as_json: bool, table: Table) -> None:
-    """The answer: JSON for machines, or a table for people."""
+def answer(document: Any, as_json: bool, *shown: Table | str) -> None:
+    """The answer: JSON for machines, or tables and lines for people."""
     if as_json:
         print_json(document)
-    else:
-        OUT.print(table)
+        return
+    for one in shown:
+        OUT.print(one, markup=False, soft_wrap=isinstance(one, str))
 
 
 def say_written(document: dict[str, Any]) -> None:

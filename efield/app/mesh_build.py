@@ -8,16 +8,19 @@ from typing import TYPE_CHECKING, Annotated, Final
 import numpy as np
 import typer
 
+from efield.app import options
 from efield.app.console import Bar, remark
 from efield.app.meshes import OutArgument, check_out, report, with_map
-from efield.app.options import JsonOption
 from efield.ground import checks
 from efield.ground.errors import InputError
+from efield.head.mni import AffineMap
+from efield.head.tissue import GRAY_MATTER, WHITE_MATTER, tissue_tag
+from efield.io.volumes.label_map import mapped, read_label_map
+from efield.io.volumes.labels import LabelImage, read_label_image
 
 if TYPE_CHECKING:
     from efield.head.lattice import KeptVolume, Refinement
     from efield.head.mesh import HeadMesh
-    from efield.io.volumes.labels import LabelImage
 
 #: Where the map from MNI152 comes from.
 _MNI: Final = ("auto", "register", "same", "none")
@@ -28,35 +31,23 @@ def build(
         Path, typer.Argument(help="Label volume (.nii, .nii.gz, .mgz): 1 white, 2 gray, 3 CSF, 4 bone, 5 scalp, ...")
     ],
     out: OutArgument,
-    scale: Annotated[float, typer.Option(help="Multiplies every edge length; 1 gives about 3 million tets.")] = 1.6,
+    scale: Annotated[float, "Multiplies every edge length; 1 gives about 3 million tets."] = 1.6,
     edge: Annotated[
-        list[str] | None,
-        typer.Option(help="Edge length of a tissue in mm, --edge gray-matter=1.8 or 2=1.8; repeatable."),
+        list[str] | None, "Edge length of a tissue in mm, --edge gray-matter=1.8 or 2=1.8; repeatable."
     ] = None,
-    refine: Annotated[
-        list[str] | None, typer.Option(help="Finer sphere, X,Y,Z,RADIUS,FACTOR (mm; factor below 1); repeatable.")
-    ] = None,
+    refine: Annotated[list[str] | None, "Finer sphere, X,Y,Z,RADIUS,FACTOR (mm; factor below 1); repeatable."] = None,
     label_map: Annotated[
-        Path | None,
-        typer.Option(
-            help="CSV of label,tag for another scheme (FreeSurfer's aseg) or tags of your own; tag 0 drops it."
-        ),
+        Path | None, "CSV of label,tag for another scheme (FreeSurfer's aseg) or tags of your own; tag 0 drops it."
     ] = None,
     nesting: Annotated[
-        str | None,
-        typer.Option(help="Tissues that are layers, from the inside out, such as 1,2,3,7,5; found if left out."),
+        str | None, "Tissues that are layers, from the inside out, such as 1,2,3,7,5; found if left out."
     ] = None,
-    affine: Annotated[
-        str | None, typer.Option(help="sform or qform: which to take where a NIfTI header has two that disagree.")
-    ] = None,
-    mni: Annotated[
-        str,
-        typer.Option(help="Map from MNI coordinates, kept beside the mesh: auto, register, same, or none."),
-    ] = "auto",
+    affine: Annotated[str | None, "sform or qform: which to take where a NIfTI header has two that disagree."] = None,
+    mni: Annotated[str, "Map from MNI coordinates, kept beside the mesh: auto, register, same, or none."] = "auto",
     volume_tolerance: Annotated[
-        float, typer.Option(help="Percent by which a tissue's volume may miss that of its labels (0.5 cm3 always may).")
+        float, "Percent by which a tissue's volume may miss that of its labels (0.5 cm3 always may)."
     ] = 5.0,
-    as_json: JsonOption = False,
+    as_json: options.Json = False,
 ) -> None:
     """Tetrahedra from a label volume, in any orientation and voxel size.
 
@@ -70,14 +61,13 @@ def build(
       efield mesh build aseg.nii.gz head.msh --label-map aseg.csv --refine=-37,-21,58,20,0.5
     """
     from efield.head.lattice import mesh_and_volumes
-    from efield.io.volumes.labels import read_label_image
 
     check_out(out)
     checks.choice("--mni", mni, _MNI)
     tolerance = checks.in_range("--volume-tolerance", volume_tolerance, 0.0, 100.0) / 100
     edges = dict(_edge(text) for text in edge or ())
     spheres = [_refinement(text) for text in refine or ()]
-    layers = None if nesting is None else _layers(nesting)
+    layers = None if nesting is None else [tissue_tag(part) for part in nesting.split(",")]
     image = _in_tags(read_label_image(labels, affine=affine), label_map)
     with Bar("meshing", 100, "%") as bar:
         head, volumes = mesh_and_volumes(
@@ -95,9 +85,8 @@ def build(
         raise InputError(_rejected(lost, place))
 
 
-def _in_tags(image: "LabelImage", label_map: Path | None) -> "LabelImage":
+def _in_tags(image: LabelImage, label_map: Path | None) -> LabelImage:
     """The labels as tissue tags, by a map, or because they look like such."""
-    from efield.io.volumes.label_map import mapped, read_label_map
     from efield.io.volumes.label_scheme import check_scheme
 
     if label_map is not None:
@@ -113,11 +102,9 @@ def _rejected(lost: "list[KeptVolume]", place: Path) -> str:
     )
 
 
-def _with_map(head: "HeadMesh", image: "LabelImage", wanted: str) -> "HeadMesh":
+def _with_map(head: "HeadMesh", image: LabelImage, wanted: str) -> "HeadMesh":
     """The head with a map from MNI152: the labels' own coordinates, or one by the shape of the brain."""
-    from efield.head.mni import AffineMap
     from efield.head.registration import register_to_mni
-    from efield.head.tissue import GRAY_MATTER, WHITE_MATTER
     from efield.io.subject import FARTHEST_FROM_BRAIN_MM, distance_from_brain
 
     same = AffineMap(np.eye(4), "the coordinates of the label volume, which are MNI152")
@@ -136,15 +123,7 @@ def _with_map(head: "HeadMesh", image: "LabelImage", wanted: str) -> "HeadMesh":
         return head
 
 
-def _layers(text: str) -> list[int]:
-    from efield.head.tissue import tissue_tag
-
-    return [tissue_tag(part) for part in text.split(",")]
-
-
 def _edge(text: str) -> tuple[int, float]:
-    from efield.head.tissue import tissue_tag
-
     tissue, equals, length = text.partition("=")
     if not equals:
         raise InputError(f"--edge must be TISSUE=MM, such as gray-matter=1.8 or 2=1.8; instead received {text!r}")

@@ -9,15 +9,17 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 import typer
 from rich.table import Table
 
+from efield.app import options
 from efield.app.console import OUT, print_json, remark, say
-from efield.app.options import JsonOption
-from efield.ground.errors import InputError
-from efield.io.atomic import check_place
+from efield.ground.errors import InputError, naming
+from efield.head.mni import AffineMap, MniMap
+from efield.head.tissue import tissue_name
+from efield.io.atomic import check_place, replacing
+from efield.io.mni_sidecar import read_sidecar, sidecar_of, write_sidecar
 
 if TYPE_CHECKING:
     from efield.head.lattice import KeptVolume
     from efield.head.mesh import HeadMesh
-    from efield.head.mni import MniMap
     from efield.io.meshes.meshdata import MeshData
     from efield.io.meshes.tags import Tags
 
@@ -27,12 +29,11 @@ T = TypeVar("T")
 LEAST_DIHEDRAL_DEG: Final = 5.0
 LEAST_RADIUS_RATIO: Final = 0.25
 
-app = typer.Typer(help="Head meshes.", no_args_is_help=True)
+app = options.Commands(help="Head meshes.", no_args_is_help=True)
 
 OutArgument = Annotated[Path, typer.Argument(help="Mesh to write: .msh (Gmsh, SimNIBS) or .vtu (ParaView).")]
 TagsOption = Annotated[
-    list[str] | None,
-    typer.Option(help="Name of the array with the tissue tags; or NUMBER=TISSUE or GROUP=TISSUE, repeated."),
+    list[str] | None, "Name of the array with the tissue tags; or NUMBER=TISSUE or GROUP=TISSUE, repeated."
 ]
 
 
@@ -40,7 +41,7 @@ TagsOption = Annotated[
 def info(
     head: Annotated[str, typer.Argument(help="mni152, sphere, a mesh file, or a folder m2m_<id>.")],
     tags: TagsOption = None,
-    as_json: JsonOption = False,
+    as_json: options.Json = False,
 ) -> None:
     """Size, tissues and element quality of a head."""
     from efield.io.load import load_head
@@ -53,7 +54,7 @@ def convert(
     mesh: Annotated[Path, typer.Argument(help="Mesh of a head: .msh, .vtu, .inp, .xdmf, .mesh, .med, ...")],
     out: OutArgument,
     tags: TagsOption = None,
-    as_json: JsonOption = False,
+    as_json: options.Json = False,
 ) -> None:
     """A head mesh, or a result such as field.vtu, as .msh (Gmsh, SimNIBS) or .vtu (ParaView), with its fields.
 
@@ -72,12 +73,8 @@ def convert(
     report(str(out), head, as_json)
 
 
-def with_map(out: Path, mni: "MniMap | None", write: Callable[[Path], T]) -> T:
+def with_map(out: Path, mni: MniMap | None, write: Callable[[Path], T]) -> T:
     """Write a mesh and its map beside it, both or neither; a map of before would be taken for that of this mesh."""
-    from efield.head.mni import AffineMap
-    from efield.io.atomic import replacing
-    from efield.io.mni_sidecar import sidecar_of, write_sidecar
-
     with replacing(out) as temporary:
         said = write(temporary)
         if isinstance(mni, AffineMap):
@@ -91,9 +88,9 @@ def with_map(out: Path, mni: "MniMap | None", write: Callable[[Path], T]) -> T:
 def repair(
     mesh: Annotated[Path, typer.Argument(help="Mesh of a head that `efield mesh info` calls not whole.")],
     out: OutArgument,
-    tolerance: Annotated[float, typer.Option(help="Nodes nearer to each other than this are one, mm.")] = 1e-3,
+    tolerance: Annotated[float, "Nodes nearer to each other than this are one, mm."] = 1e-3,
     tags: TagsOption = None,
-    as_json: JsonOption = False,
+    as_json: options.Json = False,
 ) -> None:
     """Merge nodes that are there twice, and remove tetrahedra that are; nothing is written if that does not mend it.
 
@@ -103,7 +100,6 @@ def repair(
 
       efield mesh repair cut.msh whole.msh
     """
-    from efield.ground.errors import naming
     from efield.head.soundness import check_sound
     from efield.io.meshes.repair import merge_nodes
 
@@ -120,11 +116,9 @@ def repair(
 
 def _content(path: Path, tags: "Tags | None") -> "tuple[MeshData, HeadMesh]":
     """All that a mesh file holds, and the head it makes, with its map; of a folder or a name the head only."""
-    from efield.ground.errors import naming
     from efield.io.load import load_head
     from efield.io.meshes import mesh_files
     from efield.io.meshes.meshdata import MeshData
-    from efield.io.mni_sidecar import read_sidecar
 
     if path.is_dir() or path.suffix.lower() not in mesh_files.SUFFIXES:
         head = load_head(path, tags=tags)
@@ -206,7 +200,6 @@ def _facts(mesh: "HeadMesh", volumes: "Sequence[KeptVolume] | None") -> dict[str
 
 def _tissue_facts(mesh: "HeadMesh", tag: int, pieces: int, volume: "KeptVolume | None") -> dict[str, Any]:
     from efield.head.conductivity import Conductivity
-    from efield.head.tissue import tissue_name
 
     return {
         "tag": tag,

@@ -1,15 +1,21 @@
-"""Options that several commands take, with the same names and the same help, and commands made from a dataclass."""
+"""Options that several commands take, with the same names and the same help, and commands made from a dataclass.
+
+An option is annotated with the words of its help, or with a `typer.Option` where there is more to say.
+"""
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, Field, fields
+from operator import getitem
 from pathlib import Path
-from typing import Annotated, Any, Final, get_type_hints
+from typing import Annotated, Any, Final, TypeVar, get_args, get_type_hints
 
 import typer
 
+from efield.fem.gpu.device import DEVICES
 from efield.ground import checks
 from efield.ground.errors import InputError
+from efield.targeting.motor_sites import NAMES
 
 
 def _heads(incomplete: str) -> Iterator[str]:
@@ -26,12 +32,10 @@ def _coils(incomplete: str) -> Iterator[str]:
 
 
 def _targets(incomplete: str) -> Iterator[str]:
-    from efield.targeting.motor_sites import NAMES
-
     return (name for name in NAMES if name.startswith(incomplete))
 
 
-HeadOption = Annotated[
+Head = Annotated[
     str,
     typer.Option(
         help="A shipped head (mni152, sphere), a mesh file (.msh, .vtu, ...), or a folder m2m_<id>.",
@@ -42,8 +46,8 @@ COIL_HELP: Final = (
     "A coil's name (see `efield coils list`) or a coil file. Parts of a .tcd that move, and one of several "
     "stimulators, are chosen behind its name: coil.tcd:rot2p-0=10,stimulator=1 (`efield coils info` names them)."
 )
-CoilOption = Annotated[str, typer.Option(help=COIL_HELP, autocompletion=_coils)]
-TargetOption = Annotated[
+Coil = Annotated[str, typer.Option(help=COIL_HELP, autocompletion=_coils)]
+Target = Annotated[
     str,
     typer.Option(
         help="m1-hand-left, m1-leg-right, ..., an electrode (C3, cap.csv:C3), a label of a volume (mask.nii.gz:3; of "
@@ -52,21 +56,14 @@ TargetOption = Annotated[
         autocompletion=_targets,
     ),
 ]
-ConductivityOption = Annotated[
-    list[str] | None,
-    typer.Option(help="Conductivity of a tissue, NAME=S/m, such as --conductivity bone=0.012; repeatable."),
+Conductivity = Annotated[
+    list[str] | None, "Conductivity of a tissue, NAME=S/m, such as --conductivity bone=0.012; repeatable."
 ]
-ConductivityTableOption = Annotated[
-    Path | None,
-    typer.Option(help="Conductivities of many tissues, a .csv (tag,value or tag,name,value) or .toml file."),
+ConductivityTable = Annotated[
+    Path | None, "Conductivities of many tissues, a .csv (tag,value or tag,name,value) or .toml file."
 ]
-TolOption = Annotated[
-    float, typer.Option(help="Residual at which the solver stops, |b - K phi| / |b|; 1e-6 is enough where 1e-8 stalls.")
-]
-SolverOption = Annotated[
-    str,
-    typer.Option(help="How the equations are solved: auto, multigrid, or direct (small heads; needs the extra mkl)."),
-]
+Tol = Annotated[float, "Residual at which the solver stops, |b - K phi| / |b|; 1e-6 is enough where 1e-8 stalls."]
+Solver = Annotated[str, "How the equations are solved: auto, multigrid, or direct (small heads; needs the extra mkl)."]
 DEVICE_HELP: Final = (
     "Where the equations are solved: cuda (an NVIDIA GPU; needs the extra gpu), cpu, or auto (a GPU if there is "
     "one that holds the head)."
@@ -75,35 +72,29 @@ DEVICE_HELP: Final = (
 
 def known_device(device: str | None) -> str | None:
     """The device of an option, refused before any work if there is no such; None was not said."""
-    from efield.fem.gpu.device import DEVICES
-
     return None if device is None else checks.choice("--device", device, DEVICES)
 
 
-DeviceOption = Annotated[str, typer.Option(help=DEVICE_HELP, callback=known_device)]
+Device = Annotated[str, typer.Option(help=DEVICE_HELP, callback=known_device)]
 POSE_HELP: Final = (
     "File of a pose, of a navigator or a 4x4 coil-to-head matrix; one of several is chosen behind it, FILE:NAME (see "
     "`efield poses`). It has its own angle and distance: --angle and --distance are refused beside it."
 )
-PoseOption = Annotated[str | None, typer.Option(help=POSE_HELP)]
-AngleOption = Annotated[
+Pose = Annotated[str | None, POSE_HELP]
+Angle = Annotated[
     str | None,
-    typer.Option(
-        help="Direction of the induced current, degrees from anterior toward the midline, or best: the target's "
-        "own preferred direction, which is meant unless an angle is given (45 where a target has none). At 45 the "
-        "handle of a coil that induces away from it is back and to the side (see `efield coils info`)."
-    ),
+    "Direction of the induced current, degrees from anterior toward the midline, or best: the target's "
+    "own preferred direction, which is meant unless an angle is given (45 where a target has none). At 45 the "
+    "handle of a coil that induces away from it is back and to the side (see `efield coils info`).",
 ]
-AllowCollisionOption = Annotated[
+AllowCollision = Annotated[
     bool,
     typer.Option(
         "--allow-collision",
         help="Compute also where nobody holds a coil: in the head, turned away, far off, or not over the target.",
     ),
 ]
-ForceOption = Annotated[
-    bool, typer.Option("--force", help="Replace the results of an earlier run that are in the folder.")
-]
+Force = Annotated[bool, typer.Option("--force", help="Replace the results of an earlier run that are in the folder.")]
 
 
 def out_option(folder: Path, what: str = "the results") -> Any:
@@ -114,14 +105,42 @@ def out_option(folder: Path, what: str = "the results") -> Any:
     )
 
 
-ForbiddenOption = Annotated[
+Forbidden = Annotated[
     list[str] | None,
-    typer.Option(
-        help="Where the casing must not be: a sphere x,y,z,radius in mm (ear, eye), or a mask of scalp that it must "
-        "not cover (mask.nii.gz:3); repeatable."
-    ),
+    "Where the casing must not be: a sphere x,y,z,radius in mm (ear, eye), or a mask of scalp that it must "
+    "not cover (mask.nii.gz:3); repeatable.",
 ]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print as JSON on standard output.")]
+Json = Annotated[bool, typer.Option("--json", help="Print as JSON on standard output.")]
+
+
+C = TypeVar("C", bound=Callable[..., Any])
+
+
+class Commands(typer.Typer):
+    """Commands whose options may be annotated with words alone."""
+
+    def command(self, name: str | None = None, **how: Any) -> Callable[[C], C]:
+        """As that of Typer."""
+        register = super().command(name, **how)
+
+        def decorate(command: C) -> C:
+            defaults = {name: option.default for name, option in inspect.signature(command).parameters.items()}
+            said = command.__annotations__
+            command.__annotations__ = {name: _option(name, one, defaults.get(name)) for name, one in said.items()}
+            return register(command)
+
+        return decorate
+
+
+def _option(name: str, said: Any, default: Any) -> Any:
+    """What Typer takes for an annotation; a switch that is off has no option that turns it off."""
+    words = getattr(said, "__metadata__", (None,))[0]
+    if not isinstance(words, str):
+        return said
+    kind = get_args(said)[0]
+    switch = bool in (kind, *get_args(kind)) and default is not True
+    names = [f"--{name.replace('_', '-')}"] if switch else []
+    return getitem(Annotated, (kind, typer.Option(*names, help=words)))
 
 
 def _default(field: Field[Any]) -> Any:
@@ -148,7 +167,7 @@ def asking_for(request: type[Any]) -> Callable[[Callable[..., None]], Callable[.
     Parameters
     ----------
     request : type
-        A dataclass; each field's annotation says what the option's help is, as an argument of a Typer command would.
+        A dataclass; each field is annotated as an argument of a command of `Commands` would be.
     """
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
@@ -162,7 +181,8 @@ def asking_for(request: type[Any]) -> Callable[[Callable[..., None]], Callable[.
         hints = get_type_hints(request, include_extras=True)
         kind = inspect.Parameter.KEYWORD_ONLY
         options = [
-            inspect.Parameter(f.name, kind, default=_default(f), annotation=hints[f.name]) for f in fields(request)
+            inspect.Parameter(f.name, kind, default=_default(f), annotation=_option(f.name, hints[f.name], f.default))
+            for f in fields(request)
         ]
         options += [option.replace(kind=kind) for option in others.values()]
         options.append(inspect.Parameter("ctx", kind, annotation=typer.Context))

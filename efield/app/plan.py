@@ -6,16 +6,17 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
+from efield.app import options
 from efield.app.console import OUT, answer, print_json, remark, say
-from efield.app.options import JsonOption, asking_for
 from efield.app.plan_request import PlanRequest
+from efield.app.plan_sheet import compared, read_plan
 
 app = typer.Typer(invoke_without_command=True, help="Where, at which angle, how hard, how sure: a plan and its sheet.")
 
 
 @app.callback(invoke_without_command=True)
-@asking_for(PlanRequest)
-def plan(request: PlanRequest, ctx: typer.Context, as_json: JsonOption = False) -> None:
+@options.asking_for(PlanRequest)
+def plan(request: PlanRequest, ctx: typer.Context, as_json: options.Json = False) -> None:
     """From a head, a coil, a motor threshold and a protocol to a placement and an output, with how sure they are.
 
     Research software: a dose for a person needs a clinician. Open plan.html; plan.json has everything in it, and poses/
@@ -66,11 +67,9 @@ def _table(head: str, part: dict[str, Any]) -> Table:
 def compare(
     one: Annotated[Path, typer.Argument(help="Folder of a plan, or its plan.json.")],
     other: Annotated[Path, typer.Argument(help="Another one.")],
-    as_json: JsonOption = False,
+    as_json: options.Json = False,
 ) -> None:
     """Two plans side by side."""
-    from efield.app.plan_sheet import compared, read_plan
-
     rows = compared(read_plan(one), read_plan(other))
     table = Table("", str(one), str(other), title="Two plans")
     for row in rows:

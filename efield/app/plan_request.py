@@ -8,13 +8,7 @@ from typing import Annotated, Any, Final, get_args, get_type_hints
 
 import typer
 
-from efield.app.options import (
-    DEVICE_HELP,
-    ConductivityOption,
-    ConductivityTableOption,
-    ForbiddenOption,
-    known_device,
-)
+from efield.app import options
 from efield.dosing.words import METHODS, PHASES
 from efield.ground import checks
 from efield.ground.errors import InputError, naming
@@ -56,56 +50,37 @@ DEFAULTS: Final[dict[str, Any]] = {
 class PlanRequest:
     """The options of `efield plan`; None is what was not said."""
 
-    plan: Annotated[Path | None, typer.Option(help="plan.toml with any of these as keys; options go before it.")] = None
-    head: Annotated[str | None, typer.Option(help="A shipped head, a mesh file, or a folder m2m_<id>; mni152.")] = None
-    coil: Annotated[
-        list[str] | None, typer.Option(help="Coil; several are ranked by the output that they need. Repeatable.")
-    ] = None
-    stimulator: Annotated[str | None, typer.Option(help="Stimulator, if not the coil's usual one.")] = None
-    rmt: Annotated[float | None, typer.Option(help="Resting motor threshold, percent of the maximum output.")] = None
-    rmt_method: Annotated[str | None, typer.Option(help=f"How it was found: {', '.join(METHODS)}; emg.")] = None
-    rmt_sd: Annotated[float | None, typer.Option(help="Its standard deviation, percent of the maximum output.")] = None
+    plan: Annotated[Path | None, "plan.toml with any of these as keys; options go before it."] = None
+    head: Annotated[str | None, "A shipped head, a mesh file, or a folder m2m_<id>; mni152."] = None
+    coil: Annotated[list[str] | None, "Coil; several are ranked by the output that they need. Repeatable."] = None
+    stimulator: Annotated[str | None, "Stimulator, if not the coil's usual one."] = None
+    rmt: Annotated[float | None, "Resting motor threshold, percent of the maximum output."] = None
+    rmt_method: Annotated[str | None, f"How it was found: {', '.join(METHODS)}; emg."] = None
+    rmt_sd: Annotated[float | None, "Its standard deviation, percent of the maximum output."] = None
     rmt_pose: Annotated[
-        Path | None,
-        typer.Option(help="File with the pose at which it was found; else over the hand area of the treated side."),
+        Path | None, "File with the pose at which it was found; else over the hand area of the treated side."
     ] = None
-    allow_collision: Annotated[
-        bool | None,
-        typer.Option("--allow-collision", help="Take --rmt-pose also where nobody holds a coil."),
-    ] = None
-    pain_side: Annotated[
-        str | None, typer.Option(help="Side of the pain, left or right: the target is on the other side.")
-    ] = None
+    allow_collision: Annotated[bool | None, "Take --rmt-pose also where nobody holds a coil."] = None
+    pain_side: Annotated[str | None, "Side of the pain, left or right: the target is on the other side."] = None
     pain_site: Annotated[
-        list[str] | None,
-        typer.Option(help=f"Where the pain is: {', '.join(SITES)}; hand. Repeatable: each target is planned."),
+        list[str] | None, f"Where the pain is: {', '.join(SITES)}; hand. Repeatable: each target is planned."
     ] = None
     area: Annotated[
-        str | None,
-        typer.Option(help="Area of M1: that of the pain (own), the one beside it (adjacent), or always the hand; own."),
+        str | None, "Area of M1: that of the pain (own), the one beside it (adjacent), or always the hand; own."
     ] = None
-    target: Annotated[
-        list[str] | None,
-        typer.Option(help="Target in the place of side and site, as in simulate; repeatable."),
-    ] = None
-    protocol: Annotated[str | None, typer.Option(help="Published protocol (`efield protocol list`), such as P20.")] = (
-        None
-    )
-    percent: Annotated[
-        float | None, typer.Option(help="Intensity, percent of the threshold; that of the protocol, or 100.")
-    ] = None
-    goal: Annotated[str | None, typer.Option(help=f"What the placement is best at: {', '.join(GOALS)}; along.")] = None
-    distance: Annotated[float | None, typer.Option(help="Smallest gap from scalp to casing (hair), mm; 4.")] = None
-    forbidden: ForbiddenOption = None
-    placement: Annotated[
-        str | None, typer.Option(help=f"How the coil will be held: {', '.join(TECHNIQUES)}; navigated.")
-    ] = None
-    phase: Annotated[str | None, typer.Option(help="Half of a biphasic pulse that counts: first or second.")] = None
-    conductivity: ConductivityOption = None
-    conductivity_table: ConductivityTableOption = None
-    device: Annotated[str | None, typer.Option(help=DEVICE_HELP, callback=known_device)] = None
-    out: Annotated[Path | None, typer.Option(help="Folder to write; efield-plan.")] = None
-    force: Annotated[bool | None, typer.Option("--force", help="Replace the plan of an earlier run.")] = None
+    target: Annotated[list[str] | None, "Target in the place of side and site, as in simulate; repeatable."] = None
+    protocol: Annotated[str | None, "Published protocol (`efield protocol list`), such as P20."] = None
+    percent: Annotated[float | None, "Intensity, percent of the threshold; that of the protocol, or 100."] = None
+    goal: Annotated[str | None, f"What the placement is best at: {', '.join(GOALS)}; along."] = None
+    distance: Annotated[float | None, "Smallest gap from scalp to casing (hair), mm; 4."] = None
+    forbidden: options.Forbidden = None
+    placement: Annotated[str | None, f"How the coil will be held: {', '.join(TECHNIQUES)}; navigated."] = None
+    phase: Annotated[str | None, "Half of a biphasic pulse that counts: first or second."] = None
+    conductivity: options.Conductivity = None
+    conductivity_table: options.ConductivityTable = None
+    device: Annotated[str | None, typer.Option(help=options.DEVICE_HELP, callback=options.known_device)] = None
+    out: Annotated[Path | None, "Folder to write; efield-plan."] = None
+    force: Annotated[bool | None, "Replace the plan of an earlier run."] = None
 
 
 @dataclass(frozen=True)
@@ -144,8 +119,8 @@ def settings(request: PlanRequest) -> Settings:
     InputError
         That names the option or the key.
     """
-    options = {one.name: getattr(request, one.name) for one in fields(request) if one.name != "plan"}
-    said, file = {name: value for name, value in options.items() if value is not None}, _from_file(request.plan)
+    given = {one.name: getattr(request, one.name) for one in fields(request) if one.name != "plan"}
+    said, file = {name: value for name, value in given.items() if value is not None}, _from_file(request.plan)
     for one in (said, file):
         _check_one_way(one)
     if said.keys() & set(_INSTEAD):
@@ -176,8 +151,8 @@ def settings(request: PlanRequest) -> Settings:
 def _check_one_way(said: dict[str, Any]) -> None:
     """Refuse a target beside what would say another one."""
     if said.get("target") and (others := [name for name in _INSTEAD if name in said]):
-        options = ", ".join(f"--{name.replace('_', '-')}" for name in others)
-        raise InputError(f"--target must be given without {options}: it stands in their place; leave one of them out")
+        rivals = ", ".join(f"--{name.replace('_', '-')}" for name in others)
+        raise InputError(f"--target must be given without {rivals}: it stands in their place; leave one of them out")
 
 
 def _several(given: Any) -> list[str]:

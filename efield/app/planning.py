@@ -13,7 +13,6 @@ from efield.coils.model import Coil
 from efield.coils.polarity import induced_direction
 from efield.ground import checks
 from efield.ground.errors import InputError
-from efield.ground.progress import Progress
 from efield.ground.version import __version__
 from efield.io.atomic import filled_folder
 from efield.io.load import load_coil, load_head
@@ -40,7 +39,7 @@ from efield.viz.uncertainty_picture import check_drawable, save_uncertainty_pict
 _DRAWN_MM: Final = 45.0
 
 
-def find_best(request: OptimizeRequest, progress: Progress = True) -> tuple[Optimum, dict[str, Any]]:
+def find_best(request: OptimizeRequest) -> tuple[Optimum, dict[str, Any]]:
     """The best placement, written to the request's folder, and its document.
 
     Raises
@@ -59,7 +58,7 @@ def find_best(request: OptimizeRequest, progress: Progress = True) -> tuple[Opti
     conductivity = parse_conductivity(request.conductivity, request.conductivity_table)
     coil = load_coil(request.coil)
     out = results_folder(request.out, OUT, FILES, force=request.force)
-    steps = Steps(4, progress)
+    steps = Steps(4)
     with steps(f"loading head {request.head}"):
         head = load_head(request.head)
         target = named_target(head, request.target)
@@ -92,7 +91,7 @@ def _write(request: OptimizeRequest, best: Optimum, coil: Coil, document: dict[s
         (folder / "optimum.json").write_text(json.dumps(document, indent=2) + "\n")
 
 
-def how_sure(request: UncertaintyRequest, progress: Progress = True) -> tuple[Uncertainty, dict[str, Any]]:
+def how_sure(request: UncertaintyRequest) -> tuple[Uncertainty, dict[str, Any]]:
     """How sure the measures of a placement are, and the document.
 
     Raises
@@ -114,7 +113,7 @@ def how_sure(request: UncertaintyRequest, progress: Progress = True) -> tuple[Un
         check_drawable(request.picture)
     coil = load_coil(request.coil)
     given = load_pose(request.pose) if request.pose else None
-    steps = Steps(3 if request.picture is None else 4, progress)
+    steps = Steps(3 if request.picture is None else 4)
     with steps(f"loading head {request.head}"):
         head = load_head(request.head)
         target = named_target(head, request.target)

@@ -4,27 +4,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Final
 
-import typer
-
-from efield.app.options import (
-    AllowCollisionOption,
-    AngleOption,
-    CoilOption,
-    ConductivityOption,
-    ConductivityTableOption,
-    DeviceOption,
-    ForbiddenOption,
-    ForceOption,
-    HeadOption,
-    PoseOption,
-    TargetOption,
-    out_option,
-)
+from efield.app import options
 from efield.planning.misplacement import TECHNIQUES
 from efield.planning.words import GOALS
 
-_DistanceOption = Annotated[float, typer.Option(help="Smallest gap from scalp to coil casing in mm (hair).")]
-_DidtOption = Annotated[float, typer.Option(help="dI/dt in A/s at which values are given; 80 A/us is 80e6.")]
+_DistanceOption = Annotated[float, "Smallest gap from scalp to coil casing in mm (hair)."]
+_DidtOption = Annotated[float, "dI/dt in A/s at which values are given; 80 A/us is 80e6."]
 
 
 #: Where an optimum goes unless asked otherwise, and what is written there.
@@ -36,60 +21,51 @@ FILES: Final = ("pose.txt", "optimum.json", "loss.png")
 class OptimizeRequest:
     """The options of `efield optimize`."""
 
-    head: HeadOption = "mni152"
-    coil: CoilOption = "magstim-70mm-figure8"
-    target: TargetOption = "m1-hand-left"
-    goal: Annotated[
-        str, typer.Option(help=f"What is to be large: {', '.join(GOALS)} (mean |E| in the target over that elsewhere).")
-    ] = "magnitude"
-    distance: _DistanceOption = 4.0
-    radius: Annotated[float, typer.Option(help="How far from over the target to look, mm.")] = 20.0
-    tilt: Annotated[float, typer.Option(help="Largest tilt to either side, degrees; 0 keeps the coil tangential.")] = (
-        10.0
+    head: options.Head = "mni152"
+    coil: options.Coil = "magstim-70mm-figure8"
+    target: options.Target = "m1-hand-left"
+    goal: Annotated[str, f"What is to be large: {', '.join(GOALS)} (mean |E| in the target over that elsewhere)."] = (
+        "magnitude"
     )
-    spare: Annotated[
-        list[str] | None, typer.Option(help="A region that focality spares, named as --target; repeatable.")
-    ] = None
-    forbidden: ForbiddenOption = None
+    distance: _DistanceOption = 4.0
+    radius: Annotated[float, "How far from over the target to look, mm."] = 20.0
+    tilt: Annotated[float, "Largest tilt to either side, degrees; 0 keeps the coil tangential."] = 10.0
+    spare: Annotated[list[str] | None, "A region that focality spares, named as --target; repeatable."] = None
+    forbidden: options.Forbidden = None
     didt: _DidtOption = 1e6
-    conductivity: ConductivityOption = None
-    conductivity_table: ConductivityTableOption = None
-    device: DeviceOption = "auto"
-    out: Annotated[Path, out_option(OUT, "pose.txt, optimum.json and loss.png")] = OUT
-    force: ForceOption = False
+    conductivity: options.Conductivity = None
+    conductivity_table: options.ConductivityTable = None
+    device: options.Device = "auto"
+    out: Annotated[Path, options.out_option(OUT, "pose.txt, optimum.json and loss.png")] = OUT
+    force: options.Force = False
 
 
 @dataclass(frozen=True, kw_only=True)
 class UncertaintyRequest:
     """The options of `efield uncertainty`."""
 
-    head: HeadOption = "mni152"
-    coil: CoilOption = "magstim-70mm-figure8"
-    target: TargetOption = "m1-hand-left"
-    angle: AngleOption = None
+    head: options.Head = "mni152"
+    coil: options.Coil = "magstim-70mm-figure8"
+    target: options.Target = "m1-hand-left"
+    angle: options.Angle = None
     distance: _DistanceOption = 4.0
-    pose: PoseOption = None
-    allow_collision: AllowCollisionOption = False
+    pose: options.Pose = None
+    allow_collision: options.AllowCollision = False
     vary: Annotated[
         list[str] | None,
-        typer.Option(
-            help="A tissue that varies, NAME=LOW..HIGH in S/m, such as bone=0.003..0.012; repeatable. The published "
-            "ranges of all tissues unless given."
-        ),
+        "A tissue that varies, NAME=LOW..HIGH in S/m, such as bone=0.003..0.012; repeatable. The published "
+        "ranges of all tissues unless given.",
     ] = None
     placement: Annotated[
-        str | None,
-        typer.Option(help=f"How the coil is held: {', '.join(TECHNIQUES)}; exactly as planned unless given."),
+        str | None, f"How the coil is held: {', '.join(TECHNIQUES)}; exactly as planned unless given."
     ] = None
     picture: Annotated[
         Path | None,
-        typer.Option(
-            help="Draw the cortex at the target, colored by the mean of abs. E and by the width of its interval from 5 "
-            "to 95 % over the conductivities, to this file (.png, .svg, .pdf)."
-        ),
+        "Draw the cortex at the target, colored by the mean of abs. E and by the width of its interval from 5 "
+        "to 95 % over the conductivities, to this file (.png, .svg, .pdf).",
     ] = None
-    samples: Annotated[int, typer.Option(help="Samples of the conductivities.")] = 1 << 17
+    samples: Annotated[int, "Samples of the conductivities."] = 1 << 17
     didt: _DidtOption = 1e6
-    conductivity: ConductivityOption = None
-    conductivity_table: ConductivityTableOption = None
-    device: DeviceOption = "auto"
+    conductivity: options.Conductivity = None
+    conductivity_table: options.ConductivityTable = None
+    device: options.Device = "auto"

@@ -19,7 +19,6 @@ from efield.dosing.protocols import protocol, wanted_percent
 from efield.dosing.site import DoseSite
 from efield.ground.errors import InputError
 from efield.ground.pose import Pose
-from efield.ground.progress import Progress
 from efield.io.load import load_coil, load_head
 from efield.io.poses.reading import load_pose
 from efield.planning.optimize import optimize
@@ -33,7 +32,7 @@ from efield.targeting.targets import Target, named_target, parse_target
 _REMEDY: Final = "name a stimulator (--stimulator) whose dI/dt with the coils is known"
 
 
-def make_plan(request: PlanRequest, progress: Progress = True) -> dict[str, Any]:
+def make_plan(request: PlanRequest) -> dict[str, Any]:
     """The plan, written to its folder: `plan.json`, `plan.html`, pictures, and poses for every navigator.
 
     Raises
@@ -48,7 +47,7 @@ def make_plan(request: PlanRequest, progress: Progress = True) -> dict[str, Any]
     sigma = parse_conductivity(asked.conductivity, asked.conductivity_table)
     rmt_pose = None if asked.rmt_pose is None else load_pose(asked.rmt_pose)
     asked = replace(asked, out=results_folder(asked.out, DEFAULTS["out"], FILES, force=asked.force))
-    steps = Steps(4 + len(asked.target) * (1 + len(coils)), progress)
+    steps = Steps(4 + len(asked.target) * (1 + len(coils)))
     with steps(f"loading head {asked.head}"):
         head = load_head(asked.head)
         targets = [named_target(head, word) for word in asked.target]

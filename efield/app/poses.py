@@ -9,18 +9,21 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
+from efield.app import options
 from efield.app.console import OUT, print_json, remark, say
-from efield.app.options import HeadOption, JsonOption
 from efield.ground import checks
 from efield.ground.card import counted
 from efield.ground.directions import in_words
 from efield.ground.errors import InputError
+from efield.io.volumes.nifti import read_grid
 
 if TYPE_CHECKING:
     from efield.io.poses.pose_table import PoseTable
     from efield.targeting.pose_check import PoseCheck
 
-app = typer.Typer(help="Poses of navigators and other programs: look, check on a head, convert.", no_args_is_help=True)
+app = options.Commands(
+    help="Poses of navigators and other programs: look, check on a head, convert.", no_args_is_help=True
+)
 
 FileArgument = Annotated[
     str,
@@ -33,20 +36,12 @@ FileArgument = Annotated[
 FormatOption = Annotated[
     str | None, typer.Option("--from", help="Format, where suffix and content do not tell (invesalius, ...).")
 ]
-FrameOption = Annotated[
-    str | None, typer.Option(help="RAS or LPS: axes of the coordinates, where the file does not say or is wrong.")
-]
+FrameOption = Annotated[str | None, "RAS or LPS: axes of the coordinates, where the file does not say or is wrong."]
 AxesOption = Annotated[
-    str | None,
-    typer.Option(
-        help="Axes of the coil, if not the format's: simnibs, brainsight, localite, softaxic, invesalius, handle."
-    ),
+    str | None, "Axes of the coil, if not the format's: simnibs, brainsight, localite, softaxic, invesalius, handle."
 ]
 PolarityOption = Annotated[
-    int | None,
-    typer.Option(
-        help="1: dI/dt > 0 induces current along +y, as is shown unless given; -1: along -y, toward the handle."
-    ),
+    int | None, "1: dI/dt > 0 induces current along +y, as is shown unless given; -1: along -y, toward the handle."
 ]
 CoilOption = Annotated[
     str | None, typer.Option("--coil", help="The coil, by name or file: which way its current runs is then known.")
@@ -78,7 +73,7 @@ def info(
     axes: AxesOption = None,
     polarity: PolarityOption = None,
     coil: CoilOption = None,
-    as_json: JsonOption = False,
+    as_json: options.Json = False,
 ) -> None:
     """What a file holds: where each coil is, where its handle and the induced current point, what was dropped.
 
@@ -99,14 +94,12 @@ def info(
 @app.command()
 def check(
     file: FileArgument,
-    head: HeadOption = "mni152",
-    image: Annotated[
-        Path | None, typer.Option(help="The head's image (NIfTI): coordinates are then tried as its voxels.")
-    ] = None,
+    head: options.Head = "mni152",
+    image: Annotated[Path | None, "The head's image (NIfTI): coordinates are then tried as its voxels."] = None,
     format: FormatOption = None,
     frame: FrameOption = None,
     axes: AxesOption = None,
-    as_json: JsonOption = False,
+    as_json: options.Json = False,
 ) -> None:
     """Do the poses lie on this head's scalp? If not, name the likely mistake. Exit code 1 if there is one.
 
@@ -137,17 +130,14 @@ def convert(
     file: FileArgument,
     out: Annotated[Path, typer.Argument(metavar="OUT", help="The file to write; its suffix chooses the format.")],
     to: Annotated[
-        str | None,
-        typer.Option(
-            help="Format: brainsight, localite, visor2, nibs-bids, simnibs, invesalius, text, json, numpy, matlab."
-        ),
+        str | None, "Format: brainsight, localite, visor2, nibs-bids, simnibs, invesalius, text, json, numpy, matlab."
     ] = None,
     format: FormatOption = None,
     frame: FrameOption = None,
     axes: AxesOption = None,
     polarity: PolarityOption = None,
     coil: CoilOption = None,
-    as_json: JsonOption = False,
+    as_json: options.Json = False,
 ) -> None:
     """Write poses for another program, and say where each handle and current points and what has no place there.
 
@@ -196,8 +186,6 @@ def _affine(head: str, image: Path | None) -> Any:
     file = image or (inside if inside.is_file() else None)
     if file is None:
         return None
-    from efield.io.volumes.nifti import read_grid
-
     return read_grid(file)[1]
 
 

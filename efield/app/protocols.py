@@ -4,43 +4,40 @@ from typing import Annotated, Any
 
 import typer
 
-from efield.app.console import OUT, print_json, say
-from efield.app.options import JsonOption
+from efield.app import options
+from efield.app.console import OUT, answer, print_json, say
 from efield.dosing.protocols import Protocol, body_parts, chosen, list_protocols, pain_types, protocol
+from efield.dosing.safety import safety
 from efield.dosing.trains import Trains
 from efield.dosing.words import EVIDENCE, METHODS
 from efield.ground import checks
 from efield.ground.errors import InputError
 
-app = typer.Typer(
+app = options.Commands(
     help="Published protocols of M1 stimulation for neuropathic pain, with what speaks against them.",
     no_args_is_help=True,
 )
 
-MethodOption = Annotated[str, typer.Option(help=f"How the threshold was found: {', '.join(METHODS)}.")]
-OutputOption = Annotated[
-    float | None, typer.Option(help="Percent of the maximum stimulator output; asks what the stimulator can do.")
-]
-StimulatorOption = Annotated[str | None, typer.Option(help="Stimulator, with --output.")]
-CoilNameOption = Annotated[str, typer.Option(help="Coil, with --output.")]
+MethodOption = Annotated[str, f"How the threshold was found: {', '.join(METHODS)}."]
+OutputOption = Annotated[float | None, "Percent of the maximum stimulator output; asks what the stimulator can do."]
+StimulatorOption = Annotated[str | None, "Stimulator, with --output."]
+CoilNameOption = Annotated[str, "Coil, with --output."]
 
 
 @app.command("list")
 def list_them(
-    pain: Annotated[str | None, typer.Option(help=f"Type of pain: {', '.join(pain_types())}.")] = None,
-    body_part: Annotated[str | None, typer.Option(help=f"Part of M1: {', '.join(body_parts())}.")] = None,
-    evidence: Annotated[
-        str | None, typer.Option(help="; ".join(f"{word}: {what}" for word, what in EVIDENCE.items()) + ".")
-    ] = None,
-    as_json: JsonOption = False,
+    pain: Annotated[str | None, f"Type of pain: {', '.join(pain_types())}."] = None,
+    body_part: Annotated[str | None, f"Part of M1: {', '.join(body_parts())}."] = None,
+    evidence: Annotated[str | None, "; ".join(f"{word}: {what}" for word, what in EVIDENCE.items()) + "."] = None,
+    as_json: options.Json = False,
 ) -> None:
     """The catalog, filtered; what reviews and large trials say against it stands below."""
     if as_json:
         print_json([_document(one) for one in chosen(pain, body_part, evidence)])
         return
-    found = list_protocols(pain=pain, body_part=body_part, evidence=evidence)
     from efield.app.tables import listing_table
 
+    found = list_protocols(pain=pain, body_part=body_part, evidence=evidence)
     OUT.print(listing_table(found))
     say(found.note)
 
@@ -52,7 +49,7 @@ def show(
     output: OutputOption = None,
     stimulator: StimulatorOption = None,
     coil: CoilNameOption = "",
-    as_json: JsonOption = False,
+    as_json: options.Json = False,
 ) -> None:
     """One protocol: each cell with how well it is known, the evidence, and what tables say of its trains."""
     _check_machine(output, stimulator, coil)
@@ -69,21 +66,21 @@ def show(
     else:
         document |= {name: report.to_json() for name, report in reports.items()}
         texts += [f"{name}:\n{report}" for name, report in reports.items()]
-    _print(texts, document, as_json)
+    answer(document, as_json, "\n\n".join(texts))
 
 
 @app.command()
 def check(
-    hz: Annotated[float, typer.Option(help="Pulses per second within a train.")],
-    train: Annotated[float, typer.Option(help="Length of a train in s.")],
-    percent: Annotated[float, typer.Option(help="Intensity, percent of the motor threshold.")],
-    trains: Annotated[int, typer.Option(help="Number of trains.")] = 1,
-    gap: Annotated[float | None, typer.Option(help="Time from the end of a train to the next in s.")] = None,
+    hz: Annotated[float, "Pulses per second within a train."],
+    train: Annotated[float, "Length of a train in s."],
+    percent: Annotated[float, "Intensity, percent of the motor threshold."],
+    trains: Annotated[int, "Number of trains."] = 1,
+    gap: Annotated[float | None, "Time from the end of a train to the next in s."] = None,
     method: MethodOption = "emg",
     output: OutputOption = None,
     stimulator: StimulatorOption = None,
     coil: CoilNameOption = "",
-    as_json: JsonOption = False,
+    as_json: options.Json = False,
 ) -> None:
     """Trains of your own: what published tables say of them, and what a stimulator can do.
 
@@ -99,7 +96,7 @@ def check(
     session = Trains(freq_hz=hz, train_s=train, trains=checks.whole("--trains", trains, 1), iti_s=gap)
     reports = _reports(session, session, percent, method, output, stimulator, coil)
     texts = [f"{name}:\n{report}" for name, report in reports.items()]
-    _print(texts, {name: report.to_json() for name, report in reports.items()}, as_json)
+    answer({name: report.to_json() for name, report in reports.items()}, as_json, "\n\n".join(texts))
 
 
 def _check_machine(output: float | None, stimulator: str | None, coil: str) -> None:
@@ -121,7 +118,6 @@ def _reports(
 ) -> dict[str, Any]:
     """Safety, and feasibility where an output is given."""
     from efield.dosing.feasibility import feasibility
-    from efield.dosing.safety import safety
 
     found: dict[str, Any] = {"safety": safety(source, percent, method=method)}
     if output is not None and stimulator is not None:
@@ -134,10 +130,3 @@ def _document(one: Protocol) -> dict[str, Any]:
     beside = [vars(statement) for statement in one.evidence]
     words = {"pain_types": one.pain_types, "body_parts": one.body_parts, "source": one.source, "status": one.status}
     return {"name": one.name, **words, "cells": cells, "unverified": one.unverified, "evidence_beside": beside}
-
-
-def _print(texts: list[str], document: dict[str, Any], as_json: bool) -> None:
-    if as_json:
-        print_json(document)
-    else:
-        say("\n\n".join(texts))

@@ -6,58 +6,40 @@ from typing import Annotated
 
 import typer
 
-from efield.app.options import (
-    DEVICE_HELP,
-    CoilOption,
-    ConductivityOption,
-    ConductivityTableOption,
-    HeadOption,
-    known_device,
-)
+from efield.app import options
 
 
 @dataclass(frozen=True, kw_only=True)
 class ServeRequest:
     """The options of `efield serve`; `efield.app.serving.run` checks them before any work."""
 
-    head: HeadOption = "mni152"
-    coil: CoilOption = "magstim-70mm-figure8"
-    target: Annotated[
-        str | None,
-        typer.Option(help="As in `efield simulate`; that of the basis, or m1-hand-left, unless given."),
-    ] = None
+    head: options.Head = "mni152"
+    coil: options.Coil = "magstim-70mm-figure8"
+    target: Annotated[str | None, "As in `efield simulate`; that of the basis, or m1-hand-left, unless given."] = None
     basis: Annotated[
         Path | None,
-        typer.Option(
-            help="Folder that `efield basis build` wrote for this head and coil: answers in milliseconds. Without it "
-            "each pose is solved in full, which takes seconds."
-        ),
+        "Folder that `efield basis build` wrote for this head and coil: answers in milliseconds. Without it "
+        "each pose is solved in full, which takes seconds.",
     ] = None
-    outside: Annotated[
-        str, typer.Option(help="A pose the basis is not certified for: refuse (say by how much), or solve it in full.")
-    ] = "refuse"
+    outside: Annotated[str, "A pose the basis is not certified for: refuse (say by how much), or solve it in full."] = (
+        "refuse"
+    )
     compute_on: Annotated[
         str,
         typer.Option(
-            help=f"{DEVICE_HELP} It is --device in other commands; that is a transform's name here.",
-            callback=known_device,
+            help=f"{options.DEVICE_HELP} It is --device in other commands; that is a transform's name here.",
+            callback=options.known_device,
         ),
     ] = "auto"
-    didt: Annotated[float, typer.Option(help="Coil current's rate of change in A/s that measures are of.")] = 1e6
-    plan: Annotated[
-        str | None, typer.Option(help="The planned pose, FILE or FILE:NAME: each answer says how far the coil is off.")
-    ] = None
+    didt: Annotated[float, "Coil current's rate of change in A/s that measures are of."] = 1e6
+    plan: Annotated[str | None, "The planned pose, FILE or FILE:NAME: each answer says how far the coil is off."] = None
     alert: Annotated[
         list[str] | None,
-        typer.Option(
-            help='Mark poses: MEASURE<NUMBER or MEASURE<NUMBER*plan, such as "mean_magnitude<0.9*plan" or '
-            '"off_plan_mm>3"; repeatable.'
-        ),
+        'Mark poses: MEASURE<NUMBER or MEASURE<NUMBER*plan, such as "mean_magnitude<0.9*plan" or '
+        '"off_plan_mm>3"; repeatable.',
     ] = None
-    openigtlink: Annotated[
-        int, typer.Option(help="Port of the OpenIGTLink server (3D Slicer); 0 takes a free one.")
-    ] = 18944
-    no_openigtlink: Annotated[bool, typer.Option("--no-openigtlink", help="Do not serve OpenIGTLink.")] = False
+    openigtlink: Annotated[int, "Port of the OpenIGTLink server (3D Slicer); 0 takes a free one."] = 18944
+    no_openigtlink: Annotated[bool, "Do not serve OpenIGTLink."] = False
     device: Annotated[
         list[str] | None,
         typer.Option(
@@ -66,34 +48,24 @@ class ServeRequest:
             show_default=False,
         ),
     ] = None
-    name: Annotated[str, typer.Option(help="Device name of what is sent over OpenIGTLink.")] = "efield"
-    spacing: Annotated[float, typer.Option(help="Voxel size in mm of images sent over OpenIGTLink.")] = 2.0
-    socketio: Annotated[
-        int | None, typer.Option(help="Port of a Socket.IO server (InVesalius --remote-host); needs the extra live.")
-    ] = None
-    image: Annotated[
-        Path | None, typer.Option(help="The NIfTI image that InVesalius has open: its coordinates are of it.")
-    ] = None
-    follow: Annotated[
-        str | None,
-        typer.Option(
-            help="Take poses from: a recorded FILE (see `efield poses`), brainsight://HOST:PORT, localite://HOST:PORT, "
-            "invesalius://HOST:PORT?image=T1.nii.gz (a relay), or a mouse: the address that `efield view` prints."
-        ),
-    ] = None
-    speed: Annotated[
-        float, typer.Option(help="Of a recording: times as fast; 0 waits for each answer instead of the clock.")
-    ] = 1.0
-    axes: Annotated[
-        str | None, typer.Option(help="Axes of the coil in what comes in, if not the usual ones (docs/frames.md).")
-    ] = None
-    frame: Annotated[str | None, typer.Option(help="RAS or LPS: axes of the coordinates that come in, if not RAS.")] = (
+    name: Annotated[str, "Device name of what is sent over OpenIGTLink."] = "efield"
+    spacing: Annotated[float, "Voxel size in mm of images sent over OpenIGTLink."] = 2.0
+    socketio: Annotated[int | None, "Port of a Socket.IO server (InVesalius --remote-host); needs the extra live."] = (
         None
     )
-    host: Annotated[
-        str, typer.Option(help="Address to listen on. Any other than this machine's own lets others in: no encryption.")
-    ] = "127.0.0.1"
+    image: Annotated[Path | None, "The NIfTI image that InVesalius has open: its coordinates are of it."] = None
+    follow: Annotated[
+        str | None,
+        "Take poses from: a recorded FILE (see `efield poses`), brainsight://HOST:PORT, localite://HOST:PORT, "
+        "invesalius://HOST:PORT?image=T1.nii.gz (a relay), or a mouse: the address that `efield view` prints.",
+    ] = None
+    speed: Annotated[float, "Of a recording: times as fast; 0 waits for each answer instead of the clock."] = 1.0
+    axes: Annotated[str | None, "Axes of the coil in what comes in, if not the usual ones (docs/frames.md)."] = None
+    frame: Annotated[str | None, "RAS or LPS: axes of the coordinates that come in, if not RAS."] = None
+    host: Annotated[str, "Address to listen on. Any other than this machine's own lets others in: no encryption."] = (
+        "127.0.0.1"
+    )
     max_clients: Annotated[int, typer.Option(min=1, max=1000, help="Most OpenIGTLink clients at a time.")] = 8
-    conductivity: ConductivityOption = None
-    conductivity_table: ConductivityTableOption = None
-    lines: Annotated[Path | None, typer.Option(help="Append every answer to this file, a line of JSON each.")] = None
+    conductivity: options.Conductivity = None
+    conductivity_table: options.ConductivityTable = None
+    lines: Annotated[Path | None, "Append every answer to this file, a line of JSON each."] = None

@@ -24,6 +24,9 @@ from efield.nav.serve import Session, serve
 from efield.nav.sources import source_of
 from efield.targeting.targets import named_target, parse_target
 
+#: Options that a session takes as they are.
+_SAME: Final = ("host", "socketio", "name", "axes", "frame", "image", "follow", "speed")
+
 #: How often the line on a terminal is drawn anew (s).
 _REDRAW_S: Final = 0.2
 
@@ -58,19 +61,13 @@ def _session(request: ServeRequest) -> Session:
     if request.follow is not None:
         source_of(request.follow, axes=request.axes, frame=request.frame, speed=request.speed)
     devices = tuple(request.device or DEVICES)
+    same: dict[str, Any] = {name: getattr(request, name) for name in _SAME}
     session = Session(
-        host=request.host,
         openigtlink=None if request.no_openigtlink else request.openigtlink,
-        socketio=request.socketio,
         devices=() if "any" in devices else devices,
-        name=request.name,
-        axes=request.axes,
-        frame=request.frame,
-        image=request.image,
         spacing_mm=checks.in_range("--spacing", request.spacing, 0.2, 20.0),
-        follow=request.follow,
-        speed=request.speed,
         limits=Limits(clients=request.max_clients),
+        **same,
     )
     check_free(session.host, session.openigtlink, "OpenIGTLink")
     check_free(session.host, session.socketio, "Socket.IO")

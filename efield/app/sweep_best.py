@@ -4,20 +4,23 @@ import csv
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Final
+from typing import IO, Any, Final
 
 import numpy as np
 from rich.table import Table
 
 from efield.app.console import OUT, aside, remark, say
+from efield.campaign.best import Block, best, cell_dataset, text_map
+from efield.campaign.layout import CELL
+from efield.campaign.mesh_errors import read_mesh_errors
+from efield.campaign.store import Store
+from efield.campaign.tables import POSE, column_names
 from efield.ground.errors import InputError
+from efield.head.mesh import HeadMesh
+from efield.io.poses.pose_table import PoseTable
+from efield.targeting.fingerprint import head_digest
 from efield.targeting.measures import MEASURES
 from efield.targeting.summary import with_error
-
-if TYPE_CHECKING:
-    from efield.campaign.best import Block
-    from efield.campaign.store import Store
-    from efield.head.mesh import HeadMesh
 
 #: Where a coil is, in the order of what is needed to put it there; the others only where they are not zero.
 _PLACES: Final = ("angle_deg", "u_mm", "v_mm", "distance_mm", "tilt_x_deg", "tilt_y_deg", "lifted_mm")
@@ -28,11 +31,8 @@ _OF_ONE: Final = 10
 _OF_SEVERAL: Final = 3
 
 
-def shown(store: "Store", measure: str | None, top: int | None, among: dict[str, str | None]) -> "list[Block]":
+def shown(store: Store, measure: str | None, top: int | None, among: dict[str, str | None]) -> list[Block]:
     """The blocks that are asked for, with fewer placements of each where there are several."""
-    from efield.campaign.best import best
-    from efield.campaign.mesh_errors import read_mesh_errors
-
     blocks = best(store, measure, top or _OF_SEVERAL, among=among)
     if top is None and len(blocks) == 1:
         blocks = best(store, measure, _OF_ONE, among=among)
@@ -42,12 +42,7 @@ def shown(store: "Store", measure: str | None, top: int | None, among: dict[str,
     ]
 
 
-def to_json(block: "Block") -> dict[str, Any]:
-    """Plain values for `json.dump`."""
-    return dict(vars(block))
-
-
-def print_blocks(store: "Store", blocks: "Sequence[Block]") -> None:
+def print_blocks(store: Store, blocks: Sequence[Block]) -> None:
     """A table for each cell; the map as text where it is one."""
     for block in blocks:
         OUT.print(_table(block))
@@ -57,7 +52,7 @@ def print_blocks(store: "Store", blocks: "Sequence[Block]") -> None:
         _print_map(store, blocks[0])
 
 
-def _table(block: "Block") -> Table:
+def _table(block: Block) -> Table:
     """As many columns as the console is wide: the measure, then where the coil is, then the other measures."""
     rows = block.rows
     places = [name for name in _PLACES if name in rows[0] and (name in _ALWAYS or any(row[name] for row in rows))]
@@ -79,14 +74,14 @@ def _table(block: "Block") -> Table:
     return table
 
 
-def _cell(block: "Block", row: dict[str, Any], name: str) -> str:
+def _cell(block: Block, row: dict[str, Any], name: str) -> str:
     found, value = block.mesh_errors, row[name]
     if found is not None and row["placement"] == found["placement"] and name in found["errors"]:
         return with_error(value, found["errors"][name])
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def _mesh_note(block: "Block") -> Iterator[str]:
+def _mesh_note(block: Block) -> Iterator[str]:
     if (found := block.mesh_errors) is not None and block.measure in found["errors"]:
         yield (
             f"±: error by the mesh at placement {found['placement']} (the best by {found['measure']}), solved fully: "
@@ -95,20 +90,15 @@ def _mesh_note(block: "Block") -> Iterator[str]:
         )
 
 
-def _print_map(store: "Store", block: "Block") -> None:
-    from efield.campaign.best import text_map
-
+def _print_map(store: Store, block: Block) -> None:
     if lines := text_map(store, block, OUT.width):
         say(f"{block.measure} at the best angle, tilt and distance of each position")
         say("u: mm toward medial, v: mm toward anterior, from the point over the target")
         say("\n".join(lines))
 
 
-def print_csv(store: "Store", blocks: "Sequence[Block]", to: IO[str]) -> None:
+def print_csv(store: Store, blocks: Sequence[Block], to: IO[str]) -> None:
     """The placements with the columns of the study's own tables."""
-    from efield.campaign.layout import CELL
-    from efield.campaign.tables import POSE, column_names
-
     names = column_names(store)
     lines = csv.writer(to, lineterminator="\n")
     lines.writerow(names)
@@ -119,7 +109,7 @@ def print_csv(store: "Store", blocks: "Sequence[Block]", to: IO[str]) -> None:
             lines.writerow([(labels | row | pose)[name] for name in names])
 
 
-def write_poses(file: Path, blocks: "Sequence[Block]", format: str | None = None) -> None:
+def write_poses(file: Path, blocks: Sequence[Block], format: str | None = None) -> None:
     """The best pose of each cell to a file that programs take poses from, and what that file has no place for.
 
     Raises
@@ -127,8 +117,6 @@ def write_poses(file: Path, blocks: "Sequence[Block]", format: str | None = None
     InputError
         If the cells are of several heads, whose coordinates are not the same, or the suffix names no format.
     """
-    from efield.io.poses.pose_table import PoseTable
-
     if len(heads := list(dict.fromkeys(block.head for block in blocks))) > 1:
         raise InputError(
             f"a file of poses belongs to one head; instead there are {', '.join(heads)}: choose with --head"
@@ -143,9 +131,8 @@ def write_poses(file: Path, blocks: "Sequence[Block]", format: str | None = None
         remark(f"{file.name} has no place for: {', '.join(lost)}")
 
 
-def draw(file: Path, store: "Store", blocks: "Sequence[Block]") -> None:
+def draw(file: Path, store: Store, blocks: Sequence[Block]) -> None:
     """The map of a cell, or a sheet of the maps of several, with the gyri of the heads where these can be read."""
-    from efield.campaign.best import cell_dataset
     from efield.viz.map_sheet import MapPanel, save_map_sheet
     from efield.viz.maps import save_sweep_map
 
@@ -166,10 +153,8 @@ def draw(file: Path, store: "Store", blocks: "Sequence[Block]") -> None:
     aside(f"written: {file}, of {cells}")
 
 
-def _head(store: "Store", label: str) -> "HeadMesh | None":
+def _head(store: Store, label: str) -> HeadMesh | None:
     """A head of the study; None, which is said, if it is no longer what the results are of."""
-    from efield.targeting.fingerprint import head_digest
-
     number = [entry.label for entry in store.study.heads].index(label)
     try:
         head = store.study.heads[number].load(store.study.base)

@@ -2,26 +2,27 @@
 
 import shutil
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from rich.table import Table
 
 from efield.app.console import ERR, OUT, remark, say
-
-if TYPE_CHECKING:
-    from efield.campaign.estimate import Estimate
-    from efield.campaign.study import Study
-    from efield.campaign.survey import Survey
+from efield.campaign import estimate
+from efield.campaign.costs import duration
+from efield.campaign.estimate import Estimate
+from efield.campaign.store import check_output, left
+from efield.campaign.study import Study
+from efield.campaign.survey import Survey, survey
 
 
 @dataclass(frozen=True)
 class Plan:
     """A study that was looked at: what the heads and targets are, and what it takes."""
 
-    study: "Study"
-    facts: "Survey"
-    takes: "Estimate"
+    study: Study
+    facts: Survey
+    takes: Estimate
 
     @property
     def didt(self) -> dict[str, list[float]]:
@@ -43,10 +44,10 @@ class Plan:
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for `json.dump`."""
-        return self.takes.to_json() | {"store": self.study.output, "didt": self.didt, "targets": self.targets}
+        return vars(self.takes) | {"store": self.study.output, "didt": self.didt, "targets": self.targets}
 
 
-def look(study: "Study", probe: bool) -> Plan:
+def look(study: Study, probe: bool) -> Plan:
     """Check all that a run would refuse, and estimate what it takes.
 
     Raises
@@ -54,10 +55,6 @@ def look(study: "Study", probe: bool) -> Plan:
     InputError, StudyError
         As a run would.
     """
-    from efield.campaign import estimate
-    from efield.campaign.store import check_output, left
-    from efield.campaign.survey import survey
-
     place = check_output(study)
     facts = survey(study, lambda done, total, note: ERR.print(note, markup=False))
     found = (estimate.probe if probe else estimate.estimate)(study, facts, left(study, facts))
@@ -89,10 +86,8 @@ def _targets(plan: Plan) -> Table:
     return table
 
 
-def _counts(study: "Study", found: "Estimate") -> Table:
+def _counts(study: Study, found: Estimate) -> Table:
     """How much of what."""
-    from efield.campaign.costs import duration
-
     table = Table("what", title=f"{study.document.get('title') or study.output}: nothing is computed now")
     table.add_column("how much", justify="right")
     sizes = f"{len(study.heads)} heads x {len(study.targets)} targets x {len(study.coils)} coils"

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from efield.app.console import ERR, OUT, Bar, aside, print_json, remark, say, say_written
-from efield.app.options import JsonOption, asking_for
+from efield.app import options
+from efield.app.console import ERR, OUT, Bar, answer, aside, print_json, remark, say, say_written
 from efield.app.pulses_request import PulsesRequest
+from efield.campaign.problems import StudyError
 from efield.ground import checks
 from efield.ground.errors import InputError
 from efield.ground.progress import Tell
@@ -37,7 +38,7 @@ class _StudyOrCommand(TyperGroup):
         return super().parse_args(ctx, args)
 
 
-app = typer.Typer(
+app = options.Commands(
     cls=_StudyOrCommand,
     help="Run a study: heads x coils x targets x placements, resumable, on one machine or many. "
     "`efield sweep STUDY` runs it; `efield sweep new` writes a commented one. "
@@ -49,33 +50,28 @@ app = typer.Typer(
 StoreArgument = Annotated[Path, typer.Argument(metavar="STORE", help="Folder of results that `efield sweep` wrote.")]
 WorkersOption = Annotated[
     int | None,
-    typer.Option(
-        help="Compute in this many processes of one thread on this machine (extra `cluster`). Without it this process "
-        "computes, with all cores and one head in memory."
-    ),
+    "Compute in this many processes of one thread on this machine (extra `cluster`). Without it this process "
+    "computes, with all cores and one head in memory.",
 ]
 SchedulerOption = Annotated[
-    str | None, typer.Option(help="Compute on the Dask cluster at this address; it must be trusted (extra `cluster`).")
+    str | None, "Compute on the Dask cluster at this address; it must be trusted (extra `cluster`)."
 ]
 
 
 @app.command("run")
 def run_study(
     study: Annotated[Path, typer.Argument(metavar="STUDY", help="A study (TOML).")],
-    out: Annotated[Path | None, typer.Option(help="Folder of the results, instead of the study's.")] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check the study and say what it takes.")] = False,
-    probe: Annotated[bool, typer.Option("--probe", help="With --dry-run: time a few placements here.")] = False,
+    out: Annotated[Path | None, "Folder of the results, instead of the study's."] = None,
+    dry_run: Annotated[bool, "Check the study and say what it takes."] = False,
+    probe: Annotated[bool, "With --dry-run: time a few placements here."] = False,
     workers: WorkersOption = None,
     scheduler: SchedulerOption = None,
     errors: Annotated[
         bool,
-        typer.Option(
-            "--errors/--no-errors",
-            help="When all is finished, solve the best placement of each head, target and coil fully, and say how far "
-            "the mesh leads each measure astray.",
-        ),
+        "When all is finished, solve the best placement of each head, target and coil fully, and say how far "
+        "the mesh leads each measure astray.",
     ] = True,
-    as_json: JsonOption = False,
+    as_json: options.Json = False,
 ) -> None:
     """Run a study, or go on with it: finished chunks are not computed again. (`run` may be left out.)
 
@@ -109,12 +105,9 @@ def run_study(
             return
         with _shown(plan, runner) as progress, _stoppable(plan, _again(study, out, workers, scheduler, errors)):
             outcome = run(plan, runner, progress, errors=errors)
-    found = {"store": plan.output, **vars(outcome)}
-    if as_json:
-        print_json(found)
-        return
-    say(f"{outcome.chunks} chunks finished, {outcome.computed} of them now: {plan.output}")
-    say(f"see `efield sweep show {plan.output}`, table.csv, table.parquet, and sweep.zarr for xarray.open_zarr")
+    done = f"{outcome.chunks} chunks finished, {outcome.computed} of them now: {plan.output}"
+    see = f"see `efield sweep show {plan.output}`, table.csv, table.parquet, and sweep.zarr for xarray.open_zarr"
+    answer({"store": plan.output, **vars(outcome)}, as_json, done, see)
 
 
 @app.command()
@@ -125,28 +118,24 @@ def show(
     ] = None,
     measure: Annotated[
         str | None,
-        typer.Option(
-            help="What placements are ranked by; E along the target's preferred direction (along) unless given, or the "
-            "size of the field where a target has none."
-        ),
+        "What placements are ranked by; E along the target's preferred direction (along) unless given, or the "
+        "size of the field where a target has none.",
     ] = None,
-    head: Annotated[str | None, typer.Option(help="Of this head of the study only.")] = None,
-    target: Annotated[str | None, typer.Option(help="Of this target of the study only.")] = None,
-    coil: Annotated[str | None, typer.Option(help="Of this coil of the study only.")] = None,
+    head: Annotated[str | None, "Of this head of the study only."] = None,
+    target: Annotated[str | None, "Of this target of the study only."] = None,
+    coil: Annotated[str | None, "Of this coil of the study only."] = None,
     pose: Annotated[
         Path | None,
-        typer.Option(
-            help="Write the best pose of each cell to this file, for `efield simulate --pose` or a navigator; the "
-            "suffix chooses the format, as of `efield poses convert`."
-        ),
+        "Write the best pose of each cell to this file, for `efield simulate --pose` or a navigator; the "
+        "suffix chooses the format, as of `efield poses convert`.",
     ] = None,
-    to: Annotated[str | None, typer.Option(help="Format of --pose, where its suffix does not tell.")] = None,
+    to: Annotated[str | None, "Format of --pose, where its suffix does not tell."] = None,
     picture: Annotated[
         Path | None,
         typer.Option("--map", help="Draw the map of each cell, over the gyri, to this file; several as one sheet."),
     ] = None,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print as CSV on standard output, poses included.")] = False,
-    as_json: JsonOption = False,
+    as_json: options.Json = False,
 ) -> None:
     """The best placements of each head, target and coil, and a map; also while the study runs.
 
@@ -170,7 +159,7 @@ def show(
     blocks = sweep_best.shown(found, measure, top, {"head": head, "target": target, "coil": coil})
     pending = len(found.pending())
     if as_json:
-        print_json({"pending_chunks": pending, "blocks": [sweep_best.to_json(block) for block in blocks]})
+        print_json({"pending_chunks": pending, "blocks": [vars(block) for block in blocks]})
     elif as_csv:
         sweep_best.print_csv(found, blocks, sys.stdout)
     else:
@@ -185,8 +174,8 @@ def show(
 
 
 @app.command("pulses")
-@asking_for(PulsesRequest)
-def recorded_pulses(request: PulsesRequest, as_json: JsonOption = False) -> None:
+@options.asking_for(PulsesRequest)
+def recorded_pulses(request: PulsesRequest, as_json: options.Json = False) -> None:
     """What a session did: the field of every recorded pulse, drift, maps, and where responses come from.
 
     (`pulses` may be left out.) The intensity of each pulse is the recorded one. Written are a table of the pulses, the
@@ -203,22 +192,18 @@ def recorded_pulses(request: PulsesRequest, as_json: JsonOption = False) -> None
     from efield.app.tables import pulses_lines, pulses_table
 
     _, document = run(request)
-    if as_json:
-        print_json(document)
-        return
-    OUT.print(pulses_table(document))
-    for line in pulses_lines(document):
-        say(line)
-    say_written(document)
+    answer(document, as_json, pulses_table(document), *pulses_lines(document))
+    if not as_json:
+        say_written(document)
 
 
 @app.command()
 def check(
     store: StoreArgument,
-    repair: Annotated[bool, typer.Option("--repair", help="Compute again what is damaged or missing.")] = False,
+    repair: Annotated[bool, "Compute again what is damaged or missing."] = False,
     workers: WorkersOption = None,
     scheduler: SchedulerOption = None,
-    as_json: JsonOption = False,
+    as_json: options.Json = False,
 ) -> None:
     """Compare every file with its hash. Exit code 1 if something is damaged and was not repaired.
 
@@ -276,8 +261,8 @@ def _say_coils(study: "Study") -> None:
 
 def _again(study: Path, out: Path | None, workers: int | None, scheduler: str | None, errors: bool) -> str:
     """The command that goes on with a run."""
-    options = {"--out": out, "--workers": workers, "--scheduler": scheduler}
-    given = [text for name, value in options.items() if value is not None for text in (name, str(value))]
+    wanted = {"--out": out, "--workers": workers, "--scheduler": scheduler}
+    given = [text for name, value in wanted.items() if value is not None for text in (name, str(value))]
     return shlex.join(["efield", "sweep", str(study), *given, *([] if errors else ["--no-errors"])])
 
 
@@ -294,8 +279,6 @@ def _runner(workers: int | None, scheduler: str | None) -> "Runner | None":
 @contextmanager
 def _listed() -> Iterator[None]:
     """Problems of a study on a line each."""
-    from efield.campaign.problems import StudyError
-
     try:
         yield
     except StudyError as error:

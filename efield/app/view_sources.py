@@ -10,7 +10,10 @@ import numpy as np
 
 from efield.app.console import remark
 from efield.app.view_request import ViewRequest
+from efield.basis.storage import describe
+from efield.campaign.files import BASES
 from efield.coils.model import Coil
+from efield.explorer.stored import StoredField, numbers_of
 from efield.ground.errors import InputError, naming
 from efield.ground.pose import Pose
 from efield.head.conductivity import Conductivity
@@ -99,11 +102,9 @@ def _found(request: ViewRequest) -> Looked:
         return _study(path, request)
     if kind == "result":
         return _result(path, request)
-    if path.suffix.lower() in (".vtu", ".msh") and path.is_file() and request.basis is None:
-        from efield.explorer.stored import StoredField
-
-        if (field := StoredField.read(path)) is not None:
-            return Looked(page=field.page(path.name, image=request.t1))
+    is_mesh = path.suffix.lower() in (".vtu", ".msh") and path.is_file()
+    if is_mesh and request.basis is None and (field := StoredField.read(path)) is not None:
+        return Looked(page=field.page(path.name, image=request.t1))
     if request.source not in HEAD_NAMES and not path.exists():
         raise InputError(
             "SOURCE must be a folder of `efield basis build`, `efield simulate` or `efield sweep`, a head "
@@ -114,8 +115,6 @@ def _found(request: ViewRequest) -> Looked:
 
 
 def _basis(path: Path, request: ViewRequest) -> Looked:
-    from efield.basis.storage import describe
-
     coil = describe(path)["coil"]
     if coil == "any" and request.coil is None:
         raise InputError(f"--coil must be given: the basis {path} serves any coil")
@@ -123,8 +122,6 @@ def _basis(path: Path, request: ViewRequest) -> Looked:
 
 
 def _result(path: Path, request: ViewRequest) -> Looked:
-    from efield.explorer.stored import StoredField, numbers_of
-
     note = path / "summary.json"
     with naming(note):
         document = _document(note)
@@ -192,7 +189,6 @@ def _target(note: dict[str, Any]) -> Target:
 def _study(path: Path, request: ViewRequest) -> Looked:
     """The first head of a study that something is known of, with the best placements of its best cell."""
     from efield.campaign.best import best
-    from efield.campaign.files import BASES
     from efield.campaign.store import reading
 
     store = reading(path)

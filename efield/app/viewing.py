@@ -5,7 +5,6 @@ import json
 import sys
 import webbrowser
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any, Final
 
 from efield.app.console import Steps, aside, say
@@ -33,13 +32,8 @@ _MOVING: Final = (
 )
 
 
-@dataclass(frozen=True, eq=False)
-class _Given:
-    """What is read before any work, so that a wrong name is told at once."""
-
-    alerts: tuple[Alert, ...]
-    poses: PoseTable | None
-    source: Source | None
+#: What is read before any work, so that a wrong name is told at once.
+_Given = tuple[tuple[Alert, ...], PoseTable | None, Source | None]
 
 
 def run(request: ViewRequest, as_json: bool = False) -> None:
@@ -71,8 +65,9 @@ def run(request: ViewRequest, as_json: bool = False) -> None:
         early.close()
 
 
-def _explore(request: ViewRequest, looked: Looked, given: "_Given", early: "_EarlyPage", as_json: bool) -> None:
-    parts = live_parts(request, looked, given.alerts, early.tell)
+def _explore(request: ViewRequest, looked: Looked, given: _Given, early: "_EarlyPage", as_json: bool) -> None:
+    alerts, recorded, source = given
+    parts = live_parts(request, looked, alerts, early.tell)
     output = output_of(parts.engine.coil, request.stimulator, request.threshold)
     parts.engine.didt = rate_of(
         parts.engine.coil, output, parts.didt if request.intensity is None else None, request.intensity
@@ -80,9 +75,9 @@ def _explore(request: ViewRequest, looked: Looked, given: "_Given", early: "_Ear
     aside(f"{parts.engine.words}; {parts.engine.target.name}; {parts.engine.coil.name}")
     if parts.engine.basis is None:
         aside("each place where the coil rests is solved in full, which takes seconds; a basis answers in milliseconds")
-    poses = given.poses if given.poses is not None else looked.poses
+    poses = recorded if recorded is not None else looked.poses
     with Steps(1)("answering the first pose"):
-        options: dict[str, Any] = {"poses": poses, "source": given.source, "host": request.host, "port": request.port}
+        options: dict[str, Any] = {"poses": poses, "source": source, "host": request.host, "port": request.port}
         explorer = Explorer(parts.engine, parts.start, output, door=early.taken(), note=aside, **options)
     with explorer:
         if as_json or not early.said:
@@ -151,7 +146,7 @@ def _checked(request: ViewRequest) -> _Given:
     frames = {"axes": request.axes, "frame": request.frame}
     poses = None if request.poses is None else read_poses(request.poses, **frames)
     source = None if request.follow is None else source_of(request.follow, axes=request.axes, frame=request.frame)
-    return _Given(alerts, poses, source)
+    return alerts, poses, source
 
 
 def _serve_page(looked: Looked, request: ViewRequest, as_json: bool) -> None:

@@ -157,23 +157,13 @@ class Plan:
         return [(self.coil, pose) for pose in self.patch.poses(number, seed, head, self.coil)]
 
 
-@dataclass(frozen=True, eq=False)
-class Built:
-    """What `grow` found: the patch with the distances that laid coils had, the model and its certificate."""
-
-    patch: ScalpPatch
-    model: LinearModel
-    certificate: Certificate
-    any_coil: AnyCoil | None
-
-
 def grow(
-    plan: Plan,
-    settings: dict[str, str],
-    checkpoint: Path | None,
-    tell: Tell,
-) -> Built:
-    """Solve block after block until the checks are good enough or there are no more, then certify."""
+    plan: Plan, settings: dict[str, str], checkpoint: Path | None, tell: Tell
+) -> tuple[ScalpPatch, LinearModel, Certificate, AnyCoil | None]:
+    """Solve block after block until the checks are good enough or there are no more, then certify.
+
+    The patch comes back with the distances that laid coils had.
+    """
     train, check, held = plan.training(), plan.tests(CHECK), plan.tests(HELD_OUT)
     drawn = digest(*(pose.matrix for _, pose in [*train, *check, *held]))
     planned = len(train) + len(check) + len(held)
@@ -202,10 +192,10 @@ def grow(
     certificate, seen = certified(plan, model, held, shots, solves)
     patch = _widened(plan.patch, [pose for _, pose in ([*train, *check] if plan.coil else [*check, *held])])
     if plan.coil is not None:
-        return Built(patch, model, certificate, None)
+        return patch, model, certificate, None
     serves = AnyCoil.of(plan.clearance_mm, found.span, weights)
     rest = max(serves.rest(column) for column in seen.T)
-    return Built(patch, model, certificate, replace(serves, limit=_MARGIN * rest))
+    return patch, model, certificate, replace(serves, limit=_MARGIN * rest)
 
 
 def certified(

@@ -8,7 +8,7 @@ certificate are described in docs/placements.md.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, replace
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
@@ -26,7 +26,7 @@ from efield.basis.probe_points import COUNT, COUNT_ANY, sample_points
 from efield.basis.region_field import RegionField, tets_of
 from efield.basis.scalp_patch import ScalpPatch
 from efield.basis.snapshots import UNIT_DIDT, Snapshots
-from efield.basis.storage import Parts, load, save
+from efield.basis.storage import load, save
 from efield.coils.model import Coil
 from efield.ground import checks
 from efield.ground.arrays import FloatArray
@@ -172,9 +172,10 @@ class ReducedBasis(Carded):
         }
         plan = Plan(sim, single, region, patch, outputs, points, float(clearance_mm), tol, limit, start)
         with told(progress, "building", "solves") as tell:
-            built = grow(plan, settings, None if checkpoint is None else Path(checkpoint), tell)
-        made = (built.model, built.certificate, settings, built.any_coil)
-        return cls(sim, single, region, built.patch, outputs, points, *made)
+            patch, model, certificate, serves = grow(
+                plan, settings, None if checkpoint is None else Path(checkpoint), tell
+            )
+        return cls(sim, single, region, patch, outputs, points, model, certificate, settings, serves)
 
     @property
     def tets(self) -> NDArray[np.intp]:
@@ -383,9 +384,7 @@ class ReducedBasis(Carded):
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write the basis to a new folder; see `efield.basis.storage`."""
-        parts = {field.name: getattr(self, field.name) for field in fields(Parts)}
-        parts["target"] = self.target.kept(self.sim.head)
-        save(Parts(**parts), "any" if self.coil is None else self.coil.name, path)
+        save(replace(self, target=self.target.kept(self.sim.head)), path)
 
     @classmethod
     def load(cls, path: str | PathLike[str], sim: Simulator, coil: Coil | str | None = None) -> "ReducedBasis":
@@ -405,7 +404,7 @@ class ReducedBasis(Carded):
         """
         given.simulator(sim)
         one = None if coil is None else given.coil_or_any(coil)
-        return cls(sim, one, **vars(load(path, made_with(sim, one))))
+        return cls(sim, one, **load(path, made_with(sim, one)))
 
     if not TYPE_CHECKING:
 

@@ -8,10 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
-from typing import Any, Final
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any, Final
 
 from efield.basis.build import AnyCoil
 from efield.basis.certificate import Certificate
@@ -25,6 +22,9 @@ from efield.targeting.fingerprint import check_same
 from efield.targeting.regions import Places
 from efield.targeting.targets import Target
 
+if TYPE_CHECKING:
+    from efield.basis.reduced_basis import ReducedBasis
+
 _FORMAT: Final = 7
 _NOTE: Final = "basis.json"
 _OUTPUTS: Final = ("numbers", "places_mm", "weights", "gray", "normals", "nodes", "tags", "corners")
@@ -32,41 +32,13 @@ _MAPPED: Final = "modes"
 _REMEDY: Final = "build the basis again with this version"
 
 
-@dataclass(frozen=True, eq=False)
-class Parts:
-    """What a basis consists of besides its simulator and its coil; each as in `ReducedBasis`.
-
-    Parameters
-    ----------
-    target : Target
-        As `Target.kept` makes it.
-    patch : ScalpPatch
-    outputs : Outputs
-    points_mm : (s, 3) float
-    model : LinearModel
-    certificate : Certificate
-    settings : dict of str to str
-    any_coil : AnyCoil or None
-    """
-
-    target: Target
-    patch: ScalpPatch
-    outputs: Outputs
-    points_mm: NDArray[np.float64]
-    model: LinearModel
-    certificate: Certificate
-    settings: dict[str, str]
-    any_coil: AnyCoil | None
-
-
-def save(parts: Parts, coil: str, path: str | PathLike[str]) -> None:
+def save(basis: "ReducedBasis", path: str | PathLike[str]) -> None:
     """Write a basis to a folder that does not exist yet; the folder appears only when it is complete.
 
     Parameters
     ----------
-    parts : Parts
-    coil : str
-        The coil's name; "any" for a basis that serves any.
+    basis : ReducedBasis
+        Its target as `Target.kept` makes it.
     path : path_like
 
     Raises
@@ -74,18 +46,18 @@ def save(parts: Parts, coil: str, path: str | PathLike[str]) -> None:
     InputError
         If `path` exists, or its parent cannot be written.
     """
-    note = _note_of(parts, coil)
+    note = _note_of(basis)
     try:
         with new_folder(path) as folder:
-            for name, array in _arrays_of(parts).items():
+            for name, array in _arrays_of(basis).items():
                 sealed.write_array(folder / f"{name}.npy", array, context=_context(note))
             sealed.write_note(folder / _NOTE, note, version=_FORMAT)
     except OSError as error:
         raise InputError(f"{path} must be a folder that can be written; instead: {error.strerror}") from error
 
 
-def load(path: str | PathLike[str], made_with: Mapping[str, str]) -> Parts:
-    """Read a basis; the modes stay on disk until they are used.
+def load(path: str | PathLike[str], made_with: Mapping[str, str]) -> dict[str, Any]:
+    """What a `ReducedBasis` has besides simulator and coil, by name; the modes stay on disk until they are used.
 
     Parameters
     ----------
@@ -108,12 +80,19 @@ def load(path: str | PathLike[str], made_with: Mapping[str, str]) -> Parts:
     region = None if told["region"] is None else Places(array["region"], told["region"])
     target = Target(**told | {"tags": tuple(told["tags"]), "region": region})
     outputs = Outputs(note["at"], *(array[name] for name in _OUTPUTS))
-    model = LinearModel(array["modes"], array["scale"], array["to_modes"])
-    certificate = Certificate.from_json(note["certificate"])
     serves = None
     if note["coil"] == "any":
         serves = AnyCoil(note["clearance_mm"], array["left_over"], array["emphasis"], note["limit"])
-    return Parts(target, patch, outputs, array["points_mm"], model, certificate, note["settings"], serves)
+    return {
+        "target": target,
+        "patch": patch,
+        "outputs": outputs,
+        "points_mm": array["points_mm"],
+        "model": LinearModel(array["modes"], array["scale"], array["to_modes"]),
+        "certificate": Certificate.from_json(note["certificate"]),
+        "settings": note["settings"],
+        "any_coil": serves,
+    }
 
 
 def describe(path: str | PathLike[str]) -> dict[str, Any]:
@@ -141,7 +120,7 @@ def describe(path: str | PathLike[str]) -> dict[str, Any]:
     return sealed.read_note(note, version=_FORMAT, remedy=_REMEDY)
 
 
-def _arrays_of(basis: Parts) -> dict[str, Any]:
+def _arrays_of(basis: "ReducedBasis") -> dict[str, Any]:
     given = basis.outputs
     values = (
         *(given.numbers, given.points_mm, given.weights, given.gray, given.normals),
@@ -162,9 +141,9 @@ def _arrays_of(basis: Parts) -> dict[str, Any]:
     return arrays
 
 
-def _note_of(basis: Parts, coil: str) -> dict[str, Any]:
+def _note_of(basis: "ReducedBasis") -> dict[str, Any]:
     return {
-        "coil": coil,
+        "coil": "any" if basis.coil is None else basis.coil.name,
         "settings": basis.settings,
         "at": basis.outputs.at,
         "places": len(basis.outputs.numbers),

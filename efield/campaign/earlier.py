@@ -5,6 +5,7 @@ placement has the same place in the grid or the same pose. What a placement give
 bit, so that a study that grew ends in the same bytes as one that was begun large.
 """
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -283,8 +284,6 @@ def check_grows(folder: Path, study: Study, facts: Survey, earlier: Iterable[Ear
 
 def describe(names: Iterable[str], was: dict[str, Any], now: dict[str, Any]) -> str:
     """Settings that changed, in words."""
-    import json
-
     return "; ".join(
         f"{name} was {json.dumps(was.get(name))}, is {json.dumps(now.get(name))}" if name in {*was, *now} else name
         for name in names

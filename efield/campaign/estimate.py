@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from efield.campaign.compute import Bench
 from efield.campaign.costs import BASIS_TESTS, Costs, kept
@@ -53,10 +53,6 @@ class Estimate:
     bytes: int
     seconds: float
     source: str
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain values for `json.dump`."""
-        return dict(vars(self))
 
 
 def estimate(study: Study, facts: Survey, chunks: list[Chunk] | None = None) -> Estimate:

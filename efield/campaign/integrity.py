@@ -5,9 +5,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from efield.campaign.files import COMPLETE
-from efield.campaign.run import Listener, Outcome, Runner, complete, in_this_process, listening
+from efield.campaign.run import Outcome, Runner, complete, in_this_process, listening
 from efield.campaign.store import Store, reading, writing
-from efield.campaign.study import Chunk
 from efield.campaign.tables import tables_stand
 from efield.ground.progress import Progress, told
 from efield.io.atomic import settle_file, settle_folder
@@ -102,13 +101,9 @@ def repair(folder: str | Path, runner: Runner | None = None, progress: Progress 
             ear.note(f"{name} written again")
         for chunk in list(store.finished()):
             if store.damage(chunk):
-                _forget(store, chunk, ear)
+                store.forget(chunk)
+                ear.note(f"chunk {chunk.name} ({study.cell_name(chunk.cell)}) is computed again")
         return complete(store, runner or in_this_process, ear)
-
-
-def _forget(store: Store, chunk: Chunk, ear: Listener) -> None:
-    store.forget(chunk)
-    ear.note(f"chunk {chunk.name} ({store.study.cell_name(chunk.cell)}) is computed again")
 
 
 def _restored(store: Store) -> list[str]:

@@ -20,6 +20,7 @@ from efield.ground.card import Card, Carded, counted, listed
 from efield.ground.errors import InputError
 from efield.head.conductivity import Conductivity
 from efield.head.mesh import HeadMesh
+from efield.head.registration import register_to_mni
 from efield.io.choice import split_choice
 from efield.io.load import COIL_CHOICES, HEAD_NAMES, load_coil, load_head
 from efield.io.poses.pose_table import PoseTable
@@ -51,8 +52,6 @@ class HeadEntry:
         head = load_head(located(self.source, base) if self.source not in HEAD_NAMES else self.source)
         if not self.register:
             return head
-        from efield.head.registration import register_to_mni
-
         return register_to_mni(head)
 
     def conductivities(self) -> Conductivity:

@@ -7,9 +7,12 @@ import json
 from collections.abc import Iterator
 from functools import lru_cache
 from itertools import product
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
+import pyarrow
+import pyarrow.csv
+import pyarrow.parquet
 
 from efield.campaign import disk
 from efield.campaign.files import COMPLETE, TABLES
@@ -20,9 +23,6 @@ from efield.io.atomic import replacing
 from efield.io.sealed import SealError
 from efield.sweeping.grid import COORDINATES
 from efield.sweeping.sweep import HEAD
-
-if TYPE_CHECKING:
-    import pyarrow
 
 #: Of the note that the store is complete.
 _FORMAT: Final = 2
@@ -42,10 +42,6 @@ def write_tables(store: Store) -> None:
 
     The rows are in the order of the cells, drives and placements; the same results give the same bytes.
     """
-    import pyarrow
-    import pyarrow.csv
-    import pyarrow.parquet
-
     parquet_path, csv_path, json_path = (store.folder / name for name in TABLES)
     with disk.room(store.folder):
         (store.folder / COMPLETE).unlink(missing_ok=True)
@@ -80,10 +76,8 @@ def column_names(store: Store) -> list[str]:
     return list(_schema(store).names)
 
 
-def _schema(store: Store) -> "pyarrow.Schema":
+def _schema(store: Store) -> pyarrow.Schema:
     """All columns, with units and meanings."""
-    import pyarrow
-
     study = store.study
     label, number = pyarrow.dictionary(pyarrow.int32(), pyarrow.string()), pyarrow.float64()
     fields = [_field(name, label, ("", f"label of the {kind}")) for name, kind in zip(CELL, _KINDS, strict=True)]
@@ -104,8 +98,6 @@ def _schema(store: Store) -> "pyarrow.Schema":
 
 
 def _field(name: str, kind: Any, note: tuple[str, str]) -> Any:
-    import pyarrow
-
     return pyarrow.field(name, kind, metadata={"units": note[0], "meaning": note[1]})
 
 
@@ -113,7 +105,7 @@ def _pose_note(row: str, column: str) -> tuple[str, str]:
     return "mm" if column == "4" else "1", f"pose, coil to head: row {row}, column {column}"
 
 
-def _meanings(schema: "pyarrow.Schema") -> dict[str, dict[str, str]]:
+def _meanings(schema: pyarrow.Schema) -> dict[str, dict[str, str]]:
     """What each column is, without the units of what has none."""
     found = {}
     for field in schema:
@@ -123,8 +115,6 @@ def _meanings(schema: "pyarrow.Schema") -> dict[str, dict[str, str]]:
 
 
 def _type(values: Any) -> Any:
-    import pyarrow
-
     if isinstance(values, list):
         return pyarrow.string()
     return pyarrow.int64() if np.issubdtype(values.dtype, np.integer) else pyarrow.float64()
@@ -135,9 +125,8 @@ def _known_columns(store: Store) -> dict[str, Any]:
     return {one.name: one.values for one in fixed(store.study, store.facts) if one.dims == ("placement",)}
 
 
-def _batches(store: Store, schema: "pyarrow.Schema") -> Iterator["pyarrow.RecordBatch"]:
+def _batches(store: Store, schema: pyarrow.Schema) -> Iterator["pyarrow.RecordBatch"]:
     """The rows, cell by cell, drive by drive, a limited number at a time."""
-    import pyarrow
     import zarr
 
     study, known = store.study, _known_columns(store)
@@ -172,6 +161,4 @@ def _batches(store: Store, schema: "pyarrow.Schema") -> Iterator["pyarrow.Record
 
 
 def _repeated(text: str, count: int) -> Any:
-    import pyarrow
-
     return pyarrow.DictionaryArray.from_arrays(pyarrow.array(np.zeros(count, np.int32)), pyarrow.array([text]))

@@ -141,7 +141,7 @@ def pulse_fields(sim: Simulator, coil: Coil, poses: list[Pose], target: Target, 
     """
     problem = sim.problem
     places = KeptPlaces.at(problem, target)
-    first, which = _distinct(poses)
+    first, which = distinct_rows(np.array([pose.matrix.ravel() for pose in poses]))
     held = [poses[number] for number in first]
     primary = _sampled(coil, held, _points(sim.head, places.nodes, held), sim.cache)
     direct = not worth_storing(len(problem.nodes_mm), len(held))
@@ -163,11 +163,6 @@ def pulse_fields(sim: Simulator, coil: Coil, poses: list[Pose], target: Target, 
     shares = _shares(primary, chosen, np.arange(len(held)))
     shares[chosen] = np.eye(len(chosen))
     return PulseFields(places, kept, shares[which], error if len(chosen) < len(held) else 0.0)
-
-
-def _distinct(poses: list[Pose]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """The first of each different pose, and for every pose which of them it is."""
-    return distinct_rows(np.array([pose.matrix.ravel() for pose in poses]))
 
 
 def _points(head: HeadMesh, nodes: NDArray[np.intp], poses: list[Pose]) -> FloatArray:

@@ -20,6 +20,8 @@ from efield.ground.pose import Pose, apart
 from efield.ground.progress import Progress, told
 from efield.head.mesh import HeadMesh
 from efield.head.tissue import GRAY_MATTER
+from efield.io.meshes.meshdata import MeshData
+from efield.io.meshes.vtu import write_mesh
 from efield.io.poses.pose_table import PoseTable
 from efield.io.poses.raw import COLUMNS
 from efield.io.poses.reading import opened_one, opened_table
@@ -123,9 +125,6 @@ class Pulses(Carded):
         path : path_like
             ``.vtu``.
         """
-        from efield.io.meshes.meshdata import MeshData
-        from efield.io.meshes.vtu import write_mesh
-
         head = self.head
         gray = head.tissue == GRAY_MATTER
         mesh = MeshData(

@@ -46,15 +46,10 @@ class TrainCell:
         """The number in it."""
         return float(self.text.lstrip(">"))
 
-    @property
-    def only_tested(self) -> bool:
-        """Whether the number is the longest that was tested, not a limit that was found."""
-        return self.text.startswith(">")
-
     def verdict(self, train_s: float) -> str:
         """Where a train lies: in words, none of which is a judgement."""
         longer = train_s > self.seconds
-        if self.only_tested:
+        if self.text.startswith(">"):  # the longest that was tested, not a limit that was found
             return "longer than tested" if longer else "within what was tested"
         return "longer than the cell" if longer else "within the cell"
 

@@ -7,7 +7,6 @@ from typing import Any, TypeVar
 
 from efield.explorer.page import waiting_page
 from efield.explorer.server import Server
-from efield.explorer.session import Session
 
 T = TypeVar("T")
 
@@ -51,10 +50,6 @@ class Doorway:
     def tell(self, words: str, done: int = 0, total: int = 0) -> None:
         """Say on the page what is being done, and how much of it is; may be called from any thread."""
         self.server.progress = {"words": words, "done": done, "total": total}
-
-    def lead_to(self, page: str, session: Session) -> None:
-        """Serve a page and the session behind it from now on; pages that wait go there."""
-        self.server.become(page, session)
 
     def run(self, work: Coroutine[Any, Any, T], timeout_s: float | None = None) -> T:
         """The result of something that is run in the loop."""

@@ -1,8 +1,8 @@
 """`explore`: opens the explorer from Python, in a notebook or a script."""
 
 import webbrowser
+from collections.abc import Iterable
 from os import PathLike
-from typing import TYPE_CHECKING
 
 from efield.basis.reduced_basis import ReducedBasis
 from efield.coils import stimulators
@@ -21,37 +21,31 @@ from efield.io.volumes.image import HeadImage, image_of
 from efield.nav.alerts import Alert
 from efield.nav.sources import source_of
 from efield.targeting import given
-from efield.targeting.named import the_coil
-from efield.targeting.naming import target_of
+from efield.targeting.named import CoilLike, the_coil
+from efield.targeting.naming import Place, target_of
+from efield.targeting.simulate import Simulator
 from efield.viz.planes import image_over
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from efield.targeting.named import CoilLike
-    from efield.targeting.naming import Place
-    from efield.targeting.simulate import Simulator
 
 
 def explore(
-    engine: "ReducedBasis | Simulator",
-    coil: "CoilLike | None" = None,
-    target: "Place | None" = None,
+    engine: ReducedBasis | Simulator,
+    coil: CoilLike | None = None,
+    target: Place | None = None,
     *,
     didt: float | None = None,
     intensity: float | None = None,
     stimulator: str | None = None,
-    pose: "Pose | str | PathLike[str] | None" = None,
-    plan: "Pose | str | PathLike[str] | None" = None,
-    poses: "PoseTable | Iterable[Pose] | str | PathLike[str] | None" = None,
+    pose: Pose | str | PathLike[str] | None = None,
+    plan: Pose | str | PathLike[str] | None = None,
+    poses: PoseTable | Iterable[Pose] | str | PathLike[str] | None = None,
     follow: str | None = None,
     threshold: float | None = None,
     outside: str = "refuse",
-    t1: "HeadImage | str | PathLike[str] | None" = None,
+    t1: HeadImage | str | PathLike[str] | None = None,
     host: str = "127.0.0.1",
     port: int = 0,
     browser: bool | None = None,
-) -> "Explorer":
+) -> Explorer:
     """Move a coil over a head in a page, and see the field follow.
 
     Parameters
@@ -123,11 +117,11 @@ def explore(
 
 
 def live_engine(
-    engine: "ReducedBasis | Simulator",
-    coil: "CoilLike | None",
-    target: "Place | None",
+    engine: ReducedBasis | Simulator,
+    coil: CoilLike | None,
+    target: Place | None,
     *,
-    plan: "Pose | str | PathLike[str] | None" = None,
+    plan: Pose | str | PathLike[str] | None = None,
     outside: str = "refuse",
     alerts: tuple[Alert, ...] = (),
     image: HeadImage | None = None,

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from html import escape
 from os import PathLike
-from typing import TYPE_CHECKING, Final, Self
+from typing import Final, Self
 
 from efield.explorer.doorway import Doorway
 from efield.explorer.engine import PAGE, ExplorerEngine, Shown
@@ -17,11 +17,8 @@ from efield.ground.pose import Pose, given_pose
 from efield.io.poses.pose_table import PoseTable
 from efield.io.poses.reading import opened_one
 from efield.nav.sources import Source
-from efield.targeting.naming import target_of
-
-if TYPE_CHECKING:
-    from efield.targeting.naming import Place
-    from efield.targeting.targets import Target
+from efield.targeting.naming import Place, target_of
+from efield.targeting.targets import Target
 
 #: How long a pose that is set from Python may take to be answered (s).
 _PATIENCE_S: Final = 600.0
@@ -93,7 +90,7 @@ class Explorer:
             raise
         self._tasks = [asyncio.ensure_future(session.hub.run())]
         await session.hold(start, PAGE)
-        self._door.lead_to(page, session)
+        self._door.server.become(page, session)
         if source is not None:
             self._tasks.append(asyncio.ensure_future(session.follow(source)))
 
@@ -114,7 +111,7 @@ class Explorer:
         return self._last.at or self._session.start
 
     @pose.setter
-    def pose(self, value: "Pose | str | PathLike[str]") -> None:
+    def pose(self, value: Pose | str | PathLike[str]) -> None:
         shown = self._door.run(self._session.hold(given_pose(opened_one(value))), _PATIENCE_S)
         if shown.status != "ok":
             raise InputError(f"the pose is refused: {shown.reason}")
@@ -125,12 +122,12 @@ class Explorer:
         return dict(self._last.measures)
 
     @property
-    def target(self) -> "Target":
+    def target(self) -> Target:
         """The target; setting it (a `Target`, a name or a point in mm) measures there."""
         return self._session.engine.target
 
     @target.setter
-    def target(self, value: "Place") -> None:
+    def target(self, value: Place) -> None:
         self._door.run(self._session.aim(target_of(self._session.engine.sim.head, value)), _PATIENCE_S)
 
     @property

@@ -65,15 +65,13 @@ class Server:
     ----------
     page : str
         HTML.
-    session : Session, optional
-        Without one nothing moves; see `become`.
-    token : str, optional
-        A random one unless given.
     """
 
-    def __init__(self, page: str, session: Session | None = None, token: str | None = None) -> None:
-        self._web, self._page, self.session = library(), page, session
-        self.token = secrets.token_urlsafe(18) if token is None else token
+    def __init__(self, page: str) -> None:
+        self._web, self._page = library(), page
+        #: Without one nothing moves; see `become`.
+        self.session: Session | None = None
+        self.token = secrets.token_urlsafe(18)
         self._hosts: frozenset[str] = frozenset()
         self._pages: set[_Page] = set()
         self.url = ""

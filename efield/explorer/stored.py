@@ -3,15 +3,20 @@
 from dataclasses import dataclass
 from functools import cached_property
 from os import PathLike
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from efield.coils.model import Coil
 from efield.ground.arrays import FloatArray
 from efield.ground.errors import InputError
+from efield.ground.pose import Pose
 from efield.head.mesh import HeadMesh
 from efield.head.tissue import GRAY_MATTER, WHITE_MATTER
 from efield.io.meshes.mesh_files import read_mesh
+from efield.io.volumes.image import HeadImage
+from efield.targeting.measures import MEASURES
+from efield.targeting.targets import Target
 from efield.viz.drawn_tissue import drawn_tissue
 from efield.viz.field_shapes import outer_surface
 from efield.viz.nodal import Nodal, averaged, shown_tissues
@@ -21,13 +26,6 @@ from efield.viz.shapes import Shape
 from efield.viz.stage import Stage
 from efield.viz.voxels import Voxels
 from efield.viz.web import page_text
-
-if TYPE_CHECKING:
-    from efield.coils.model import Coil
-    from efield.ground.pose import Pose
-    from efield.io.volumes.image import HeadImage
-    from efield.targeting.targets import Target
-
 
 #: Names under which |E| lies in files: ours and SimNIBS's.
 _MAGNITUDES = ("magnE", "normE")
@@ -73,11 +71,11 @@ class StoredField:
         self,
         title: str,
         *,
-        coil: "Coil | None" = None,
-        pose: "Pose | None" = None,
-        target: "Target | None" = None,
+        coil: Coil | None = None,
+        pose: Pose | None = None,
+        target: Target | None = None,
         numbers: list[tuple[str, str, str]] | None = None,
-        image: "HeadImage | str | PathLike[str] | None" = None,
+        image: HeadImage | str | PathLike[str] | None = None,
     ) -> str:
         """The page; coil and target where they are known, and (name, text, meaning) of numbers; slices show `image`, or
         the tissues.
@@ -111,8 +109,6 @@ class StoredField:
 
 def numbers_of(measures: dict[str, Any]) -> list[tuple[str, str, str]]:
     """Name, value with unit, and meaning of the measures in a ``summary.json``."""
-    from efield.targeting.measures import MEASURES
-
     found = []
     for name, one in measures.items():
         value, unit = (one.get("value"), one.get("unit", "")) if isinstance(one, dict) else (one, "")

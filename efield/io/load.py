@@ -15,10 +15,17 @@ from efield.ground import checks
 from efield.ground.errors import EfieldWarning, FileFormatError, InputError
 from efield.head.mesh import HeadMesh
 from efield.head.remarks import remarks
+from efield.head.spheres import sphere_head
+from efield.head.template import load_template
 from efield.io.choice import split_choice
+from efield.io.coils.ccd import read_ccd
+from efield.io.coils.stl import read_stl
+from efield.io.coils.tcd import read_tcd
+from efield.io.coils.wire import read_windings, read_wire
 from efield.io.meshes import mesh_files
 from efield.io.meshes.tags import Tags
 from efield.io.mni_sidecar import read_sidecar
+from efield.io.subject import load_subject
 
 HEAD_NAMES: Final = ("mni152", "sphere")
 HEAD_SUFFIXES: Final = mesh_files.SUFFIXES
@@ -73,16 +80,10 @@ def load_head(name_or_path: str | os.PathLike[str], *, tags: Tags | None = None)
     if tags is not None and (text in HEAD_NAMES or Path(text).is_dir()):
         raise InputError(f"tags must be given for mesh files only; instead received them for {text}: leave them out")
     if text == "mni152":
-        from efield.head.template import load_template
-
         return load_template()
     if text == "sphere":
-        from efield.head.spheres import sphere_head
-
         return sphere_head()
     if Path(text).is_dir():
-        from efield.io.subject import load_subject
-
         return _remarked(load_subject(text))
     suffix = _suffix(text, HEAD_SUFFIXES)
     if suffix is None:
@@ -157,8 +158,6 @@ def load_coil(
 
 def _coil(text: str, suffix: str | None, settings: Mapping[str, float] | None, stimulator: str | int | None) -> Coil:
     if suffix == ".tcd":
-        from efield.io.coils.tcd import read_tcd
-
         return read_tcd(text, settings, stimulator=stimulator)
     if settings:
         raise InputError(
@@ -191,8 +190,6 @@ def _in_casing(coil: Coil, text: str, suffix: str) -> Coil:
     beside = Path(text[: -len(suffix)] + ".stl")
     if coil.shape_from not in ("sources", "nothing") or not beside.is_file():
         return coil
-    from efield.io.coils.stl import read_stl
-
     note = f"casing read from {beside.name}, beside the coil's file"
     return replace(coil.with_casing(read_stl(beside)), assumptions=(*coil.assumptions, note))
 
@@ -204,16 +201,10 @@ def _plain_coil(text: str, suffix: str | None) -> Coil:
 
         return load_named(text)
     if suffix == ".ccd":
-        from efield.io.coils.ccd import read_ccd
-
         return read_ccd(text)
     if suffix == ".toml":
-        from efield.io.coils.wire import read_windings
-
         return read_windings(text)
     if suffix == ".csv":
-        from efield.io.coils.wire import read_wire
-
         return read_wire(text)
     raise _unknown("coil", text, (), COIL_SUFFIXES)
 

@@ -20,6 +20,9 @@ from efield.head.surface import TriangleSurface
 from efield.head.tissue import GRAY_MATTER, WHITE_MATTER
 from efield.io.bounded.cursor import Cursor, file_bytes, numbers
 from efield.io.eeg_positions import CapFile, read_eeg_positions
+from efield.io.meshes.mesh_files import read_head
+from efield.io.surfaces.gifti import read_surface
+from efield.io.volumes.nifti import read_volume
 
 HEMISPHERES: Final = ("lh", "rh")
 SURFACES: Final = ("central", "pial", "white")
@@ -101,8 +104,6 @@ class Subject:
         FileFormatError
             If the folder has no such surface, or it cannot be read.
         """
-        from efield.io.surfaces.gifti import read_surface
-
         checks.choice("hemisphere", hemisphere, HEMISPHERES)
         checks.choice("kind", kind, SURFACES)
         # Surfaces of these folders are in the coordinates of the T1, whatever their headers say.
@@ -159,8 +160,6 @@ def load_subject(folder: str | os.PathLike[str]) -> HeadMesh:
         If the folder holds no head mesh, a file is damaged, or the map does not lead to this brain. A damaged map is
         not passed over in favor of a worse one.
     """
-    from efield.io.meshes.mesh_files import read_head
-
     subject = find_subject(folder)
     head = replace(read_head(subject.mesh), caps=tuple(CapFile(path) for path in subject.caps))
     if subject.mni is None:
@@ -223,8 +222,6 @@ def _matrix(path: Path) -> NDArray[np.float64]:
 
 
 def _warp_field(path: Path) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
-    from efield.io.volumes.nifti import read_volume
-
     cursor = Cursor.open(path)
     volume, affine = read_volume(cursor)
     if volume.ndim == 5 and volume.shape[3] == 1:

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
 
 from efield.ground.errors import InputError
 from efield.io.poses.axes import from_theirs
@@ -113,17 +114,8 @@ class Space:
             raise InputError(f"coord must be six numbers; instead: {error}") from error
         spacing = np.linalg.norm(self.affine[:3, :3], axis=0)
         matrix = np.eye(4)
-        matrix[:3, :3] = _euler(np.radians(given[3:]))
+        matrix[:3, :3] = Rotation.from_euler("xyz", given[3:], degrees=True).as_matrix()  # about the fixed axes
         matrix[:3, 3] = given[0], spacing[1] * (self.rows - 1) - given[1], given[2]
         unscaled = self.affine.copy()
         unscaled[:3, :3] /= spacing
         return np.asarray(from_theirs((unscaled @ matrix)[None], "invesalius")[0])
-
-
-def _euler(angles: FloatArray) -> FloatArray:
-    """Turn about the fixed axes x, then y, then z."""
-    (sx, sy, sz), (cx, cy, cz) = np.sin(angles), np.cos(angles)
-    about_x = np.array([[1, 0, 0], [0, cx, -sx], [0, sx, cx]])
-    about_y = np.array([[cy, 0, sy], [0, 1, 0], [-sy, 0, cy]])
-    about_z = np.array([[cz, -sz, 0], [sz, cz, 0], [0, 0, 1]])
-    return np.asarray(about_z @ about_y @ about_x)

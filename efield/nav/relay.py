@@ -25,8 +25,6 @@ from efield.nav.latest import Seen
 from efield.nav.listening import not_listening
 from efield.nav.pictures import Shapes
 
-Emit = Callable[[str, Any], Awaitable[None]]
-
 #: Largest message, clients at a time, messages a second of each.
 _MOST_BYTES: Final = 1 << 20
 _MOST_CLIENTS: Final = 8

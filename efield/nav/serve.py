@@ -19,6 +19,7 @@ from efield.nav.invesalius import Space
 from efield.nav.lines import Lines
 from efield.nav.openigtlink_server import DEVICES, NAME, Limits, OpenIGTLinkServer
 from efield.nav.pictures import Pictures
+from efield.nav.relay import Desk, SocketServer
 from efield.nav.sources import Source, source_of
 
 #: Addresses that only this machine reaches.
@@ -191,8 +192,6 @@ async def _open(hub: Hub, session: Session, stack: AsyncExitStack) -> dict[str, 
         ports["openigtlink"] = await server.start(session.host, session.openigtlink)
         stack.push_async_callback(server.close)
     if session.socketio is not None:
-        from efield.nav.relay import Desk, SocketServer
-
         folder = Path(stack.enter_context(TemporaryDirectory(prefix="efield-")))
         space = None if session.image is None else Space.of(session.image)
         web = SocketServer(Desk(hub, pictures.shapes, space, folder))

@@ -16,6 +16,8 @@ from efield.io.poses.pose_table import PoseTable
 from efield.io.poses.reading import read_poses
 from efield.nav.hub import Hub
 from efield.nav.latest import Seen
+from efield.nav.mouse import mouse_of
+from efield.nav.relay import client_of
 from efield.nav.streams import Brainsight, Dialect, Localite
 
 #: Poses a second of a recording that has no times.
@@ -220,12 +222,8 @@ def source_of(url: str, *, axes: str | None = None, frame: str | None = None, sp
         coil = int(checks.choice("coil", options.pop("coil", "0"), ("0", "1")))
         make = lambda: Localite(frame or "RAS", axes or "localite", coil)  # noqa: E731
     elif parts.scheme == "invesalius":
-        from efield.nav.relay import client_of
-
         return client_of(host, port, options)
     elif parts.scheme == "http":
-        from efield.nav.mouse import mouse_of
-
         return mouse_of(url)
     else:
         known = ", ".join(f"{name}://HOST" for name in PORTS)

@@ -14,7 +14,6 @@ from efield.ground import checks
 from efield.ground.errors import InputError
 from efield.ground.pose import Pose
 from efield.ground.progress import Progress, Tell, told
-from efield.head.mesh import HeadMesh
 from efield.sweeping.engines import (
     UNIT_DIDT,
     Engine,
@@ -192,11 +191,8 @@ def _cells(engine: Any, coil: Any, poses: Poses, target: Any, fields: bool | Pla
         place = _target_of(one, name, target)
         region = _region_of(one, place, fields)
         for each in coils:
-            yield _Cell(one, each, _laid(poses, head_of(one), place, each, current), place, region)
-
-
-def _laid(poses: PlacementGrid | Placements, head: HeadMesh, target: Target, coil: Coil, current: str) -> Placements:
-    return poses if isinstance(poses, Placements) else poses.on(head, target, coil, current=current)
+            laid = poses if isinstance(poses, Placements) else poses.on(head_of(one), place, each, current=current)
+            yield _Cell(one, each, laid, place, region)
 
 
 def _coils(coil: Any) -> tuple[tuple[str, ...], list[Coil]]:

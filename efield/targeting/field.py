@@ -6,7 +6,7 @@ from functools import cached_property
 from numbers import Real
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -20,14 +20,18 @@ from efield.ground.card import Card, Carded, counted, listed, place, rate
 from efield.ground.errors import InputError
 from efield.ground.pose import Pose
 from efield.head.mesh import HeadMesh
+from efield.head.midsurface import mid_surface
 from efield.head.surface import Surface, TriangleSurface, boundary
+from efield.io.meshes.gmsh import write_mesh
+from efield.io.meshes.meshdata import MeshData
+from efield.io.meshes.vtu import write_vtu
+from efield.io.surfaces.gifti import SURFACE_SUFFIX, VALUE_SUFFIXES, write_surface, write_values
+from efield.io.volumes.nifti import read_grid, sample_grid, write_scalar_nifti
 from efield.kernels.geometry.raster import paint_magnitude
-
-if TYPE_CHECKING:
-    from efield.io.meshes.meshdata import MeshData
-    from efield.targeting.naming import Place
-    from efield.targeting.summary import Summary
-    from efield.targeting.surface_field import SurfaceField
+from efield.targeting.held import warn_if_mistaken
+from efield.targeting.naming import Place, target_of
+from efield.targeting.summary import Summary, summarize
+from efield.targeting.surface_field import SurfaceField, field_on_surface
 
 #: Spacing of the grid of an image that is not asked to be like another.
 _VOXEL_MM: Final = 1.0
@@ -151,11 +155,7 @@ class EField(Carded):
         """(p, 3) recovered field at a surface's vertices, on the side of tissue `tag`, V/m."""
         return self.recovered.on_nodes(surface.nodes, tag)
 
-    def on_triangles(self, surface: Surface, tag: int) -> NDArray[np.float64]:
-        """(t, 3) recovered field at the centers of a surface's triangles, on the side of tissue `tag`, V/m."""
-        return np.asarray(self.on_vertices(surface, tag)[surface.triangles].mean(axis=1))
-
-    def on_surface(self, surface: TriangleSurface) -> "SurfaceField":
+    def on_surface(self, surface: TriangleSurface) -> SurfaceField:
         """The recovered field, its normal and its tangential part at the vertices of any surface in the head.
 
         Parameters
@@ -168,11 +168,9 @@ class EField(Carded):
         OutsideHeadError
             If more than half of the vertices lie outside the head.
         """
-        from efield.targeting.surface_field import field_on_surface
-
         return field_on_surface(self, surface)
 
-    def summary(self, target: "Place") -> "Summary":
+    def summary(self, target: Place) -> Summary:
         """What the field does at a target and in the whole gray matter (see `efield.targeting.measures`).
 
         Parameters
@@ -185,10 +183,6 @@ class EField(Carded):
         EfieldWarning
             If the coil would be over the target had its pose been read otherwise, such as LPS for RAS.
         """
-        from efield.targeting.held import warn_if_mistaken
-        from efield.targeting.naming import target_of
-        from efield.targeting.summary import summarize
-
         place = target_of(self.head, target)
         warn_if_mistaken(self.head, self.coil, self.pose, place.center_mm)
         return summarize(self, place)
@@ -205,25 +199,23 @@ class EField(Carded):
         Raises
         ------
         InputError
-            If the name ends otherwise.
+            If it is no name of a file, or the name ends otherwise.
         """
+        if not isinstance(path, str | PathLike):
+            raise InputError(
+                f"path must be the name of a file, such as 'field.vtu'; instead received {checks.kind(path)}"
+            )
         data = {"E": self.e.astype(np.float32), "magnE": self.magnitude.astype(np.float32)}
         suffix = Path(path).suffix.lower()
         if suffix == ".vtu":
-            from efield.io.meshes.vtu import write_vtu
-
             write_vtu(path, self.head, cell_data=data)
         elif suffix == ".msh":
-            from efield.io.meshes.gmsh import write_mesh
-
             write_mesh(path, self._with_surfaces(data))
         else:
             raise InputError(f"the file's name must end in .vtu or .msh; instead received {Path(path).name!r}")
 
-    def _with_surfaces(self, data: dict[str, NDArray[np.float32]]) -> "MeshData":
+    def _with_surfaces(self, data: dict[str, NDArray[np.float32]]) -> MeshData:
         """The head, its fields, and the faces in which each tissue meets a later one or the air."""
-        from efield.io.meshes.meshdata import MeshData
-
         head, tags = self.head, self.head.tags
         faces = [(tag, boundary(head, [inner for inner in tags if inner <= tag])) for tag in tags]
         own = [(tag, surface, head.tissue[surface.owners] == tag) for tag, surface in faces]
@@ -251,7 +243,7 @@ class EField(Carded):
         """
         write_on_grid(path, self.head, self.magnitude_on_grid, like)
 
-    def to_gifti(self, path: str | PathLike[str], surface: TriangleSurface | None = None) -> "SurfaceField":
+    def to_gifti(self, path: str | PathLike[str], surface: TriangleSurface | None = None) -> SurfaceField:
         """Write the recovered field on a surface: ``E_magn``, ``E_normal`` (positive into the cortex), ``E_tangent``.
 
         Parameters
@@ -276,9 +268,6 @@ class EField(Carded):
             If the name ends otherwise, the surface is inflated or spherical, or the head has no white matter and no
             surface is given.
         """
-        from efield.head.midsurface import mid_surface
-        from efield.io.surfaces.gifti import SURFACE_SUFFIX, VALUE_SUFFIXES, write_surface, write_values
-
         if str(path).endswith(SURFACE_SUFFIX):
             raise InputError(
                 f"{Path(path).name} must end in .func.gii or plain .gii; instead it ends in {SURFACE_SUFFIX}, and such "
@@ -317,7 +306,7 @@ class EField(Carded):
         grid.cell_data["E"], grid.cell_data["magnE"] = self.e.copy(), self.magnitude.copy()
         return grid
 
-    def plot(self, target: "Place | None" = None, coil: Coil | None = None) -> Any:
+    def plot(self, target: Place | None = None, coil: Coil | None = None) -> Any:
         """Show the field on the cortex in three dimensions (PyVista); `efield.viz.Scene` shows more, and elsewhere.
 
         Parameters
@@ -333,7 +322,6 @@ class EField(Carded):
             Two panels, 960 pixels wide: the whole head, and the cortex at the target. Call its ``show()``, or
             ``screenshot(path)``.
         """
-        from efield.targeting.naming import target_of
         from efield.viz.overview import field_plotter
 
         place = None if target is None else target_of(self.head, target)
@@ -359,8 +347,6 @@ def write_on_grid(
     like: str | PathLike[str] | None,
 ) -> None:
     """Write what `values` gives for a grid's shape and affine; the grid is that of `like`, or of whole millimeters."""
-    from efield.io.volumes.nifti import read_grid, sample_grid, write_scalar_nifti
-
     bounds = np.array([head.points.min(axis=0), head.points.max(axis=0)])
     shape, affine = sample_grid(bounds, _VOXEL_MM) if like is None else read_grid(like)
     is_mni = head.mni is not None and head.mni.is_identity

@@ -4,29 +4,28 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from efield.coils.model import Coil
 from efield.coils.polarity import induced_words
 from efield.ground.units import AMPERE_PER_MICROSECOND
 from efield.head.tissue import tissue_name
 from efield.targeting.measures import PEAK_PERCENTILE, TargetMeasures, weighted_percentile
-from efield.targeting.naming import target_if_any
+from efield.targeting.naming import Place, target_if_any
+from efield.targeting.summary import Summary
+from efield.targeting.target import Target
 from efield.viz.drawn_tissue import drawn_tissue
 from efield.viz.page import BETWEEN
 
 if TYPE_CHECKING:
-    from efield.coils.model import Coil
     from efield.targeting.field import EField
-    from efield.targeting.naming import Place
-    from efield.targeting.summary import Summary
-    from efield.targeting.target import Target
 
 
 def caption(
     field: "EField",
-    target: "Place | None" = None,
-    coil: "Coil | None" = None,
+    target: Place | None = None,
+    coil: Coil | None = None,
     *,
     drive: str = "",
-    summary: "Summary | None" = None,
+    summary: Summary | None = None,
 ) -> str:
     """Coil, drive, field at the target and peak, the same numbers as in `EField.summary`.
 
@@ -65,7 +64,7 @@ def caption(
     return BETWEEN.join(parts)
 
 
-def _mean(field: "EField", target: "Target") -> float:
+def _mean(field: "EField", target: Target) -> float:
     measures = TargetMeasures.at(field.head, target)
     return dict(zip(measures.names, map(float, measures.of_field(field, target)), strict=True))["mean_magnitude"]
 
@@ -76,7 +75,7 @@ def _peak(field: "EField", tag: int) -> float:
     return weighted_percentile(size, field.head.volumes[own], PEAK_PERCENTILE)
 
 
-def named(coil: "Coil") -> str:
+def named(coil: Coil) -> str:
     """The coil's name and direction: ``d70 (induces +y)``."""
     words = induced_words(coil).partition(",")[0]
     return f"{coil.name} (induces {words})" if words else coil.name

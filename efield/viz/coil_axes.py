@@ -1,18 +1,16 @@
 """The axes of each program's coil, drawn on one coil, from the matrices that its files are read with."""
 
 import os
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from efield.io.poses.axes import AXES
 from efield.viz import palette
 from efield.viz.page import LABEL_PT, TICK_PT, TITLE_PT, new_page
 from efield.viz.report import write_page
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 SIZE: Final = (2160, 1480)
 
@@ -52,7 +50,7 @@ def save_axes_picture(path: str | os.PathLike[str], *, size: tuple[int, int] = S
     write_page(path, lambda: axes_figure(size=size))
 
 
-def axes_figure(*, size: tuple[int, int] = SIZE) -> "Figure":
+def axes_figure(*, size: tuple[int, int] = SIZE) -> Figure:
     """One coil for each program: handle, induced current, and the program's x, y and z.
 
     Parameters

@@ -1,9 +1,10 @@
 """A picture of a coil's field, without OpenGL: |E| on the cortical surface of a spherical head."""
 
 import os
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
+from matplotlib.figure import Figure
 
 from efield.coils.model import Coil
 from efield.coils.polarity import induced_direction
@@ -14,9 +15,6 @@ from efield.viz.caption import named
 from efield.viz.page import LABEL_PT, TICK_PT, TITLE_PT, add_color_bar, new_page
 from efield.viz.report import write_page
 from efield.viz.scale import Scale
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 SIZE: Final = (2160, 1080)
 
@@ -44,7 +42,7 @@ def save_coil_picture(path: str | os.PathLike[str], coil: CoilLike, *, size: tup
     write_page(path, lambda: coil_figure(coil, size=size))
 
 
-def coil_figure(coil: CoilLike, *, size: tuple[int, int] = SIZE) -> "Figure":
+def coil_figure(coil: CoilLike, *, size: tuple[int, int] = SIZE) -> Figure:
     """|E| at 1 A/us from above, with the windings; and along the two meridians through the pole.
 
     Parameters
@@ -68,7 +66,7 @@ def coil_figure(coil: CoilLike, *, size: tuple[int, int] = SIZE) -> "Figure":
     return page
 
 
-def _draw_map(page: "Figure", field: CorticalField, coil: Coil, limit: float) -> None:
+def _draw_map(page: Figure, field: CorticalField, coil: Coil, limit: float) -> None:
     axes = page.add_axes((0.062, 0.11, 0.36, 0.78))
     x, y = field.points_mm[..., 0], field.points_mm[..., 1]
     axes.pcolormesh(x, y, field.magnitude, shading="gouraud", cmap=palette.field_colors(), vmin=0, vmax=limit)
@@ -88,7 +86,7 @@ def _draw_map(page: "Figure", field: CorticalField, coil: Coil, limit: float) ->
     _label(axes, "mm", "")
 
 
-def _draw_profiles(page: "Figure", field: CorticalField, limit: float) -> None:
+def _draw_profiles(page: Figure, field: CorticalField, limit: float) -> None:
     axes = page.add_axes((0.58, 0.13, 0.4, 0.72))
     quarter = (field.magnitude.shape[1] - 1) // 4
     arc = np.arccos(np.clip(field.points_mm[:, 0, 2] / 70.0, -1, 1)) * 70.0

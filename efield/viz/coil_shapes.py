@@ -1,19 +1,16 @@
 """A coil as shapes: windings, casing, handle, and the current that it induces."""
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 
+from efield.coils.model import Coil
 from efield.coils.polarity import induced_direction
 from efield.ground.arrays import FloatArray
+from efield.ground.pose import Pose
 from efield.head.surface import TriangleSurface
 from efield.viz import palette
-from efield.viz.shapes import Glass, Shape, arrow, joined, tube
-
-if TYPE_CHECKING:
-    from efield.coils.model import Coil
-    from efield.ground.pose import Pose
-
+from efield.viz.shapes import Glass, Shape, arrow, joined, moved, tube
 
 #: Opacity of each wall of a casing: what is under it must stay readable.
 _CASING: Final[Glass] = (0.13, 0.6)
@@ -33,7 +30,7 @@ _CURRENT_ABOVE_MM: Final = 5.0
 
 
 def coil_shapes(
-    coil: "Coil", pose: "Pose", *, handle: bool, current: bool, reverse: bool, fine: bool = True
+    coil: Coil, pose: Pose, *, handle: bool, current: bool, reverse: bool, fine: bool = True
 ) -> list[Shape]:
     """Windings, casing, handle and induced current of a coil where it is held.
 
@@ -62,13 +59,11 @@ def coil_shapes(
     return found
 
 
-def _placed(shape: Shape, pose: "Pose") -> Shape:
-    from efield.viz.shapes import moved
-
+def _placed(shape: Shape, pose: Pose) -> Shape:
     return moved(shape, pose.to_head(shape.surface.points_mm))
 
 
-def _windings(coil: "Coil", fine: bool) -> list[Shape]:
+def _windings(coil: Coil, fine: bool) -> list[Shape]:
     lines = coil.windings if fine else [_thinned(winding) for winding in coil.windings]
     tubes = [tube(line, _WIRE_RADIUS_MM, 8 if fine else 3) for line in lines]
     return [Shape("windings", joined("windings", tubes), palette.COIL_COLOR)] if tubes else []
@@ -83,7 +78,7 @@ def _thinned(line: FloatArray) -> FloatArray:
     return line[[0, *kept, len(line) - 1]]
 
 
-def _casing(coil: "Coil") -> list[Shape]:
+def _casing(coil: Coil) -> list[Shape]:
     if coil.casing is not None:
         walls = TriangleSurface(coil.casing.points_mm, coil.casing.triangles.astype(np.int32))
         return [Shape("casing", walls, palette.CASING_COLOR, glass=_CASING)]
@@ -92,7 +87,7 @@ def _casing(coil: "Coil") -> list[Shape]:
     return [] if rim is None else [Shape("casing", _slab(rim, _back(coil)), palette.CASING_COLOR, glass=_CASING)]
 
 
-def casing_rim(coil: "Coil") -> FloatArray | None:
+def casing_rim(coil: Coil) -> FloatArray | None:
     """(r, 3) casing points around which a rubber band seen from above would lie, in the coil frame; None if unknown."""
     from scipy.spatial import ConvexHull, QhullError
 
@@ -123,7 +118,7 @@ def _slab(rim: FloatArray, back_mm: float) -> TriangleSurface:
     return TriangleSurface(points, np.concatenate([sides, lids]).astype(np.int32))
 
 
-def _back(coil: "Coil") -> float:
+def _back(coil: Coil) -> float:
     """Height of the coil's outer side, mm in the coil frame (z points into the head)."""
     if coil.casing is not None:
         return float(coil.casing.points_mm[:, 2].min())
@@ -131,14 +126,14 @@ def _back(coil: "Coil") -> float:
     return min((float(part[:, 2].min()) for part in parts), default=0.0) - 3.0
 
 
-def _rear(coil: "Coil") -> FloatArray | None:
+def _rear(coil: Coil) -> FloatArray | None:
     """Points (n, 3) whose most negative y is the coil's rear edge; None if its shape is unknown."""
     if coil.casing is not None:
         return np.asarray(coil.casing.points_mm)
     return np.asarray(coil.casing_points_mm) if coil.has_known_shape else None
 
 
-def _has_own_handle(coil: "Coil") -> bool:
+def _has_own_handle(coil: Coil) -> bool:
     shape = _rear(coil)
     if shape is None:
         return True  # nothing is known that a handle could be put to
@@ -146,7 +141,7 @@ def _has_own_handle(coil: "Coil") -> bool:
     return wire - float(shape[:, 1].min()) > _OWN_HANDLE_MM
 
 
-def _handle(coil: "Coil") -> TriangleSurface:
+def _handle(coil: Coil) -> TriangleSurface:
     shape = np.asarray(_rear(coil))
     rear = float(shape[:, 1].min())
     middle = (_back(coil) + float(shape[:, 2].max())) / 2

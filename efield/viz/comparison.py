@@ -1,27 +1,25 @@
 """Two fields beside each other, and their difference."""
 
-from typing import TYPE_CHECKING, Unpack
+from typing import Unpack
 
+from matplotlib.figure import Figure
+
+from efield.targeting.field import EField
+from efield.targeting.naming import Place
 from efield.viz.scene import Scene
 from efield.viz.sheet import PageOptions, Panel, sheet_figure
 from efield.viz.views import View
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-    from efield.targeting.field import EField
-    from efield.targeting.naming import Place
-
 
 def compare_fields(
-    first: "EField",
-    second: "EField",
-    target: "Place | None" = None,
+    first: EField,
+    second: EField,
+    target: Place | None = None,
     *,
     names: tuple[str, str] = ("first", "second"),
-    view: "str | View" = "target",
+    view: str | View = "target",
     **page: Unpack[PageOptions],
-) -> "Figure":
+) -> Figure:
     """Two fields in one head side by side, on one scale, and |E| of the second less that of the first.
 
     Parameters

@@ -8,6 +8,8 @@ from numpy.typing import ArrayLike
 
 from efield.ground import checks
 from efield.ground.errors import InputError
+from efield.io.volumes.image import HeadImage
+from efield.planning.uncertain_measures import Uncertainty
 from efield.viz import field_shapes as fields
 from efield.viz import palette
 from efield.viz.nodal import magnitudes
@@ -19,8 +21,6 @@ from efield.viz.streamlines import streamline_shape
 from efield.viz.uncertainty_map import SHOWN, on_nodes
 
 if TYPE_CHECKING:
-    from efield.io.volumes.image import HeadImage
-    from efield.planning.uncertain_measures import Uncertainty
     from efield.targeting.field import EField
 
 
@@ -76,7 +76,7 @@ class FieldParts(Stage):
 
         return self._with(part)
 
-    def uncertainty(self, sure: "Uncertainty", show: str = "width", limit: float | None = None) -> Self:
+    def uncertainty(self, sure: Uncertainty, show: str = "width", limit: float | None = None) -> Self:
         """The cortex colored by how sure |E| is there, as far as the map of `sure` reaches.
 
         Parameters
@@ -129,7 +129,7 @@ class FieldParts(Stage):
         planes: str = "xyz",
         at_mm: ArrayLike | None = None,
         *,
-        image: "HeadImage | str | PathLike[str] | None" = None,
+        image: HeadImage | str | PathLike[str] | None = None,
     ) -> Self:
         """Planes through the head with |E| in the brain and plain fills outside it; or with the field over an image.
 

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from efield.ground.arrays import FloatArray
 from efield.ground.numbering import renumbered
 from efield.ground.rows import distinct_rows
+from efield.head.mesh import HeadMesh
 from efield.head.surface import Surface, TriangleSurface, boundary, brain
 from efield.head.tissue import GRAY_MATTER, WHITE_MATTER
 from efield.viz import palette
@@ -17,7 +18,6 @@ from efield.viz.section import cut
 from efield.viz.shapes import Shape, arrow, arrows, ball
 
 if TYPE_CHECKING:
-    from efield.head.mesh import HeadMesh
     from efield.targeting.field import EField
 
 
@@ -49,7 +49,7 @@ def cortex_with_field(field: "EField", tag: int) -> tuple[Surface, FloatArray]:
     return surface, np.where(np.isnan(e), field.on_vertices(surface, WHITE_MATTER), e)
 
 
-def outer_surface(head: "HeadMesh", tag: int) -> Surface:
+def outer_surface(head: HeadMesh, tag: int) -> Surface:
     """The outer surface of a tissue and of what it encloses of the brain."""
     if tag == GRAY_MATTER and WHITE_MATTER in head.tags:
         return brain(head)
@@ -131,7 +131,7 @@ def above_cortex(surface: TriangleSurface, center_mm: FloatArray, outward: Float
     return np.asarray(center_mm + (max(tallest, 0.0) + _MARK_RADIUS_MM) * outward)
 
 
-def slice_shapes(head: "HeadMesh", axis: int, position_mm: float, nodal: Nodal, scale: Scale) -> list[Shape]:
+def slice_shapes(head: HeadMesh, axis: int, position_mm: float, nodal: Nodal, scale: Scale) -> list[Shape]:
     """A plane through the head: |E| in the tissues of `nodal`, plain fills in the others.
 
     Parameters

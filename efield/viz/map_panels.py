@@ -1,25 +1,25 @@
 """Parts of maps of a sweep: the best value of each position, and how values, angles and gyri below them are drawn."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
+import xarray
+from matplotlib.collections import PatchCollection
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle, RegularPolygon
 from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 
 from efield.ground.card import Card, Carded, counted
 from efield.ground.errors import InputError
+from efield.head.mesh import HeadMesh
 from efield.targeting.tangent import medial_sign
 from efield.viz import palette
 from efield.viz.drawn_tissue import drawn_tissue
 from efield.viz.field_shapes import outer_surface
 from efield.viz.map_shapes import SHARES
 from efield.viz.page import LABEL_PT, TICK_PT, halo, label_axes
-
-if TYPE_CHECKING:
-    import xarray
-    from matplotlib.figure import Figure
-
-    from efield.head.mesh import HeadMesh
 
 #: Coordinates of a grid that a map needs.
 _NEEDED: Final = ("position", "u_mm", "v_mm", "angle_deg")
@@ -61,7 +61,7 @@ class BestOfPositions(Carded):
         return Card("BestOfPositions", (("size", counted(len(self.value), "position")),))
 
 
-def best_of_positions(dataset: "xarray.Dataset", measure: str) -> BestOfPositions:
+def best_of_positions(dataset: xarray.Dataset, measure: str) -> BestOfPositions:
     """The largest value over angles, tilts and distances at each position; the first of equals.
 
     Parameters
@@ -97,7 +97,7 @@ def best_of_positions(dataset: "xarray.Dataset", measure: str) -> BestOfPosition
     return BestOfPositions(u, v, values[first], angle, np.where(known, first, -1), _medial_way(dataset, first) * angle)
 
 
-def _medial_way(dataset: "xarray.Dataset", placements: NDArray[np.intp]) -> NDArray[np.float64]:
+def _medial_way(dataset: xarray.Dataset, placements: NDArray[np.intp]) -> NDArray[np.float64]:
     """1 for placements on the side of the midline that the grid's origin is on, -1 for those beyond."""
     if "pose" not in dataset or "plane" not in dataset:
         return np.ones(len(placements))
@@ -114,8 +114,6 @@ def _medial_way(dataset: "xarray.Dataset", placements: NDArray[np.intp]) -> NDAr
 
 def _cells(best: BestOfPositions) -> list[Any]:
     """A patch around each position that touches its neighbors'."""
-    from matplotlib.patches import Rectangle, RegularPolygon
-
     places = np.column_stack([best.u_mm, best.v_mm])
     spacing = _spacing(places)
     rows = np.unique(np.round(best.v_mm, 6))
@@ -126,12 +124,10 @@ def _cells(best: BestOfPositions) -> list[Any]:
 
 def _spacing(places: NDArray[np.float64]) -> float:
     """Distance of nearest neighbors, mm; 1 for a single position."""
-    from scipy.spatial import cKDTree
-
     return float(cKDTree(places).query(places, k=2)[0][:, 1].min()) if len(places) > 1 else 1.0
 
 
-def draw_values(page: "Figure", axes: Any, best: BestOfPositions, units: str) -> None:
+def draw_values(page: Figure, axes: Any, best: BestOfPositions, units: str) -> None:
     """Cells in the color of their value, with a bar, lines at shares of the best, and the best."""
     cells = draw_cells(axes, best, ends_of(best.value))
     draw_bar(page, cells, (0.462, 0.14, 0.013, 0.66), units)
@@ -142,8 +138,6 @@ def draw_values(page: "Figure", axes: Any, best: BestOfPositions, units: str) ->
 
 def draw_cells(axes: Any, best: BestOfPositions, ends: tuple[float, float], alpha: float = 1.0) -> Any:
     """A cell at each position in the color of its value; the collection, for a bar."""
-    from matplotlib.collections import PatchCollection
-
     known = np.isfinite(best.value)
     cells = PatchCollection(
         [cell for cell, good in zip(_cells(best), known, strict=True) if good],
@@ -158,7 +152,7 @@ def draw_cells(axes: Any, best: BestOfPositions, ends: tuple[float, float], alph
     return cells
 
 
-def draw_bar(page: "Figure", cells: Any, place: tuple[float, float, float, float], units: str) -> None:
+def draw_bar(page: Figure, cells: Any, place: tuple[float, float, float, float], units: str) -> None:
     """The bar of some cells' colors, at a place of the page in shares of it."""
     bar = page.colorbar(cells, cax=page.add_axes(place))
     bar.ax.set_title(units, fontsize=LABEL_PT, color=palette.INK, pad=4)
@@ -206,7 +200,7 @@ def _draw_shares(axes: Any, best: BestOfPositions) -> None:
     axes.clabel(lines, fmt={level: f"{100 * level / top:.0f} %" for level in levels}, fontsize=TICK_PT)
 
 
-def draw_gyri(axes: Any, head: "HeadMesh", dataset: "xarray.Dataset") -> None:
+def draw_gyri(axes: Any, head: HeadMesh, dataset: xarray.Dataset) -> None:
     """The cortex below a grid in light gray, seen along the grid's normal; crowns are light, walls and sulci dark.
 
     Parameters

@@ -1,6 +1,6 @@
 """What is known over the scalp as shapes: maps of values, isolines, many poses."""
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -8,14 +8,11 @@ from numpy.typing import ArrayLike
 from efield.ground import checks
 from efield.ground.arrays import FloatArray
 from efield.ground.errors import InputError
+from efield.ground.pose import Pose
 from efield.head.surface import Surface, TriangleSurface, nearest
 from efield.viz import palette
 from efield.viz.scale import Scale
 from efield.viz.shapes import Shape, arrows, ball, joined, surface_of, tube
-
-if TYPE_CHECKING:
-    from efield.ground.pose import Pose
-
 
 #: Isolines at these shares of the best value: what a map from zero shows evenly, they part.
 SHARES: Final = (0.95, 0.9, 0.8)

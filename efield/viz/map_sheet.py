@@ -3,31 +3,18 @@
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
+import xarray
+from matplotlib.figure import Figure
 
 from efield.ground.errors import InputError
-from efield.viz.map_panels import (
-    best_of_positions,
-    draw_angles,
-    draw_bar,
-    draw_cells,
-    draw_gyri,
-    ends_of,
-    limit,
-    mark,
-    say_best,
-)
+from efield.head.mesh import HeadMesh
+from efield.viz import map_panels
 from efield.viz.maps import SIGNED, medial_is_right, short_name
 from efield.viz.page import LABEL_PT, TICK_PT, new_page
 from efield.viz.report import write_page
-
-if TYPE_CHECKING:
-    import xarray
-    from matplotlib.figure import Figure
-
-    from efield.head.mesh import HeadMesh
 
 #: More maps than this are too small to read.
 _MOST: Final = (6, 6)
@@ -58,9 +45,9 @@ class MapPanel:
 
     row: str
     column: str
-    dataset: "xarray.Dataset"
+    dataset: xarray.Dataset
     measure: str
-    head: "HeadMesh | None" = None
+    head: HeadMesh | None = None
 
 
 def save_map_sheet(path: str | os.PathLike[str], panels: Sequence[MapPanel], title: str = "") -> None:
@@ -74,7 +61,7 @@ def save_map_sheet(path: str | os.PathLike[str], panels: Sequence[MapPanel], tit
     write_page(path, lambda: map_sheet(panels, title), "map")
 
 
-def map_sheet(panels: Sequence[MapPanel], title: str = "") -> "Figure":
+def map_sheet(panels: Sequence[MapPanel], title: str = "") -> Figure:
     """The best value at each position of several sweeps, with the angle that gives it, over the gyri.
 
     Maps of a row have the same colors, so that coils can be compared; arrows are along the induced current, lines where
@@ -94,8 +81,8 @@ def map_sheet(panels: Sequence[MapPanel], title: str = "") -> "Figure":
     page, place = _page(len(rows), len(columns), title)
     for number, row in enumerate(rows):
         mine = [panel for panel in panels if panel.row == row]
-        bests = [best_of_positions(panel.dataset, panel.measure) for panel in mine]
-        ends = ends_of(np.concatenate([best.value for best in bests]))
+        bests = [map_panels.best_of_positions(panel.dataset, panel.measure) for panel in mine]
+        ends = map_panels.ends_of(np.concatenate([best.value for best in bests]))
         for panel, best in zip(mine, bests, strict=True):
             axes = page.add_axes(place(number, columns.index(panel.column)))
             cells = _draw(axes, panel, best, ends)
@@ -107,18 +94,19 @@ def map_sheet(panels: Sequence[MapPanel], title: str = "") -> "Figure":
                 axes.set_ylabel(f"{row}\n{short_name(panel.measure)}", fontsize=LABEL_PT)
         x, y, width, height = place(number, len(columns) - 1)
         share = width / _PANEL
-        draw_bar(page, cells, (x + width + 30 * share, y + 0.06 * height, 26 * share, 0.8 * height), _units(mine[0]))
+        bar = (x + width + 30 * share, y + 0.06 * height, 26 * share, 0.8 * height)
+        map_panels.draw_bar(page, cells, bar, _units(mine[0]))
     return page
 
 
 def _draw(axes: Any, panel: MapPanel, best: Any, ends: tuple[float, float]) -> Any:
     if panel.head is not None:
-        draw_gyri(axes, panel.head, panel.dataset)
-    cells = draw_cells(axes, best, ends, _ALPHA if panel.head is not None else 1.0)
-    draw_angles(axes, best, signed=panel.measure in SIGNED)
-    mark(axes, best)
-    say_best(axes, best)
-    limit(axes, best, medial_is_right(panel.dataset))
+        map_panels.draw_gyri(axes, panel.head, panel.dataset)
+    cells = map_panels.draw_cells(axes, best, ends, _ALPHA if panel.head is not None else 1.0)
+    map_panels.draw_angles(axes, best, signed=panel.measure in SIGNED)
+    map_panels.mark(axes, best)
+    map_panels.say_best(axes, best)
+    map_panels.limit(axes, best, medial_is_right(panel.dataset))
     axes.tick_params(labelsize=TICK_PT, length=2, width=0.5)
     return cells
 

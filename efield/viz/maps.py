@@ -1,21 +1,18 @@
 """Maps of a sweep over a grid, without OpenGL: the best value at each position, and the angle that gives it."""
 
 import os
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
+import xarray
+from matplotlib.figure import Figure
 
 from efield.ground.errors import InputError
 from efield.ground.units import AMPERE_PER_MICROSECOND
+from efield.head.mesh import HeadMesh
 from efield.viz.map_panels import best_of_positions, draw_angles, draw_gyri, draw_values, frame
 from efield.viz.page import LABEL_PT, new_page
 from efield.viz.report import write_page
-
-if TYPE_CHECKING:
-    import xarray
-    from matplotlib.figure import Figure
-
-    from efield.head.mesh import HeadMesh
 
 SIZE: Final = (2160, 1130)
 
@@ -39,10 +36,10 @@ SIGNED: Final = ("along",)
 
 def save_sweep_map(
     path: str | os.PathLike[str],
-    dataset: "xarray.Dataset",
+    dataset: xarray.Dataset,
     *,
     measure: str | None = None,
-    head: "HeadMesh | None" = None,
+    head: HeadMesh | None = None,
     size: tuple[int, int] = SIZE,
 ) -> None:
     """Draw the map of a sweep and write it.
@@ -63,12 +60,12 @@ def save_sweep_map(
 
 
 def sweep_map(
-    dataset: "xarray.Dataset",
+    dataset: xarray.Dataset,
     *,
     measure: str | None = None,
-    head: "HeadMesh | None" = None,
+    head: HeadMesh | None = None,
     size: tuple[int, int] = SIZE,
-) -> "Figure":
+) -> Figure:
     """The best value at each position of a grid, and the coil angle that gives it.
 
     Seen from outside the head, anterior up; the midline is to the right of a left target, to the left of a right one.
@@ -111,7 +108,7 @@ def sweep_map(
     return page
 
 
-def measure_of(dataset: "xarray.Dataset", measure: str | None) -> str:
+def measure_of(dataset: xarray.Dataset, measure: str | None) -> str:
     """The measure that is drawn: the one asked for, or what excites.
 
     Raises
@@ -133,7 +130,7 @@ def short_name(measure: str) -> str:
     return _SHORT.get(measure, measure.replace("_", " "))
 
 
-def _title(dataset: "xarray.Dataset") -> str:
+def _title(dataset: xarray.Dataset) -> str:
     def said(name: str) -> str:
         return str(dataset[name].values) if name in dataset.coords else str(dataset.attrs.get(name, ""))
 
@@ -145,6 +142,6 @@ def _title(dataset: "xarray.Dataset") -> str:
     return ", ".join(part for part in parts if part)
 
 
-def medial_is_right(dataset: "xarray.Dataset") -> bool:
+def medial_is_right(dataset: xarray.Dataset) -> bool:
     """Whether medial is to the right on a map: toward +x of the head, and the plane's first axis points there."""
     return "plane" not in dataset or float(np.asarray(dataset["plane"].values)[0, 0]) >= 0

@@ -3,20 +3,19 @@
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from efield.targeting.naming import target_if_any
+from efield.coils.model import Coil
+from efield.ground.pose import Pose
+from efield.targeting.naming import Place, target_if_any
 from efield.viz.caption import caption
 from efield.viz.render import plotter_of
 from efield.viz.scene import Scene
 
 if TYPE_CHECKING:
-    from efield.coils.model import Coil
-    from efield.ground.pose import Pose
     from efield.targeting.field import EField
-    from efield.targeting.naming import Place
 
 
 def field_scene(
-    field: "EField", target: "Place | None" = None, coil: "Coil | None" = None, pose: "Pose | None" = None
+    field: "EField", target: Place | None = None, coil: Coil | None = None, pose: Pose | None = None
 ) -> tuple[Scene, Scene]:
     """The two scenes that say most of a field: the whole head with the coil over it, and the cortex under the coil.
 
@@ -40,9 +39,9 @@ def field_scene(
 
 def field_plotter(
     field: "EField",
-    target: "Place | None" = None,
-    coil: "Coil | None" = None,
-    pose: "Pose | None" = None,
+    target: Place | None = None,
+    coil: Coil | None = None,
+    pose: Pose | None = None,
     **options: Any,
 ) -> Any:
     """`field_scene`'s two scenes in a `pyvista.Plotter`; options as in `efield.viz.render.plotter_of`."""

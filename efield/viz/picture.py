@@ -2,45 +2,41 @@
 
 from importlib import import_module
 from os import PathLike
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
-from efield.ground import checks
-from efield.io.atomic import replacing
-from efield.targeting.naming import target_if_any
+from efield.coils.model import Coil
+from efield.ground.pose import Pose
+from efield.targeting.field import EField
+from efield.targeting.naming import Place, target_if_any
+from efield.targeting.targets import Target
+from efield.viz.caption import caption
+from efield.viz.overview import field_scene
 from efield.viz.probe import can_render
-from efield.viz.report import PICTURES, PictureReport, drawn
+from efield.viz.report import PictureReport, drawn, write_page
+from efield.viz.sheet import PageOptions, Panel, sheet_figure
+from efield.viz.slices import slice_figure
+from efield.viz.theme import Theme
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from efield.coils.model import Coil
-    from efield.ground.pose import Pose
-    from efield.targeting.field import EField
-    from efield.targeting.naming import Place
-    from efield.targeting.targets import Target
-    from efield.viz.sheet import PageOptions
-    from efield.viz.theme import Theme
-
 
 def load_libraries() -> None:
     """Load what `save_picture` will need, and find out what can be rendered: for a thread beside other work."""
-    drawing = (
-        ("pyvista.plotting", "efield.viz.sheet", "efield.viz.overview") if can_render() else ("efield.viz.slices",)
-    )
+    drawing = ("pyvista.plotting",) if can_render() else ()
     for name in (*drawing, "matplotlib.figure", "matplotlib.backends.backend_agg"):
         import_module(name)
 
 
 def field_figure(
-    field: "EField",
-    target: "Place | None" = None,
-    coil: "Coil | None" = None,
-    pose: "Pose | None" = None,
+    field: EField,
+    target: Place | None = None,
+    coil: Coil | None = None,
+    pose: Pose | None = None,
     *,
     width_mm: float = 180.0,
     dpi: float = 300.0,
-    theme: "str | Theme" = "light",
+    theme: str | Theme = "light",
     title: str | None = None,
 ) -> "Figure":
     """The field on the cortex with the coil over it, or slices where nothing can be rendered.
@@ -73,21 +69,19 @@ def field_figure(
     OutsideHeadError
         If the target's region holds no tissue.
     """
-    from efield.viz.caption import caption
-
     target = target_if_any(field.head, target)
     words = caption(field, target, coil) if title is None else title
-    draw = _scene_figure if can_render() else _slice_figure
+    draw = _scene_figure if can_render() else slice_figure
     return draw(field, target, coil, pose, width_mm=width_mm, dpi=dpi, theme=theme, title=words)
 
 
 def save_picture(
     path: str | PathLike[str],
-    field: "EField",
-    target: "Place | None" = None,
-    coil: "Coil | None" = None,
-    pose: "Pose | None" = None,
-    **page: "Unpack[PageOptions]",
+    field: EField,
+    target: Place | None = None,
+    coil: Coil | None = None,
+    pose: Pose | None = None,
+    **page: Unpack[PageOptions],
 ) -> PictureReport:
     """Write `field_figure` to a file.
 
@@ -109,31 +103,13 @@ def save_picture(
     OutsideHeadError
         If the target's region holds no tissue.
     """
-    where = Path(path)
-    checks.choice("the suffix of a picture", where.suffix.lower(), PICTURES)
-    with replacing(where) as temporary:
-        from efield.viz.sheet import write_figure
-
-        write_figure(field_figure(field, target, coil, pose, **page), temporary)
-    return drawn(where)
+    write_page(path, lambda: field_figure(field, target, coil, pose, **page))
+    return drawn(path)
 
 
-def _scene_figure(
-    field: "EField", target: "Target | None", coil: "Coil | None", pose: "Pose | None", **page: Any
-) -> "Figure":
-    from efield.viz.overview import field_scene
-    from efield.viz.sheet import Panel, sheet_figure
-
+def _scene_figure(field: EField, target: Target | None, coil: Coil | None, pose: Pose | None, **page: Any) -> "Figure":
     whole, close = field_scene(field, target, coil, pose)
     first = "Coil on the head; arrow: induced current" if whole.coils else "Whole head"
     place = "Seen from outside" if pose is None else "Seen along the coil's axis"
     second = f"{place}; arrows: E (pink: at the target)"
     return sheet_figure([Panel(whole, "head", first), Panel(close, "target", second)], **page)
-
-
-def _slice_figure(
-    field: "EField", target: "Target | None", coil: "Coil | None", pose: "Pose | None", **page: Any
-) -> "Figure":
-    from efield.viz.slices import slice_figure
-
-    return slice_figure(field, target, coil, pose, **page)

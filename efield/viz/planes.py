@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from functools import cached_property
 from os import PathLike
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,19 +11,14 @@ from numpy.typing import NDArray
 from efield.ground.arrays import FloatArray
 from efield.ground.errors import InputError
 from efield.head.locate import locator_of
-from efield.head.mesh import once_per_head
+from efield.head.mesh import HeadMesh, once_per_head
 from efield.head.surface import TriangleSurface
 from efield.head.tissue import GRAY_MATTER, WHITE_MATTER
-from efield.io.volumes.image import image_of
+from efield.io.volumes.image import HeadImage, image_of
 from efield.viz import palette
 from efield.viz.nodal import Nodal, shown_tissues
 from efield.viz.scale import Scale
 from efield.viz.shapes import Shape
-
-if TYPE_CHECKING:
-    from efield.head.mesh import HeadMesh
-    from efield.io.volumes.image import HeadImage
-
 
 #: Edge of a pixel, mm.
 SPACING_MM: Final = 1.0
@@ -70,7 +65,7 @@ class Plane:
     tissue: NDArray[np.int64]
 
     @classmethod
-    def through(cls, head: "HeadMesh", axis: int, position_mm: float, spacing_mm: float = SPACING_MM) -> "Plane":
+    def through(cls, head: HeadMesh, axis: int, position_mm: float, spacing_mm: float = SPACING_MM) -> "Plane":
         """The plane on which a coordinate has a value, as large as the head."""
         low, high = box_of(head)
         columns, rows = (int(n) + 1 for n in np.delete((high - low) / spacing_mm, axis))
@@ -85,7 +80,7 @@ class Plane:
         """(n, 3) centers of the pixels."""
         return _points(self.axis, self.corner_mm, self.shape, self.spacing_mm)
 
-    def magnitude(self, head: "HeadMesh", nodal: Nodal) -> FloatArray:
+    def magnitude(self, head: HeadMesh, nodal: Nodal) -> FloatArray:
         """(n,) |E| at the pixels, V/m; nan where it is not known."""
         values = np.full(len(self.tet), np.nan)
         for tag, at_nodes in nodal.items():
@@ -93,7 +88,7 @@ class Plane:
             values[own] = np.einsum("nc,nc->n", self.weights[own], at_nodes[head.tets[self.tet[own]]])
         return values
 
-    def anatomy(self, image: "HeadImage | None") -> NDArray[np.uint8]:
+    def anatomy(self, image: HeadImage | None) -> NDArray[np.uint8]:
         """(n,) numbers of the colors of `anatomy_colors`: gray of an image, or fills of the tissues; 0 is nothing."""
         if image is not None:
             return np.asarray(np.maximum(image.gray(self.points_mm), 1))
@@ -101,7 +96,7 @@ class Plane:
         known = np.where(_TAGS[number] == self.tissue, number + 1, len(_TAGS) + 1)
         return np.asarray(np.where(self.tissue > 0, known, 0), np.uint8)
 
-    def mixed(self, values: FloatArray, scale: Scale, image: "HeadImage | None") -> NDArray[np.uint8]:
+    def mixed(self, values: FloatArray, scale: Scale, image: HeadImage | None) -> NDArray[np.uint8]:
         """(n, 3) colors of the anatomy, and of |E| (n,) over it where that is strong."""
         colors = [[int(color[k : k + 2], 16) for k in (1, 3, 5)] for color in anatomy_colors(image)]
         share = np.clip(np.nan_to_num(values) / (COVERS_FROM * scale.high), 0.0, 1.0)[:, None]
@@ -111,7 +106,7 @@ class Plane:
 
 
 @once_per_head
-def box_of(head: "HeadMesh") -> FloatArray:
+def box_of(head: HeadMesh) -> FloatArray:
     """(2, 3) corners of the head's box, at whole millimeters."""
     return np.stack([np.floor(head.points.min(axis=0)), np.ceil(head.points.max(axis=0))])
 
@@ -121,14 +116,14 @@ def _points(axis: int, corner_mm: FloatArray, shape: tuple[int, int], spacing_mm
     return np.asarray(corner_mm + np.insert(spacing_mm * np.column_stack([across, up]), axis, 0.0, axis=1))
 
 
-def anatomy_colors(image: "HeadImage | None") -> list[str]:
+def anatomy_colors(image: HeadImage | None) -> list[str]:
     """Colors of the form ``#rrggbb`` by the numbers of `Plane.anatomy`."""
     if image is not None:
         return [f"#{level:02x}{level:02x}{level:02x}" for level in range(256)]
     return [palette.OTHER_FILL, *(_FILLS[tag] for tag in _TAGS), palette.OTHER_FILL]
 
 
-def image_over(head: "HeadMesh", image: "HeadImage | str | PathLike[str]") -> "HeadImage":
+def image_over(head: HeadMesh, image: HeadImage | str | PathLike[str]) -> HeadImage:
     """An image, or that of a file, to be shown in slices of a head.
 
     Raises
@@ -149,7 +144,7 @@ def image_over(head: "HeadMesh", image: "HeadImage | str | PathLike[str]") -> "H
     return shown
 
 
-def plane_shape(head: "HeadMesh", plane: Plane, nodal: Nodal, scale: Scale, image: "HeadImage") -> Shape:
+def plane_shape(head: HeadMesh, plane: Plane, nodal: Nodal, scale: Scale, image: HeadImage) -> Shape:
     """A plane with an image, and |E| over it where it is strong."""
     values = plane.magnitude(head, nodal)
     surface = TriangleSurface(plane.points_mm, _triangles(plane.shape, plane.tissue > 0))

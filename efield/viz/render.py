@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from efield.ground.errors import MissingDependencyError
 from efield.viz.page import BETWEEN
 from efield.viz.probe import can_render, remedy
+from efield.viz.scale import Scale
+from efield.viz.shapes import Shape
 from efield.viz.theme import Theme, theme_of
+from efield.viz.views import View
 
 if TYPE_CHECKING:
-    from efield.viz.scale import Scale
     from efield.viz.scene import Scene
-    from efield.viz.shapes import Shape
-    from efield.viz.views import View
 
 #: Pictures are rendered this much larger and averaged: smooth edges whatever the OpenGL driver offers.
 _OVERSAMPLING: Final = 2
@@ -38,9 +38,7 @@ _GLASS: Final = """//VTK::Light::Impl
 """
 
 
-def image_of(
-    scene: "Scene", view: "View", pixels: tuple[int, int], theme: "str | Theme" = "light"
-) -> NDArray[np.uint8]:
+def image_of(scene: "Scene", view: View, pixels: tuple[int, int], theme: str | Theme = "light") -> NDArray[np.uint8]:
     """The scene as pixels.
 
     Parameters
@@ -64,7 +62,7 @@ def image_of(
 
 
 def images_of(
-    scene: "Scene", views: Sequence["View"], pixels: tuple[int, int], theme: "str | Theme" = "light"
+    scene: "Scene", views: Sequence["View"], pixels: tuple[int, int], theme: str | Theme = "light"
 ) -> Iterator[NDArray[np.uint8]]:
     """The scene as pixels from one view after the other; see `image_of`."""
     _require_gl()
@@ -87,7 +85,7 @@ def images_of(
 def plotter_of(
     panels: Sequence[tuple["Scene", "str | View"]],
     *,
-    theme: "str | Theme" = "light",
+    theme: str | Theme = "light",
     size: tuple[int, int] | None = None,
     off_screen: bool | None = None,
     title: str = "",
@@ -174,7 +172,7 @@ def _add_lights(plotter: Any) -> None:
         )
 
 
-def _add(plotter: Any, shape: "Shape", theme: Theme) -> None:
+def _add(plotter: Any, shape: Shape, theme: Theme) -> None:
     import pyvista
 
     surface = shape.surface
@@ -218,17 +216,13 @@ def _add(plotter: Any, shape: "Shape", theme: Theme) -> None:
 
 def _add_letters(plotter: Any, theme: Theme) -> None:
     """Right, anterior and superior in the lower left corner, on the page's color: the cortex may be behind them."""
+    from matplotlib.colors import to_rgb
+
     actor = plotter.add_axes(xlabel="R", ylabel="A", zlabel="S", color=theme.ink, viewport=(0, 0, 0.24, 0.24))
     for caption in (actor.GetXAxisCaptionActor2D(), actor.GetYAxisCaptionActor2D(), actor.GetZAxisCaptionActor2D()):
         letters = caption.GetCaptionTextProperty()
-        letters.SetBackgroundColor(*_rgb(theme.paper))
+        letters.SetBackgroundColor(*to_rgb(theme.paper))
         letters.SetBackgroundOpacity(0.75)
-
-
-def _rgb(color: str) -> tuple[float, float, float]:
-    from matplotlib.colors import to_rgb
-
-    return to_rgb(color)
 
 
 def plain_words(words: str) -> str:
@@ -236,7 +230,7 @@ def plain_words(words: str) -> str:
     return words.replace("|E|", "field strength").replace("|", "/")
 
 
-def _add_bar(plotter: Any, scale: "Scale", theme: Theme) -> None:
+def _add_bar(plotter: Any, scale: Scale, theme: Theme) -> None:
     """A lying bar below the head; its words are a text of their own, because VTK sets a title over the numbers."""
     bar = plotter.add_scalar_bar(
         title="",

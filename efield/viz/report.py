@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, Literal
 from efield.ground import checks
 from efield.io.atomic import replacing
 from efield.viz.probe import can_render, remedy
+from efield.viz.sheet import write_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -35,13 +36,14 @@ class PictureReport:
     advice: str | None = None
 
 
-def drawn(path: Path) -> PictureReport:
+def drawn(path: str | PathLike[str]) -> PictureReport:
     """The report of a picture: what this machine could draw."""
-    return PictureReport(path, "scene") if can_render() else PictureReport(path, "slices", remedy())
+    where = Path(path)
+    return PictureReport(where, "scene") if can_render() else PictureReport(where, "slices", remedy())
 
 
 def write_page(path: str | PathLike[str], draw: "Callable[[], Figure]", what: str = "picture") -> None:
-    """Draw a page without OpenGL and write it, completely or not at all.
+    """Draw a page and write it, completely or not at all.
 
     Raises
     ------
@@ -50,4 +52,4 @@ def write_page(path: str | PathLike[str], draw: "Callable[[], Figure]", what: st
     """
     checks.choice(f"the suffix of a {what}", Path(path).suffix.lower(), PICTURES)
     with replacing(path) as temporary:
-        draw().savefig(temporary)
+        write_figure(draw(), temporary)

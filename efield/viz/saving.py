@@ -8,16 +8,20 @@ from typing import TYPE_CHECKING, Any, Final
 from efield.ground import checks
 from efield.ground.errors import MissingDependencyError
 from efield.io.atomic import replacing
+from efield.io.volumes.image import HeadImage
+from efield.viz.films import save_turn
 from efield.viz.planes import image_over
 from efield.viz.probe import can_render, remedy
 from efield.viz.report import PICTURES, PictureReport, drawn
+from efield.viz.sheet import Panel, sheet_figure, write_figure
+from efield.viz.slices import slice_figure
 from efield.viz.theme import Theme
 from efield.viz.views import View
+from efield.viz.web import page_text, voxels_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from efield.io.volumes.image import HeadImage
     from efield.viz.scene import Scene
 
 _FILMS: Final = (".gif", ".mp4")
@@ -30,14 +34,14 @@ _ONE_MM, _SEVERAL_MM = 85.0, 180.0
 def save_scene(
     path: str | PathLike[str],
     scene: "Scene",
-    view: "str | View | Sequence[str | View]" = "head",
+    view: str | View | Sequence[str | View] = "head",
     *,
     width_mm: float | None = None,
     dpi: float = 300.0,
-    theme: "str | Theme" = "light",
+    theme: str | Theme = "light",
     title: str = "",
     slices: bool = True,
-    image: "HeadImage | str | PathLike[str] | None" = None,
+    image: HeadImage | str | PathLike[str] | None = None,
 ) -> PictureReport:
     """Draw a scene and write it, completely or not at all.
 
@@ -78,19 +82,13 @@ def save_scene(
     views = [view] if isinstance(view, (str, View)) else list(view)
     width = width_mm if width_mm is not None else _ONE_MM if len(views) == 1 else _SEVERAL_MM
     if suffix in _FILMS:
-        from efield.viz.films import save_turn
-
         return save_turn(where, scene, views[0], width_mm=width, theme=theme, title=title)
     below = None if image is None else image_over(scene.head, image)
     with replacing(where) as temporary:
         if suffix in _PAGES:
-            from efield.viz.web import page_text, voxels_of
-
             voxels = voxels_of(scene, below) if slices else None
             temporary.write_text(page_text(scene, views[0], theme=theme, title=title, voxels=voxels), encoding="utf-8")
             return PictureReport(where, "page")
-        from efield.viz.sheet import write_figure
-
         write_figure(picture_of(scene, views, width, dpi, theme, title, below), temporary)
     return drawn(where)
 
@@ -100,20 +98,16 @@ def picture_of(
     views: Sequence["str | View"],
     width: float,
     dpi: float,
-    theme: "str | Theme",
+    theme: str | Theme,
     title: str,
-    image: "HeadImage | None" = None,
+    image: HeadImage | None = None,
 ) -> "Figure":
     """The figure of `save_scene`: a sheet, or slices without OpenGL; `width` in mm."""
     if can_render():
-        from efield.viz.sheet import Panel, sheet_figure
-
         panels = [Panel(scene, view, view if isinstance(view, str) and len(views) > 1 else "") for view in views]
         return sheet_figure(panels, width_mm=width, dpi=dpi, theme=theme, title=title)
     if scene.field is None:
         raise MissingDependencyError(f"a scene without a field cannot be shown as slices; {remedy()}")
-    from efield.viz.slices import slice_figure
-
     coil, pose = scene.coils[0] if scene.coils else (None, None)
     options: dict[str, Any] = {"width_mm": width, "dpi": dpi, "image": image}
     return slice_figure(scene.field, scene.place, coil, pose, theme=theme, title=title or None, **options)

@@ -7,29 +7,30 @@ from typing import TYPE_CHECKING, Any, Final, Self
 import numpy as np
 from numpy.typing import ArrayLike
 
+from efield.coils.model import Coil
 from efield.coils.polarity import induced_direction
 from efield.ground import checks
 from efield.ground.card import Card, counted, listed
 from efield.ground.errors import InputError
-from efield.ground.pose import given_pose, given_poses
+from efield.ground.pose import Pose, given_pose, given_poses
 from efield.head.surface import scalp
 from efield.head.tissue import tissue_name
-from efield.targeting.naming import target_of
+from efield.targeting.naming import Place, target_of
 from efield.viz import field_shapes as fields
+from efield.viz.cameras import camera
 from efield.viz.coil_shapes import coil_shapes
 from efield.viz.drawn_tissue import current_at
 from efield.viz.field_parts import FieldParts
 from efield.viz.map_shapes import map_shapes, pose_shape
+from efield.viz.render import plotter_of
+from efield.viz.saving import save_scene
 from efield.viz.shapes import Glass, Shape
+from efield.viz.showing import show_scene
 from efield.viz.stage import Stage
 from efield.viz.views import View
 
 if TYPE_CHECKING:
     import xarray
-
-    from efield.coils.model import Coil
-    from efield.ground.pose import Pose
-    from efield.targeting.naming import Place
 
 #: Opacity of the scalp facing the viewer and at its silhouette: the cortex shows through, and the coil has a ground.
 SCALP_GLASS: Final[Glass] = (0.22, 0.8)
@@ -77,7 +78,7 @@ class Scene(FieldParts):
 
         return self._with(part)
 
-    def target(self, target: "Place | None" = None, *, size: float = 1.0, arrow: bool | None = None) -> Self:
+    def target(self, target: Place | None = None, *, size: float = 1.0, arrow: bool | None = None) -> Self:
         """A ball at the target that nothing hides, lifted out of its sulcus, and the direction of E there.
 
         Parameters
@@ -101,7 +102,7 @@ class Scene(FieldParts):
 
         return self._with(part, place=self.place if target is None else target_of(self.head, target))
 
-    def coil(self, coil: "Coil", pose: "Pose", *, handle: bool = True, current: bool = True) -> Self:
+    def coil(self, coil: Coil, pose: Pose, *, handle: bool = True, current: bool = True) -> Self:
         """A coil where it is held: windings, casing, handle, and an arrow along the current it induces below.
 
         Parameters
@@ -160,36 +161,26 @@ class Scene(FieldParts):
         values = best.value[best.placement >= 0]
         return self.scalp_map(centers, values, short_name(name), dataset[name].attrs.get("units", "V/m"))
 
-    def view(self, view: "str | View" = "head", aspect: float = 1.0) -> View:
+    def view(self, view: str | View = "head", aspect: float = 1.0) -> View:
         """How the scene is seen from a camera with a name (see `efield.viz.cameras.NAMES`), or the view itself."""
-        from efield.viz.cameras import camera
-
         return camera(self, view, aspect)
 
-    def save(
-        self, path: str | PathLike[str], view: "str | View | Sequence[str | View]" = "head", **options: Any
-    ) -> Any:
+    def save(self, path: str | PathLike[str], view: str | View | Sequence[str | View] = "head", **options: Any) -> Any:
         """Draw the scene and write it, completely or not at all; see `efield.viz.saving.save_scene`.
 
         ``.png``, ``.svg`` and ``.pdf`` are pictures, ``.html`` a page to turn it in, ``.gif`` and ``.mp4`` a turn.
         """
-        from efield.viz.saving import save_scene
-
         return save_scene(path, self, view, **options)
 
-    def show(self, view: "str | View" = "head", *, turnable: bool = False, **options: Any) -> Any:
+    def show(self, view: str | View = "head", *, turnable: bool = False, **options: Any) -> Any:
         """Show it: a picture in a notebook, or with ``turnable`` a page to turn it in; elsewhere a window.
 
         Nothing is drawn before this is called: a picture of the default head takes seconds without a graphics card.
         """
-        from efield.viz.showing import show_scene
-
         return show_scene(self, view, turnable=turnable, **options)
 
-    def plotter(self, view: "str | View" = "head", **options: Any) -> Any:
+    def plotter(self, view: str | View = "head", **options: Any) -> Any:
         """The scene in a `pyvista.Plotter`, to add to it; see `efield.viz.render.plotter_of`."""
-        from efield.viz.render import plotter_of
-
         return plotter_of([(self, view)], **options)
 
     def _card(self) -> Card:

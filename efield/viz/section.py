@@ -1,13 +1,11 @@
 """Plane sections of a head, in numpy alone: triangles with nodal weights, and tissue outlines."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from efield.head.mesh import HeadMesh
+from efield.head.mesh import HeadMesh
 
 #: A plane through nodes would cut edges at their ends; a shift this small (mm) is invisible.
 _NUDGE_MM = 1e-6
@@ -55,7 +53,7 @@ class Section:
         return np.asarray(nodal[self.edges[:, 0]] * (1 - weight) + nodal[self.edges[:, 1]] * weight)
 
 
-def cut(head: "HeadMesh", axis: int, position_mm: float) -> Section:
+def cut(head: HeadMesh, axis: int, position_mm: float) -> Section:
     """Cut a head with the plane on which coordinate `axis` (0 x, 1 y, 2 z) equals `position_mm`."""
     height = head.points[:, axis] - (position_mm + _NUDGE_MM)
     above = (height > 0)[head.tets]

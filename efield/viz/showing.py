@@ -6,11 +6,14 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 from efield.ground.progress import in_notebook
+from efield.viz.saving import picture_of
+from efield.viz.sheet import write_figure
 from efield.viz.theme import Theme
+from efield.viz.views import View
+from efield.viz.web import page_text, voxels_of
 
 if TYPE_CHECKING:
     from efield.viz.scene import Scene
-    from efield.viz.views import View
 
 #: Dots per inch in a notebook: 180 mm are 850 pixels, which a cell shows whole.
 _DPI = 120.0
@@ -18,11 +21,11 @@ _DPI = 120.0
 
 def show_scene(
     scene: "Scene",
-    view: "str | View" = "head",
+    view: str | View = "head",
     *,
     turnable: bool = False,
     width_mm: float = 120.0,
-    theme: "str | Theme" = "light",
+    theme: str | Theme = "light",
     title: str = "",
     slices: bool = False,
 ) -> Any:
@@ -48,15 +51,10 @@ def show_scene(
         return scene.plotter(view, theme=theme, title=title).show()
     display: Any = import_module("IPython.display")
     if turnable:
-        from efield.viz.web import page_text, voxels_of
-
         voxels = voxels_of(scene) if slices else None
         page = escape(page_text(scene, view, theme=theme, title=title, voxels=voxels), quote=True)
         frame = f'<iframe srcdoc="{page}" style="width:100%;height:560px;border:0" allowfullscreen></iframe>'
         return display.HTML(frame)
-    from efield.viz.saving import picture_of
-
     with BytesIO() as file:
-        figure = picture_of(scene, [view], width_mm, _DPI, theme, title)
-        figure.savefig(file, format="png", facecolor=figure.get_facecolor(), dpi=figure.dpi)
+        write_figure(picture_of(scene, [view], width_mm, _DPI, theme, title), file)
         return display.Image(file.getvalue())

@@ -6,12 +6,11 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from efield.head.mesh import HeadMesh
 from efield.viz.page import LABEL_PT, MM_PER_INCH, TICK_PT
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-    from efield.head.mesh import HeadMesh
 
 #: Planes are below each other on pages narrower than this, mm.
 NARROW_MM: Final = 120.0
@@ -49,7 +48,7 @@ SIDES: Final = (
 )
 
 
-def shown_box(head: "HeadMesh", tags: tuple[int, ...], windings: list[NDArray[np.float64]]) -> NDArray[np.float64]:
+def shown_box(head: HeadMesh, tags: tuple[int, ...], windings: list[NDArray[np.float64]]) -> NDArray[np.float64]:
     """(2, 3) corners of the upper row: head and coil, cut a little below the brain, as the neck is empty."""
     everything = np.concatenate([head.points, *windings])
     brain = head.points[np.unique(head.tets[np.isin(head.tissue, tags)])]

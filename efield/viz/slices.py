@@ -7,8 +7,13 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from efield.targeting.naming import target_if_any
-from efield.viz import palette
+from efield.coils.model import Coil
+from efield.ground.pose import Pose
+from efield.head.mesh import HeadMesh
+from efield.io.volumes.image import HeadImage
+from efield.targeting.naming import Place, target_if_any
+from efield.targeting.targets import Target
+from efield.viz import palette, slice_page
 from efield.viz.caption import caption
 from efield.viz.drawn_tissue import current_at, drawn_tissue, strongest_point
 from efield.viz.nodal import Nodal, magnitudes
@@ -25,28 +30,12 @@ from efield.viz.page import (
 from efield.viz.planes import Plane, image_over
 from efield.viz.scale import Scale, field_scale
 from efield.viz.section import Section, cut
-from efield.viz.slice_page import (
-    AXIS_NAMES,
-    NARROW_MM,
-    SIDES,
-    TOP_IN,
-    Side,
-    below_each_other,
-    beside_each_other,
-    shown_box,
-)
 from efield.viz.theme import Theme, theme_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from efield.coils.model import Coil
-    from efield.ground.pose import Pose
-    from efield.head.mesh import HeadMesh
-    from efield.io.volumes.image import HeadImage
     from efield.targeting.field import EField
-    from efield.targeting.naming import Place
-    from efield.targeting.targets import Target
 
 #: Height of the page over its width: with the planes beside each other, and below each other on narrow pages (mm).
 _BESIDE, _BELOW = 0.704, 2.06
@@ -62,27 +51,27 @@ _PIXEL_MM: Final = 0.5
 class _Drawing:
     """What all slices have in common: nodal |E| per tissue, colors, place, current direction, windings, image."""
 
-    head: "HeadMesh"
+    head: HeadMesh
     values: Nodal
     scale: Scale
     theme: Theme
     center: NDArray[np.float64]
     along: NDArray[np.float64]
     windings: list[NDArray[np.float64]]
-    image: "HeadImage | None"
+    image: HeadImage | None
 
 
 def slice_figure(
     field: "EField",
-    target: "Place | None" = None,
-    coil: "Coil | None" = None,
-    pose: "Pose | None" = None,
+    target: Place | None = None,
+    coil: Coil | None = None,
+    pose: Pose | None = None,
     *,
     width_mm: float = 180.0,
     dpi: float = 300.0,
-    theme: "str | Theme" = "light",
+    theme: str | Theme = "light",
     title: str | None = None,
-    image: "HeadImage | str | PathLike[str] | None" = None,
+    image: HeadImage | str | PathLike[str] | None = None,
 ) -> "Figure":
     """|E| in gray and white matter on the sagittal, coronal and axial plane through the target, whole and close.
 
@@ -115,14 +104,15 @@ def slice_figure(
     """
     target = target_if_any(field.head, target)
     below = None if image is None else image_over(field.head, image)
-    colors, narrow = theme_of(theme), width_mm < NARROW_MM
+    colors, narrow = theme_of(theme), width_mm < slice_page.NARROW_MM
     words = caption(field, target, coil) if title is None else title
     page = new_page(page_size(width_mm, dpi, _BELOW if narrow else _BESIDE), words, width_mm / MM_PER_INCH, colors)
     drawing = _drawing(field, target, coil, pose, colors, below)
-    box = shown_box(field.head, tuple(drawing.values), drawing.windings)
-    top = title_height_in(words, width_mm / MM_PER_INCH) + TOP_IN
-    wholes, closes = (below_each_other if narrow else beside_each_other)(page, box, drawing.center, top)
-    for plane, whole, close in zip(SIDES, wholes, closes, strict=True):
+    box = slice_page.shown_box(field.head, tuple(drawing.values), drawing.windings)
+    top = title_height_in(words, width_mm / MM_PER_INCH) + slice_page.TOP_IN
+    laid = slice_page.below_each_other if narrow else slice_page.beside_each_other
+    wholes, closes = laid(page, box, drawing.center, top)
+    for plane, whole, close in zip(slice_page.SIDES, wholes, closes, strict=True):
         position = float(drawing.center[plane.axis])
         section = cut(field.head, plane.axis, position)
         pixels = None if below is None else Plane.through(field.head, plane.axis, position, _PIXEL_MM)
@@ -130,21 +120,21 @@ def slice_figure(
             _color_axes(axes, colors)
             _draw(axes, section, pixels, drawing, plane)
         _letter_edges(whole, plane, colors)
-        words = f"{plane.name}, {AXIS_NAMES[plane.axis]} = {position:.0f} mm"
+        words = f"{plane.name}, {slice_page.AXIS_NAMES[plane.axis]} = {position:.0f} mm"
         whole.set_title(words, fontsize=TITLE_PT, color=colors.ink, pad=4)
     bar = (0.12, 0.075, 0.76, 0.012) if narrow else (0.88, 0.27, 0.016, 0.42)
     add_color_bar(page, bar, drawing.scale, colors, flat=narrow)
-    _add_legend(page, drawing, top - TOP_IN, named=target is not None)
+    _add_legend(page, drawing, top - slice_page.TOP_IN, named=target is not None)
     return page
 
 
 def _drawing(
     field: "EField",
-    target: "Target | None",
-    coil: "Coil | None",
-    pose: "Pose | None",
+    target: Target | None,
+    coil: Coil | None,
+    pose: Pose | None,
     theme: Theme,
-    image: "HeadImage | None",
+    image: HeadImage | None,
 ) -> _Drawing:
     tissue, values = drawn_tissue(field.head), magnitudes(field)
     center = np.asarray(strongest_point(field, tissue) if target is None else target.center_mm)
@@ -160,7 +150,7 @@ def _drawing(
     )
 
 
-def _draw(axes: Any, section: Section, pixels: Plane | None, drawing: _Drawing, plane: Side) -> None:
+def _draw(axes: Any, section: Section, pixels: Plane | None, drawing: _Drawing, plane: slice_page.Side) -> None:
     if pixels is None:
         _draw_tissues(axes, section, drawing)
     else:
@@ -244,7 +234,7 @@ def _draw_target(axes: Any, center: NDArray[np.float64], along: NDArray[np.float
     axes.plot(*center, "o", ms=4.0, **ring)
 
 
-def _letter_edges(axes: Any, plane: Side, theme: Theme) -> None:
+def _letter_edges(axes: Any, plane: slice_page.Side, theme: Theme) -> None:
     places = ((0.025, 0.5), (0.975, 0.5), (0.5, 0.025), (0.5, 0.975))
     aligned = (("left", "center"), ("right", "center"), ("center", "bottom"), ("center", "top"))
     for letter, place, (across, up) in zip(plane.edges, places, aligned, strict=True):

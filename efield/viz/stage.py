@@ -8,9 +8,14 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from efield.coils.model import Coil
 from efield.ground import checks
 from efield.ground.card import Carded
 from efield.ground.errors import InputError
+from efield.ground.pose import Pose
+from efield.head.mesh import HeadMesh
+from efield.head.surface import Surface, TriangleSurface
+from efield.targeting.targets import Target
 from efield.viz.drawn_tissue import drawn_tissue, strongest_point
 from efield.viz.field_shapes import cortex_with_field
 from efield.viz.scale import Scale, field_scale
@@ -18,12 +23,7 @@ from efield.viz.shapes import Shape
 from efield.viz.views import outward_at
 
 if TYPE_CHECKING:
-    from efield.coils.model import Coil
-    from efield.ground.pose import Pose
-    from efield.head.mesh import HeadMesh
-    from efield.head.surface import Surface, TriangleSurface
     from efield.targeting.field import EField
-    from efield.targeting.targets import Target
 
 #: Makes the shapes of one part, when all of the scene is known.
 Part = Callable[["Stage"], Iterable[Shape]]
@@ -33,9 +33,9 @@ Part = Callable[["Stage"], Iterable[Shape]]
 class Stage(Carded):
     """A head, what is known of it, and parts that are made when all of that is known; see `Scene`."""
 
-    head: "HeadMesh"
+    head: HeadMesh
     field: "EField | None" = None
-    place: "Target | None" = None
+    place: Target | None = None
     coils: tuple[tuple["Coil", "Pose"], ...] = ()
     parts: tuple[Part, ...] = ()
 
@@ -75,7 +75,7 @@ class Stage(Carded):
     def field_scale(
         self,
         magnitude: NDArray[np.float64],
-        surface: "TriangleSurface",
+        surface: TriangleSurface,
         limit: float | None,
         label: str = "|E|",
         unit: str = "V/m",
@@ -91,12 +91,10 @@ class Stage(Carded):
             raise InputError("the field must be of the scene's head; instead it was computed in another one")
         return self.field if field is None else field
 
-    def on_cortex(
-        self, field: "EField | None", part: str = "", limit: float | None = None
-    ) -> "tuple[EField, Surface, NDArray[np.float64], Scale]":
+    def on_cortex(self, field: "EField | None", part: str = "") -> "tuple[EField, Surface, NDArray[np.float64], Scale]":
         """A field or the scene's own, the cortex, E (p, 3) on it, and its colors; `part` is what needs them."""
         shown = self.field if field is None else field
         if shown is None:
             raise InputError(f"{part} need a field; instead the scene has none: give {part}(field)")
         surface, e = cortex_with_field(shown, self.tag)
-        return shown, surface, e, self.field_scale(np.linalg.norm(e, axis=1), surface, limit)
+        return shown, surface, e, self.field_scale(np.linalg.norm(e, axis=1), surface, None)

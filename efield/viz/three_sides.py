@@ -1,35 +1,27 @@
 """A placement from three sides: the head from the side and from above, and the cortex along the coil's axis."""
 
 from os import PathLike
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
-from efield.ground import checks
-from efield.io.atomic import replacing
-from efield.targeting.naming import target_of
+from efield.coils.model import Coil
+from efield.ground.pose import Pose
+from efield.targeting.field import EField
+from efield.targeting.naming import Place, target_of
+from efield.targeting.targets import Target
+from efield.viz.overview import field_scene
 from efield.viz.probe import can_render
-from efield.viz.report import PICTURES, PictureReport, drawn
+from efield.viz.report import PictureReport, drawn, write_page
+from efield.viz.sheet import Panel, sheet_figure
+from efield.viz.slices import slice_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from efield.coils.model import Coil
-    from efield.ground.pose import Pose
-    from efield.targeting.field import EField
-    from efield.targeting.naming import Place
-    from efield.targeting.targets import Target
+#: Dots per inch where the page is printed, 190 mm wide.
+_DPI: Final = 220.0
 
 
-def save_three_sides(
-    path: str | PathLike[str],
-    field: "EField",
-    target: "Place",
-    coil: "Coil",
-    pose: "Pose",
-    *,
-    width_mm: float = 190.0,
-    dpi: float = 220.0,
-) -> PictureReport:
+def save_three_sides(path: str | PathLike[str], field: EField, target: Place, coil: Coil, pose: Pose) -> PictureReport:
     """Draw a placement from three sides, or slices where nothing can be rendered.
 
     Parameters
@@ -41,8 +33,6 @@ def save_three_sides(
         As in `efield.targeting.naming.target_of`.
     coil : Coil
     pose : Pose
-    width_mm, dpi : float
-        How wide it is printed, and dots per inch there.
 
     Returns
     -------
@@ -51,22 +41,15 @@ def save_three_sides(
     Raises
     ------
     InputError
-        If the name ends otherwise, the folder cannot be written, or the width or dpi is out of range.
+        If the name ends otherwise or the folder cannot be written.
     """
-    where = Path(path)
-    checks.choice("the suffix of a picture", where.suffix.lower(), PICTURES)
-    with replacing(where) as temporary:
-        from efield.viz.sheet import write_figure
-
-        draw = _sides if can_render() else _slices
-        write_figure(draw(field, target_of(field.head, target), coil, pose, width_mm, dpi), temporary)
-    return drawn(where)
+    page: dict[str, Any] = {"width_mm": 190.0, "dpi": _DPI, "title": ""}
+    draw = _sides if can_render() else slice_figure
+    write_page(path, lambda: draw(field, target_of(field.head, target), coil, pose, **page))
+    return drawn(path)
 
 
-def _sides(field: "EField", target: "Target", coil: "Coil", pose: "Pose", width_mm: float, dpi: float) -> "Figure":
-    from efield.viz.overview import field_scene
-    from efield.viz.sheet import Panel, sheet_figure
-
+def _sides(field: EField, target: Target, coil: Coil, pose: Pose, **page: Any) -> "Figure":
     whole, close = field_scene(field, target, coil, pose)
     side = "right" if target.center_mm[0] > 0 else "left"
     panels = [
@@ -74,10 +57,4 @@ def _sides(field: "EField", target: "Target", coil: "Coil", pose: "Pose", width_
         Panel(whole, "top", "From above"),
         Panel(close, "target", "Along the coil's axis"),
     ]
-    return sheet_figure(panels, width_mm=width_mm, dpi=dpi)
-
-
-def _slices(field: "EField", target: "Target", coil: "Coil", pose: "Pose", width_mm: float, dpi: float) -> "Figure":
-    from efield.viz.slices import slice_figure
-
-    return slice_figure(field, target, coil, pose, width_mm=width_mm, dpi=dpi, theme="light", title="")
+    return sheet_figure(panels, **page)

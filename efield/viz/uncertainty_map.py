@@ -1,19 +1,16 @@
 """What is known of |E| over the conductivities, at the nodes of a head: mean, spread, width of the interval."""
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 
 from efield.ground import checks
 from efield.ground.arrays import FloatArray
 from efield.ground.errors import InputError
+from efield.head.mesh import HeadMesh
 from efield.head.tissue import GRAY_MATTER, WHITE_MATTER
+from efield.planning.uncertain_measures import Uncertainty
 from efield.viz.nodal import averaged
-
-if TYPE_CHECKING:
-    from efield.head.mesh import HeadMesh
-    from efield.planning.uncertain_measures import Uncertainty
-
 
 #: What can be drawn: the words of the bar, and its unit.
 SHOWN: Final = {
@@ -24,7 +21,7 @@ SHOWN: Final = {
 }
 
 
-def on_nodes(head: "HeadMesh", sure: "Uncertainty", show: str = "width") -> FloatArray:
+def on_nodes(head: HeadMesh, sure: Uncertainty, show: str = "width") -> FloatArray:
     """(n,) what is known of |E| at the head's nodes: that of the tetrahedra around, gray matter before white.
 
     Parameters

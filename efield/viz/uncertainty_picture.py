@@ -6,28 +6,26 @@ from typing import TYPE_CHECKING, Unpack
 
 from efield.ground import checks
 from efield.ground.errors import MissingDependencyError
-from efield.io.atomic import replacing
+from efield.head.mesh import HeadMesh
+from efield.planning.uncertain_measures import Uncertainty
+from efield.targeting.naming import Place
 from efield.viz.probe import can_render, remedy
-from efield.viz.report import PICTURES, PictureReport, drawn
+from efield.viz.report import PICTURES, PictureReport, drawn, write_page
 from efield.viz.scene import Scene
-from efield.viz.sheet import PageOptions, Panel, sheet_figure, write_figure
+from efield.viz.sheet import PageOptions, Panel, sheet_figure
 from efield.viz.uncertainty_map import SHOWN
+from efield.viz.views import View
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from efield.head.mesh import HeadMesh
-    from efield.planning.uncertain_measures import Uncertainty
-    from efield.targeting.naming import Place
-    from efield.viz.views import View
-
 
 def uncertainty_figure(
-    head: "HeadMesh",
-    sure: "Uncertainty",
-    target: "Place",
+    head: HeadMesh,
+    sure: Uncertainty,
+    target: Place,
     *,
-    view: "str | View" = "target",
+    view: str | View = "target",
     **page: Unpack[PageOptions],
 ) -> "Figure":
     """The mean of |E| on the cortex, and the width of its interval from 5 to 95 %.
@@ -70,10 +68,9 @@ def check_drawable(path: str | PathLike[str]) -> None:
 
 
 def save_uncertainty_picture(
-    path: str | PathLike[str], head: "HeadMesh", sure: "Uncertainty", target: "Place", title: str = ""
+    path: str | PathLike[str], head: HeadMesh, sure: Uncertainty, target: Place, title: str = ""
 ) -> PictureReport:
     """Draw `uncertainty_figure` and write it (``.png``, ``.svg`` or ``.pdf``), completely or not at all."""
     check_drawable(path)
-    with replacing(path) as temporary:
-        write_figure(uncertainty_figure(head, sure, target, title=title), temporary)
-    return drawn(Path(path))
+    write_page(path, lambda: uncertainty_figure(head, sure, target, title=title))
+    return drawn(path)

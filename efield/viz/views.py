@@ -1,17 +1,15 @@
 """From where a picture is taken: parallel projections, so that a scale bar holds everywhere in them."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.spatial.transform import Rotation
 
 from efield.ground import checks
-
-if TYPE_CHECKING:
-    from efield.ground.pose import Pose
-    from efield.head.mesh import HeadMesh
+from efield.ground.pose import Pose
+from efield.head.mesh import HeadMesh
 
 #: How the whole head is seen: so far to the stimulated side, to the front and from above (RAS fractions).
 _OBLIQUE: Final = (0.62, 0.60, 0.50)
@@ -89,7 +87,7 @@ class View:
         plotter.reset_camera_clipping_range()
 
 
-def outward_at(head: "HeadMesh", place_mm: NDArray[np.float64], pose: "Pose | None") -> NDArray[np.float64]:
+def outward_at(head: HeadMesh, place_mm: NDArray[np.float64], pose: Pose | None) -> NDArray[np.float64]:
     """(3,) direction out of the head at a place: against the coil's axis, or away from the head's middle."""
     if pose is not None:
         return np.asarray(-pose.z)

@@ -2,19 +2,17 @@
 
 import zlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import Any, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from efield.head.mesh import HeadMesh
+from efield.io.volumes.image import HeadImage
 from efield.viz.nodal import Nodal
 from efield.viz.packing import append
 from efield.viz.planes import COVERS_FROM, Plane, anatomy_colors, box_of
-
-if TYPE_CHECKING:
-    from efield.head.mesh import HeadMesh
-    from efield.io.volumes.image import HeadImage
-    from efield.viz.scale import Scale
+from efield.viz.scale import Scale
 
 #: Edges of the voxels that are tried (mm), and the bytes, as they are packed, that are enough to take one.
 _SPACINGS_MM: Final = (1.0, 1.5, 2.0)
@@ -55,10 +53,10 @@ class Voxels:
     colors: list[str]
     steps: NDArray[np.int16]
     step: float
-    scale: "Scale"
+    scale: Scale
 
     @classmethod
-    def of(cls, head: "HeadMesh", nodal: Nodal, scale: "Scale", image: "HeadImage | None" = None) -> Self:
+    def of(cls, head: HeadMesh, nodal: Nodal, scale: Scale, image: HeadImage | None = None) -> Self:
         """Voxels of 1 mm, or of more where a page would grow too large with them."""
         for spacing in _SPACINGS_MM:
             found = cls._at(head, nodal, scale, image, spacing)
@@ -67,7 +65,7 @@ class Voxels:
         return found
 
     @classmethod
-    def _at(cls, head: "HeadMesh", nodal: Nodal, scale: "Scale", image: "HeadImage | None", spacing: float) -> Self:
+    def _at(cls, head: HeadMesh, nodal: Nodal, scale: Scale, image: HeadImage | None, spacing: float) -> Self:
         low, high = box_of(head)[:, 2]
         step, colors, anatomy, steps = scale.high / _STEPS, anatomy_colors(image), [], []
         for z in np.arange(low, high + spacing / 2, spacing):

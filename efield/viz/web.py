@@ -16,17 +16,17 @@ import numpy as np
 
 from efield.ground.errors import InputError
 from efield.head.tissue import GRAY_MATTER
+from efield.io.volumes.image import HeadImage
 from efield.viz.nodal import magnitudes
 from efield.viz.packing import append
+from efield.viz.scale import Scale
+from efield.viz.shapes import Shape
 from efield.viz.theme import Theme, theme_of
+from efield.viz.views import View
 from efield.viz.voxels import Voxels
 
 if TYPE_CHECKING:
-    from efield.io.volumes.image import HeadImage
-    from efield.viz.scale import Scale
     from efield.viz.scene import Scene
-    from efield.viz.shapes import Shape
-    from efield.viz.views import View
 
 #: Places are kept in so many steps of each shape's box: 4 micrometers on a head. Values have one step less, for nan.
 _STEPS: Final = 65535
@@ -38,12 +38,12 @@ _VIEWS: Final = ("head", "target", "coil", "top", "left", "right", "front", "bac
 
 def page_text(
     scene: "Scene",
-    view: "str | View" = "head",
+    view: str | View = "head",
     *,
-    theme: "str | Theme" = "light",
+    theme: str | Theme = "light",
     title: str = "",
     numbers: list[tuple[str, str, str]] | None = None,
-    voxels: "Voxels | None" = None,
+    voxels: Voxels | None = None,
 ) -> str:
     """The page, ready to be written as ``.html``; it can be opened from a disk, and holds all it needs.
 
@@ -83,7 +83,7 @@ def page_text(
     return filled(_text("page.html"), told, blob, title)
 
 
-def voxels_of(scene: "Scene", image: "HeadImage | None" = None) -> "Voxels | None":
+def voxels_of(scene: "Scene", image: HeadImage | None = None) -> Voxels | None:
     """The field of a scene in all of the head, with the scene's own colors; None where these are not of |E|."""
     scale = next((scale for scale in scene.scales if scale.label == "|E|"), None)
     if scene.field is None or scale is None:
@@ -125,20 +125,15 @@ def packed(scene: "Scene", theme: Theme) -> tuple[list[dict[str, Any]], bytearra
     return [_packed(shape, scene, theme, blob) for shape in scene.shapes], blob
 
 
-def _packed(shape: "Shape", scene: "Scene", theme: Theme, blob: bytearray) -> dict[str, Any]:
+def _packed(shape: Shape, scene: "Scene", theme: Theme, blob: bytearray) -> dict[str, Any]:
     """What the page must know of a shape; its arrays are added to `blob`."""
     surface = shape.surface
     low = surface.points_mm.min(axis=0)
     span = np.maximum(surface.points_mm.max(axis=0) - low, 1e-6)
     places = np.round((surface.points_mm - low) / span * _STEPS).astype(np.int32)
     told: dict[str, Any] = {
-        "name": shape.name,
+        **{name: getattr(shape, name) for name in ("name", "glass", "closed", "flat", "on_top", "lit")},
         "color": color_of(shape, theme),
-        "glass": shape.glass,
-        "closed": shape.closed,
-        "flat": shape.flat,
-        "on_top": shape.on_top,
-        "lit": shape.lit,
         "count": len(places),
         "faces": len(surface.triangles),
         "low": low.tolist(),
@@ -161,36 +156,29 @@ def _packed(shape: "Shape", scene: "Scene", theme: Theme, blob: bytearray) -> di
     return told
 
 
-def color_of(shape: "Shape", theme: Theme) -> str:
+def color_of(shape: Shape, theme: Theme) -> str:
     """Of what has no value, as browsers take it."""
     from matplotlib.colors import to_hex
 
     return str(to_hex(getattr(theme, shape.color, shape.color)))
 
 
-def scale_told(scale: "Scale") -> dict[str, Any]:
+def scale_told(scale: Scale) -> dict[str, Any]:
     """What a page must know of a scale."""
     from matplotlib.colors import to_hex
 
-    return {
-        "label": scale.label,
-        "unit": scale.unit,
-        "words": scale.words,
-        "note": scale.note,
-        "low": scale.low,
-        "high": scale.high,
-        "colors": [to_hex(color) for color in scale.colormap(np.linspace(0.0, 1.0, 256))],
-    }
+    colors = [to_hex(color) for color in scale.colormap(np.linspace(0.0, 1.0, 256))]
+    return {**vars(scale), "words": scale.words, "colors": colors}
 
 
-def views_told(scene: "Scene", first: "str | View") -> list[dict[str, Any]]:
+def views_told(scene: "Scene", first: str | View) -> list[dict[str, Any]]:
     """The views of a page, the one that it starts with first."""
     names = [first, *(name for name in _VIEWS if name != first and (name != "coil" or scene.coils))]
     views = [(name if isinstance(name, str) else "start", scene.view(name, 1.2)) for name in names]
     return [view_told(name, view) for name, view in views]
 
 
-def view_told(name: str, view: "View") -> dict[str, Any]:
+def view_told(name: str, view: View) -> dict[str, Any]:
     """What a page must know of a view."""
     return {
         "name": name,

@@ -130,7 +130,7 @@ def test_a_mesh_whose_map_has_no_room_is_not_written_either(monkeypatch, small, 
     def full(*_given):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "head.msh.mni.json")
 
-    monkeypatch.setattr("efield.io.mni_sidecar.write_sidecar", full)
+    monkeypatch.setattr("efield.app.meshes.write_sidecar", full)
     assert run(monkeypatch, *mesh_build(small, out), "--mni", "same") == 2
     errors = [line for line in capsys.readouterr().err.splitlines() if "error" in line]
     assert len(errors) == 1

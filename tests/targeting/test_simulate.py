@@ -127,6 +127,13 @@ def test_files_hold_the_field(field, tmp_path):
         field.save(tmp_path / "field.stl")
 
 
+def test_a_field_is_saved_only_to_a_file_with_a_name(field):
+    with pytest.raises(
+        InputError, match=r"path must be the name of a file, such as 'field\.vtu'; instead received None"
+    ):
+        field.save(None)
+
+
 @pytest.fixture(scope="module")
 def second(head, coil, pose):
     """The field of elements of second order."""

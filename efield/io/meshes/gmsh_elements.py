@@ -43,11 +43,6 @@ def check_kind(cursor: Cursor, kind: int) -> int:
     return NODES[kind]
 
 
-def other_name(kind: int) -> str:
-    """What to call an element type that is counted but not kept."""
-    return _NAMES.get(kind, f"Gmsh type {kind}")
-
-
 def positions(cursor: Cursor, ids: NDArray[Any], wanted: NDArray[Any], what: str) -> NDArray[np.int64]:
     """Where each of `wanted` stands in `ids`; -1 where it does not.
 
@@ -96,7 +91,7 @@ class Elements:
     def others(self) -> dict[str, int]:
         """How many elements of each other type there are, by name."""
         return {
-            other_name(kind): sum(map(len, blocks))
+            _NAMES.get(kind, f"Gmsh type {kind}"): sum(map(len, blocks))
             for kind, blocks in self.rows.items()
             if kind not in (TRIANGLE, TETRAHEDRON)
         }

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from efield.ground import checks
 from efield.ground.errors import InputError
+from efield.ground.numbering import renumbered
 from efield.head.mesh import HeadMesh
 
 #: No head coordinate is farther from the origin (mm) than ten meters.
@@ -122,7 +123,8 @@ class MeshData:
                 "a head needs tetrahedra; instead the file holds "
                 f"{len(self.triangles)} triangles and no tetrahedron; mesh the volume first"
             )
-        points, tets = _used(self.points, self.tets)
+        used, tets = renumbered(self.tets)
+        points = self.points if len(used) == len(self.points) else self.points[used]
         return HeadMesh(points=points, tets=tets, tissue=self.tissue)
 
 
@@ -148,12 +150,3 @@ def _checked_data(name: str, data: Mapping[str, Any], length: int) -> dict[str, 
             )
         checked[str(key)] = checks.read_only(array)
     return checked
-
-
-def _used(points: NDArray[np.float64], tets: NDArray[np.int32]) -> tuple[NDArray[np.float64], NDArray[np.int32]]:
-    used = np.zeros(len(points), dtype=bool)
-    used[tets] = True
-    if used.all():
-        return points, tets
-    new_numbers = np.cumsum(used, dtype=np.int32) - np.int32(1)
-    return points[used], new_numbers[tets]

@@ -15,7 +15,7 @@ import numpy as np
 from efield.io.bounded.cursor import Cursor
 from efield.io.poses.axes import to_theirs
 from efield.io.poses.raw import Raw, Told
-from efield.io.poses.words import decoded, on_one_line
+from efield.io.poses.words import decoded, finite_number, on_one_line
 
 if TYPE_CHECKING:
     from efield.io.poses.pose_table import PoseTable
@@ -59,7 +59,7 @@ def read_brainsight(cursor: Cursor, told: Told) -> Raw:
 def _is_row(heading: list[str], line: str) -> bool:
     """Whether a line that begins with # is a row of the table, of a pose whose name begins so."""
     place = dict(zip(heading, line.split("\t"), strict=False)).get("Loc. X", "?").strip()
-    return place.lower() in _MISSING or _number(place) is not None
+    return place.lower() in _MISSING or finite_number(place) is not None
 
 
 def _header(lines: list[str], name: str) -> str:
@@ -101,18 +101,10 @@ def _pulse(row: Mapping[str, str]) -> dict[str, float | None]:
     amplitudes = sorted(key for key in row if re.fullmatch(r"EMG Peak-to-peak \d{1,3}", key))
     power = next((key for key in ("Stim. Power A", "Stim. Power") if key in row), "")
     return {
-        "intensity_percent": _number(row.get(power, "")),
-        "mep_uv": _number(row.get(amplitudes[0], "")) if amplitudes else None,
+        "intensity_percent": finite_number(row.get(power, "")),
+        "mep_uv": finite_number(row.get(amplitudes[0], "")) if amplitudes else None,
         "time_s": _seconds(row.get("Date", ""), row.get("Time", "")),
     }
-
-
-def _number(text: str) -> float | None:
-    try:
-        value = float(text)
-    except ValueError:
-        return None
-    return value if np.isfinite(value) else None
 
 
 def _seconds(date: str, time: str) -> float | None:

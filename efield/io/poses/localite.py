@@ -12,7 +12,7 @@ from efield.io.bounded.cursor import Cursor
 from efield.io.bounded.markup import markup
 from efield.io.poses.axes import FRAMES, to_theirs
 from efield.io.poses.raw import FloatArray, Raw, Told
-from efield.io.poses.words import on_one_line
+from efield.io.poses.words import finite_number, on_one_line
 
 if TYPE_CHECKING:
     from efield.io.poses.pose_table import PoseTable
@@ -68,7 +68,7 @@ def _matrix(cursor: Cursor, name: str, marker: Element) -> FloatArray:
 
 def _pulse(marker: Element) -> dict[str, float | None]:
     answers = dict(_answers(marker))
-    time, rate = _number(marker.get("recordingTime")), answers.get("valueA")
+    time, rate = finite_number(marker.get("recordingTime")), answers.get("valueA")
     return {
         "time_s": None if time is None else time / 1000.0,
         "didt": None if rate is None else rate * AMPERE_PER_MICROSECOND,
@@ -78,17 +78,9 @@ def _pulse(marker: Element) -> dict[str, float | None]:
 
 def _answers(marker: Element) -> Iterator[tuple[str, float]]:
     for value in marker.iter("Value"):
-        number = _number(value.get("response"))
+        number = finite_number(value.get("response"))
         if number is not None:
             yield value.get("key", ""), number
-
-
-def _number(text: str | None) -> float | None:
-    try:
-        value = float(text or "nan")
-    except ValueError:
-        return None
-    return value if np.isfinite(value) else None
 
 
 def write_localite(table: "PoseTable") -> bytes:

@@ -19,7 +19,7 @@ from efield.ground.units import AMPERE_PER_MICROSECOND
 from efield.io.bounded.cursor import Cursor
 from efield.io.poses.documents import document
 from efield.io.poses.raw import Raw, Told
-from efield.io.poses.words import decoded, on_one_line
+from efield.io.poses.words import decoded, finite_number, on_one_line
 
 if TYPE_CHECKING:
     from efield.io.poses.pose_table import PoseTable
@@ -129,8 +129,8 @@ def _matrix(cursor: Cursor, row: dict[str, str], scale: float) -> Any:
 
 def _pulse(row: dict[str, str], drives: dict[str, dict[str, str]], raw: Raw) -> dict[str, float | None]:
     drive = drives.get(row.get("nibs_event_id", ""), {})
-    intensity, reference = _number(drive.get("stimulus_intensity")), drive.get("intensity_reference", "").lower()
-    known = {"time_s": _number(row.get("onset"))}
+    intensity, reference = finite_number(drive.get("stimulus_intensity")), drive.get("intensity_reference", "").lower()
+    known = {"time_s": finite_number(row.get("onset"))}
     if intensity is None:
         return known
     if "mso" in reference or "maximum" in reference:
@@ -142,14 +142,6 @@ def _pulse(row: dict[str, str], drives: dict[str, dict[str, str]], raw: Raw) -> 
     ) not in raw.notes:
         raw.notes.append(note)
     return known
-
-
-def _number(text: str | None) -> float | None:
-    try:
-        value = float(text or "nan")
-    except ValueError:
-        return None
-    return value if np.isfinite(value) else None
 
 
 def write_nibs_bids(table: "PoseTable") -> bytes:

@@ -2,6 +2,7 @@
 
 import codecs
 from collections.abc import Sequence
+from math import isfinite
 from typing import Final
 
 from efield.ground.directions import in_words
@@ -29,6 +30,15 @@ def decoded(cursor: Cursor) -> str:
     if "\0" in text:
         raise cursor.error("a file of poses must be text; instead it is binary, or damaged")
     return text
+
+
+def finite_number(text: str | None) -> float | None:
+    """The number that a text is; None for a text that is none, for nan and for inf."""
+    try:
+        value = float(text or "nan")
+    except ValueError:
+        return None
+    return value if isfinite(value) else None
 
 
 def on_one_line(name: str) -> str:
