@@ -86,7 +86,7 @@ def find_best(request: OptimizeRequest, progress: Progress = True) -> tuple[Opti
 
 
 def _write(request: OptimizeRequest, best: Optimum, coil: Coil, document: dict[str, Any]) -> None:
-    with filled_folder(document["folder"], FILES) as folder:
+    with filled_folder(document["folder"], FILES, force=request.force) as folder:
         PoseTable(best.pose.matrix[None], ("optimum",), induced=induced_direction(coil)).write(folder / "pose.txt")
         save_loss_picture(folder / "loss.png", best, f"{document['coil']} over {request.target} of {request.head}")
         (folder / "optimum.json").write_text(json.dumps(document, indent=2) + "\n")
