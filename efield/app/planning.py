@@ -14,6 +14,7 @@ from efield.coils.polarity import induced_direction
 from efield.ground import checks
 from efield.ground.errors import InputError
 from efield.ground.progress import Progress
+from efield.ground.units import AMPERE_PER_MICROSECOND
 from efield.ground.version import __version__
 from efield.io.atomic import filled_folder
 from efield.io.load import load_coil, load_head
@@ -131,7 +132,8 @@ def how_sure(request: UncertaintyRequest, progress: Progress = True) -> tuple[Un
         sure = uncertainty(sim, coil, pose, target, ranges, **options)
     if request.picture is not None:
         with steps(f"drawing {request.picture}"):
-            save_uncertainty_picture(request.picture, head, sure, target, f"{coil.name} over {target.name}")
+            title = f"{coil.name} over {target.name}, dI/dt {request.didt / AMPERE_PER_MICROSECOND:.4g} A/µs"
+            save_uncertainty_picture(request.picture, head, sure, target, title)
     document = {
         "efield": __version__,
         "head": request.head,
