@@ -23,9 +23,9 @@ FILES: Final = ("plan.json", "plan.html", "pictures", "poses")
 _LOSS_IN: Final = 4.2
 
 
-def write_plan(folder: Path, document: dict[str, Any], parts: list[Part]) -> None:
-    """Write a plan, completely or not at all."""
-    with filled_folder(folder, FILES) as out:
+def write_plan(folder: Path, document: dict[str, Any], parts: list[Part], *, force: bool) -> None:
+    """Write a plan, completely or not at all; over that of another run only if forced."""
+    with filled_folder(folder, FILES, force=force) as out:
         (out / "pictures").mkdir()
         pictures = [_pictures(out / "pictures", number, part) for number, part in enumerate(parts, 1)]
         _write_poses(out / "poses", parts)

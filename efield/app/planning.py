@@ -13,6 +13,7 @@ from efield.coils.model import Coil
 from efield.coils.polarity import induced_direction
 from efield.ground import checks
 from efield.ground.errors import InputError
+from efield.ground.units import AMPERE_PER_MICROSECOND
 from efield.ground.version import __version__
 from efield.io.atomic import filled_folder
 from efield.io.load import load_coil, load_head
@@ -85,7 +86,7 @@ def find_best(request: OptimizeRequest) -> tuple[Optimum, dict[str, Any]]:
 
 
 def _write(request: OptimizeRequest, best: Optimum, coil: Coil, document: dict[str, Any]) -> None:
-    with filled_folder(document["folder"], FILES) as folder:
+    with filled_folder(document["folder"], FILES, force=request.force) as folder:
         PoseTable(best.pose.matrix[None], ("optimum",), induced=induced_direction(coil)).write(folder / "pose.txt")
         save_loss_picture(folder / "loss.png", best, f"{document['coil']} over {request.target} of {request.head}")
         (folder / "optimum.json").write_text(json.dumps(document, indent=2) + "\n")
@@ -130,7 +131,8 @@ def how_sure(request: UncertaintyRequest) -> tuple[Uncertainty, dict[str, Any]]:
         sure = uncertainty(sim, coil, pose, target, ranges, **options)
     if request.picture is not None:
         with steps(f"drawing {request.picture}"):
-            save_uncertainty_picture(request.picture, head, sure, target, f"{coil.name} over {target.name}")
+            title = f"{coil.name} over {target.name}, dI/dt {request.didt / AMPERE_PER_MICROSECOND:.4g} A/µs"
+            save_uncertainty_picture(request.picture, head, sure, target, title)
     document = {
         "efield": __version__,
         "head": request.head,

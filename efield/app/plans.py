@@ -62,7 +62,7 @@ def make_plan(request: PlanRequest) -> dict[str, Any]:
             parts.append(Part(target, why, ranked, _how_sure(sim, ranked[0], target, asked)))
     document = plan_document(asked, head, parts, given)
     with steps("writing the plan"):
-        write_plan(asked.out, document, parts)
+        write_plan(asked.out, document, parts, force=asked.force)
     return document
 
 

@@ -228,6 +228,8 @@ def _tell(table: "PoseTable") -> None:
 
 
 def _facts(table: "PoseTable") -> dict[str, Any]:
+    from efield.io.poses.words import CONVENTION
+
     currents, says, poses = table.currents().tolist(), table.says, []
     for k, name in enumerate(table.names):
         known = {key: float(values[k]) for key, values in table.columns.items() if not np.isnan(values[k])}
@@ -236,6 +238,7 @@ def _facts(table: "PoseTable") -> dict[str, Any]:
         label = {"name": name, "group": table.groups[k], "matrix": table.matrices[k].tolist()}
         poses.append(label | where | known | {"turned_deg": float(table.turned_deg[k])})
     return {
+        "convention": CONVENTION,
         "frame": table.frame,
         "axes": table.axes,
         "said": table.said,

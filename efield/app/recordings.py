@@ -68,7 +68,7 @@ def run(request: PulsesRequest) -> tuple[Pulses, dict[str, Any]]:
             allow_collision=request.allow_collision,
             progress=bar,
         )
-    with steps("writing the table, maps and pictures"), filled_folder(out, FILES) as folder:
+    with steps("writing the table, maps and pictures"), filled_folder(out, FILES, force=request.force) as folder:
         _write(folder, request, done)
         document = _document(request, done, passed, out)
         document["files"] = [*sorted(file.name for file in folder.iterdir()), "summary.json"]

@@ -136,7 +136,7 @@ def _write(
 ) -> tuple[dict[str, Any], Summary]:
     """Measure the field and write all files; those that are compressed are written beside other work."""
     drive = drive_words(request, field.coil)
-    with filled_folder(out, FILES) as folder, ThreadPoolExecutor(3) as beside:
+    with filled_folder(out, FILES, force=request.force) as folder, ThreadPoolExecutor(3) as beside:
         written: list[Future[Any]] = [beside.submit(_save_meshes, request, folder, field)]
         with steps("recovering and measuring the field"):
             warmup.wait()

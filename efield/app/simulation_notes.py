@@ -72,15 +72,13 @@ def driven_words(coil: Coil, pose: Pose, didt: float) -> str:
     return f"{words}; dI/dt is negative here, and so it is toward {in_words(-pose.current(induced))}"
 
 
-def aim_note(coil: Coil, pose: Pose, target: Target, didt: float) -> list[str]:
+def _aim_note(request: Request, target: Target, field: EField) -> list[str]:
     """That the coil is turned far from the target's preferred direction, if it is."""
-    off = degrees_off(coil, pose, target, didt)
+    off = degrees_off(field.coil, field.pose, target, field.didt)
     if off is None or not _OFF_DEG < off <= _BACKWARD_DEG:
         return []
-    return [
-        f"the coil is turned {off:.0f} degrees away from the preferred direction of {target.name}: --angle best "
-        "turns it there"
-    ]
+    remedy = ": --angle best turns it there" if request.pose is None else ""
+    return [f"the coil is turned {off:.0f} degrees away from the preferred direction of {target.name}{remedy}"]
 
 
 def _lift_note(request: Request, field: EField) -> list[str]:
@@ -100,11 +98,11 @@ def notes_on(request: Request, target: Target, summary: Summary, field: EField) 
     notes = [f"driven at the same time: {d.coil.name} at {d.didt / 1e6:g} A/us" for d in field.others]
     notes += [f"target: {text}" for text in (_origin(target), target.note) if text]
     notes += [direction_note(coil, field.pose, didt), *_lift_note(request, field)]
-    if abs(didt) < _SMALL_DIDT:
+    if request.intensity is None and abs(didt) < _SMALL_DIDT:
         notes.append(f"dI/dt is only {didt:g} A/s; --didt is in A/s, so 80 A/us is written 80e6")
     if request.intensity is not None:
         notes.append(DISCLAIMER)
-    notes += coil_notes(coil, summary) + aim_note(coil, field.pose, target, didt)
+    notes += coil_notes(coil, summary) + _aim_note(request, target, field)
     if advice := summary.advice:
         others = ["--refine"] * (not request.refine) + ["--order 2"] * (request.order == 1)
         notes.append(f"{advice}{' (' + ' or '.join(others) + ')' if others else ''}")

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from rich.table import Table
 from rich.text import Text
 
@@ -49,9 +48,6 @@ def optimum_table(document: dict[str, Any], best: "Optimum") -> Table:
     """The answer of `efield optimize`."""
     title = f"{document['coil']} over {document['target']['name']} of {document['head']}: {best.goal}"
     table = Table(title=title, show_header=False)
-    far, turned = (
-        f"{x:.3g}" if np.isfinite(x) else "more than was looked at" for x in (best.tolerance_mm, best.tolerance_deg)
-    )
     table.add_row("best", f"{best.value_says} at {document['didt'] / 1e6:g} A/us")
     table.add_row("against over the target at 45 degrees", best.gain_says)
     place = best.place
@@ -59,7 +55,7 @@ def optimum_table(document: dict[str, Any], best: "Optimum") -> Table:
     table.add_row("angle of the induced current", f"{place['angle_deg']:.0f} deg (0 = anterior, 90 = medial)")
     table.add_row("coil", document["pose_says"])
     table.add_row("tilt", f"{place['tilt_x_deg']:.1f}, {place['tilt_y_deg']:.1f} deg about the coil's x and y axes")
-    table.add_row("5 % are lost at", f"{far} mm along the scalp, or {turned} deg")
+    table.add_row("5 % are lost at", best.tolerance_says)
     for number, (_, value) in enumerate(best.alternatives, 1):
         table.add_row(f"as good, no. {number}", goal_words(best.goal, value))
     table.add_row("placements solved", str(best.solves))

@@ -283,14 +283,20 @@ def _notes(
         yield "the threshold field is far from what is typical: check threshold, coil, pose and head"
     if output <= 100 and spread is not None and output * exp(_Z * spread) > 100:
         yield "the upper end of the interval lies beyond the stimulator's maximum"
-    yield from _notes_of_interval(rmt_sd, first, second)
+    yield from _notes_of_interval(rmt_sd, method, first, second)
 
 
-def _notes_of_interval(rmt_sd: float | None, first: DoseSite, second: DoseSite) -> Iterator[str]:
-    if first.error and second.error:
-        yield f"in the interval: numerical errors of the fields, {100 * first.error:.2g} and {100 * second.error:.2g} %"
-    else:
-        yield "not in the interval: the numerical error of both fields, unless given"
+def _notes_of_interval(rmt_sd: float | None, method: str, first: DoseSite, second: DoseSite) -> Iterator[str]:
+    """What `_relative_sd` adds up, and what it does not."""
+    fields = {"at the threshold's place": first.error, "at the target": second.error}
+    if given := [f"{100 * error:.2g} % {where}" for where, error in fields.items() if error]:
+        yield f"in the interval: numerical errors of the fields, {' and '.join(given)}"
+    if missing := [where for where, error in fields.items() if not error]:
+        yield f"not in the interval: the numerical error of the field {' and '.join(missing)}, unless given"
+    if method == "visual":
+        yield "in the interval: how far thresholds found by watching differ from those by EMG"
     if rmt_sd is None:
         yield "not in the interval: how far the threshold itself is off, unless its standard deviation is given"
+    else:
+        yield f"in the interval: standard deviation of the threshold, {rmt_sd:g} % of the maximum"
     yield "not in the interval: conductivities, and where the coil really was"

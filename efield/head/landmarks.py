@@ -207,8 +207,8 @@ def fiducials_of(head: HeadMesh) -> Fiducials:
     if np.ptp(radius) > _ROUND * radius.mean():
         raise InputError(
             "fiducials must be given for this head, which has no map from MNI coordinates: pass "
-            "Fiducials(nasion_mm=..., inion_mm=..., left_mm=..., right_mm=...) in head coordinates, or on the command "
-            "line --fiducials FILE.csv with the rows Nz, Iz, LPA and RPA"
+            "Fiducials(nasion_mm=..., inion_mm=..., left_mm=..., right_mm=...) in head coordinates, or to `efield "
+            "simulate` --fiducials FILE.csv with the rows Nz, Iz, LPA and RPA; FILE.csv:C3 is a target everywhere"
         )
     reach = float(radius.mean())
     x, y = np.array([reach, 0.0, 0.0]), np.array([0.0, reach, 0.0])

@@ -80,7 +80,9 @@ def new_folder(path: str | os.PathLike[str], *, lasting: bool = False) -> Iterat
 
 
 @contextmanager
-def filled_folder(path: str | os.PathLike[str], replaces: Collection[str] = ()) -> Iterator[Path]:
+def filled_folder(
+    path: str | os.PathLike[str], replaces: Collection[str] = (), *, force: bool = True
+) -> Iterator[Path]:
     """A temporary folder whose files come into `path` when the block ends well; nothing does when it does not.
 
     Parameters
@@ -90,11 +92,14 @@ def filled_folder(path: str | os.PathLike[str], replaces: Collection[str] = ()) 
     replaces : collection of str
         Names of files and folders that go if they are there and the block wrote no new ones: files that belong
         together are never of two runs.
+    force : bool
+        False: nothing goes. The folder, which had none of them before the work, has been filled by another run
+        meanwhile if it has some in the end.
 
     Raises
     ------
     InputError
-        If the folder above `path` cannot be written.
+        If the folder above `path` cannot be written, or files would go that must not.
     """
     target = Path(path).absolute()
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -104,6 +109,11 @@ def filled_folder(path: str | os.PathLike[str], replaces: Collection[str] = ()) 
         if not target.exists():
             temporary.rename(target)
             return
+        if not force and any((target / name).exists() for name in replaces):
+            raise InputError(
+                f"{path} must be this run's alone; instead another run has put its results there meanwhile, and "
+                "nothing was written: give each a folder of its own (--out), or replace those with --force"
+            )
         for name in {*replaces} - {file.name for file in temporary.iterdir()}:
             _remove(target / name)
         for file in temporary.iterdir():

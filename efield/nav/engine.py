@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from efield.basis.reduced_basis import ReducedBasis
 from efield.coils.model import Coil
 from efield.ground import checks
-from efield.ground.errors import EfieldError, InputError
+from efield.ground.errors import CollisionError, EfieldError, InputError
 from efield.ground.pose import Pose, apart
 from efield.ground.rigid import put_right
 from efield.ground.turns import on_one_thread
@@ -188,7 +188,14 @@ class LiveEngine:
             If it cannot be answered.
         """
         if self.plan is not None:
-            self.plan_measures = self._measured(self.plan)[0]
+            try:
+                self.plan_measures = self._measured(self.plan)[0]
+            except OutsideBasisError as error:
+                raise OutsideBasisError(
+                    f"the plan must be where the basis is certified; instead it is {error}: --outside solve solves it"
+                ) from None
+            except CollisionError as error:
+                raise CollisionError(f"the plan: {error}") from None
 
     def inside(self) -> Pose:
         """A placement over the target; with a basis at a distance it is certified for."""

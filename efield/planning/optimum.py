@@ -89,12 +89,21 @@ class Optimum(Carded):
         """The gain in words."""
         return f"{100 * self.gain:+.1f} %" if np.isfinite(self.gain) else "at 45 degrees the current runs the other way"
 
+    @property
+    def tolerance_says(self) -> str:
+        """Where 5 % are lost, in words."""
+        far, turned = f"{self.tolerance_mm:.3g} mm along the scalp", f"{self.tolerance_deg:.3g} deg"
+        return " or ".join(
+            text if np.isfinite(limit) else f"no {what} that was looked at"
+            for text, limit, what in ((far, self.tolerance_mm, "place"), (turned, self.tolerance_deg, "angle"))
+        )
+
     def _card(self) -> Card:
         rows = (
             (self.goal, f"{self.value_says}, gain {self.gain_says}"),
             ("center", place(self.pose.center_mm)),
             ("angle", f"{self.place['angle_deg']:.0f} deg; others as good: {len(self.alternatives)}"),
-            ("5 % lost", f"at {self.tolerance_mm:.1f} mm or {self.tolerance_deg:.0f} deg"),
+            ("5 % lost", f"at {self.tolerance_says}"),
             ("solves", str(self.solves)),
         )
         return Card("Optimum", rows)

@@ -176,5 +176,7 @@ def _mistake(head: HeadMesh, coil: Coil | None, pose: Pose, target_mm: FloatArra
             continue
         turned = _turned_deg(head, other)
         if turned is not None and turned <= _FLAT_DEG and 0 <= clearance_mm(head, coil, other) <= _NEAR_MM:
-            return f"likely mistake: {trial.mistake} ({trial.remedy})"
+            # Most commands take a file as it is: it is turned before.
+            how = " by `efield poses convert`" if trial.remedy.startswith("read with") else ""
+            return f"likely mistake: {trial.mistake} ({trial.remedy}{how})"
     return ""

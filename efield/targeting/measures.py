@@ -286,10 +286,15 @@ def faces_near(head: HeadMesh, center_mm: FloatArray, radius_mm: float) -> tuple
 
 
 def in_gray_matter(head: HeadMesh, e: FloatArray) -> dict[str, float | tuple[float, ...] | None]:
-    """The measures `IN_HEAD` of E (g, 3) in V/m at the centers of all tetrahedra of gray matter, in their order."""
+    """The measures `IN_HEAD` of E (g, 3) in V/m at the centers of all tetrahedra of gray matter, in their order.
+
+    Where there is no field nothing is above its peak: place and volumes are None.
+    """
     gray = np.flatnonzero(head.tissue == GRAY_MATTER)
     size, volume = np.linalg.norm(e, axis=1), head.volumes[gray]
     peak = weighted_percentile(size, volume, PEAK_PERCENTILE)
+    if not size.any():
+        return dict.fromkeys(IN_HEAD) | {"peak": peak}
     top = size >= peak
     place = np.average(head.centers_of(gray[top]), axis=0, weights=volume[top])
     values: dict[str, float | tuple[float, ...] | None] = {"peak": peak, "peak_place": tuple(float(x) for x in place)}
@@ -386,7 +391,7 @@ def scaled(
 
     The share is one number, or one for each placement. Magnitudes grow with its size, components and fields (`e`) keep
     its sign, focality does not change, and what flows into the cortex flows out of it where the current turns. Without
-    current there is no angle.
+    current there is no angle, and no focality.
     """
     found = {}
     for name in names or table:
@@ -395,10 +400,9 @@ def scaled(
         if own in _OPPOSITE:
             values = np.where(np.less(times, 0), table[name.replace(own, _OPPOSITE[own])], values)
         if own == "angle":
-            turned = np.where(np.less(times, 0), 180.0 - values, values)
-            found[name] = np.where(np.equal(times, 0), np.nan, turned)
-        elif own in IN_REGION:
-            found[name] = values * 1.0
+            values = np.where(np.less(times, 0), 180.0 - values, values)
+        if own == "angle" or own in IN_REGION:
+            found[name] = np.where(np.equal(times, 0), np.nan, values)
         else:
             found[name] = values * (times if own in ("along", "e") else np.abs(times))
     return found

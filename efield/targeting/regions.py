@@ -251,8 +251,8 @@ def mni_map(head: HeadMesh, what: str) -> MniMap:
     if head.mni is None:
         raise InputError(
             f"{what} needs a head with a map from MNI coordinates, and this head has none: make one with "
-            "register_to_mni(head), --register or --fiducials, load a subject folder that has one, or give the target "
-            "in head coordinates, Target.sphere(center_mm=(x, y, z)) or --target x,y,z"
+            "register_to_mni(head), or --register or --fiducials of `efield simulate`, load a subject folder that has "
+            "one, or give the target in head coordinates, Target.sphere(center_mm=(x, y, z)) or --target=x,y,z"
         )
     return head.mni
 

@@ -122,7 +122,11 @@ def add_color_bar(
     """What the colors mean; `box` is left, bottom, width and height in fractions of the page; `flat` lies down."""
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import Normalize
+    from matplotlib.ticker import MaxNLocator, ScalarFormatter
 
+    # Longer numbers than four digits push the words off the page.
+    short = ScalarFormatter(useMathText=True)
+    short.set_powerlimits((-2, 3))
     ink = theme_of(theme).ink
     bar = figure.colorbar(
         ScalarMappable(Normalize(scale.low, scale.high), cmap=scale.colormap),
@@ -130,10 +134,13 @@ def add_color_bar(
         extend=scale.extend,
         extendfrac=0.04,
         orientation="horizontal" if flat else "vertical",
+        ticks=MaxNLocator(8, steps=[1, 2, 5, 10]),
+        format=short,
     )
     words = f"{scale.words}\n{scale.note}" if scale.note else scale.words
     bar.set_label(words, fontsize=LABEL_PT, color=ink, linespacing=1.4, labelpad=2)
     bar.ax.tick_params(labelsize=LABEL_PT, length=2, width=0.5, colors=ink)
+    (bar.ax.xaxis if flat else bar.ax.yaxis).get_offset_text().set(fontsize=LABEL_PT, color=ink)
     bar.outline.set(linewidth=0.5, edgecolor=ink)
 
 

@@ -71,7 +71,7 @@ def _draw_course(axes: list[Any], done: Pulses) -> None:
     rows = (("off_mm", "off (mm)"), ("off_deg", "turned (deg)"), ("mean_magnitude", "mean |E| (V/m)"))
     for one, (name, words) in zip(axes, rows, strict=True):
         one.plot(time, table[name].values, "-", lw=0.3, color=palette.INK)
-        one.plot(time, table[name].values, ".", ms=3, color=palette.INK)
+        one.plot(time, table[name].values, ".", ms=3, color=palette.INK, clip_on=False)
         one.margins(x=0.01)
         one.set_ylim(bottom=0.0)
         label_axes(one, "", words)

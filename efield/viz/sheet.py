@@ -29,7 +29,7 @@ _BESIDE_MM: Final = 120.0
 _ROW: Final = 3
 
 #: Room, mm: at the edges, between panels, above a panel for its words, right of the panels and below them for bars.
-_EDGE_MM, _GAP_MM, _WORDS_MM, _RIGHT_MM, _BELOW_MM = 1.5, 2.5, 5.0, 19.0, 14.0
+_EDGE_MM, _GAP_MM, _WORDS_MM, _RIGHT_MM, _BELOW_MM = 1.5, 2.5, 5.0, 21.0, 14.0
 
 #: A panel's letter takes so much of the line of its words, mm.
 _LETTER_MM: Final = 4.5

@@ -107,6 +107,13 @@ def test_output_scales_with_the_stimulator_and_comes_with_a_warning(monkeypatch,
     assert any("not a medical device" in note for note in document["notes"])
 
 
+def test_no_output_is_not_taken_for_a_rate_in_another_unit(monkeypatch, capsys, small_head, tmp_path):
+    assert simulate(monkeypatch, small_head, tmp_path / "a", "--intensity", "0", "--json") == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["measures"]["focality_50"]["value"] is None
+    assert not any("--didt" in note for note in document["notes"])
+
+
 def test_conductivities_are_replaced_by_name_and_recorded(monkeypatch, capsys, small_head, tmp_path):
     options = ("--conductivity", "bone=0.02", "--conductivity", "Gray-Matter=0.3", "--json")
     assert simulate(monkeypatch, small_head, tmp_path / "a", *options) == 0
@@ -129,6 +136,9 @@ def test_a_pose_from_a_file_is_used_as_it_is_and_a_second_coil_adds_its_field(
         means.append(document["measures"]["mean_magnitude"]["value"])
     assert means[1] == pytest.approx(means[0] / 2, rel=1e-6)
     assert document["also"] == [{"coil": "magstim-70mm-figure8", "pose": matrix.tolist(), "didt": -0.5e6}]
+    # --angle is refused beside --pose: it is no remedy.
+    turned = [note for note in document["notes"] if "45 degrees away from the preferred direction" in note]
+    assert [note for note in turned if "--angle" not in note] == turned != []
 
 
 def test_what_a_coil_file_leaves_open_is_said_and_fiducials_place_electrodes(monkeypatch, capsys, small_head, tmp_path):

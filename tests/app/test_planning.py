@@ -50,6 +50,15 @@ def test_a_table_says_what_varied_and_how_sure_a_measure_is(monkeypatch, small, 
     assert "placement: as planned" in printed
 
 
+def test_the_picture_says_what_drive_its_field_is_of(monkeypatch, small, tmp_path):
+    said = []
+    monkeypatch.setattr("efield.app.planning.check_drawable", lambda *_: None)
+    monkeypatch.setattr("efield.app.planning.save_uncertainty_picture", lambda *given: said.append(given[-1]))
+    given = ("--vary", "bone=0.003..0.012", "--samples", 64, "--didt", 80e6, "--picture", tmp_path / "a.png")
+    assert run(monkeypatch, "uncertainty", *small, *given) == 0
+    assert [title.split(", ")[-1] for title in said] == ["dI/dt 80 A/µs"]
+
+
 @pytest.mark.parametrize(
     ("verb", "given", "message"),
     [

@@ -59,6 +59,27 @@ def test_a_default_folder_gets_a_number_and_one_that_is_named_is_refused(tmp_pat
         results_folder(default / "pose.txt" / "in", default, NAMES, force=False)
 
 
+@pytest.mark.parametrize(
+    ("module", "command", "file"),
+    [
+        ("simulation", ("simulate", "--no-refine"), "summary.json"),
+        ("planning", ("optimize", "--radius", 1, "--tilt", 0), "optimum.json"),
+        ("recordings", ("sweep", "--didt", 1e6, "--poses"), "summary.json"),
+    ],
+)
+def test_of_two_runs_at_once_the_later_does_not_replace_the_other(
+    monkeypatch, small, tmp_path, capsys, module, command, file
+):
+    # The other run ends after this one has looked at the folder, and before it writes.
+    (tmp_path / file).write_text("of the other run")
+    monkeypatch.setattr(f"efield.app.{module}.results_folder", lambda *_, **__: tmp_path)
+    last = (small / "pose.txt",) if module == "recordings" else ()
+    assert run(monkeypatch, *command, *last, *given(small)) == 2
+    assert "another run has put its results there" in " ".join(capsys.readouterr().err.split())
+    assert [path.name for path in tmp_path.iterdir()] == [file]
+    assert (tmp_path / file).read_text() == "of the other run"
+
+
 def test_simulate_twice_keeps_both_and_force_replaces_all_of_one(monkeypatch, small, tmp_path, capsys):
     monkeypatch.chdir(tmp_path)
     fast = ("simulate", *given(small), "--no-refine", "--json")

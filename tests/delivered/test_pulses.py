@@ -14,6 +14,7 @@ from efield.io.poses.pose_table import PoseTable
 from efield.targeting.measures import names_at
 from efield.targeting.placement import place_coil
 from efield.targeting.simulate import Simulator
+from efield.viz.recording import recording_figure
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -122,6 +123,13 @@ def test_a_recording_with_a_coil_in_the_head_says_which_pulses(sim, coil, target
     with pytest.raises(CollisionError, match=r"1 pulse of 2 \(bad\), the first: the coil must stay outside"):
         pulses(sim, coil, table, target)
     assert len(pulses(sim, coil, table, target, allow_collision=True)) == 2
+
+
+def test_no_pulse_is_cut_off_at_the_edge_of_its_panel(done):
+    panels = recording_figure(done).axes
+    points = [line for one in panels for line in one.lines if line.get_marker() == "."]
+    assert [len(line.get_xdata()) for line in points] == [len(done)] * 3
+    assert not any(line.get_clip_on() for line in points)
 
 
 def test_maps_are_written_for_other_programs(done, tmp_path):

@@ -227,6 +227,25 @@ def test_a_site_has_the_numerical_error_of_its_field_unless_one_is_given(sim, he
     assert DoseSite.of(replace(field, consult=None), target).error == 0.0
 
 
+@pytest.mark.parametrize(
+    ("errors", "options", "within", "without"),
+    [
+        ((0.03, 0.02), {"rmt_sd": 2}, ("3 % at the threshold's place and 2 % at the target", "threshold, 2 %"), ()),
+        ((0.03, 0.0), {}, ("3 % at the threshold's place",), ("field at the target", "threshold itself")),
+        ((0.0, 0.02), {"method": "visual"}, ("2 % at the target", "by watching"), ("field at the threshold's place",)),
+        ((0.0, 0.0), {"rmt_sd": 2}, ("threshold, 2 %",), ("threshold's place and at the target",)),
+    ],
+)
+def test_what_is_in_the_interval_is_said_and_what_is_not(errors, options, within, without):
+    sites = [DoseSite(1.0, error=error, **RAPID) for error in errors]
+    notes = dose(50, *sites, **options).notes
+    inside = [note for note in notes if note.startswith("in the interval: ")]
+    outside = [note for note in notes if note.startswith("not in the interval: ")]
+    assert all(any(words in note for note in inside) for words in within)
+    assert all(any(words in note for note in outside) for words in without)
+    assert len(inside) == len(within)
+
+
 def test_a_summary_with_the_middle_of_the_cortex_is_taken_there():
     values = {"didt": 2.0, "mean_magnitude": 1.0, "mean_magnitude_per_drive": 0.5, "target_depth": 15.0}
     assert DoseSite.of(Summary(values)).measure == "mean_magnitude"

@@ -81,6 +81,21 @@ def test_files_that_belong_together_are_never_of_two_runs(tmp_path):
     assert [path.name for path in (tmp_path / "in").iterdir()] == ["out"]
 
 
+def test_files_of_a_run_that_ended_meanwhile_stay(tmp_path):
+    def fill(text: str, *, force: bool) -> None:
+        with filled_folder(tmp_path / "out", ("a",), force=force) as folder:
+            (folder / "a").write_text(text)
+            if text == "late":
+                fill("early", force=False)
+
+    with pytest.raises(InputError, match=r"another run .* meanwhile, and nothing was written.*--force"):
+        fill("late", force=False)
+    assert (tmp_path / "out" / "a").read_text() == "early"
+    fill("forced", force=True)
+    assert (tmp_path / "out" / "a").read_text() == "forced"
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
 def test_what_the_system_refuses_is_said_of_the_file_that_was_asked_for():
     full = OSError(28, "No space left on device", "/data/.out.x1/out/.a.vtu.y2/a.vtu")
     assert system_words(full).startswith("No space left on device: /data/a.vtu; make room")

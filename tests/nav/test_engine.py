@@ -92,6 +92,16 @@ def test_full_solves_give_the_measures_of_a_summary(sim, coil, target, pose):
         assert value == summary[name]
 
 
+def test_a_plan_that_cannot_be_answered_is_called_the_plan(basis, coil, target, pose):
+    far, inside = (pose.moved((0.0, 0.0, z)) for z in (-40.0, 40.0))
+    for wrong, outside, says in (
+        (far, "refuse", "instead it is .* farther from the scalp"),
+        (inside, "solve", "inside by"),
+    ):
+        with pytest.raises(InputError, match=f"the plan.*{says}"):
+            LiveEngine(basis, coil, target, plan=wrong, outside=outside).rehearse()
+
+
 def test_options_that_cannot_be_are_refused(basis, coil, target):
     with pytest.raises(InputError, match="outside"):
         LiveEngine(basis, coil, target, outside="maybe")

@@ -1,5 +1,7 @@
 """The best placement: against every placement of a fine grid, against symmetry, and within its limits."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -58,6 +60,10 @@ def test_tolerances_are_where_five_percent_are_lost(best, sim, light, target, he
     lost = 1 - sim.solve(light, ef.Pose(turned)).summary(target)["along"] / best.value
     assert lost == pytest.approx(0.05, abs=0.015)
     assert 2.0 < best.tolerance_mm < 15.0
+    assert best.tolerance_says == f"{best.tolerance_mm:.3g} mm along the scalp or {best.tolerance_deg:.3g} deg"
+    nowhere = replace(best, tolerance_mm=np.inf, tolerance_deg=np.inf)
+    assert nowhere.tolerance_says == "no place that was looked at or no angle that was looked at"
+    assert "inf" not in repr(nowhere)
 
 
 def test_the_map_of_losses_knows_the_best_and_the_opposite(best):

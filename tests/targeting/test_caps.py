@@ -145,5 +145,7 @@ def test_a_mistyped_electrode_is_named_before_missing_fiducials():
     moved = HeadMesh(points=bare.points + np.array([0, 0, 30.0]), tets=bare.tets, tissue=bare.tissue)
     with pytest.raises(InputError, match="did you mean 'C3'"):
         place_coil(moved, "C33")
-    with pytest.raises(InputError, match=r"--fiducials FILE\.csv"):
+    with pytest.raises(
+        InputError, match=r"to `efield simulate` --fiducials FILE\.csv .*FILE\.csv:C3 is a target everywhere"
+    ):
         place_coil(moved, "C3")

@@ -61,7 +61,9 @@ def test_each_of_several_coils_is_looked_at(sim, coil, pose):
 
 
 def test_a_pose_in_lps_lies_on_the_scalp_and_misses_its_target(sim, head, coil, pose, target):
-    with pytest.raises(CollisionError, match=r"passes it by .* LPS were taken for RAS .*--frame LPS"):
+    with pytest.raises(
+        CollisionError, match=r"passes it by .* LPS were taken for RAS .*--frame LPS by `efield poses convert`"
+    ):
         sim.solve(coil, lps(pose), target=target)
     field = sim.solve(coil, lps(pose))
     with pytest.warns(EfieldWarning, match="LPS were taken for RAS"):

@@ -110,7 +110,10 @@ def test_measures_at_another_rate_are_those_of_the_scaled_field(rows, share):
     for name, values in scaled(table, share, measures.names).items():
         assert np.allclose(values, exact[name], rtol=ROUNDING, atol=0)
     assert np.array_equal(scaled(table, share)["e"], share * e)
+    table["region_focality_50"] = np.full(len(e), 3.0)
     assert np.isnan(scaled(table, 0.0)["angle"]).all()
+    assert np.isnan(scaled(table, 0.0)["region_focality_50"]).all()
+    assert np.array_equal(scaled(table, share)["region_focality_50"], table["region_focality_50"])
 
 
 def test_without_gray_matter_there_is_no_component_and_without_a_direction_none_along_it(head):

@@ -116,6 +116,13 @@ def test_no_drive_has_no_field_per_drive(head):
     assert s["mean_magnitude_per_drive"] is None
 
 
+def test_no_field_has_no_place_of_its_peak_and_no_volume_above_it(head):
+    s = summarize(field_of(head, uniform((0, 0, 0)), didt=0), Target.sphere(center_mm=(0, 0, 60)))
+    assert s["peak"] == s["mean_magnitude"] == 0
+    assert s["peak_place"] is s["focality_50"] is s["focality_75"] is None
+    assert s.text("focality_50") == "n/a"
+
+
 def test_a_head_without_gray_matter_is_refused(head):
     bone = HeadMesh(points=head.points, tets=head.tets, tissue=np.full(len(head.tets), 4))
     with pytest.raises(InputError, match="gray matter"):

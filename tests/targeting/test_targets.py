@@ -168,7 +168,9 @@ def test_a_target_that_cannot_be_understood_is_refused(text, words):
 def test_without_mni_coordinates_the_error_says_what_to_give(sphere):
     bent = HeadMesh(points=sphere.points * (1.0, 1.1, 1.0), tets=sphere.tets, tissue=sphere.tissue)
     for find in (m1_hand, m1_leg, m1_face):
-        with pytest.raises(InputError, match=r"register_to_mni\(head\), --register or --fiducials.*x,y,z"):
+        with pytest.raises(
+            InputError, match=r"register_to_mni\(head\), or --register or --fiducials of `efield simulate`.*x,y,z"
+        ):
             find(bent, "left")
     with pytest.raises(InputError, match="m1-hand-left:mayka needs a head with a map"):
         named_target(sphere, "m1-hand-left:mayka")

@@ -1,5 +1,7 @@
 """Colors tell high from low by lightness, and their limit is set by the surroundings of the target."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -8,6 +10,7 @@ from hypothesis import strategies as st
 from efield.ground.errors import InputError
 from efield.viz import palette
 from efield.viz.scale import Scale, difference_scale, field_scale
+from efield.viz.sheet import empty_sheet
 
 
 def lightness(rgb):
@@ -68,3 +71,19 @@ def test_a_difference_is_colored_around_zero():
 def test_a_scale_without_a_range_is_refused(low, high):
     with pytest.raises(InputError, match="end above its start"):
         Scale("|E|", "V/m", low, high)
+
+
+@pytest.mark.parametrize("high", [0.00025, 0.009, 0.02, 0.15, 0.2, 2.4, 150.0, 1500.0, 12000.0])
+def test_the_words_of_a_color_bar_stay_on_the_page_whatever_the_numbers(high):
+    """Fields of one ampere per microsecond and of thousands, intervals, sums and differences."""
+    sums, apart = (
+        Scale("|E|", "V/m", 0.0, high, "P99.9 within 40 mm"),
+        Scale("dE", "V/m", -high, high, "", "difference"),
+    )
+    panels = [SimpleNamespace(scene=SimpleNamespace(scales=[scale]), words="") for scale in (sums, apart)]
+    for chosen in (panels[:1], panels[1:], panels):
+        page, _ = empty_sheet(chosen, width_mm=180.0, dpi=100.0, theme="light", title="")
+        page.canvas.draw()
+        bars = page.axes[len(chosen) :]
+        assert len(bars) == len(chosen)
+        assert all(page.bbox.x0 <= bar.get_tightbbox().x0 and bar.get_tightbbox().x1 <= page.bbox.x1 for bar in bars)

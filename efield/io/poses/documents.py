@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from efield.io.bounded.cursor import Cursor
-from efield.io.poses.raw import COLUMNS, Raw, Told, stacked
-from efield.io.poses.words import decoded
+from efield.io.poses.raw import COLUMNS, Raw, Told, stacked, unsaid
+from efield.io.poses.words import CONVENTION, decoded
 
 if TYPE_CHECKING:
     from efield.io.poses.pose_table import PoseTable
@@ -39,9 +39,10 @@ def read_json(cursor: Cursor, told: Told) -> Raw:
         If there is no matrix at any of these places.
     """
     whole = document(cursor)
-    raw = Raw(axes=told.axes or "simnibs", frame=told.frame or "RAS", said="RAS assumed")
+    raw = unsaid(told)
     if isinstance(whole, dict) and isinstance(whole.get(_LIST), list):
-        raw.said, raw.began = str(whole.get("frame") or raw.said), str(whole.get("began") or "")
+        _check_frame(cursor, whole, told)
+        raw.said, raw.began = str(whole.get("said") or whole.get("frame") or raw.said), str(whole.get("began") or "")
         whole = whole[_LIST]
     elif isinstance(whole, dict) and "efield" in whole and "pose" in whole:
         raw.said = "RAS, of a simulation by efield"
@@ -50,6 +51,12 @@ def read_json(cursor: Cursor, told: Told) -> Raw:
     for number, entry in enumerate(entries):
         _add(cursor, raw, number, entry)
     return raw
+
+
+def _check_frame(cursor: Cursor, whole: dict[str, Any], told: Told) -> None:
+    """Refuse a list that says LPS, but not whether its matrices are in it or were turned to RAS when it was written."""
+    if told.frame is None and "convention" not in whole and str(whole.get("frame")).upper() == "LPS":
+        raise cursor.error("its frame is LPS, but it does not say of what: say --frame LPS, or RAS if it was turned")
 
 
 def _others(summary: dict[str, Any]) -> list[dict[str, Any]]:
@@ -93,8 +100,9 @@ def write_json(table: "PoseTable") -> bytes:
         entry |= {} if table.induced is None else {"induced_current": currents[number]}
         poses.append(entry)
     whole = {
-        "convention": "coil to head, mm, RAS; columns x, y, z, center; z into the head, y away from the handle",
-        "frame": table.said,
+        "convention": CONVENTION,
+        "frame": "RAS",
+        "said": table.said,
         "began": table.began,
         "dropped": [{"name": one.name, "reason": one.reason} for one in table.dropped],
         _LIST: poses,

@@ -95,9 +95,14 @@ class Raw:
         return {name: np.array([known.get(name, np.nan) for known in self.known], np.float64) for name in names}
 
 
+def unsaid(told: Told, axes: str = "simnibs") -> Raw:
+    """Poses of a file that does not say what its coordinates are."""
+    return Raw(axes=told.axes or axes, frame=told.frame or "RAS", said="" if told.frame else "RAS assumed")
+
+
 def from_stack(matrices: FloatArray, told: Told, names: list[str] | None = None) -> Raw:
     """Poses of which no more is known than their matrices (n, 4, 4), and perhaps their names."""
-    raw = Raw(axes=told.axes or "simnibs", frame=told.frame or "RAS", said="RAS assumed")
+    raw = unsaid(told)
     for number, matrix in enumerate(matrices):
         raw.add(names[number] if names else "", matrix)
     return raw

@@ -4,7 +4,7 @@ import numpy as np
 
 from efield.io.bounded.cursor import Cursor
 from efield.io.bounded.markup import markup
-from efield.io.poses.raw import Raw, Told
+from efield.io.poses.raw import Raw, Told, unsaid
 
 _TURN = tuple(f"m{row}{column}" for row in range(3) for column in range(3))
 
@@ -17,7 +17,7 @@ def read_softaxic(cursor: Cursor, told: Told) -> Raw:
     FileFormatError
         If there is none, or one is incomplete.
     """
-    raw = Raw(axes=told.axes or "softaxic", frame=told.frame or "RAS", said="RAS assumed")
+    raw = unsaid(told, "softaxic")
     for number, element in enumerate(markup(cursor).iter("fmp")):
         point, name = element.find("fp"), element.get("id") or f"point {number}"
         if point is None:

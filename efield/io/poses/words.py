@@ -9,6 +9,9 @@ from efield.ground.directions import in_words
 from efield.ground.pose import Pose
 from efield.io.bounded.cursor import Cursor
 
+#: What matrices of ours are, for whoever opens a file of them.
+CONVENTION: Final = "coil to head, mm, RAS; columns x, y, z, center; z into the head, y away from the handle"
+
 _LARGEST_BYTES: Final = 1 << 28
 _WIDE: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 

@@ -52,7 +52,8 @@ class HeadImage:
             volume = volume[..., 0]
         if volume.ndim != 3:
             raise cursor.error(f"an image must have 3 axes; instead it has shape {volume.shape}; pick one volume")
-        body = volume[np.isfinite(volume) & (volume > volume.min())]
+        body = volume[np.isfinite(volume)]
+        body = body[body > body.min()] if body.size else body
         if not len(body):
             raise cursor.error("an image must show something; instead it has one value everywhere")
         low, high = (float(value) for value in np.percentile(body, _WINDOW))

@@ -14,6 +14,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from efield.ground.errors import FileFormatError, InputError
+from efield.io.poses.pose_table import PoseTable
 from efield.io.poses.reading import read_poses
 
 OURS = np.array([[-0.8, 0.6, 0, -40], [0.6, 0.8, 0, -20], [0, 0, -1, 80], [0, 0, 0, 1]])
@@ -108,6 +109,31 @@ def test_axes_and_frame_can_be_said_of_any_file(tmp_path):
     for wrong in ({"axes": "brainsite"}, {"frame": "LAS"}, {"format": "localight"}):
         with pytest.raises(InputError, match="must be one of"):
             read_poses(tmp_path / "a.txt", **wrong)
+
+
+def test_what_the_user_says_of_a_frame_is_not_called_assumed(tmp_path):
+    np.savetxt(tmp_path / "a.txt", LOCALITE_LPS)
+    (tmp_path / "a.json").write_text(json.dumps(LOCALITE_LPS))
+    for name in ("a.txt", "a.json"):
+        assert read_poses(tmp_path / name).said == "RAS assumed"
+        assert read_poses(tmp_path / name, frame="LPS").said == ""
+
+
+def test_json_names_the_frame_of_its_matrices_not_that_of_the_file_they_came_from(tmp_path):
+    table = PoseTable(OURS[None], frame="LPS", axes="localite", said="LPS")
+    table.write(tmp_path / "a.json")
+    whole = json.loads((tmp_path / "a.json").read_text())
+    assert_allclose(whole["poses"][0]["matrix"], OURS)
+    assert (whole["frame"], whole["said"]) == ("RAS", "LPS")
+    assert read_poses(tmp_path / "a.json").said == "LPS"
+    # Versions that wrote the old file's frame said in words that theirs is RAS; others' lists leave it open.
+    (tmp_path / "b.json").write_text(json.dumps(whole | {"frame": "LPS"}))
+    assert_allclose(read_poses(tmp_path / "b.json").matrices[0], OURS, atol=PRODUCTS)
+    (tmp_path / "c.json").write_text(json.dumps({"frame": "lps", "poses": [LOCALITE_LPS]}))
+    with pytest.raises(FileFormatError, match="say --frame LPS"):
+        read_poses(tmp_path / "c.json")
+    told = read_poses(tmp_path / "c.json", frame="LPS", axes="localite")
+    assert_allclose(told.matrices[0], OURS, atol=PRODUCTS)
 
 
 @pytest.mark.parametrize("system", ["World", "Brainsight", "NIfTI:Alinged", ""])

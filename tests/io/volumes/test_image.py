@@ -29,6 +29,18 @@ def test_gray_is_interpolated_at_places_whatever_the_orientation(tmp_path, turn)
     assert image_of(image) is image
 
 
+@pytest.mark.parametrize("background", [0.0, np.nan])
+def test_what_lies_around_the_head_is_black_whatever_a_program_writes_there(tmp_path, background):
+    values = ramp(np.eye(4)).astype(np.float32)
+    values[:, :3] = background
+    nibabel.save(nibabel.Nifti1Image(values, np.eye(4)), tmp_path / "t1.nii")
+    image = HeadImage.read(tmp_path / "t1.nii")
+    low, high = image.window
+    assert (low, high) == pytest.approx((100.0, 108.0), abs=1.0)  # the ramp's ends
+    assert image.gray([(4.0, 1.0, 6.0)])[0] == 0
+    assert image.gray([(4.0, 6.0, 6.0)])[0] == pytest.approx(255 * (104.0 - low) / (high - low), abs=1)
+
+
 @pytest.mark.parametrize(("shape", "words"), [((4, 4), "3 axes"), ((4, 4, 4, 2), "3 axes"), ((4, 4, 4), "one value")])
 def test_what_shows_nothing_is_refused(tmp_path, shape, words):
     nibabel.save(nibabel.Nifti1Image(np.full(shape, 7, np.int16), np.eye(4)), tmp_path / "t1.nii")
