@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from shlex import quote
 from typing import Any, Final
 
 import numpy as np
@@ -36,7 +37,9 @@ def dataset(store: Store) -> Any:
         return xarray.open_zarr(str(store.zarr), chunks=None)
     except Exception as error:
         # Whatever a damaged file makes Zarr or its codecs raise.
-        raise InputError(f"{store.zarr} cannot be read ({error}): see `efield sweep check {store.folder}`") from error
+        raise InputError(
+            f"{store.zarr} cannot be read ({error}): see `efield sweep check {quote(str(store.folder))}`"
+        ) from error
 
 
 @dataclass(frozen=True)
