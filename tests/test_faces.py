@@ -1,5 +1,7 @@
 """Every object a user meets says what it is in a few lines, quickly, and as a table in a notebook."""
 
+import copy
+import pickle
 import time
 from html.parser import HTMLParser
 from pathlib import Path
@@ -31,6 +33,7 @@ from efield.io.eeg_positions import CapFile
 from efield.io.poses.pose_table import PoseTable
 from efield.sweeping.grid import PlacementGrid
 from efield.targeting.pose_check import PoseCheck, Reading
+from efield.targeting.simulate import Simulator
 from efield.targeting.targets import Target
 from efield.viz.map_panels import BestOfPositions
 
@@ -142,3 +145,35 @@ def test_a_field_says_what_it_is_of(sim, coil):
 
 def test_a_map_of_a_sweep_shows_a_short_face():
     check(BestOfPositions(*np.zeros((6, 1000))))
+
+
+def copies(thing):
+    """What comes back from another process, and a deep copy."""
+    return pickle.loads(pickle.dumps(thing)), copy.deepcopy(thing)
+
+
+def test_objects_without_a_head_can_be_pickled_and_copied():
+    for thing in alone():
+        for again in copies(thing):
+            assert repr(again) == repr(thing)
+
+
+@pytest.mark.parametrize("order", [1, 2])
+def test_a_field_and_its_multiples_come_back_from_another_process(head, coil, target, order):
+    field = Simulator(head, order=order).solve(coil, POSE)
+    whole = field.summary(target)
+    assert whole.measures["mean_magnitude"].error > 0
+    for factor, summary in ((1, whole), (2, (2 * field).summary(target))):
+        for again in copies(summary):  # of a field whose recovered values and second opinion are known
+            for name, found in whole.measures.items():
+                if found.unit == "V/m":
+                    assert again.measures[name].value == pytest.approx(factor * found.value, rel=1e-12)
+                    assert again.measures[name].error == pytest.approx(factor * found.error, rel=1e-9)
+    twice = pickle.loads(pickle.dumps(2 * field))
+    assert np.array_equal(twice.recovered.field, 2 * field.recovered.field)
+
+
+def test_a_field_of_a_basis_comes_back_from_another_process(basis, unseen_pose):
+    field = basis.field(unseen_pose)
+    for again in copies(field):
+        assert np.array_equal(again.recovered, field.recovered)

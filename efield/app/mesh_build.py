@@ -105,12 +105,10 @@ def _rejected(lost: "list[KeptVolume]", place: Path) -> str:
 def _with_map(head: "HeadMesh", image: LabelImage, wanted: str) -> "HeadMesh":
     """The head with a map from MNI152: the labels' own coordinates, or one by the shape of the brain."""
     from efield.head.registration import register_to_mni
-    from efield.io.subject import FARTHEST_FROM_BRAIN_MM, distance_from_brain
+    from efield.io.subject import misses_brain
 
     same = AffineMap(np.eye(4), "the coordinates of the label volume, which are MNI152")
-    if wanted == "same" or (
-        wanted == "auto" and image.in_mni and not distance_from_brain(head, same) > FARTHEST_FROM_BRAIN_MM
-    ):
+    if wanted == "same" or (wanted == "auto" and image.in_mni and not misses_brain(head, same)):
         return replace(head, mni=same)
     if wanted == "none" or (wanted == "auto" and not {WHITE_MATTER, GRAY_MATTER} <= set(head.tags)):
         return head

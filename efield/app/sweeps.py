@@ -106,7 +106,8 @@ def run_study(
         with _shown(plan, runner) as progress, _stoppable(plan, _again(study, out, workers, scheduler, errors)):
             outcome = run(plan, runner, progress, errors=errors)
     done = f"{outcome.chunks} chunks finished, {outcome.computed} of them now: {plan.output}"
-    see = f"see `efield sweep show {plan.output}`, table.csv, table.parquet, and sweep.zarr for xarray.open_zarr"
+    show = shlex.join(["efield", "sweep", "show", str(plan.output)])
+    see = f"see `{show}`, table.csv, table.parquet, and sweep.zarr for xarray.open_zarr"
     answer({"store": plan.output, **vars(outcome)}, as_json, done, see)
 
 
@@ -222,7 +223,10 @@ def check(
     if repair and (not condition.good or condition.pending):
         with _listed():
             plan = reading(store).study
-            with _shown(plan, runner) as progress, _stoppable(plan, f"efield sweep check {store} --repair"):
+            with (
+                _shown(plan, runner) as progress,
+                _stoppable(plan, shlex.join(["efield", "sweep", "check", str(store), "--repair"])),
+            ):
                 integrity.repair(store, runner, progress)
         repaired = True
     if as_json:

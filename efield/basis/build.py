@@ -13,7 +13,7 @@ from efield.basis.modes import Fit, Gram, LinearModel, fit
 from efield.basis.outputs import Outputs
 from efield.basis.primary import Placed, samples
 from efield.basis.probe_points import emphasis
-from efield.basis.scalp_patch import RIM_OUT_MM, ScalpPatch
+from efield.basis.scalp_patch import RIM_IN_MM, RIM_OUT_MM, ScalpPatch
 from efield.basis.snapshots import BLOCK, UNIT_DIDT, Snapshots
 from efield.coils.model import Coil
 from efield.ground.arrays import FloatArray
@@ -190,7 +190,10 @@ def grow(
     solves = len(gram.products) - len(check)
     del gram
     certificate, seen = certified(plan, model, held, shots, solves)
-    patch = _widened(plan.patch, [pose for _, pose in ([*train, *check] if plan.coil else [*check, *held])])
+    laid = [pose for _, pose in ([*train, *check] if plan.coil else [*check, *held])]
+    # Few of those drawn are hardly tilted and near.
+    level = plan.patch.level(plan.sim.head, plan.coil) if plan.coil else []
+    patch = _widened(plan.patch, [*laid, *level])
     if plan.coil is not None:
         return patch, model, certificate, None
     serves = AnyCoil.of(plan.clearance_mm, found.span, weights)
@@ -212,10 +215,13 @@ def certified(
 def _widened(patch: ScalpPatch, poses: list[Pose]) -> ScalpPatch:
     """The patch with the distances that the origins of laid coils really had.
 
-    Those of a flat coil are about the gaps that were asked for; a bent one's are all farther out.
+    Those of a flat coil are about the gaps that were asked for; a bent one's are all farther out, and those of a ring
+    farther in, where the head bulges into it.
     """
     low, high = patch.distance_mm
     distances = [patch.station(pose).distance_mm for pose in poses]
     nearest, farthest = min(distances), max(distances)
-    known = nearest if nearest > low + RIM_OUT_MM else low, max(high, farthest - RIM_OUT_MM)
+    known = nearest, farthest - RIM_OUT_MM
+    if low - 2 * RIM_IN_MM <= nearest <= low + RIM_OUT_MM:
+        known = low, max(high, known[1])
     return ScalpPatch(patch.frame, patch.shape, patch.radius_mm, patch.tilt_deg, known)

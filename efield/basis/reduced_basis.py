@@ -9,7 +9,7 @@ certificate are described in docs/placements.md.
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -242,11 +242,10 @@ class ReducedBasis(Carded):
         outputs, count = self.outputs, len(self.outputs.numbers)
         solved = self._answers.solved(maker, pose, rate) if by else None
         e = self.model(sampled, count).reshape(-1, 3) if solved is None else solved[:count]
+        return RegionField(e, outputs, pose, rate, partial(self._recovered, sampled, solved))
 
-        def recovered() -> NDArray[np.floating]:
-            return outputs.recovered(self.model(sampled).reshape(-1, 3) if solved is None else solved)
-
-        return RegionField(e, outputs, pose, rate, recovered)
+    def _recovered(self, sampled: NDArray[np.float64], solved: NDArray[np.floating] | None) -> NDArray[np.floating]:
+        return self.outputs.recovered(self.model(sampled).reshape(-1, 3) if solved is None else solved)
 
     def measures(
         self,

@@ -35,7 +35,7 @@ _SPACING: Final = 0.12
 #: beyond the ranges, and served (mm, degrees, mm inward and outward).
 _RIM_MM: Final = 0.5
 _RIM_DEG: Final = 0.5
-_RIM_IN_MM: Final = 0.25
+RIM_IN_MM: Final = 0.25
 RIM_OUT_MM: Final = 1.0
 
 #: Rounding must not put a pose outside that was placed exactly on the edge (mm, degrees).
@@ -75,7 +75,8 @@ class ScalpPatch(Carded):
     radius_mm, tilt_deg : float
         Largest distance from the center, and largest tilt.
     distance_mm : (float, float)
-        Least and largest distance from the scalp to the coil's origin; to its casing where placements are drawn.
+        Least and largest distance from the scalp to the coil's origin; to its casing where placements are drawn. The
+        origin of a ring that the head bulges into may lie below the scalp.
     """
 
     frame: FloatArray
@@ -90,7 +91,7 @@ class ScalpPatch(Carded):
         pair = np.asarray(self.distance_mm, dtype=object)
         if pair.shape != (2,):
             raise InputError(f"distance_mm must be (least, largest) in mm; instead received {self.distance_mm!r}")
-        low, high = (checks.positive("distance_mm", value) for value in pair)
+        low, high = (checks.number("distance_mm", value) for value in pair)
         if low > high:
             raise InputError(f"distance_mm must be (least, largest); instead received {self.distance_mm}")
         object.__setattr__(self, "distance_mm", (low, high))
@@ -128,7 +129,9 @@ class ScalpPatch(Carded):
         basis = np.polynomial.polynomial.polyvander2d(feet[:, 0] / width, feet[:, 1] / width, [_DEGREE] * 2)
         # Scalp points crowd where the scalp is flat; the cut keeps the fit tame where there are few.
         shape = np.linalg.lstsq(basis, values, rcond=1e-6)[0].T.reshape(3, _DEGREE + 1, _DEGREE + 1)
-        return cls(frame, np.ascontiguousarray(shape), float(radius_mm), float(tilt_deg), distance_mm)
+        patch = cls(frame, np.ascontiguousarray(shape), float(radius_mm), float(tilt_deg), distance_mm)
+        checks.positive("distance_mm", patch.distance_mm[0])
+        return patch
 
     @property
     def _width(self) -> float:
@@ -173,7 +176,7 @@ class ScalpPatch(Carded):
         sequence = qmc.Sobol(6, seed=np.random.default_rng(seed))
         draws = sequence.random_base2(int(np.ceil(np.log2(max(count, 2)))))[:count]
         low, high = self.distance_mm
-        low, high = low - min(_RIM_IN_MM, low / 2), high + RIM_OUT_MM
+        low, high = low - min(RIM_IN_MM, low / 2), high + RIM_OUT_MM
         found = []
         for place, around, height, angle, tilt, toward in draws:
             reach = (self.radius_mm + _RIM_MM) * np.sqrt(place)
@@ -188,6 +191,19 @@ class ScalpPatch(Carded):
             )
             found.append(settle(head, coil, pose, float(gap)))
         return found
+
+    def level(self, head: HeadMesh, coil: Coil) -> list[Pose]:
+        """Untilted placements at the least gap, over the center and the edge: nearer its origin does not come.
+
+        Parameters
+        ----------
+        head : HeadMesh
+        coil : Coil
+        """
+        gap, edge = self.distance_mm[0], self.radius_mm
+        places = ((0.0, 0.0), (edge, 0.0), (-edge, 0.0), (0.0, edge), (0.0, -edge))
+        turns = np.pi / 4 * np.arange(4)
+        return [settle(head, coil, self.pose(u, v, gap, turn, 0.0, 0.0), gap) for u, v in places for turn in turns]
 
     def station(self, pose: Pose) -> Station:
         """Where a pose is, seen from this patch."""
@@ -204,7 +220,7 @@ class ScalpPatch(Carded):
         parts = [
             (at.position_mm - self.radius_mm, _RIM_MM, "mm beyond the edge of the scalp patch"),
             (at.tilt_deg - self.tilt_deg, _RIM_DEG, f"degrees beyond the tilt of {self.tilt_deg:g}"),
-            (low - at.distance_mm, min(_RIM_IN_MM, low / 2), f"mm nearer to the scalp than {low:g}"),
+            (low - at.distance_mm, min(RIM_IN_MM, abs(low) / 2), f"mm nearer to the scalp than {low:g}"),
             (at.distance_mm - high, RIM_OUT_MM, f"mm farther from the scalp than {high:.4g}"),
         ]
         return ", ".join(f"{excess:.2g} {what}" for excess, rim, what in parts if excess > rim + _SLACK)

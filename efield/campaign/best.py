@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from shlex import quote
 from typing import Any, Final
 
 import numpy as np
@@ -13,10 +14,7 @@ from efield.ground import checks
 from efield.ground.errors import InputError
 from efield.sweeping.mesh_errors import usual_measure as preferred
 from efield.sweeping.sweep import HEAD
-from efield.targeting.measures import unknown
-
-#: Measures that change where the current turns round: a coil and its twin, turned by 180 degrees, differ in them.
-_TURNING: Final = ("along", "angle", "normal_in_p99", "normal_out_p99")
+from efield.targeting.measures import sense, turns, unknown
 
 #: What tells the placements of a grid apart.
 _OF_A_TWIN: Final = ("position", "distance_mm", "angle_deg", "tilt_x_deg", "tilt_y_deg")
@@ -39,7 +37,9 @@ def dataset(store: Store) -> Any:
         return xarray.open_zarr(str(store.zarr), chunks=None)
     except Exception as error:
         # Whatever a damaged file makes Zarr or its codecs raise.
-        raise InputError(f"{store.zarr} cannot be read ({error}): see `efield sweep check {store.folder}`") from error
+        raise InputError(
+            f"{store.zarr} cannot be read ({error}): see `efield sweep check {quote(str(store.folder))}`"
+        ) from error
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,7 @@ def best(
     if not found:
         what = f"nothing of {store.folder}" if len(cells) == len(store.study.cells) else "none of these cells"
         raise InputError(f"{what} is finished yet: run `efield sweep` first")
-    found.sort(key=lambda pair: (pair[0].head, pair[0].target, -_sign(pair[1].measure) * pair[1].value))
+    found.sort(key=lambda pair: (pair[0].head, pair[0].target, -sense(pair[1].measure) * pair[1].value))
     return [block for _, block in found]
 
 
@@ -144,20 +144,15 @@ def _chosen(study: Study, among: Mapping[str, str | None]) -> list[Cell]:
     return cells
 
 
-def _sign(measure: str) -> int:
-    """1 where more is better, -1 where less is."""
-    return -1 if measure == "angle" else 1
-
-
 def _block(store: Store, data: Any, cell: Cell, measure: str | None, top: int) -> Block | None:
     """The best of a cell; None if nothing of it is known."""
     study, name = store.study, measure or usual_measure(store, cell)
     values = data[name][cell.head, cell.target, cell.coil, 0].values
-    order = np.argsort(-_sign(name) * values, kind="stable")  # nan last
+    order = np.argsort(-sense(name) * values, kind="stable")  # nan last
     order = order[: np.count_nonzero(np.isfinite(values))]
     if not len(order):
         return None
-    chosen, twins = _without_twins(study, values, order, top) if name not in _TURNING else (list(order[:top]), 0)
+    chosen, twins = _without_twins(study, values, order, top) if not turns(name) else (list(order[:top]), 0)
     rows = [_row(store, data, cell, int(k)) for k in chosen]
     where = labels(study, cell)
     notes = [*_twin_notes(name, twins, study), *_edge_notes(study, rows[0])]
@@ -243,7 +238,7 @@ def text_map(store: Store, block: Block, width: int) -> list[str]:
     grid = store.study.grid
     if grid is None or len(grid.offsets_mm) < 2:
         return []
-    sign = _sign(block.measure)
+    sign = sense(block.measure)
     values = sign * cell_dataset(store, block)[block.measure].values.reshape(len(grid.offsets_mm), -1)
     known = np.isfinite(values).any(axis=1)
     largest = np.where(known, sign * np.max(np.nan_to_num(values, nan=-np.inf), axis=1), np.nan)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from shlex import quote
 from time import perf_counter
 from typing import Final
 
@@ -145,7 +146,7 @@ def complete(store: Store, runner: Runner, ear: Listener, *, errors: bool = Fals
     if damaged:
         raise InputError(
             f"the finished chunks of {store.folder} must be as they were written; instead {len(damaged)} are damaged "
-            f"(first: {damaged[0].name}): see `efield sweep check {store.folder}`, and --repair"
+            f"(first: {damaged[0].name}): see `efield sweep check {quote(str(store.folder))}`, and --repair"
         )
     total = sum(1 for _ in store.study.chunks())
     outcome = Outcome(total, total - len(store.pending()))

@@ -7,7 +7,7 @@ and is proportional to the intensity setting.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 from efield.coils.catalog import canonical_name
 from efield.coils.model import Coil
@@ -72,6 +72,11 @@ class Stimulator(Carded):
     def __post_init__(self) -> None:
         scaled = {coil: checks.positive("max_didt", value) for coil, value in self.max_didt.items()}
         object.__setattr__(self, "max_didt", MappingProxyType(scaled))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # A read-only mapping can be neither pickled nor copied deeply.
+        rest = self.energy_joule_per_percent2, self.continuous_watt, self.note, self.aliases
+        return Stimulator, (self.name, self.waveforms, dict(self.max_didt), *rest)
 
     def pulse_energy_joule(self, intensity_percent: float) -> float | None:
         """Energy of one pulse in joule at an intensity in % MSO; None where it is not known."""

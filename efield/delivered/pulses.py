@@ -27,6 +27,7 @@ from efield.io.poses.raw import COLUMNS
 from efield.io.poses.reading import opened_one, opened_table
 from efield.sweeping.engines import provenance
 from efield.targeting.field import paint, write_on_grid
+from efield.targeting.given import simulator
 from efield.targeting.held import check_held
 from efield.targeting.measures import MEASURES, scaled
 from efield.targeting.named import CoilLike, the_coil
@@ -229,7 +230,7 @@ def pulses(
     >>> done.table["off_deg"].values.round()
     array([0., 5.])
     """
-    coil, aim = the_coil(coil), target_of(sim.head, target)
+    coil, aim = the_coil(coil), target_of(simulator(sim).head, target)
     checks.in_range("tol", tol, 0.0, 0.1)
     checks.in_range("reach_mm", reach_mm, 1.0, 300.0)
     table = _with_responses(pulses_of(opened_table(recording)), mep_uv)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 from efield.dosing.evidence import Statement, statements_about
 from efield.dosing.marks import DISCLAIMER, LEGEND, SIGNS, WORDS, verified
@@ -105,6 +105,13 @@ class Protocol(Carded):
     source: str
     status: str
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # A read-only mapping can be neither pickled nor copied deeply.
+        return Protocol, (self.name, dict(self.cells), self.pain_types, self.body_parts, self.source, self.status)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "cells", MappingProxyType(dict(self.cells)))
+
     def number(self, column: str) -> float | None:
         """The number in a column; None where it has none or several."""
         return self.cells[checks.choice("column", column, COLUMNS)].value
@@ -189,7 +196,7 @@ def _protocol(row: Mapping[str, str]) -> Protocol:
     marks = dict(mark.split(":") for mark in row["marks"].split())
     cells = {name: Cell(row[name], marks.get(name, "read")) for name in COLUMNS}
     tags = tuple(row["pain_tags"].split()), tuple(row["part_tags"].split())
-    return Protocol(row["id"], MappingProxyType(cells), *tags, row["source"], row["status"])
+    return Protocol(row["id"], cells, *tags, row["source"], row["status"])
 
 
 def pain_types() -> tuple[str, ...]:

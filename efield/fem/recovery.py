@@ -14,7 +14,7 @@ Zhang Z, Naga A. A new finite element gradient recovery method: superconvergence
 """
 
 from collections.abc import Callable
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -110,13 +110,14 @@ class Patches:
 
     def recovered(self, phi: NDArray[np.float64], dadt_nodes: NDArray[np.float64]) -> "RecoveredField":
         """The recovered field of one nodal potential (n,) in V and its primary field (n, 3) in V/m."""
+        return RecoveredField(self, partial(self._with_gradient, phi, dadt_nodes))
 
-        def at(pairs: NDArray[np.intp]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-            gradient = np.empty((len(pairs), 3, 3, 1))
-            field = self.recover(phi[:, None], dadt_nodes[..., None], pairs, gradient)
-            return field[..., 0], gradient[..., 0]
-
-        return RecoveredField(self, at)
+    def _with_gradient(
+        self, phi: NDArray[np.float64], dadt_nodes: NDArray[np.float64], pairs: NDArray[np.intp]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        gradient = np.empty((len(pairs), 3, 3, 1))
+        field = self.recover(phi[:, None], dadt_nodes[..., None], pairs, gradient)
+        return field[..., 0], gradient[..., 0]
 
     def average(self, corners: NDArray[np.float64], centers: NDArray[np.float64]) -> "RecoveredField":
         """The field from its values at the corners (m, 4, 3) and centers (m, 3) of second-order elements, in V/m.
@@ -134,7 +135,13 @@ class Patches:
         total = np.bincount(pair, weights)
         mean = np.stack([np.bincount(pair, weights * column) for column in values.T], axis=1) / total[:, None]
         field, gradient = mean[:, :3].copy(), mean[:, 3:].reshape(-1, 3, 3).copy()
-        return RecoveredField(self, lambda pairs: (field[pairs], gradient[pairs]), checks.read_only(centers))
+        return RecoveredField(self, partial(_rows, field, gradient), checks.read_only(centers))
+
+
+def _rows(
+    field: NDArray[np.float64], gradient: NDArray[np.float64], pairs: NDArray[np.intp]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    return field[pairs], gradient[pairs]
 
 
 class RecoveredField(Carded):
@@ -193,12 +200,12 @@ class RecoveredField(Carded):
 
     def scaled(self, factor: float) -> "RecoveredField":
         """A multiple of the field; what is known of this one is not recovered again."""
-
-        def known(pairs: NDArray[np.intp]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-            self._learn(pairs)
-            return factor * self._field[pairs], factor * self._gradient[pairs]
-
+        known = partial(self._known_times, factor)
         return RecoveredField(self.patches, known, None if self.centers is None else factor * self.centers)
+
+    def _known_times(self, factor: float, pairs: NDArray[np.intp]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        self._learn(pairs)
+        return factor * self._field[pairs], factor * self._gradient[pairs]
 
     def at(self, points_mm: ArrayLike, locator: Locator | None = None) -> NDArray[np.float64]:
         """E at any points.

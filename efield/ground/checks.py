@@ -40,7 +40,7 @@ def as_float_array(name: str, value: ArrayLike) -> NDArray[np.float64]:
     """A finite float64 array, or an error that names the argument."""
     try:
         array = np.ascontiguousarray(value, dtype=np.float64)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise InputError(f"{name} must be an array of numbers; instead received {type(value).__name__}") from error
     if not np.isfinite(array).all():
         rows = array.reshape(len(np.atleast_1d(array)), -1)

@@ -57,8 +57,10 @@ class Conductivity(Carded):
         Raises
         ------
         InputError
-            If a name is unknown, one tissue is given twice, or a value is not a positive number.
+            If it is no mapping, a name is unknown, one tissue is given twice, or a value is not a positive number.
         """
+        if not isinstance(overrides, Mapping):
+            raise InputError(f"overrides must map tissues to S/m; instead received {checks.kind(overrides)}")
         given = {tissue_tag(tissue): value for tissue, value in overrides.items()}
         if len(given) < len(overrides):
             raise InputError(f"overrides must give each tissue once; instead received {list(overrides)}")

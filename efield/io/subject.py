@@ -37,8 +37,15 @@ _MAPS: Final = (
 
 #: Places in the MNI152 brain (mm), on both sides: frontal, central and parietal gray matter, occipital, temporal.
 _BRAIN_MM: Final = ((30, 45, 25), (37, -21, 58), (35, -55, 50), (20, -90, 5), (55, -20, -5))
-#: Their median distance from a subject's brain by any map worth the name; by a wrong one it is centimeters.
-FARTHEST_FROM_BRAIN_MM: Final = 12.0
+#: Their median distance from a subject's brain by any map worth the name; by a wrong one it may be centimeters.
+_FARTHEST_MM: Final = 12.0
+
+#: Where the MNI152 brain ends (mm) to the left, right, front and top, and the way out there.
+_ENDS_MM: Final = ((-71, -34, -2), (71, -34, -2), (12, 73, 3), (12, -38, 81))
+_WAYS: Final = ((-1, 0, 0), (1, 0, 0), (0, 1, 0), (0, 0, 1))
+#: How far from those a subject's brain may end by a map worth the name, rigid ones of small brains included: what a map
+#: leads into the brain need not be where it belongs.
+_BEYOND_MM: Final = 20.0
 
 
 @dataclass(frozen=True)
@@ -231,31 +238,39 @@ def _warp_field(path: Path) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
     return volume, affine
 
 
-def distance_from_brain(head: HeadMesh, mni: MniMap) -> float:
-    """Median distance (mm) to this brain of places in the MNI152 brain that a map brings here; nan without a brain.
+def misses_brain(head: HeadMesh, mni: MniMap) -> str:
+    """How a map leads the MNI152 brain away from this one, in words; empty if it does not, or there is no brain.
 
     Raises
     ------
     OutsideHeadError
         If the map does not cover the brain.
     """
-    brain = np.isin(head.tissue, (WHITE_MATTER, GRAY_MATTER))
-    if not brain.any():
-        return np.nan
+    brain = head.barycenters[np.isin(head.tissue, (WHITE_MATTER, GRAY_MATTER))]
+    if not len(brain):
+        return ""
     right = np.array(_BRAIN_MM, dtype=np.float64)
     places = mni.to_head(np.concatenate([right, right * (-1, 1, 1)]))
-    return float(np.median(cKDTree(head.barycenters[brain]).query(places)[0]))
+    distance = float(np.median(cKDTree(brain).query(places)[0]))
+    if distance > _FARTHEST_MM:
+        return f"it leads {distance:.0f} mm away from it"
+    ends, ways = np.array(_ENDS_MM, dtype=np.float64), np.array(_WAYS, dtype=np.float64)
+    found = mni.to_head(ends)
+    out = found - mni.to_head(ends - 10 * ways)
+    out /= np.linalg.norm(out, axis=1, keepdims=True)
+    beyond = float(np.abs((brain @ out.T).max(axis=0) - (found * out).sum(axis=1)).max())
+    return f"by it the brain's outline is {beyond:.0f} mm off" if beyond > _BEYOND_MM else ""
 
 
 def _check_leads_to_brain(head: HeadMesh, path: Path) -> None:
     if head.mni is None:
         return
     try:
-        distance = distance_from_brain(head, head.mni)
+        missed = misses_brain(head, head.mni)
     except OutsideHeadError as error:
         raise FileFormatError(f"{path} must cover the brain; instead: {error}") from error
-    if distance > FARTHEST_FROM_BRAIN_MM:
+    if missed:
         raise FileFormatError(
-            f"{path} must map the MNI152 brain onto this one; instead it leads {distance:.0f} mm away from it: it is "
+            f"{path} must map the MNI152 brain onto this one; instead {missed}: it is "
             "another subject's, or maps the other way; put the right file there, or remove it and register the head"
         )

@@ -199,9 +199,13 @@ class LiveEngine:
 
     def inside(self) -> Pose:
         """A placement over the target; with a basis at a distance it is certified for."""
-        low, high = self.basis.patch.distance_mm if self.basis else (4.0, 4.0)
         over = self.basis.target if self.basis else self.target
-        return place_coil(self.sim.head, over.center_mm, 45.0, (low + high) / 2, coil=self.coil)
+        pose = place_coil(self.sim.head, over.center_mm, 45.0, coil=self.coil)
+        if self.basis is None:
+            return pose
+        # Of a bent coil or a ring the distances are the origin's, not gaps.
+        patch = self.basis.patch
+        return pose.moved((0.0, 0.0, patch.station(pose).distance_mm - sum(patch.distance_mm) / 2))
 
     def answer(self, id: int, seen: Seen) -> Answer:
         """What is to be said of a pose; never raises for what a sender can send."""

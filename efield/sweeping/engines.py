@@ -48,7 +48,17 @@ def engine_name(engine: Engine) -> str:
 
 
 def simulator_of(engine: Engine) -> Simulator:
-    """The simulator that an engine is or was made with."""
+    """The simulator that an engine is or was made with.
+
+    Raises
+    ------
+    InputError
+        If it is no engine.
+    """
+    if not isinstance(engine, Engine):
+        raise InputError(
+            f"engine must be a Simulator, ReducedBasis or Reciprocal; instead received {checks.kind(engine)}"
+        )
     return engine if isinstance(engine, Simulator) else engine.sim
 
 

@@ -23,6 +23,7 @@ from efield.head.mesh import HeadMesh
 from efield.head.surface import scalp
 from efield.io.poses.reading import opened
 from efield.targeting.collision import settle
+from efield.targeting.named import CoilLike, HeadLike, the_coil, the_head
 from efield.targeting.naming import place_of
 from efield.targeting.placement import scalp_point_over, scalp_tree
 from efield.targeting.tangent import medial_sign, tangent_direction, y_axis
@@ -209,9 +210,9 @@ class PlacementGrid(Carded):
 
     def on(
         self,
-        head: HeadMesh,
+        head: HeadLike,
         over: Target | str | ArrayLike,
-        coil: Coil | None = None,
+        coil: CoilLike | None = None,
         *,
         current: str = "normal",
         lift: bool = True,
@@ -223,11 +224,11 @@ class PlacementGrid(Carded):
 
         Parameters
         ----------
-        head : HeadMesh
+        head : HeadMesh or str
         over : Target, str or (3,) array_like
             As in `place_coil`.
-        coil : Coil, optional
-            By default a flat plate of 170 x 90 mm that induces along y.
+        coil : Coil or str, optional
+            As in `place_coil`; by default a flat plate of 170 x 90 mm that induces along y.
         current : {"normal", "reverse"}
             As in `place_coil`.
         lift : bool
@@ -245,6 +246,7 @@ class PlacementGrid(Carded):
         OutsideHeadError
             If a position is more than 60 mm from the scalp.
         """
+        head, coil = the_head(head), None if coil is None else the_coil(coil)
         surface, tree = scalp(head), scalp_tree(head)
         plane = plane_over(head, over)
         chosen = np.arange(self.count) if numbers is None else numbers

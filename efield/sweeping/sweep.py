@@ -173,10 +173,7 @@ def _cells(engine: Any, coil: Any, poses: Poses, target: Any, fields: bool | Pla
     """Heads and coils, the coil running fastest."""
     engines: dict[Any, Engine] = dict(engine) if isinstance(engine, Mapping) else {None: engine}
     for one in engines.values():
-        if not isinstance(one, Engine):
-            raise InputError(
-                f"engine must be a Simulator, ReducedBasis or Reciprocal; instead received {type(one).__name__}"
-            )
+        simulator_of(one)
     names, coils = _coils(coil)
     if not engines or not coils or len(set(names)) < len(names):
         raise InputError(

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from numbers import Real
 from os import PathLike
 from pathlib import Path
@@ -99,8 +99,8 @@ class EField(Carded):
         times = checks.number("factor", factor)
         others = tuple(Drive.at_any_rate(drive.coil, drive.pose, drive.didt * times) for drive in self.others)
         changed: dict[str, Any] = {"e": checks.read_only(self.e * times), "didt": self.didt * times, "others": others}
-        consult = None if self.consult is None else lambda: self._opinion.scaled(times)
-        return replace(self, **changed, recover=lambda: self.recovered.scaled(times), consult=consult)
+        consult = None if self.consult is None else partial(self._opinion_times, times)
+        return replace(self, **changed, recover=partial(self._recovered_times, times), consult=consult)
 
     __rmul__ = __mul__
 
@@ -116,6 +116,13 @@ class EField(Carded):
     def recovered(self) -> RecoveredField:
         """The field recovered within each tissue: nodal values, more accurate than `e`."""
         return self.recover()
+
+    # Methods, not lambdas: a field can be pickled, and so come back from another process.
+    def _recovered_times(self, factor: float) -> RecoveredField:
+        return self.recovered.scaled(factor)
+
+    def _opinion_times(self, factor: float) -> SecondOpinion:
+        return self._opinion.scaled(factor)
 
     @property
     def opinion(self) -> SecondOpinion | None:

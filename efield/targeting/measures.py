@@ -155,6 +155,9 @@ RENAMED: Final[dict[str, str]] = {
     "mean_vector_magnitude": "mean_vector",
 }
 
+#: Those that change where the current turns round: a coil and its twin, turned by 180 degrees, differ in them.
+TURNING: Final = ("along", "angle", "normal_in_p99", "normal_out_p99")
+
 #: What these become when the current runs the other way.
 _OPPOSITE: Final = {"normal_in_p99": "normal_out_p99", "normal_out_p99": "normal_in_p99"}
 
@@ -382,6 +385,16 @@ def region_focality(
     """
     found = kernels.focality(np.ascontiguousarray(e), corners, weights, PEAK_PERCENTILE, _FOCAL_SHARE)
     return np.where(np.any(e, axis=(1, 2)), unit * np.asarray(found), np.nan)
+
+
+def turns(name: str) -> bool:
+    """Whether a measure is another one where the current turns round."""
+    return name.removeprefix(MIDSURFACE) in TURNING
+
+
+def sense(name: str) -> int:
+    """1 where more of a measure is better, -1 where less is."""
+    return -1 if name.removeprefix(MIDSURFACE) == "angle" else 1
 
 
 def scaled(

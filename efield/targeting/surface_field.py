@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from efield.ground import checks
 from efield.ground.card import Card, Carded, counted
 from efield.ground.errors import InputError, OutsideHeadError
 from efield.head.surface import TriangleSurface
@@ -96,9 +97,14 @@ def field_on_surface(field: "EField", surface: TriangleSurface) -> SurfaceField:
     OutsideHeadError
         If more than half of the vertices lie outside the head: the surface is in other coordinates.
     InputError
-        If the surface is so small that it must be in meters, or is smooth and cuts across tissues, as an inflated or
+        If it is no surface, so small that it must be in meters, or smooth and cuts across tissues, as an inflated or
         spherical one does.
     """
+    if not isinstance(surface, TriangleSurface):
+        raise InputError(
+            "surface must be a TriangleSurface, such as efield.io.read_surface reads from a file; instead received "
+            f"{checks.kind(surface)}"
+        )
     width = float(np.ptp(surface.points_mm, axis=0).max())
     if width < _SMALLEST_MM:
         raise InputError(

@@ -14,6 +14,7 @@ from scipy.spatial import cKDTree
 from efield.ground.card import Card, Carded, counted
 from efield.ground.errors import InputError
 from efield.head.mesh import HeadMesh
+from efield.targeting.measures import sense
 from efield.targeting.tangent import medial_sign
 from efield.viz import palette
 from efield.viz.drawn_tissue import drawn_tissue
@@ -41,13 +42,15 @@ class BestOfPositions(Carded):
     u_mm, v_mm : (k,) float, mm
         Toward medial and toward anterior, from the point over the target.
     value : (k,) float
-        The largest value of the measure; nan where nothing is known.
+        The best value of the measure; nan where nothing is known.
     angle_deg : (k,) float
         The angle it belongs to.
     placement : (k,) int
         Its number in the sweep; -1 where nothing is known.
     in_plane_deg : (k,) float
         The angle in the grid's plane: beyond the midline, where medial is the other way, it is minus `angle_deg`.
+    least : bool
+        Whether the smallest value is the best.
     """
 
     u_mm: NDArray[np.float64]
@@ -56,13 +59,21 @@ class BestOfPositions(Carded):
     angle_deg: NDArray[np.float64]
     placement: NDArray[np.intp]
     in_plane_deg: NDArray[np.float64]
+    least: bool = False
+
+    @property
+    def top(self) -> int:
+        """Which position is the best of all."""
+        return int(np.nanargmin(self.value) if self.least else np.nanargmax(self.value))
 
     def _card(self) -> Card:
         return Card("BestOfPositions", (("size", counted(len(self.value), "position")),))
 
 
 def best_of_positions(dataset: xarray.Dataset, measure: str) -> BestOfPositions:
-    """The largest value over angles, tilts and distances at each position; the first of equals.
+    """The best value over angles, tilts and distances at each position; the first of equals.
+
+    The largest, of `angle` the smallest.
 
     Parameters
     ----------
@@ -89,12 +100,14 @@ def best_of_positions(dataset: xarray.Dataset, measure: str) -> BestOfPositions:
         raise InputError(f"a map needs values; instead no {measure} is finite: is the sweep finished?")
     position = np.asarray(dataset["position"].values)
     # Best first within each position, unknown ones last; the sort keeps the order of equals.
-    order = np.lexsort((np.arange(len(values)), -np.where(np.isnan(values), -np.inf, values), position))
+    way = sense(measure)
+    order = np.lexsort((np.arange(len(values)), np.where(np.isnan(values), np.inf, -way * values), position))
     first = order[np.unique(position[order], return_index=True)[1]]
     u, v, angle = (np.asarray(dataset[name].values, dtype=float)[first] for name in _NEEDED[1:])
     known = np.isfinite(values[first])
     angle = np.where(known, angle, np.nan)
-    return BestOfPositions(u, v, values[first], angle, np.where(known, first, -1), _medial_way(dataset, first) * angle)
+    in_plane = _medial_way(dataset, first) * angle
+    return BestOfPositions(u, v, values[first], angle, np.where(known, first, -1), in_plane, way < 0)
 
 
 def _medial_way(dataset: xarray.Dataset, placements: NDArray[np.intp]) -> NDArray[np.float64]:
@@ -164,7 +177,7 @@ def draw_bar(page: Figure, cells: Any, place: tuple[float, float, float, float],
 
 def say_best(axes: Any, best: BestOfPositions) -> None:
     """The best value and its angle, in words beside it, away from the mark over the target."""
-    top = int(np.nanargmax(best.value))
+    top = best.top
     above = best.v_mm[top] >= 0
     axes.annotate(
         f"{best.value[top]:.3g} at {best.angle_deg[top]:g}°",
@@ -194,7 +207,7 @@ def _draw_shares(axes: Any, best: BestOfPositions) -> None:
     places = np.column_stack([best.u_mm, best.v_mm])[known]
     flat = known.sum() < 4 or np.linalg.matrix_rank(places - places.mean(axis=0), tol=1e-6) < 2
     levels = [share * top for share in sorted(SHARES) if best.value[known].min() < share * top]
-    if flat or top <= 0 or not levels:
+    if flat or top <= 0 or not levels or best.least:
         return
     lines = axes.tricontour(*places.T, best.value[known], levels=levels, colors="white", linewidths=0.8)
     axes.clabel(lines, fmt={level: f"{100 * level / top:.0f} %" for level in levels}, fontsize=TICK_PT)
@@ -230,11 +243,14 @@ def draw_gyri(axes: Any, head: HeadMesh, dataset: xarray.Dataset) -> None:
 
 
 def draw_angles(axes: Any, best: BestOfPositions, *, signed: bool) -> None:
-    """Arrows, or lines where both directions of current count the same, as long as the value is large."""
+    """Arrows, or lines where both directions of current count the same, as long as the value is large.
+
+    Where the smallest value is the best all are of one length.
+    """
     known = np.isfinite(best.value)
     angle = np.radians(best.in_plane_deg[known])
-    largest = np.abs(best.value[known]).max() or 1.0
-    length = 0.85 * _spacing(np.column_stack([best.u_mm, best.v_mm])) * np.abs(best.value[known]) / largest
+    size = np.ones(known.sum()) if best.least else np.abs(best.value[known])
+    length = 0.85 * _spacing(np.column_stack([best.u_mm, best.v_mm])) * size / (size.max() or 1.0)
     heads = {} if signed else {"headlength": 0, "headaxislength": 0, "headwidth": 1}
     axes.quiver(
         best.u_mm[known],
@@ -254,7 +270,7 @@ def draw_angles(axes: Any, best: BestOfPositions, *, signed: bool) -> None:
 
 def mark(axes: Any, best: BestOfPositions) -> None:
     """The point over the target, and the best position."""
-    top = int(np.nanargmax(best.value))
+    top = best.top
     axes.plot(0, 0, "+", color=palette.TARGET_COLOR, ms=9, mew=1.4, path_effects=halo(), zorder=5, label="over target")
     axes.plot(
         best.u_mm[top],

@@ -25,7 +25,9 @@ _HALVINGS: Final = 2
 _POSE_MM: Final = 9.0
 
 
-def map_shapes(scalp: Surface, points_mm: ArrayLike, values: ArrayLike, label: str, unit: str) -> list[Shape]:
+def map_shapes(
+    scalp: Surface, points_mm: ArrayLike, values: ArrayLike, label: str, unit: str, *, least: bool = False
+) -> list[Shape]:
     """Values known at places near the scalp, painted on it, with isolines at 95, 90 and 80 % of the largest.
 
     Parameters
@@ -36,6 +38,8 @@ def map_shapes(scalp: Surface, points_mm: ArrayLike, values: ArrayLike, label: s
         nan where unknown. Colors run from 0 to the largest, or around 0 if some are negative.
     label, unit : str
         For the color bar.
+    least : bool
+        The smallest is the best: it is marked, and there are no isolines.
 
     Raises
     ------
@@ -49,24 +53,25 @@ def map_shapes(scalp: Surface, points_mm: ArrayLike, values: ArrayLike, label: s
     places, known = places[finite], known[finite]
     patch, painted = _painted(scalp, places, known)
     top = float(known.max())
-    scale = _scale(known, label, unit)
+    scale = _scale(known, label, unit, lines=not least)
     found = [Shape("map", patch, "plain", values=painted, scale=scale)]
-    if top > 0:
+    if top > 0 and not least:
         lines = _isolines(patch, painted, [share * top for share in SHARES])
         found += [Shape("isolines of the map", joined("isolines", lines), palette.INK)] if lines else []
-    best = places[int(np.argmax(known))]
+    best = places[int(np.argmin(known) if least else np.argmax(known))]
     marked = scalp.points_mm[nearest(scalp.points_mm, best)[0]]
     found.append(Shape("best of the map", ball(marked, 2.0), palette.COIL_COLOR, closed=True, on_top=True))
     return found
 
 
-def _scale(values: FloatArray, label: str, unit: str) -> Scale:
+def _scale(values: FloatArray, label: str, unit: str, *, lines: bool) -> Scale:
     top, low = float(values.max()), float(values.min())
     if low < 0:
         limit = palette.rounded_up(max(top, -low))
         return Scale(label, unit, -limit, limit, f"{low:.3g} to {top:.3g}", "difference")
     shares = ", ".join(f"{100 * share:.0f}" for share in SHARES)
-    return Scale(label, unit, 0.0, palette.rounded_up(top), f"{low:.3g} to {top:.3g}; lines {shares} %")
+    drawn = f"; lines {shares} %" if lines else ""
+    return Scale(label, unit, 0.0, palette.rounded_up(top), f"{low:.3g} to {top:.3g}{drawn}")
 
 
 def _painted(scalp: Surface, places: FloatArray, values: FloatArray) -> tuple[TriangleSurface, FloatArray]:
@@ -131,5 +136,10 @@ def pose_shape(poses: list["Pose"], values: ArrayLike | None, label: str, unit: 
         raise InputError(f"values must be one for each of {len(poses)} poses; instead received shape {given.shape}")
     each = np.repeat(given, len(surface.points_mm) // len(poses))
     return Shape(
-        "poses", surface, "plain", values=each, scale=_scale(given[np.isfinite(given)], label, unit), flat=True
+        "poses",
+        surface,
+        "plain",
+        values=each,
+        scale=_scale(given[np.isfinite(given)], label, unit, lines=False),
+        flat=True,
     )

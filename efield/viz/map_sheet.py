@@ -11,17 +11,25 @@ from matplotlib.figure import Figure
 
 from efield.ground.errors import InputError
 from efield.head.mesh import HeadMesh
+from efield.targeting.measures import turns
 from efield.viz import map_panels
-from efield.viz.maps import SIGNED, medial_is_right, short_name
-from efield.viz.page import LABEL_PT, TICK_PT, new_page
+from efield.viz.maps import medial_is_right, short_name
+from efield.viz.page import LABEL_PT, TICK_PT, WIDTH_IN, new_page, type_in
 from efield.viz.report import write_page
 
 #: More maps than this are too small to read.
 _MOST: Final = (6, 6)
 
-#: Pixels of a map, and of the margins: left of all, between two, on the right for a bar; above and below.
+#: Pixels of a map, within these dots per inch: one alone is not blown up, many stay small enough.
 _PANEL: Final = 620
-_MARGINS: Final = {"left": 130, "between": 50, "right": 190, "top": 110, "bottom": 110, "title": 70}
+_DPI: Final = (150.0, 600.0)
+
+#: Margins, inches, as type has its size in points however many maps there are: left of all, between two, on the right
+#: for a bar; above and below.
+_MARGINS: Final = {"left": 0.85, "between": 0.24, "right": 0.7, "top": 0.48, "bottom": 0.55}
+
+#: A bar's distance from the last map of a row, and its width, inches.
+_BAR_IN: Final = (0.1, 0.09)
 
 #: Cells let the gyri through.
 _ALPHA: Final = 0.55
@@ -91,11 +99,12 @@ def map_sheet(panels: Sequence[MapPanel], title: str = "") -> Figure:
             # Maps of a row share their vertical axis.
             axes.tick_params(labelleft=panel is mine[0])
             if panel is mine[0]:
-                axes.set_ylabel(f"{row}\n{short_name(panel.measure)}", fontsize=LABEL_PT)
+                lines = row, short_name(panel.measure)
+                room = page.get_size_inches()[1] * place(number, 0)[3] + _MARGINS["between"]
+                axes.set_ylabel("\n".join(lines), fontsize=type_in(room, max(map(len, lines)), LABEL_PT))
         x, y, width, height = place(number, len(columns) - 1)
-        share = width / _PANEL
-        bar = (x + width + 30 * share, y + 0.06 * height, 26 * share, 0.8 * height)
-        map_panels.draw_bar(page, cells, bar, _units(mine[0]))
+        away, wide = (inches / WIDTH_IN for inches in _BAR_IN)
+        map_panels.draw_bar(page, cells, (x + width + away, y + 0.06 * height, wide, 0.8 * height), _units(mine[0]))
     return page
 
 
@@ -103,7 +112,7 @@ def _draw(axes: Any, panel: MapPanel, best: Any, ends: tuple[float, float]) -> A
     if panel.head is not None:
         map_panels.draw_gyri(axes, panel.head, panel.dataset)
     cells = map_panels.draw_cells(axes, best, ends, _ALPHA if panel.head is not None else 1.0)
-    map_panels.draw_angles(axes, best, signed=panel.measure in SIGNED)
+    map_panels.draw_angles(axes, best, signed=turns(panel.measure))
     map_panels.mark(axes, best)
     map_panels.say_best(axes, best)
     map_panels.limit(axes, best, medial_is_right(panel.dataset))
@@ -118,12 +127,14 @@ def _units(panel: MapPanel) -> str:
 def _page(rows: int, columns: int, title: str) -> tuple["Figure", Any]:
     """A page for so many maps, and where each goes, in shares of the page from its lower left corner."""
     m = _MARGINS
-    step = _PANEL + m["between"]
-    size = (m["left"] + columns * step + m["right"], m["top"] + rows * step + m["bottom"])
-    page = new_page(size, title)
+    side = (WIDTH_IN - m["left"] - m["right"] - (columns - 1) * m["between"]) / columns
+    step = side + m["between"]
+    high = m["top"] + rows * step - m["between"] + m["bottom"]
+    dpi = float(np.clip(_PANEL / side, *_DPI))
+    page = new_page((round(WIDTH_IN * dpi), round(high * dpi)), title)
     page.text(
-        (m["left"] + 0.5 * columns * step) / size[0],
-        0.35 * m["bottom"] / size[1],
+        (m["left"] + 0.5 * (columns * step - m["between"])) / WIDTH_IN,
+        0.12 / high,
         "mm toward medial and anterior, from the point over the target (+); the circle is the best",
         fontsize=TICK_PT,
         ha="center",
@@ -131,6 +142,6 @@ def _page(rows: int, columns: int, title: str) -> tuple["Figure", Any]:
 
     def place(row: int, column: int) -> tuple[float, float, float, float]:
         x, y = m["left"] + column * step, m["bottom"] + (rows - 1 - row) * step
-        return x / size[0], y / size[1], _PANEL / size[0], _PANEL / size[1]
+        return x / WIDTH_IN, y / high, side / WIDTH_IN, side / high
 
     return page, place

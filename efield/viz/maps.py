@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from efield.ground.errors import InputError
 from efield.ground.units import AMPERE_PER_MICROSECOND
 from efield.head.mesh import HeadMesh
+from efield.targeting.measures import turns
 from efield.viz.map_panels import best_of_positions, draw_angles, draw_gyri, draw_values, frame
 from efield.viz.page import LABEL_PT, new_page
 from efield.viz.report import write_page
@@ -28,10 +29,8 @@ _SHORT: Final = {
     "max_magnitude": "maximum |E|",
     "along": "E along the preferred direction",
     "across": "E across the preferred direction",
+    "angle": "angle to the preferred direction",
 }
-
-#: A measure that changes its sign with the current: its best angle is a direction, of others it is an axis.
-SIGNED: Final = ("along",)
 
 
 def save_sweep_map(
@@ -70,6 +69,7 @@ def sweep_map(
 
     Seen from outside the head, anterior up; the midline is to the right of a left target, to the left of a right one.
     Colors begin at zero, so that a map which hardly varies looks like one; lines are at 95, 90 and 80 % of the best.
+    The best is the largest value, of `angle` the smallest.
 
     Parameters
     ----------
@@ -97,11 +97,12 @@ def sweep_map(
     medial_right = medial_is_right(dataset)
     short = short_name(name)
     draw_values(page, left, best, dataset[name].attrs.get("units", "V/m"))
-    left.set_title(f"{short} in the target, largest at each position", fontsize=LABEL_PT, pad=4)
+    most = "smallest" if best.least else "largest"
+    left.set_title(f"{short} in the target, {most} at each position", fontsize=LABEL_PT, pad=4)
     if head is not None:
         draw_gyri(right, head, dataset)
-    draw_angles(right, best, signed=name in SIGNED)
-    what = "arrows" if name in SIGNED else "lines"
+    draw_angles(right, best, signed=turns(name))
+    what = "arrows" if turns(name) else "lines"
     right.set_title(f"angle that gives it ({what} along the induced current)", fontsize=LABEL_PT, pad=4)
     for axes in (left, right):
         frame(axes, best, medial_right)

@@ -91,6 +91,11 @@ def new_page(size: tuple[int, int], title: str, width_in: float = WIDTH_IN, them
     return figure
 
 
+def type_in(room_in: float, letters: int, points: float) -> float:
+    """Type of at most `points` in which so many letters go into some inches."""
+    return min(points, 72 * room_in / (_LETTER * max(letters, 1)))
+
+
 def _title_lines(title: str, width_in: float) -> tuple[float, list[str]]:
     """Size of a title's type (points), and its lines, none of them wider than the page."""
     fit = max(int((width_in - 2 * _INSET_IN) * 72 / (_LETTER * TITLE_PT)), 20)

@@ -159,7 +159,8 @@ class Scene(FieldParts):
         known = best.placement[best.placement >= 0]
         centers = np.asarray(dataset["pose"].values)[known, :3, 3]
         values = best.value[best.placement >= 0]
-        return self.scalp_map(centers, values, short_name(name), dataset[name].attrs.get("units", "V/m"))
+        words = short_name(name), str(dataset[name].attrs.get("units", "V/m"))
+        return self._with(lambda scene: map_shapes(scalp(scene.head), centers, values, *words, least=best.least))
 
     def view(self, view: str | View = "head", aspect: float = 1.0) -> View:
         """How the scene is seen from a camera with a name (see `efield.viz.cameras.NAMES`), or the view itself."""

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shlex
 
 import numpy as np
 import pytest
@@ -85,6 +86,13 @@ def test_it_runs_and_a_second_time_has_nothing_to_do(folder, done, monkeypatch, 
     assert again["chunks"] == 6
     assert again["computed"] == 0
     assert {"table.csv", "table.parquet", "sweep.zarr"} <= {path.name for path in (folder / "out").iterdir()}
+
+
+def test_the_command_it_names_can_be_pasted_where_folders_have_blanks(folder, monkeypatch, capsys, tmp_path):
+    out = tmp_path / "my study"
+    assert run(monkeypatch, folder / "study.toml", "--out", out, "--no-errors") == 0
+    said = capsys.readouterr().out
+    assert shlex.split(said[said.index("`") + 1 : said.rindex("`")]) == ["efield", "sweep", "show", str(out)]
 
 
 def test_show_ranks_each_cell_by_what_excites_and_draws(folder, done, monkeypatch, capsys):

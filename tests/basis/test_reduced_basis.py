@@ -349,3 +349,14 @@ def test_distances_of_a_patch_are_gaps_of_the_casing_however_the_coil_is_bent(he
     assert not any("the scalp than" in served.outside(pose) for pose in poses)
     near = poses[0].moved((0.0, 0.0, origins[0] - 5.0))
     assert "nearer to the scalp" in served.outside(near)
+
+
+def test_a_ring_that_the_head_bulges_into_is_served_at_the_gaps_that_were_asked_for(head, target):
+    ring, patch = load_coil("circular-90mm"), ScalpPatch.around(head, target, 10.0, 5.0, (4.0, 9.0))
+    served = _widened(patch, [*patch.poses(64, (3,), head, ring), *patch.level(head, ring)])
+    assert served.distance_mm[0] < 0  # its origin is below the scalp
+    tilts = ((5, 0), (0, -5), (0, 0))
+    grid = PlacementGrid(radius_mm=10, spacing_mm=5, angles_deg=(0,), tilts_deg=tilts, distances_mm=(4, 9))
+    assert [by for pose in grid.on(head, target, ring).poses if (by := served.outside(pose))] == []
+    for gap, where in ((2.0, "nearer"), (13.0, "farther")):
+        assert where in served.outside(place_coil(head, target, 0.0, gap, coil=ring))

@@ -127,6 +127,16 @@ def test_a_map_that_leads_away_from_the_brain_is_refused(folder):
         load_subject(folder)
 
 
+@pytest.mark.parametrize("shift", [(0, 0, 30), (0, -30, 0), (30, 0, 0), (0, 0, -30)])
+def test_a_map_into_the_brain_that_leaves_its_outline_maps_the_other_way(folder, shift):
+    """Every place it is asked about may lie in the brain, or a few millimeters from it, and be centimeters wrong."""
+    matrix = np.eye(4)
+    matrix[:3, 3] = SHIFT + np.array(shift)
+    np.savetxt(folder / "toMNI" / "MNI2Conform_12DOF.txt", matrix)
+    with pytest.raises(FileFormatError, match="maps the other way"):
+        load_subject(folder)
+
+
 def test_the_folder_knows_its_files(folder):
     subject = find_subject(folder)
     assert subject.name == "made"

@@ -1,12 +1,15 @@
 """One pose, one answer: the basis's own numbers, reasons for what is not answered, and distance from the plan."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from efield.basis.build import _widened
 from efield.ground.errors import InputError
 from efield.ground.pose import Pose
+from efield.io.load import load_coil
 from efield.nav.alerts import Alert
 from efield.nav.engine import LiveEngine
 from efield.nav.latest import Seen
@@ -46,6 +49,16 @@ def test_a_pose_outside_is_not_answered_unless_it_is_to_be_solved(basis, coil, t
     inside = solving.answer(1, seen(pose.moved((0.0, 0.0, 60.0)).matrix))
     assert (inside.status, inside.measures) == ("refused", {})
     assert "inside by" in inside.reason
+
+
+@pytest.mark.parametrize("name", ["circular-90mm", "magstim-double-cone"])
+def test_without_a_plan_coils_that_are_not_flat_are_held_within_the_distances_of_their_basis(
+    basis, head, coil, target, name
+):
+    live, curved = LiveEngine(basis, coil, target), load_coil(name)
+    patch = _widened(basis.patch, basis.patch.poses(32, (3,), head, curved))
+    live.coil, live.basis = curved, SimpleNamespace(patch=patch, target=target)
+    assert patch.outside(live.inside()) == ""
 
 
 @pytest.mark.parametrize(

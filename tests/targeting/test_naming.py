@@ -4,11 +4,15 @@ import numpy as np
 import pytest
 
 from efield.coils.drive import Drive
+from efield.delivered.pulses import pulses
 from efield.ground.errors import EfieldWarning, InputError
 from efield.ground.pose import Pose
+from efield.head.conductivity import Conductivity
 from efield.head.mesh import HeadMesh
+from efield.io.load import load_coil
 from efield.reciprocity.reciprocal import reciprocal
 from efield.sweeping.grid import PlacementGrid
+from efield.sweeping.mesh_errors import mesh_errors
 from efield.sweeping.sweep import sweep
 from efield.targeting.electrodes import electrode_place
 from efield.targeting.naming import list_targets, place_of, target_of
@@ -170,3 +174,23 @@ def test_a_matrix_is_no_pose_in_any_call(sim, coil, by_axes, basis):
     for call in calls:
         with pytest.raises(InputError, match=r"Pose\(matrix\)"):
             call()
+
+
+def test_a_grid_takes_the_words_that_a_placement_takes(head, target):
+    grid = PlacementGrid(radius_mm=5, spacing_mm=5, angles_deg=(0, 45))
+    assert np.array_equal(grid.on(head, target, "d70").matrices, grid.on(head, target, load_coil("d70")).matrices)
+
+
+def test_the_wrong_thing_is_named_and_is_no_traceback(sim, coil, target, head):
+    field = sim.solve(coil, POSE)
+    for wrong, asked in (
+        (lambda: PlacementGrid().on(sim, target), "head must be a HeadMesh"),
+        (lambda: PlacementGrid().on(head, target, target), "coil must be a Coil"),
+        (lambda: pulses(head, coil, [POSE], target, didt=1e6), "sim must be a Simulator"),
+        (lambda: mesh_errors(head, coil, POSE, target), "engine must be a Simulator"),
+        (lambda: field.on_surface("lh.central.gii"), "surface must be a TriangleSurface"),
+        (lambda: Conductivity().with_values([("bone", 0.01)]), "overrides must map"),
+        (lambda: field.at([[10**400, 0, 0]]), "must be an array of numbers"),
+    ):
+        with pytest.raises(InputError, match=asked):
+            wrong()

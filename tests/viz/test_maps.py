@@ -1,5 +1,7 @@
 """Maps of a sweep over a grid."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import xarray
@@ -99,6 +101,38 @@ def test_a_suffix_that_is_no_picture_is_refused(tmp_path):
     with pytest.raises(InputError, match=r"suffix of a map must be one of \.png"):
         save_sweep_map(tmp_path / "map.xyz", table())
     assert not list(tmp_path.iterdir())
+
+
+def test_of_an_angle_the_smallest_is_the_best():
+    data = table()
+    off = xarray.DataArray(np.abs(data.angle_deg - 60.0) + np.hypot(data.u_mm - 6.0, data.v_mm), attrs={"units": "deg"})
+    data = data.assign(angle=("placement", off.values, off.attrs))
+    best = best_of_positions(data, "angle")
+    assert (best.angle_deg == 60.0).all()
+    np.testing.assert_allclose(best.value, np.hypot(best.u_mm - 6.0, best.v_mm))
+    for axes in (*sweep_map(data, measure="angle").axes[:2], map_sheet([MapPanel("a", "b", data, "angle")]).axes[0]):
+        circle = next(line for line in axes.lines if line.get_label() == "best")
+        assert (float(circle.get_xdata()[0]), float(circle.get_ydata()[0])) == (6.0, 0.0)
+    unknown = data.assign(angle=data.angle.where(data.position != best.top))
+    assert best_of_positions(unknown, "angle").placement[best.top] == -1
+
+
+@pytest.mark.parametrize("columns", [1, 3, 6])
+def test_the_words_around_a_sheets_maps_are_on_the_page_and_apart(columns):
+    panels = [
+        MapPanel(row, f"c{k}", table(), "mean_magnitude") for row in ("a, hand", "b, hand") for k in range(columns)
+    ]
+    panels = [replace(panel, dataset=panel.dataset.rename(mean_magnitude="along"), measure="along") for panel in panels]
+    page = map_sheet(panels, "coils")
+    page.canvas.draw()
+    drawn = page.canvas.get_renderer()
+    maps = [axes for axes in page.axes if axes.get_ylabel()]
+    names = [axes.yaxis.label.get_window_extent(drawn) for axes in maps]
+    assert len(names) == 2
+    assert all(name.x0 >= 0 for name in names)
+    assert names[0].y0 > names[1].y1
+    below = maps[1].get_tightbbox(drawn).y0
+    assert page.texts[-1].get_window_extent(drawn).y1 < below
 
 
 def test_a_sheet_has_a_map_for_each_cell_and_the_same_colors_in_a_row(tmp_path):

@@ -60,7 +60,7 @@ def read_ccd(path: str | os.PathLike[str]) -> Coil:
         its positions look like millimeters.
     """
     cursor = Cursor.open(path)
-    lines = _plain(cursor).splitlines()
+    lines = _plain(cursor).splitlines() or [b""]
     header = lines[0].decode("utf-8", errors="replace") if lines[0].startswith(b"#") else ""
     content = [line for line in lines if line.strip() and not line.lstrip().startswith(b"#")]
     if not header or not content:

@@ -47,6 +47,8 @@ class Format:
         Whether it holds names.
     beside : callable, optional
         Further files that belong to a written one.
+    one_of : tuple of str
+        Of these columns it holds one for each pose, the first that is known.
     """
 
     title: str
@@ -57,6 +59,7 @@ class Format:
     keeps: frozenset[str] = frozenset()
     names: bool = True
     beside: Callable[["PoseTable", Path], dict[Path, bytes]] | None = None
+    one_of: tuple[str, ...] = ()
 
 
 #: By name. Of those that a file fits by its suffix, the first whose mark is found reads it, else the first without any.
@@ -86,6 +89,7 @@ FORMATS: Final[dict[str, Format]] = {
         write_nibs_bids,
         keeps=frozenset({"time_s", "intensity_percent", "didt"}),
         beside=beside_nibs_bids,
+        one_of=("didt", "intensity_percent"),
     ),
     "simnibs": Format(
         "SimNIBS table of coil positions",

@@ -254,10 +254,11 @@ class PoseTable(Carded):
         for place, content in files.items():
             with replacing(place) as temporary:
                 temporary.write_bytes(content)
-        lost = [] if kind.names else ["names"]
-        return lost + [
-            key for key, values in self.columns.items() if key not in kind.keeps and not np.isnan(values).all()
-        ]
+        known = {key: ~np.isnan(values) for key, values in self.columns.items()}
+        twice = np.sum([known[key] for key in kind.one_of if key in known], axis=0) > 1
+        lost = [key for key, there in known.items() if key not in kind.keeps and there.any()]
+        second = [key for key in kind.one_of[1:] if key in known and (known[key] & twice).any()]
+        return ([] if kind.names else ["names"]) + lost + second
 
     def _card(self) -> Card:
         turned = float(self.turned_deg.max(initial=0.0))

@@ -99,6 +99,7 @@ def test_wires_do_not_fit_into_ccd(tmp_path):
         ("\n3\n", "\n", "number of dipoles"),
         ("\n3\n", "\n-3\n", "number of dipoles"),
         ("# Hand", "Hand", "must start with"),
+        (CCD, "\ufeff", "must start with"),
         ("120.5", "fast", "dIdtmax"),
         ("120.5", "-1", "dIdtmax"),
         ("120.5", "120500", "dIdtmax must be a number in A/us, up to 1000"),
@@ -106,7 +107,7 @@ def test_wires_do_not_fit_into_ccd(tmp_path):
     ],
 )
 def test_wrong_ccd_content_is_named(tmp_path, old, new, message, refuses):
-    (tmp_path / "bad.ccd").write_text(CCD.replace(old, new))
+    (tmp_path / "bad.ccd").write_text(CCD.replace(old, new), encoding="utf-8")
     text = refuses(lambda: read_ccd(tmp_path / "bad.ccd"))
     assert message in text
     assert "bad.ccd" in text
