@@ -21,11 +21,11 @@ from efield.targeting.prepared import kept_coil
 #: placement: laying it, expanding a basis; reciprocity per point that stands for the coil.
 RULES: Final = {
     "head": 1e-5,
-    "compress": 5.0,
+    "compress": 1.5,
     "solve": 1e-6,
     "adjoint": 2e-5,
     "potential": 15.0,
-    "sum": 1e-9,
+    "sum": 3e-10,
     "laying": 1e-3,
     "expanding": 1 / 300,
     "fast": 5e-7,
