@@ -65,7 +65,7 @@ def cost(name: str) -> None:
             problem, prepare = timed(lambda sigma=sigma: FemProblem(head, sigma, solver="multigrid"))
             _, assembly = timed(problem.linear.stiffness)
             solution, solve = timed(lambda problem=problem: problem.solve(primary))
-            _, recover = timed(lambda problem=problem, phi=solution.phi: problem.recovered_field(phi, primary))
+            _, recover = timed(lambda problem=problem, phi=solution.phi: problem.recovered_field(phi, primary).field)
             print(
                 f"  {kind:<9} prepare {prepare:5.2f} s, of it assembly {assembly:5.2f} s; solve {solve:5.2f} s, "
                 f"{solution.iterations} iterations; recover {recover:5.2f} s",
