@@ -186,7 +186,7 @@ def test_two_dozen_solves_predict_all_placements(sim, light, target, head):
 
 
 def test_a_search_goes_on_until_its_best_is_as_predicted(sim, light, target, head):
-    """A hill that no sum of solved fields knows of: after the first round the best found is 14 % below it, after the second 2 %."""
+    """A hill that no sum of solved fields knows of: the best of the first round is 14 % lower, of the second 2 %."""
     space = SearchSpace(head, light, target, radius_mm=12, tilt_deg=0, distance_mm=4)
     wanted = Goal.of(head, "along", target, (), whole=True)
     solves, top = Solves(sim, light, True, wanted.tets), space.pose(np.array([5.0, -4.0, 45.0, 0.0, 0.0])).center_mm
