@@ -8,6 +8,7 @@ import pytest
 
 from efield.ground.errors import EfieldWarning
 from efield.head.lattice import mesh_and_volumes, mesh_labels
+from efield.head.lattice.enclosed import WANTED_ERROR
 from efield.head.lattice.grid import label_grid
 from efield.head.quality import mesh_quality
 
@@ -61,7 +62,9 @@ def test_each_tissue_keeps_its_volume(meshed):
         assert volume.merged_into is None
         assert volume.mesh_mm3 == pytest.approx(head.tissue_volume_mm3(volume.tag))
         # All but the blood (0.5 cm3) have 1.4 to 90 cm3.
-        assert volume.mesh_mm3 == pytest.approx(volume.label_mm3, rel=0.05), volume.tag
+        # Polishing takes 1.5 % from the blood, which is brought back to what is wanted.
+        error = WANTED_ERROR if volume.tag == 9 else 0.05
+        assert volume.mesh_mm3 == pytest.approx(volume.label_mm3, rel=error), volume.tag
 
 
 def test_the_mesh_with_enclosed_tissues_is_sound(meshed):
