@@ -29,6 +29,7 @@ from efield.io.surfaces.gifti import SURFACE_SUFFIX, VALUE_SUFFIXES, write_surfa
 from efield.io.volumes.nifti import read_grid, sample_grid, write_scalar_nifti
 from efield.kernels.geometry.raster import paint_magnitude
 from efield.targeting.held import warn_if_mistaken
+from efield.targeting.named import CoilLike
 from efield.targeting.naming import Place, target_of
 from efield.targeting.summary import Summary, summarize
 from efield.targeting.surface_field import SurfaceField, field_on_surface
@@ -313,14 +314,14 @@ class EField(Carded):
         grid.cell_data["E"], grid.cell_data["magnE"] = self.e.copy(), self.magnitude.copy()
         return grid
 
-    def plot(self, target: Place | None = None, coil: Coil | None = None) -> Any:
+    def plot(self, target: Place | None = None, coil: CoilLike | None = None) -> Any:
         """Show the field on the cortex in three dimensions (PyVista); `efield.viz.Scene` shows more, and elsewhere.
 
         Parameters
         ----------
         target : Target, str or (3,) array_like, optional
             Marked in the picture.
-        coil : Coil, optional
+        coil : Coil, or its name or file, optional
             Drawn at the field's pose, with its handle and the current that it induces.
 
         Returns

@@ -35,6 +35,11 @@ def the_coil(value: Any) -> Coil:
     return _meant(value, "coil", Coil, load_coil, words)
 
 
+def coil_if_any(value: Any) -> Coil | None:
+    """`the_coil`, or None for None."""
+    return None if value is None else the_coil(value)
+
+
 def the_head(value: Any) -> HeadMesh:
     """The head that is meant: itself, or what `load_head` makes of a name, a file or a folder.
 

@@ -9,6 +9,7 @@ from efield.coils.polarity import induced_words
 from efield.ground.units import AMPERE_PER_MICROSECOND
 from efield.head.tissue import tissue_name
 from efield.targeting.measures import PEAK_PERCENTILE, TargetMeasures, weighted_percentile
+from efield.targeting.named import CoilLike, coil_if_any
 from efield.targeting.naming import Place, target_if_any
 from efield.targeting.summary import Summary
 from efield.targeting.target import Target
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 def caption(
     field: "EField",
     target: Place | None = None,
-    coil: Coil | None = None,
+    coil: CoilLike | None = None,
     *,
     drive: str = "",
     summary: Summary | None = None,
@@ -34,7 +35,7 @@ def caption(
     field : EField
     target : Target, str or (3,) array_like, optional
         As in `efield.targeting.naming.target_of`.
-    coil : Coil, optional
+    coil : Coil, or its name or file, optional
         Also which way its rising current induces, in its own frame.
     drive : str
         What sets dI/dt, such as ``magstim-rapid2 at 60 %``.
@@ -51,6 +52,7 @@ def caption(
     OutsideHeadError
         If the target's region holds no tissue.
     """
+    coil = coil_if_any(coil)
     rate = f"dI/dt {field.didt / AMPERE_PER_MICROSECOND:.4g} A/µs" + (f" ({drive})" if drive else "")
     parts = [rate if coil is None else f"{named(coil)}, {rate}"]
     if field.others:

@@ -3,8 +3,8 @@
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from efield.coils.model import Coil
 from efield.ground.pose import Pose
+from efield.targeting.named import CoilLike, coil_if_any
 from efield.targeting.naming import Place, target_if_any
 from efield.viz.caption import caption
 from efield.viz.render import plotter_of
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def field_scene(
-    field: "EField", target: Place | None = None, coil: Coil | None = None, pose: Pose | None = None
+    field: "EField", target: Place | None = None, coil: CoilLike | None = None, pose: Pose | None = None
 ) -> tuple[Scene, Scene]:
     """The two scenes that say most of a field: the whole head with the coil over it, and the cortex under the coil.
 
@@ -24,11 +24,12 @@ def field_scene(
     field : EField
     target : Target, str or (3,) array_like, optional
         As in `efield.targeting.naming.target_of`. Marked; the strongest field otherwise.
-    coil : Coil, optional
+    coil : Coil, or its name or file, optional
         Drawn where `pose` says it is.
     pose : Pose, optional
         Also decides from where the cortex is seen.
     """
+    coil = coil_if_any(coil)
     base = Scene(field.head, field=field, place=target_if_any(field.head, target)).cortex(field)
     whole, close = base.scalp().target(size=2.0), base.arrows()
     if pose is not None:
@@ -40,12 +41,12 @@ def field_scene(
 def field_plotter(
     field: "EField",
     target: Place | None = None,
-    coil: Coil | None = None,
+    coil: CoilLike | None = None,
     pose: Pose | None = None,
     **options: Any,
 ) -> Any:
     """`field_scene`'s two scenes in a `pyvista.Plotter`; options as in `efield.viz.render.plotter_of`."""
-    target = target_if_any(field.head, target)
+    target, coil = target_if_any(field.head, target), coil_if_any(coil)
     whole, close = field_scene(field, target, coil, pose)
     words = options.pop("title", None) or caption(field, target, coil)
     return plotter_of([(whole, "head"), (close, "target")], title=words, **options)

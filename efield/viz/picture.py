@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 from efield.coils.model import Coil
 from efield.ground.pose import Pose
 from efield.targeting.field import EField
+from efield.targeting.named import CoilLike, coil_if_any
 from efield.targeting.naming import Place, target_if_any
 from efield.targeting.targets import Target
 from efield.viz.caption import caption
@@ -31,7 +32,7 @@ def load_libraries() -> None:
 def field_figure(
     field: EField,
     target: Place | None = None,
-    coil: Coil | None = None,
+    coil: CoilLike | None = None,
     pose: Pose | None = None,
     *,
     width_mm: float = 180.0,
@@ -46,7 +47,7 @@ def field_figure(
     field : EField
     target : Target, str or (3,) array_like, optional
         As in `efield.targeting.naming.target_of`.
-    coil : Coil, optional
+    coil : Coil, or its name or file, optional
         Drawn where `pose` says it is.
     pose : Pose, optional
     width_mm : float, mm
@@ -69,7 +70,7 @@ def field_figure(
     OutsideHeadError
         If the target's region holds no tissue.
     """
-    target = target_if_any(field.head, target)
+    target, coil = target_if_any(field.head, target), coil_if_any(coil)
     words = caption(field, target, coil) if title is None else title
     draw = _scene_figure if can_render() else slice_figure
     return draw(field, target, coil, pose, width_mm=width_mm, dpi=dpi, theme=theme, title=words)
@@ -79,7 +80,7 @@ def save_picture(
     path: str | PathLike[str],
     field: EField,
     target: Place | None = None,
-    coil: Coil | None = None,
+    coil: CoilLike | None = None,
     pose: Pose | None = None,
     **page: Unpack[PageOptions],
 ) -> PictureReport:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, Final, Self
 import numpy as np
 from numpy.typing import ArrayLike
 
-from efield.coils.model import Coil
 from efield.coils.polarity import induced_direction
 from efield.ground import checks
 from efield.ground.card import Card, counted, listed
@@ -15,6 +14,7 @@ from efield.ground.errors import InputError
 from efield.ground.pose import Pose, given_pose, given_poses
 from efield.head.surface import scalp
 from efield.head.tissue import tissue_name
+from efield.targeting.named import CoilLike, the_coil
 from efield.targeting.naming import Place, target_of
 from efield.viz import field_shapes as fields
 from efield.viz.cameras import camera
@@ -102,19 +102,19 @@ class Scene(FieldParts):
 
         return self._with(part, place=self.place if target is None else target_of(self.head, target))
 
-    def coil(self, coil: Coil, pose: Pose, *, handle: bool = True, current: bool = True) -> Self:
+    def coil(self, coil: CoilLike, pose: Pose, *, handle: bool = True, current: bool = True) -> Self:
         """A coil where it is held: windings, casing, handle, and an arrow along the current it induces below.
 
         Parameters
         ----------
-        coil : Coil
+        coil : Coil, or its name or file
         pose : Pose
         handle : bool
             Draw a handle, which points along -y of the pose; its shape is made up. A casing that has one keeps it.
         current : bool
             Draw the arrow; it turns with the sign of dI/dt of the scene's field.
         """
-        held = given_pose(pose)
+        coil, held = the_coil(coil), given_pose(pose)
 
         def part(scene: Stage) -> list[Shape]:
             reverse = scene.field is not None and scene.field.didt < 0

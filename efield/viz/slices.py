@@ -11,6 +11,7 @@ from efield.coils.model import Coil
 from efield.ground.pose import Pose
 from efield.head.mesh import HeadMesh
 from efield.io.volumes.image import HeadImage
+from efield.targeting.named import CoilLike, coil_if_any
 from efield.targeting.naming import Place, target_if_any
 from efield.targeting.targets import Target
 from efield.viz import palette, slice_page
@@ -64,7 +65,7 @@ class _Drawing:
 def slice_figure(
     field: "EField",
     target: Place | None = None,
-    coil: Coil | None = None,
+    coil: CoilLike | None = None,
     pose: Pose | None = None,
     *,
     width_mm: float = 180.0,
@@ -81,7 +82,7 @@ def slice_figure(
     target : Target, str or (3,) array_like, optional
         As in `efield.targeting.naming.target_of`. Marked with a ring; without one the slices go through the strongest
         field of the drawn tissue.
-    coil : Coil, optional
+    coil : Coil, or its name or file, optional
         Drawn, where `pose` says it is, as the points at which its windings pierce the plane.
     pose : Pose, optional
     width_mm, dpi, theme
@@ -102,7 +103,7 @@ def slice_figure(
     InputError
         If the width or dpi is out of range, or the image does not cover the head.
     """
-    target = target_if_any(field.head, target)
+    target, coil = target_if_any(field.head, target), coil_if_any(coil)
     below = None if image is None else image_over(field.head, image)
     colors, narrow = theme_of(theme), width_mm < slice_page.NARROW_MM
     words = caption(field, target, coil) if title is None else title

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 from efield.coils.model import Coil
 from efield.ground.pose import Pose
 from efield.targeting.field import EField
+from efield.targeting.named import CoilLike, the_coil
 from efield.targeting.naming import Place, target_of
 from efield.targeting.targets import Target
 from efield.viz.overview import field_scene
@@ -21,7 +22,9 @@ if TYPE_CHECKING:
 _DPI: Final = 220.0
 
 
-def save_three_sides(path: str | PathLike[str], field: EField, target: Place, coil: Coil, pose: Pose) -> PictureReport:
+def save_three_sides(
+    path: str | PathLike[str], field: EField, target: Place, coil: CoilLike, pose: Pose
+) -> PictureReport:
     """Draw a placement from three sides, or slices where nothing can be rendered.
 
     Parameters
@@ -31,7 +34,7 @@ def save_three_sides(path: str | PathLike[str], field: EField, target: Place, co
     field : EField
     target : Target, str or (3,) array_like
         As in `efield.targeting.naming.target_of`.
-    coil : Coil
+    coil : Coil, or its name or file
     pose : Pose
 
     Returns
@@ -45,7 +48,7 @@ def save_three_sides(path: str | PathLike[str], field: EField, target: Place, co
     """
     page: dict[str, Any] = {"width_mm": 190.0, "dpi": _DPI, "title": ""}
     draw = _sides if can_render() else slice_figure
-    write_page(path, lambda: draw(field, target_of(field.head, target), coil, pose, **page))
+    write_page(path, lambda: draw(field, target_of(field.head, target), the_coil(coil), pose, **page))
     return drawn(path)
 
 

@@ -10,12 +10,14 @@ import pytest
 
 from efield.coils.drive import Drive
 from efield.ground.errors import InputError, MissingDependencyError, OutsideHeadError
+from efield.io.load import load_coil
 from efield.targeting.targets import Target
 from efield.viz.caption import caption
-from efield.viz.overview import field_plotter
+from efield.viz.overview import field_plotter, field_scene
 from efield.viz.picture import save_picture
 from efield.viz.probe import can_render
 from efield.viz.render import _averaged
+from efield.viz.scene import Scene
 from efield.viz.slices import slice_figure
 
 #: Small, and narrow enough to be quick.
@@ -218,3 +220,18 @@ def test_pixels_are_the_rounded_means_of_their_squares(factor):
     image = np.random.default_rng(factor).integers(0, 256, (6 * factor, 4 * factor, 3)).astype(np.uint8)
     squares = image.reshape(6, factor, 4, factor, 3).astype(float)
     assert np.array_equal(_averaged(image, factor), np.round(squares.mean(axis=(1, 3))))
+
+
+def test_a_coil_s_name_stands_for_it_in_every_picture(case, no_gl):
+    field, target, _, pose = case
+    coil = load_coil("magstim-25mm-figure8")
+    assert caption(field, target, coil.name) == caption(field, target, coil)
+    texts = [
+        [axes.get_title() for axes in figure.axes] + [text.get_text() for text in figure.texts]
+        for figure in (slice_figure(field, target, one, pose, **SMALL) for one in (coil, coil.name))
+    ]
+    assert texts[0] == texts[1]
+    for scene in (*field_scene(field, target, coil.name, pose), Scene(field.head).coil(coil.name, pose)):
+        assert scene.coils[-1][0].name == coil.name
+    with pytest.raises(InputError, match="coil must be a Coil, a name"):
+        save_picture("never.png", field, target, 3, pose)
