@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.spatial import cKDTree
 
-from efield.coils.model import Coil, SampledField
+from efield.coils.model import Coil, SampledField, given_coil
 from efield.coils.primary import unchecked_vector_potential, vector_potential
 from efield.ground import checks
 from efield.ground.arrays import FloatArray
@@ -143,7 +143,7 @@ def compress(coil: Coil, tolerance: float = TOLERANCE) -> CompressedCoil:
         If the coil is a sampled field (it is interpolated already), or the tolerance is not in [1e-6, 1e-2].
     """
     limit = checks.in_range("tolerance", tolerance, 1e-6, 1e-2)
-    if any(isinstance(source, SampledField) for source in coil.sources):
+    if any(isinstance(source, SampledField) for source in given_coil(coil).sources):
         raise InputError(
             "coil must be made of dipoles or wire segments to be compressed; a sampled field is interpolated already"
         )

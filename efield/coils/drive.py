@@ -6,12 +6,11 @@ from dataclasses import InitVar, dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from efield.coils.model import Coil
+from efield.coils.model import Coil, given_coil
 from efield.coils.polarity import signed
 from efield.coils.primary import dadt
 from efield.ground import checks
 from efield.ground.card import Card, Carded, place, rate
-from efield.ground.errors import InputError
 from efield.ground.pose import Pose, given_pose
 
 
@@ -71,12 +70,3 @@ class Drive(Carded):
 def total_dadt(drives: Iterable[Drive], points_mm: ArrayLike) -> NDArray[np.float64]:
     """(n, 3) rate of change of the vector potential of several drives at (n, 3) points in head coordinates, V/m."""
     return np.asarray(np.sum([drive.dadt(points_mm) for drive in drives], axis=0))
-
-
-def given_coil(value: object) -> Coil:
-    """The coil, or an error that names the call that makes one."""
-    if not isinstance(value, Coil):
-        raise InputError(
-            f"coil must be a Coil, such as load_coil('magstim-70mm-figure8'); instead received {checks.kind(value)}"
-        )
-    return value

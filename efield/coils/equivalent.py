@@ -12,7 +12,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
-from efield.coils.model import Coil, Dipoles, SampledField, Segments
+from efield.coils.model import Coil, Dipoles, SampledField, Segments, given_coil
 from efield.coils.primary import vector_potential
 from efield.ground import checks
 from efield.ground.arrays import FloatArray
@@ -32,7 +32,7 @@ def net_moment(coil: Coil) -> FloatArray | None:
     The two wings of a figure-8 cancel.
     """
     total = np.zeros(3)
-    for source in coil.sources:
+    for source in given_coil(coil).sources:
         if isinstance(source, SampledField):
             return None
         if isinstance(source, Dipoles):
@@ -66,7 +66,9 @@ def as_dipoles(coil: Coil, *, spacing_mm: float = 4.0) -> Coil:
         If a wire is open, the coil has a sampled field, or the spacing is not positive.
     """
     spacing = checks.positive("spacing_mm", spacing_mm)
-    parts = [_sheets(source, spacing) if isinstance(source, Segments) else source for source in coil.sources]
+    parts = [
+        _sheets(source, spacing) if isinstance(source, Segments) else source for source in given_coil(coil).sources
+    ]
     dipoles = [part for part in parts if isinstance(part, Dipoles)]
     if len(dipoles) < len(parts):
         raise InputError(f"{coil.name} holds a sampled field, which does not say where its currents are")
@@ -93,7 +95,7 @@ def potential_error(coil: Coil, reference: Coil, *, distance_mm: float = 20.0) -
     """
     across, along = np.arange(-100.0, 101.0, 10.0), np.arange(0.0, 101.0, 10.0)
     points = np.stack(np.meshgrid(across, across, along), axis=-1).reshape(-1, 3)
-    sources = np.concatenate([source.extent_mm for each in (coil, reference) for source in each.sources])
+    sources = np.concatenate([source.extent_mm for each in (coil, reference) for source in given_coil(each).sources])
     points = points[cKDTree(sources).query(points)[0] >= checks.positive("distance_mm", distance_mm)]
     exact = vector_potential(reference, points)
     error = np.linalg.norm(vector_potential(coil, points) - exact, axis=1)

@@ -367,3 +367,12 @@ class Coil(Carded):
             ("source", self.citation),
         )
         return Card(f"Coil {self.name}", rows)
+
+
+def given_coil(value: object) -> Coil:
+    """The coil, or an error that names the call that makes one."""
+    if not isinstance(value, Coil):
+        raise InputError(
+            f"coil must be a Coil, such as load_coil('magstim-70mm-figure8'); instead received {checks.kind(value)}"
+        )
+    return value

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from efield.coils.beyond import continuation
-from efield.coils.model import Coil, Dipoles, SampledField, Segments, Source
+from efield.coils.model import Coil, Dipoles, SampledField, Segments, Source, given_coil
 from efield.ground import checks
 from efield.ground.arrays import FloatArray
 from efield.ground.errors import InputError
@@ -69,7 +69,7 @@ def b_field(coil: Coil, pose: Pose, points_mm: ArrayLike, current: float) -> Flo
     amperes = checks.number("current", current)
     points = pose.to_coil(points_mm)
     total = np.zeros_like(points)
-    for source in coil.sources:
+    for source in given_coil(coil).sources:
         total += _magnetic_field(source, points)
     return amperes * (_checked(coil, points, total) @ pose.rotation.T)
 
@@ -90,7 +90,7 @@ def unchecked_vector_potential(coil: Coil, points_mm: FloatArray) -> FloatArray:
     """A as `vector_potential` gives it, but inf or nan where it is not known, for callers that expect that."""
     points_mm = np.ascontiguousarray(points_mm)  # for each order of storage Numba would compile again
     total = np.zeros_like(points_mm)
-    for source in coil.sources:
+    for source in given_coil(coil).sources:
         total += _vector_potential(source, points_mm)
     return total
 

@@ -24,7 +24,7 @@ from efield.ground.card import Card, Carded, place
 from efield.ground.errors import InputError
 from efield.head.arcs import half_arcs, nearest_on_surface, whole_arc
 from efield.head.cap import FIDUCIAL_NAMES, Cap
-from efield.head.mesh import HeadMesh, once_per_head
+from efield.head.mesh import HeadMesh, given_head, once_per_head
 from efield.head.surface import Surface, scalp
 
 #: A fiducial farther than this from the scalp belongs to another head or another coordinate frame (mm).
@@ -198,7 +198,7 @@ def fiducials_of(head: HeadMesh) -> Fiducials:
     ----------
     Okamoto et al. 2004, NeuroImage 21:99-111 (the MNI positions).
     """
-    for cap in head.caps:
+    for cap in given_head(head).caps:
         if all(name in cap.positions for name in FIDUCIAL_NAMES):
             return fiducials_in(cap).on(head)
     if head.mni is not None:
@@ -295,7 +295,7 @@ def find_electrode(head: HeadMesh, name: str) -> tuple[NDArray[np.float64], str]
     InputError
         If there is no such position, a cap has it more than 15 mm from this head's scalp, or as `ten_ten` does.
     """
-    for cap in head.caps:
+    for cap in given_head(head).caps:
         own = {known.lower(): known for known in cap.positions}.get(str(name).lower())
         if own is not None:
             return checked_on_scalp(head, f"{own} of {cap.origin}", cap.positions[own]), cap.origin

@@ -185,6 +185,19 @@ def _as_tags(value: object, n_tets: int) -> NDArray[np.uint16]:
     return np.ascontiguousarray(tissue, dtype=np.uint16)
 
 
+def given_head(value: Any) -> HeadMesh:
+    """A head that was given to a function that does not load any.
+
+    Raises
+    ------
+    InputError
+        If it is no head.
+    """
+    if isinstance(value, HeadMesh):
+        return value
+    raise InputError(f"head must be a HeadMesh, such as load_head('mni152'); instead received {checks.kind(value)}")
+
+
 def once_per_head(function: Callable[[HeadMesh], T]) -> Callable[[HeadMesh], T]:
     """Remember a function's result for as long as the head it was computed for is alive."""
     results: WeakKeyDictionary[HeadMesh, T] = WeakKeyDictionary()
@@ -192,7 +205,7 @@ def once_per_head(function: Callable[[HeadMesh], T]) -> Callable[[HeadMesh], T]:
     @wraps(function)
     def cached(head: HeadMesh) -> T:
         if head not in results:
-            results[head] = function(head)
+            results[head] = function(given_head(head))
         return results[head]
 
     return cached

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from efield.ground import checks
 from efield.ground.errors import InputError
 from efield.head.closest import signed_distance
-from efield.head.mesh import HeadMesh, once_per_head
+from efield.head.mesh import HeadMesh, given_head, once_per_head
 from efield.head.surface import TriangleSurface, boundary, cortex
 from efield.head.tissue import GRAY_MATTER, WHITE_MATTER
 
@@ -64,6 +64,7 @@ def cortical_thickness(head: HeadMesh) -> NDArray[np.float64]:
 
 def _cortical_ways(head: HeadMesh) -> tuple[TriangleSurface, NDArray[np.float64], NDArray[np.float64]]:
     """The pial surface, the nearest place on the gray/white interface to each of its vertices, and the distance."""
+    given_head(head)
     missing = [tag for tag in (WHITE_MATTER, GRAY_MATTER) if tag not in head.tags]
     if missing:
         raise InputError(

@@ -10,7 +10,7 @@ from scipy.sparse.csgraph import connected_components
 
 from efield.ground.checks import plain
 from efield.ground.rows import distinct_rows
-from efield.head.mesh import HeadMesh
+from efield.head.mesh import HeadMesh, given_head
 from efield.kernels.geometry import stars
 from efield.kernels.meshing import shapes
 
@@ -70,7 +70,7 @@ def mesh_quality(head: HeadMesh) -> MeshQuality:
     ----------
     Shewchuk 2002, "What is a good linear element?", section 6 (radius ratio, dihedral angles).
     """
-    values = shapes.dihedral_range_and_radius_ratio(np.array(head.points), np.array(head.tets))
+    values = shapes.dihedral_range_and_radius_ratio(np.array(given_head(head).points), np.array(head.tets))
     smallest, largest = np.degrees(values[:, 0]), np.degrees(values[:, 1])
     neighbors = face_neighbors(head.tets, len(head.points))
     faces = outer_faces(head.tets, neighbors)

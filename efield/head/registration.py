@@ -24,7 +24,7 @@ from efield.ground.errors import EfieldWarning, InputError
 from efield.ground.progress import Progress, Tell, told
 from efield.head.closest import signed_distance
 from efield.head.landmarks import Fiducials
-from efield.head.mesh import HeadMesh
+from efield.head.mesh import HeadMesh, given_head
 from efield.head.mni import AffineMap
 from efield.head.scalp_map import map_from_fiducials
 from efield.head.surface import TriangleSurface, boundary
@@ -121,6 +121,7 @@ def register_to_mni(head: HeadMesh, fiducials: Fiducials | None = None, *, progr
     the MNI152 head that were turned by 15 degrees, scaled by up to 10 % per axis and bent by 4 mm (root mean square);
     13 mm at most if turned by 35 degrees; 2.3 and 3.0 mm on an independent brain, fsaverage, which has no cerebellum.
     """
+    given_head(head)
     if fiducials is not None:
         return replace(head, mni=map_from_fiducials(head, fiducials))
     missing = [tag for tag in (WHITE_MATTER, GRAY_MATTER) if tag not in head.tags]

@@ -13,7 +13,7 @@ from efield.ground.card import Card, Carded, counted, extent
 from efield.ground.checks import read_only
 from efield.ground.errors import InputError
 from efield.ground.numbering import renumbered
-from efield.head.mesh import HeadMesh, once_per_head
+from efield.head.mesh import HeadMesh, given_head, once_per_head
 from efield.head.quality import face_neighbors
 from efield.head.tissue import GRAY_MATTER, WHITE_MATTER
 
@@ -148,7 +148,7 @@ def boundary(head: HeadMesh, tags: Iterable[int] | None = None) -> Surface:
     """
     if tags is None:
         return faces_of(head)[0]
-    inside = np.isin(head.tissue, list(tags))
+    inside = np.isin(given_head(head).tissue, list(tags))
     if not inside.any():
         raise InputError(f"tags must occur in the head, which has {head.tags}; instead received {tags}")
     chosen = np.flatnonzero(inside)

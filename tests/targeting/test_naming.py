@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 
+from efield import coils as coils_door
+from efield import head as head_door
 from efield.coils.drive import Drive
 from efield.delivered.pulses import pulses
 from efield.ground.errors import EfieldWarning, InputError
@@ -194,3 +196,24 @@ def test_the_wrong_thing_is_named_and_is_no_traceback(sim, coil, target, head):
     ):
         with pytest.raises(InputError, match=asked):
             wrong()
+
+
+@pytest.mark.parametrize("wrong", ["sphere", None, 3])
+def test_what_loads_nothing_says_how_a_head_and_a_coil_are_had(wrong, coil):
+    of_heads = "boundary cortex cortical_thickness fiducials_of mesh_quality mid_surface register_to_mni scalp ten_ten"
+    for name in of_heads.split():
+        with pytest.raises(InputError, match=r"head must be a HeadMesh, such as load_head\('mni152'\)"):
+            getattr(head_door, name)(wrong)
+    with pytest.raises(InputError, match="head must be a HeadMesh"):
+        head_door.electrode(wrong, "C3")
+    calls = (
+        lambda: coils_door.dadt(wrong, POSE, [[0, 0, 0]], 1e6),
+        lambda: coils_door.b_field(wrong, POSE, [[0, 0, 0]], 1e3),
+        lambda: coils_door.compress(wrong),
+        lambda: coils_door.as_dipoles(wrong),
+        lambda: coils_door.net_moment(wrong),
+        lambda: coils_door.potential_error(coil, wrong),
+    )
+    for call in calls:
+        with pytest.raises(InputError, match=r"coil must be a Coil, such as load_coil\("):
+            call()
