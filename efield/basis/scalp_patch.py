@@ -170,12 +170,17 @@ class ScalpPatch(Carded):
             The same seed gives the same placements; more of them begin with the same ones.
         head : HeadMesh
         coil : Coil
+
+        Raises
+        ------
+        InputError
+            If the least distance is not positive: then it is of a ring's origin, and no gap.
         """
         from scipy.stats import qmc  # half a second to import
 
         sequence = qmc.Sobol(6, seed=np.random.default_rng(seed))
         draws = sequence.random_base2(int(np.ceil(np.log2(max(count, 2)))))[:count]
-        low, high = self.distance_mm
+        low, high = checks.positive("distance_mm", self.distance_mm[0]), self.distance_mm[1]
         low, high = low - min(RIM_IN_MM, low / 2), high + RIM_OUT_MM
         found = []
         for place, around, height, angle, tilt, toward in draws:

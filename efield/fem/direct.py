@@ -41,6 +41,13 @@ def pays_off(n: int) -> bool:
     return n <= _LARGEST_THAT_PAYS and fits(n)
 
 
+def _library() -> Any:
+    try:
+        return import_module("pypardiso")
+    except ImportError as error:
+        raise MissingDependencyError.of("solver='direct'", "mkl", "pypardiso") from error
+
+
 class DirectSolver:
     """Factorizes once; every solve is a pair of triangular solves.
 
@@ -56,14 +63,22 @@ class DirectSolver:
     """
 
     def __init__(self, matrix: csr_matrix) -> None:
-        try:
-            pardiso = import_module("pypardiso")
-        except ImportError as error:
-            raise MissingDependencyError.of("solver='direct'", "mkl", "pypardiso") from error
+        library = _library()
         self._null = ConstantsPerPart.of(matrix)
         self._matrix = with_unused_nodes(matrix)
         self._upper = csr_matrix(triu(self._grounded(), format="csr"))
-        self._pardiso: Any = pardiso.PyPardisoSolver(mtype=_SYMMETRIC_POSITIVE_DEFINITE)
+        self._factorize(library)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "_pardiso"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        # The factor is the library's own: a copy makes another.
+        vars(self).update(state)
+        self._factorize(_library())
+
+    def _factorize(self, library: Any) -> None:
+        self._pardiso: Any = library.PyPardisoSolver(mtype=_SYMMETRIC_POSITIVE_DEFINITE)
         _check_process()
         self._pardiso.factorize(self._upper)
         # The library keeps a factor until it is told; in a forked process it must not be called.

@@ -118,6 +118,10 @@ class FemProblem:
         if wanted:
             self._solver, self._resident = on_gpu(self._host, self.linear, order, asked=device == "cuda")
 
+    def __getstate__(self) -> dict[str, Any]:
+        # What is on a GPU cannot come along: a copy solves on the CPU.
+        return self.__dict__ | {"_solver": self._host, "_resident": None}
+
     @property
     def device(self) -> str:
         """Where it is solved: "cpu", or "cuda"."""

@@ -40,12 +40,15 @@ _BRAIN_MM: Final = ((30, 45, 25), (37, -21, 58), (35, -55, 50), (20, -90, 5), (5
 #: Their median distance from a subject's brain by any map worth the name; by a wrong one it may be centimeters.
 _FARTHEST_MM: Final = 12.0
 
-#: Where the MNI152 brain ends (mm) to the left, right, front and top, and the way out there.
-_ENDS_MM: Final = ((-71, -34, -2), (71, -34, -2), (12, 73, 3), (12, -38, 81))
-_WAYS: Final = ((-1, 0, 0), (1, 0, 0), (0, 1, 0), (0, 0, 1))
-#: How far from those a subject's brain may end by a map worth the name, rigid ones of small brains included: what a map
-#: leads into the brain need not be where it belongs.
+#: Where the MNI152 brain ends (mm) to the left, right, back, front and top, and the way out there.
+_ENDS_MM: Final = ((-71, -34, -2), (71, -34, -2), (16, -105, -3), (12, 73, 3), (12, -38, 81))
+_WAYS: Final = ((-1, 0, 0), (1, 0, 0), (0, -1, 0), (0, 1, 0), (0, 0, 1))
+#: How far beyond those a subject's brain may reach by a map worth the name, rigid ones of small brains included: what a
+#: map leads into the brain need not be where it belongs. It may end as far below the top; to the sides, where the
+#: opposite end tells of a shift, it may end anywhere: a part may be missing.
 _BEYOND_MM: Final = 20.0
+#: So far inside an end the way out is begun: nearer a warp turns places this way and that.
+_INSIDE_MM: Final = 60.0
 
 
 @dataclass(frozen=True)
@@ -255,11 +258,14 @@ def misses_brain(head: HeadMesh, mni: MniMap) -> str:
     if distance > _FARTHEST_MM:
         return f"it leads {distance:.0f} mm away from it"
     ends, ways = np.array(_ENDS_MM, dtype=np.float64), np.array(_WAYS, dtype=np.float64)
-    found = mni.to_head(ends)
-    out = found - mni.to_head(ends - 10 * ways)
-    out /= np.linalg.norm(out, axis=1, keepdims=True)
-    beyond = float(np.abs((brain @ out.T).max(axis=0) - (found * out).sum(axis=1)).max())
-    return f"by it the brain's outline is {beyond:.0f} mm off" if beyond > _BEYOND_MM else ""
+    try:
+        found, inside = mni.to_head(ends), mni.to_head(ends - _INSIDE_MM * ways)
+    except OutsideHeadError:  # a warp may end where the brain does
+        return ""
+    out = (found - inside) / np.linalg.norm(found - inside, axis=1, keepdims=True)
+    beyond = (brain @ out.T).max(axis=0) - (found * out).sum(axis=1)
+    off = float(max(beyond.max(), -beyond[-1]))
+    return f"by it the brain's outline is {off:.0f} mm off" if off > _BEYOND_MM else ""
 
 
 def _check_leads_to_brain(head: HeadMesh, path: Path) -> None:

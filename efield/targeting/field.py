@@ -163,6 +163,10 @@ class EField(Carded):
         """(p, 3) recovered field at a surface's vertices, on the side of tissue `tag`, V/m."""
         return self.recovered.on_nodes(surface.nodes, tag)
 
+    def on_triangles(self, surface: Surface, tag: int) -> NDArray[np.float64]:
+        """(t, 3) recovered field at the centers of a surface's triangles, on the side of tissue `tag`, V/m."""
+        return np.asarray(self.on_vertices(surface, tag)[surface.triangles].mean(axis=1))
+
     def on_surface(self, surface: TriangleSurface) -> SurfaceField:
         """The recovered field, its normal and its tangential part at the vertices of any surface in the head.
 

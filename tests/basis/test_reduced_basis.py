@@ -355,6 +355,8 @@ def test_a_ring_that_the_head_bulges_into_is_served_at_the_gaps_that_were_asked_
     ring, patch = load_coil("circular-90mm"), ScalpPatch.around(head, target, 10.0, 5.0, (4.0, 9.0))
     served = _widened(patch, [*patch.poses(64, (3,), head, ring), *patch.level(head, ring)])
     assert served.distance_mm[0] < 0  # its origin is below the scalp
+    with pytest.raises(InputError, match="distance_mm"):  # these are no gaps that placements could be drawn with
+        served.poses(4, (3,), head, ring)
     tilts = ((5, 0), (0, -5), (0, 0))
     grid = PlacementGrid(radius_mm=10, spacing_mm=5, angles_deg=(0,), tilts_deg=tilts, distances_mm=(4, 9))
     assert [by for pose in grid.on(head, target, ring).poses if (by := served.outside(pose))] == []

@@ -2,6 +2,7 @@
 
 import gc
 import os
+import pickle
 import warnings
 from importlib.util import find_spec
 
@@ -106,3 +107,12 @@ def test_a_forked_process_gets_an_error_instead_of_hanging(head):
             os._exit(7)
         os._exit(1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+
+
+@installed
+def test_a_field_that_was_solved_directly_can_be_pickled(head, coil):
+    """A factor is the library's own: a copy makes another."""
+    problem = FemProblem(head, Conductivity().per_tet(head), solver="direct")
+    dadt = coil.dadt(head.points)
+    again = pickle.loads(pickle.dumps(problem))
+    np.testing.assert_array_equal(again.solve(dadt).phi, problem.solve(dadt).phi)

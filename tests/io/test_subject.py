@@ -3,6 +3,7 @@
 The folders are made here, file by file, from a sphere: none is of a person.
 """
 
+from dataclasses import replace
 from pathlib import Path
 
 import nibabel
@@ -10,11 +11,11 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from efield.ground.errors import EfieldError, FileFormatError, InputError
+from efield.ground.errors import EfieldError, FileFormatError, InputError, OutsideHeadError
 from efield.head.mni import AffineMap, ReversedMap, WarpMap
 from efield.head.spheres import sphere_head
 from efield.io.load import load_head
-from efield.io.subject import find_subject, load_subject, read_mni_map
+from efield.io.subject import find_subject, load_subject, misses_brain, read_mni_map
 
 SHIFT = np.array([6.0, -25.0, 12.0])
 SPACING = 8.0
@@ -135,6 +136,34 @@ def test_a_map_into_the_brain_that_leaves_its_outline_maps_the_other_way(folder,
     np.savetxt(folder / "toMNI" / "MNI2Conform_12DOF.txt", matrix)
     with pytest.raises(FileFormatError, match="maps the other way"):
         load_subject(folder)
+
+
+def test_a_right_map_of_a_brain_that_lacks_a_part_is_taken(ball):
+    """A lesion: the brain ends 40 mm short of where the map puts its end, on one side."""
+    same, x = AffineMap(np.eye(4), "its own"), ball.barycenters[:, 0]
+    part = replace(ball, tissue=np.where((x > 30) & (ball.tissue == 2), 3, ball.tissue))
+    assert misses_brain(ball, same) == misses_brain(part, same) == ""
+    matrix = np.eye(4)
+    matrix[0, 3] = -30.0
+    assert "outline" in misses_brain(ball, AffineMap(matrix, "shifted"))
+
+
+def test_a_right_warp_may_twist_near_the_brain_s_end_and_may_end_there(ball, folder):
+    same = AffineMap(np.eye(4), "its own")
+
+    class Twisted:
+        def to_head(self, points):
+            points = np.asarray(points, dtype=np.float64)
+            near = np.exp(-(((points - (-71, -34, -2)) / 12.0) ** 2).sum(axis=1))
+            return points + np.column_stack([0 * near, 9.0 * near, 0 * near])
+
+    class Ending:
+        def to_head(self, points):
+            if np.abs(points).max() > 95:
+                raise OutsideHeadError("the map ends here")
+            return same.to_head(points)
+
+    assert misses_brain(ball, Twisted()) == misses_brain(ball, Ending()) == ""
 
 
 def test_the_folder_knows_its_files(folder):

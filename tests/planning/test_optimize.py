@@ -186,19 +186,19 @@ def test_two_dozen_solves_predict_all_placements(sim, light, target, head):
 
 
 def test_a_search_goes_on_until_its_best_is_as_predicted(sim, light, target, head):
-    """A hill that no sum of solved fields knows of: the best of the first round is 14 % lower, of the second 2 %."""
+    """On a hill that no sum of solved fields knows of: the first round predicts its best 2 to 7 % too high or low."""
     space = SearchSpace(head, light, target, radius_mm=12, tilt_deg=0, distance_mm=4)
     wanted = Goal.of(head, "along", target, (), whole=True)
     solves, top = Solves(sim, light, True, wanted.tets), space.pose(np.array([5.0, -4.0, 45.0, 0.0, 0.0])).center_mm
 
     def fields(poses):
         away = np.linalg.norm([pose.center_mm - top for pose in poses], axis=1)
-        return solves(poses) * (1 + 0.3 * np.exp(-((away / 5) ** 2) / 2))[:, None, None]
+        return solves(poses) * (1 + 0.3 * np.exp(-((away / 8) ** 2) / 2))[:, None, None]
 
     probe = PrimaryProbe(head, space.foot, target, evaluator(light, True))
     found = Search(space, wanted, fields, probe, lambda *_: None).run()
     around = [space.pose(np.array([5.0 + u, v - 4.0, 45.0, 0.0, 0.0])) for u in range(-4, 2) for v in range(-1, 5)]
-    assert found.predicted_error < 0.01
+    assert found.predicted_error < 1e-3
     assert wanted(fields(found.poses[:1]))[0] >= wanted(fields(around)).max() * (1 - 1e-3)
 
 

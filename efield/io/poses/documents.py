@@ -49,12 +49,14 @@ def read_json(cursor: Cursor, told: Told) -> Raw:
         whole = [{**whole, "name": str(whole.get("coil") or "")}, *_others(whole)]
     entries = whole if isinstance(whole, list) and whole and all(isinstance(one, dict) for one in whole) else [whole]
     for number, entry in enumerate(entries):
+        if isinstance(entry, dict):
+            _check_frame(cursor, entry, told)
         _add(cursor, raw, number, entry)
     return raw
 
 
 def _check_frame(cursor: Cursor, whole: dict[str, Any], told: Told) -> None:
-    """Refuse a list that says LPS, but not whether its matrices are in it or were turned to RAS when it was written."""
+    """Refuse what says LPS, but not whether its matrices are in it or were turned to RAS when it was written."""
     if told.frame is None and "convention" not in whole and str(whole.get("frame")).upper() == "LPS":
         raise cursor.error("its frame is LPS, but it does not say of what: say --frame LPS, or RAS if it was turned")
 

@@ -63,7 +63,7 @@ class Clusters(NamedTuple):
     balls: FloatArray
     #: (c, 4) its first segment, the one after its last, the cluster after its last part, and its highest degree.
     links: NDArray[np.int64]
-    #: (c, len(DEGREES)) squares of the distances, in radii, from which on each degree will do.
+    #: (c, len(DEGREES)) squares of the distances, in radii, from which on each degree will do; nan where none does.
     limits: FloatArray
     #: (c, rows, 8) as `_moments` makes them.
     moments: FloatArray
@@ -71,7 +71,7 @@ class Clusters(NamedTuple):
 
 def undivided(sources: FloatArray) -> Clusters:
     """Sources (10, k) as one cluster whose segments are always summed."""
-    links, never = np.array([[0, sources.shape[1], 1, -1]], np.int64), np.full((1, len(DEGREES)), np.inf)
+    links, never = np.array([[0, sources.shape[1], 1, -1]], np.int64), np.full((1, len(DEGREES)), np.nan)
     return Clusters(sources, np.ones((1, 4)), links, never, np.zeros((1, 1, 8)))
 
 
@@ -84,7 +84,7 @@ def clustered(sources: FloatArray) -> Clusters:
     balls = np.array([_ball(sources[:6, first:last]) for first, last in links[:, :2]])
     worth = np.diff(links[:, :2]) > (DEGREES + 1) * (DEGREES + 2) / 2 / _TERMS
     links[:, 3] = np.where(worth, DEGREES, -1).max(axis=1)
-    limits = np.where(worth, TOLERANCE ** (-2 / (DEGREES + 1.0)), np.inf)
+    limits = np.where(worth, TOLERANCE ** (-2 / (DEGREES + 1.0)), np.nan)
     moments = np.zeros((len(links), _ROWS[-1], 8))
     _moments(len(links), *_placed(sources, balls, links), links, moments)
     return Clusters(sources, balls, links, limits, moments)

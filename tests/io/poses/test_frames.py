@@ -129,9 +129,11 @@ def test_json_names_the_frame_of_its_matrices_not_that_of_the_file_they_came_fro
     # Versions that wrote the old file's frame said in words that theirs is RAS; others' lists leave it open.
     (tmp_path / "b.json").write_text(json.dumps(whole | {"frame": "LPS"}))
     assert_allclose(read_poses(tmp_path / "b.json").matrices[0], OURS, atol=PRODUCTS)
-    (tmp_path / "c.json").write_text(json.dumps({"frame": "lps", "poses": [LOCALITE_LPS]}))
-    with pytest.raises(FileFormatError, match="say --frame LPS"):
-        read_poses(tmp_path / "c.json")
+    one = {"frame": "LPS", "matrix": LOCALITE_LPS}
+    for open_question in ({"poses": [one]}, [one], one, {"frame": "lps", "poses": [LOCALITE_LPS]}):
+        (tmp_path / "c.json").write_text(json.dumps(open_question))
+        with pytest.raises(FileFormatError, match="say --frame LPS"):
+            read_poses(tmp_path / "c.json")
     told = read_poses(tmp_path / "c.json", frame="LPS", axes="localite")
     assert_allclose(told.matrices[0], OURS, atol=PRODUCTS)
 

@@ -168,3 +168,15 @@ def test_a_point_on_a_wire_never_gives_a_finite_number():
     sources = figure_of_eight()
     a = segments.vector_potential(np.ascontiguousarray(sources[3:6].T[::50]), clustered(sources))
     assert not np.isfinite(a).all(axis=1).any()
+
+
+@pytest.mark.parametrize("count", [30, 2 * FEW])
+def test_so_far_away_that_distances_overflow_nothing_is_read_beyond_the_moments(count):
+    """Infinity is not below infinity: what no degree will do for must not be looked up at any distance."""
+    clusters = clustered(np.ascontiguousarray(figure_of_eight()[:, :count]))
+    behind = np.full((2 * len(clusters.moments) + 9, *clusters.moments.shape[1:]), np.nan)
+    behind[: len(clusters.moments)] = clusters.moments
+    guarded = clusters._replace(moments=behind[: len(clusters.moments)])
+    far = np.array([[1e160, 0, 0], [0, -1e200, 3.0], [0.3, 0.2, 0.1]])
+    assert np.array_equal(segments.vector_potential(far, guarded), segments.vector_potential(far, clusters))
+    assert not np.isnan(segments.vector_potential(far, guarded)).any()
