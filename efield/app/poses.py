@@ -239,8 +239,8 @@ def _facts(table: "PoseTable") -> dict[str, Any]:
         poses.append(label | where | known | {"turned_deg": float(table.turned_deg[k])})
     return {
         "convention": CONVENTION,
-        "frame": table.frame,
-        "axes": table.axes,
+        "frame": "RAS",
+        "read_as": {"frame": table.frame, "axes": table.axes},
         "said": table.said,
         "began": table.began,
         "dropped": [vars(one) for one in table.dropped],

@@ -86,12 +86,15 @@ def vector_potential(coil: Coil, points_mm: ArrayLike) -> FloatArray:
     return _checked(coil, points, unchecked_vector_potential(coil, points))
 
 
-def unchecked_vector_potential(coil: Coil, points_mm: FloatArray) -> FloatArray:
-    """A as `vector_potential` gives it, but inf or nan where it is not known, for callers that expect that."""
+def unchecked_vector_potential(coil: Coil, points_mm: FloatArray, *, few: bool = False) -> FloatArray:
+    """A as `vector_potential` gives it, but inf or nan where it is not known, for callers that expect that.
+
+    `few`: no clusters of wires, which take longer to make than they save at a hundred points; A moves by rounding.
+    """
     points_mm = np.ascontiguousarray(points_mm)  # for each order of storage Numba would compile again
     total = np.zeros_like(points_mm)
     for source in given_coil(coil).sources:
-        total += _vector_potential(source, points_mm)
+        total += _vector_potential(source, points_mm, few=few)
     return total
 
 
@@ -121,11 +124,12 @@ def _missing(source: SampledField, points_mm: FloatArray) -> str:
     return f"it covers {texts[0]}{beyond}; needed are {texts[1]} mm in coil coordinates"
 
 
-def _vector_potential(source: Source, points_mm: FloatArray) -> FloatArray:
+def _vector_potential(source: Source, points_mm: FloatArray, *, few: bool = False) -> FloatArray:
     if isinstance(source, Dipoles):
         return np.asarray(dipoles.vector_potential(mm_to_m(points_mm), dipole_rows(source)))
     if isinstance(source, Segments):
-        return np.asarray(segments.vector_potential(mm_to_m(points_mm), _clusters(source)))
+        wires = segment_rows(source) if few else _clusters(source)
+        return np.asarray(segments.vector_potential(mm_to_m(points_mm), wires))
     return _interpolated(source, points_mm)
 
 

@@ -295,7 +295,7 @@ def _notes_of_interval(rmt_sd: float | None, method: str, first: DoseSite, secon
         yield f"not in the interval: the numerical error of the field {' and '.join(missing)}, unless given"
     if method == "visual":
         yield "in the interval: how far thresholds found by watching differ from those by EMG"
-    if rmt_sd is None:
+    if not rmt_sd:
         yield "not in the interval: how far the threshold itself is off, unless its standard deviation is given"
     else:
         yield f"in the interval: standard deviation of the threshold, {rmt_sd:g} % of the maximum"

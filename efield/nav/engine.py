@@ -192,7 +192,8 @@ class LiveEngine:
                 self.plan_measures = self._measured(self.plan)[0]
             except OutsideBasisError as error:
                 raise OutsideBasisError(
-                    f"the plan must be where the basis is certified; instead it is {error}: --outside solve solves it"
+                    f"the plan must be where the basis is certified; instead it is {error}: outside='solve' "
+                    "(--outside solve) solves it"
                 ) from None
             except CollisionError as error:
                 raise CollisionError(f"the plan: {error}") from None

@@ -8,6 +8,7 @@ import xarray
 from matplotlib.collections import PatchCollection
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle, RegularPolygon
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
@@ -297,3 +298,6 @@ def limit(axes: Any, best: BestOfPositions, medial_right: bool) -> None:
     """Show the positions and a rim of one spacing, a millimeter as long one way as the other."""
     reach = 1.08 * float(np.hypot(best.u_mm, best.v_mm).max()) + _spacing(np.column_stack([best.u_mm, best.v_mm]))
     axes.set(xlim=(-reach, reach) if medial_right else (reach, -reach), ylim=(-reach, reach), aspect="equal")
+    for axis in (axes.xaxis, axes.yaxis):
+        # With decimals at its ticks the words beside an axis leave the page.
+        axis.set_major_locator(MaxNLocator("auto", steps=[1, 2, 5, 10], integer=True))

@@ -95,7 +95,8 @@ def map_sheet(panels: Sequence[MapPanel], title: str = "") -> Figure:
             axes = page.add_axes(place(number, columns.index(panel.column)))
             cells = _draw(axes, panel, best, ends)
             if number == 0:
-                axes.set_title(panel.column, fontsize=LABEL_PT, pad=4)
+                room = WIDTH_IN * place(number, 0)[2]
+                axes.set_title(panel.column, fontsize=type_in(room, len(panel.column), LABEL_PT), pad=4)
             # Maps of a row share their vertical axis.
             axes.tick_params(labelleft=panel is mine[0])
             if panel is mine[0]:

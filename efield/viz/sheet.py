@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from os import PathLike
 from typing import TYPE_CHECKING, Any, Final, TypedDict
 from zlib import Z_RLE
 
@@ -209,12 +210,12 @@ def _add_compass(axes: Any, view: View, across: float, theme: Theme) -> None:
 
 
 def write_figure(figure: "Figure", path: Any) -> None:
-    """Write a sheet at its own dots per inch, in the format that the temporary name's suffix says.
+    """Write a sheet at its own dots per inch, as the temporary name's suffix says, or as PNG to an open file.
 
     PNG has no alpha where the paper is opaque, and is compressed by runs of equal bytes: a page of the default head
     takes 1.39 MB and 0.15 s, against 1.77 MB and 0.3 s with alpha at zlib's level 3.
     """
-    if not str(path).endswith(".png"):
+    if isinstance(path, str | PathLike) and not str(path).endswith(".png"):
         figure.savefig(path, facecolor=figure.get_facecolor(), dpi=figure.dpi)
         return
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -224,4 +225,4 @@ def write_figure(figure: "Figure", path: Any) -> None:
     canvas.draw()
     pixels = np.asarray(canvas.buffer_rgba())
     page = Image.fromarray(pixels[..., :3] if pixels[..., 3].min() == 255 else pixels)
-    page.save(path, dpi=(figure.dpi, figure.dpi), compress_level=1, compress_type=Z_RLE)
+    page.save(path, format="PNG", dpi=(figure.dpi, figure.dpi), compress_level=1, compress_type=Z_RLE)

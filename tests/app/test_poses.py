@@ -93,6 +93,7 @@ def test_convert_says_what_a_format_has_no_place_for(monkeypatch, capsys, files,
     assert np.allclose(read_poses(tmp_path / "a.xml").matrices, ON_TOP, atol=2e-6)
     assert run(monkeypatch, "poses", "convert", files / "recorded.txt", tmp_path / "a.xml", "--json") == 0
     document = json.loads(capsys.readouterr().out)
+    assert document["frame"] == "RAS"  # of the matrices that are printed
     assert (document["written"], document["no_place_for"]) == ([str(tmp_path / "a.xml")], ["mep_uv"])
     assert run(monkeypatch, "poses", "convert", tmp_path / "a.xml", tmp_path / "b.txt", "--to", "invesalius") == 0
     assert "b.txt is read with --from invesalius" in capsys.readouterr().err

@@ -6,6 +6,7 @@ import json
 import re
 import zlib
 
+import matplotlib as mpl
 import numpy as np
 import pytest
 
@@ -239,7 +240,8 @@ def test_a_notebook_gets_a_picture_or_a_page(scene, monkeypatch, no_gl):
     known = {"get_ipython": lambda: kernel, "display": display}
     monkeypatch.setitem(sys.modules, "IPython", types.SimpleNamespace(version_info=(9, 0), **known))
     monkeypatch.setitem(sys.modules, "IPython.display", display)
-    kind, data = show_scene(scene, width_mm=60)
+    with mpl.rc_context({"savefig.format": "svg"}):  # what this user's own figures are written as
+        kind, data = show_scene(scene, width_mm=60)
     assert (kind, data[:4]) == ("picture", b"\x89PNG")
     kind, page = show_scene(scene, turnable=True)
     assert kind == "page"
